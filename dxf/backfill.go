@@ -1,0 +1,55 @@
+package dxf
+
+// Way is how a backfill task does its work.
+type Way string
+
+// Ways of DESIGN section 4.
+const (
+	WayDistributed Way = "distributed" // copy on all nodes into a shadow table
+	WayTxn         Way = "txn"         // the same on one node, in small transactions
+	WayNative      Way = "native"      // the store's own online DDL
+)
+
+// BackfillMeta is the meta of a backfill task: everything a step needs to know
+// of the change. Written at submit, completed at planning, never afterwards.
+type BackfillMeta struct {
+	JobID     int64  `json:"job_id"`
+	Schema    string `json:"schema"`
+	Table     string `json:"table"`
+	Statement string `json:"statement"` // the user's text
+	// TableAt is the byte span of the table reference in Statement, so that
+	// the same change can be made to another table by replacing those bytes.
+	TableAt [2]int `json:"table_at"`
+	// CharsetClient is the character set Statement is in; SQLMode the
+	// session's sql_mode, under which Statement has its meaning.
+	CharsetClient string `json:"charset_client"`
+	SQLMode       string `json:"sql_mode"`
+	// Fingerprint is a hash of the table's definition when the job was
+	// submitted; the job does not start on another table.
+	Fingerprint string `json:"fingerprint"`
+	// Target is SHOW CREATE TABLE of the finished table (under a scratch name):
+	// what the store itself made of the statement.
+	Target string `json:"target"`
+
+	Way           Way    `json:"way"` // what to try; planning may turn it to native with a Note
+	Thread        int    `json:"thread"`
+	BatchSize     int    `json:"batch_size"`
+	Priority      string `json:"priority"` // tidb_ddl_reorg_priority
+	MaxWriteSpeed int64  `json:"max_write_speed"`
+	ErrorLimit    int64  `json:"error_limit"` // tidb_ddl_error_count_limit
+	NativeMaxSize int64  `json:"native_max_size"`
+	Unique        bool   `json:"unique"` // the change adds a unique index
+
+	// From planning.
+	Note   *Error `json:"note,omitempty"` // why it runs natively
+	Shadow string `json:"shadow,omitempty"`
+	Old    string `json:"old,omitempty"`
+	// Indexes are the lines of SHOW CREATE TABLE that the build adds to the shadow.
+	Indexes []string `json:"indexes,omitempty"`
+	Rows    int64    `json:"rows,omitempty"` // estimate, for progress
+}
+
+// RangeMeta is the meta of a copy or verify subtask; Range is table.Range as JSON.
+type RangeMeta struct {
+	Range []byte `json:"range"`
+}

@@ -1,0 +1,60 @@
+package dxf
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Sentinels callers branch on.
+var (
+	// ErrNotOwner: the term is over; whatever was being written was not.
+	ErrNotOwner = errors.New("no longer the owner")
+	// ErrLeaseLost: the subtask (or changefeed) now belongs to another epoch.
+	ErrLeaseLost = errors.New("lease lost")
+	// ErrTaskChanged: the task is no longer in the state it was read in.
+	ErrTaskChanged = errors.New("task changed meanwhile")
+	// ErrTaskExists: the task key is taken.
+	ErrTaskExists = errors.New("task already exists")
+	// ErrNotFound: no such job, task or subtask.
+	ErrNotFound = errors.New("not found")
+	// ErrCancelled is the cause of a subtask's context when its task is reverted.
+	ErrCancelled = errors.New("cancelled")
+	// ErrPaused is the cause of a subtask's context when its task is pausing.
+	ErrPaused = errors.New("paused")
+)
+
+// Error is an error a client can be shown: MySQL number, SQLSTATE and text.
+// It is stored as JSON in the task and subtask tables.
+type Error struct {
+	Code    uint16 `json:"code"`
+	State   string `json:"state"`
+	Message string `json:"message"`
+	Class   string `json:"class,omitempty"` // TiDB's prefix where errors are printed as text: ddl, kv, …
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("ERROR %d (%s): %s", e.Code, e.State, e.Message) }
+
+// Text is the error as TiDB prints it inside result sets: [class:code]message.
+func (e *Error) Text() string {
+	if e.Class == "" {
+		return e.Message
+	}
+	return fmt.Sprintf("[%s:%d]%s", e.Class, e.Code, e.Message)
+}
+
+// Errorf makes a plain error for clients: 1105, HY000.
+func Errorf(format string, args ...any) *Error {
+	return &Error{Code: 1105, State: "HY000", Message: fmt.Sprintf(format, args...)}
+}
+
+// ErrorOf turns any error into one for clients. An Error inside is kept.
+func ErrorOf(err error) *Error {
+	if err == nil {
+		return nil
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return Errorf("%s", err.Error())
+}
