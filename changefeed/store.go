@@ -1,0 +1,40 @@
+package changefeed
+
+import (
+	"context"
+	"database/sql"
+
+	"dxfproxy/dxf"
+)
+
+// Store is what appliers need of the store.
+type Store interface {
+	// Claimable lists the feeds in mode merge, paused or strict that nobody
+	// holds or whose lease has run out.
+	Claimable(ctx context.Context) ([]dxf.Feed, error)
+	// Claim takes a feed for a node: epoch one higher, lease starting now.
+	// dxf.ErrLeaseLost: another node was faster.
+	Claim(ctx context.Context, jobID int64, nodeID string) (dxf.Feed, error)
+	// RenewFeed renews the lease and returns the row as it is now (its mode may
+	// have been changed by an executor). dxf.ErrLeaseLost: taken over;
+	// dxf.ErrNotFound: the job is over.
+	RenewFeed(ctx context.Context, f dxf.Feed) (dxf.Feed, error)
+	// ReleaseFeed gives the lease up, so that another node takes the feed at once.
+	ReleaseFeed(ctx context.Context, f dxf.Feed) error
+	// CommitFeed writes, in the caller's transaction, position, applied count,
+	// lag time, mode and the acknowledged markers, provided that the epoch is
+	// still f's and the mode in the row is still f.Mode; else dxf.ErrLeaseLost,
+	// and the caller rolls back and reads the row again.
+	CommitFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed, c Commit) error
+	// FailFeed puts the feed into FeedFailed with the error (fenced by epoch).
+	FailFeed(ctx context.Context, f dxf.Feed, e *dxf.Error) error
+}
+
+// Commit is what one applied window changes in the feed's row.
+type Commit struct {
+	File    string
+	Pos     uint32
+	Applied int64        // row changes in this window
+	Mode    dxf.FeedMode // f.Mode, or paused/sealed when a marker asked for it
+	Markers []int64      // ids of markers met
+}

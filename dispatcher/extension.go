@@ -1,0 +1,35 @@
+package dispatcher
+
+import (
+	"context"
+
+	"dxfproxy/dxf"
+)
+
+// Extension is what one task type adds to the dispatcher: how its steps are
+// cut, and what is to be cleaned up.
+type Extension interface {
+	// Plan says which step follows t.Step and cuts it into subtasks (without
+	// nodes: the dispatcher deals them out). nodes is how many nodes may run
+	// them. It may do I/O, may run twice, and must leave nothing behind that
+	// OnDone does not remove. A *dxf.Error that IsRetryableErr refuses fails the task.
+	Plan(ctx context.Context, t dxf.Task, nodes int) (Plan, error)
+	// OnDone removes what the task left in the store. It runs on success and
+	// on every kind of failure, before the end state is written, and may run
+	// twice. won tells that the task's effect is in place (in doubt after a
+	// failure: the shadow had already taken the table's name); such a task
+	// succeeds.
+	OnDone(ctx context.Context, t dxf.Task) (won bool, err error)
+	// IsRetryableErr says whether planning or cleaning should be tried again.
+	IsRetryableErr(err error) bool
+	// Job returns the task's job id and how its row changes when the task
+	// goes to state and step with error e.
+	Job(t dxf.Task, state dxf.TaskState, step dxf.Step, e *dxf.Error) (int64, func(*dxf.Job))
+}
+
+// Plan is the next step of a task, cut into subtasks.
+type Plan struct {
+	Step     dxf.Step // dxf.StepDone: nothing is left to do
+	Meta     []byte   // the task's meta from now on; nil: unchanged
+	Subtasks []dxf.Subtask
+}

@@ -1,0 +1,30 @@
+package executor
+
+import (
+	"context"
+	"database/sql"
+
+	"dxfproxy/dxf"
+)
+
+// Store is what the executors need of the store beside the user's tables.
+type Store interface {
+	// SaveCheckpoint writes checkpoint and summary of a running subtask in the
+	// caller's transaction and is its fence: dxf.ErrLeaseLost when the lease
+	// is over, and then the caller rolls back.
+	SaveCheckpoint(ctx context.Context, tx *sql.Tx, l dxf.Lease, checkpoint []byte, sum dxf.Summary) error
+	// CheckLease reads whether the lease still holds, outside any transaction.
+	CheckLease(ctx context.Context, l dxf.Lease) error
+
+	Feed(ctx context.Context, jobID int64) (dxf.Feed, error)
+	// SetFeedMode moves a feed between modes (paused to strict, sealed to
+	// strict) under the subtask's lease, in one transaction. It is no error
+	// when the feed is in mode to already.
+	SetFeedMode(ctx context.Context, l dxf.Lease, jobID int64, from, to dxf.FeedMode) error
+	// Mark inserts a marker, in a transaction of its own, and returns its id.
+	// The applier acknowledges it after everything committed before it.
+	Mark(ctx context.Context, jobID int64, kind dxf.MarkerKind) (int64, error)
+	// Marked says whether the marker was acknowledged. A feed in FeedFailed
+	// answers its error.
+	Marked(ctx context.Context, jobID, marker int64) (bool, error)
+}
