@@ -25,16 +25,7 @@ type Store interface {
 	// lag time, mode and the acknowledged markers, provided that the epoch is
 	// still f's and the mode in the row is still f.Mode; else dxf.ErrLeaseLost,
 	// and the caller rolls back and reads the row again.
-	CommitFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed, c Commit) error
+	CommitFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed, c dxf.FeedCommit) error
 	// FailFeed puts the feed into FeedFailed with the error (fenced by epoch).
 	FailFeed(ctx context.Context, f dxf.Feed, e *dxf.Error) error
-}
-
-// Commit is what one applied window changes in the feed's row.
-type Commit struct {
-	File    string
-	Pos     uint32
-	Applied int64        // row changes in this window
-	Mode    dxf.FeedMode // f.Mode, or paused/sealed when a marker asked for it
-	Markers []int64      // ids of markers met
 }

@@ -29,13 +29,13 @@ type TaskStore interface {
 
 	// Advance moves a task; see the type. dxf.ErrTaskChanged: somebody asked
 	// something of the task meanwhile (cancel, pause); read it again.
-	Advance(ctx context.Context, t dxf.Term, a Advance) error
+	Advance(ctx context.Context, t dxf.Term, a dxf.Advance) error
 	// Place binds subtasks to nodes: pending ones, and running ones whose
 	// lease has run out or whose node is gone. Each move names the epoch the
 	// subtask was read with and raises it, so that the node that had it can
 	// write nothing more; a moved subtask is pending. Moves that no longer fit
 	// are skipped; the number made is returned.
-	Place(ctx context.Context, t dxf.Term, moves []Placement) (int, error)
+	Place(ctx context.Context, t dxf.Term, moves []dxf.Placement) (int, error)
 	// MoveSubtasks puts all subtasks of a step that are in state from into
 	// state to (pending to canceled or paused, paused to pending), raising
 	// their epochs.
@@ -45,27 +45,4 @@ type TaskStore interface {
 	// Archive moves ended tasks and their subtasks to the history tables, at
 	// most limit at a time, and deletes history older than 14 days.
 	Archive(ctx context.Context, t dxf.Term, limit int) (int, error)
-}
-
-// Advance is the heart of the framework: one transaction that checks the state
-// and step the task was read in, writes the new ones, inserts the subtasks of
-// the new step, and updates the task's job.
-type Advance struct {
-	Task     dxf.Task // as read
-	State    dxf.TaskState
-	Step     dxf.Step
-	Error    *dxf.Error    // nil keeps what is there
-	Meta     []byte        // nil keeps what is there
-	Subtasks []dxf.Subtask // of Step; Ordinal, ExecID, Meta, Concurrency are read; state pending
-	JobID    int64         // 0: the task has no DDL job
-	// Job changes the job's row in the same transaction. A job whose state has
-	// ended afterwards moves to tidb_ddl_history.
-	Job func(*dxf.Job)
-}
-
-// Placement binds a subtask to a node.
-type Placement struct {
-	SubtaskID int64
-	Epoch     int64 // as read
-	ExecID    string
 }

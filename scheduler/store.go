@@ -19,7 +19,7 @@ type SubtaskStore interface {
 
 	// Assigned lists the pending and running subtasks bound to the node, with
 	// their tasks, best task rank first, then by ordinal.
-	Assigned(ctx context.Context, nodeID string) ([]Assignment, error)
+	Assigned(ctx context.Context, nodeID string) ([]dxf.Assignment, error)
 	// Lease takes a pending subtask bound to this node: running, epoch one
 	// higher, lease starting now. dxf.ErrLeaseLost: it is no longer so.
 	Lease(ctx context.Context, s dxf.Subtask) (dxf.Subtask, error)
@@ -32,12 +32,6 @@ type SubtaskStore interface {
 	Progress(ctx context.Context, l dxf.Lease, sum dxf.Summary) error
 	// CountError adds one to the task's count of retryable errors and returns it.
 	CountError(ctx context.Context, taskID int64, e *dxf.Error) (int, error)
-}
-
-// Assignment is a subtask bound to a node, with its task.
-type Assignment struct {
-	Subtask dxf.Subtask
-	Task    dxf.Task
 }
 
 // SubtaskExecutor does the work of the subtasks of one task type. It is

@@ -22,7 +22,7 @@ type Jobs interface {
 	// History lists the newest n ended jobs, newest first.
 	History(ctx context.Context, n int) ([]dxf.Job, error)
 	// Progress tells how far an unfinished job is.
-	Progress(ctx context.Context, jobID int64) (Progress, error)
+	Progress(ctx context.Context, jobID int64) (dxf.Progress, error)
 	// CancelJob asks for a job's cancellation. A *dxf.Error (8224, 8225, 8226)
 	// says why it cannot be.
 	CancelJob(ctx context.Context, id int64) error
@@ -40,14 +40,4 @@ type Jobs interface {
 	// defaults); SetGlobalVar stores one, normalised.
 	GlobalVars(ctx context.Context) (map[string]string, error)
 	SetGlobalVar(ctx context.Context, name, value string) error
-}
-
-// Progress is how far a job is, for progress packets and the demo.
-type Progress struct {
-	State    dxf.TaskState
-	Step     dxf.Step
-	Done     int64 // rows of this step
-	Total    int64 // estimate of the rows of this step
-	Subtasks []dxf.Subtask
-	Waiting  string
 }

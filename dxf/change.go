@@ -1,0 +1,49 @@
+package dxf
+
+// Advance is the heart of the framework: one transaction that checks the state
+// and step the task was read in, writes the new ones, inserts the subtasks of
+// the new step, and updates the task's job.
+type Advance struct {
+	Task     Task // as read
+	State    TaskState
+	Step     Step
+	Error    *Error    // nil keeps what is there
+	Meta     []byte    // nil keeps what is there
+	Subtasks []Subtask // of Step; Ordinal, ExecID and Meta are read; they begin pending
+	JobID    int64     // 0: the task has no DDL job
+	// Job changes the job's row in the same transaction. A job whose state has
+	// ended afterwards moves to tidb_ddl_history.
+	Job func(*Job)
+}
+
+// Placement binds a subtask to a node.
+type Placement struct {
+	SubtaskID int64
+	Epoch     int64 // as read
+	ExecID    string
+}
+
+// Assignment is a subtask bound to a node, with its task.
+type Assignment struct {
+	Subtask Subtask
+	Task    Task
+}
+
+// FeedCommit is what one applied window changes in the feed's row.
+type FeedCommit struct {
+	File    string
+	Pos     uint32
+	Applied int64    // row changes in this window
+	Mode    FeedMode // as it was, or paused/sealed when a marker asked for it
+	Markers []int64  // ids of the markers met
+}
+
+// Progress is how far a job is, for progress packets and the demo.
+type Progress struct {
+	State    TaskState
+	Step     Step
+	Done     int64 // rows of this step
+	Total    int64 // estimate of the rows of this step
+	Subtasks []Subtask
+	Waiting  string
+}
