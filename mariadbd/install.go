@@ -1,0 +1,180 @@
+package mariadbd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// install makes a data directory at dir in one step: it is complete, or it is
+// not there. scratch is a name beside it for the half-made one; what an
+// interrupted earlier attempt left under that name is thrown away.
+func install(ctx context.Context, prog program, cfg Config, as account, scratch, dir string) error {
+	if err := os.RemoveAll(scratch); err != nil {
+		return fmt.Errorf("remove a half-made data directory: %w", err)
+	}
+	if cfg.TemplateDir != "" {
+		from, err := template(ctx, prog, cfg)
+		if err != nil {
+			return err
+		}
+		if err := copyTree(from, scratch); err != nil {
+			return fmt.Errorf("copy the template of a data directory: %w", err)
+		}
+	} else if err := runInstaller(ctx, prog, cfg, as, scratch); err != nil {
+		return err
+	}
+	if err := as.own(scratch); err != nil {
+		return err
+	}
+	if err := os.Rename(scratch, dir); err != nil {
+		return fmt.Errorf("publish the new data directory: %w", err)
+	}
+	return nil
+}
+
+// runInstaller runs mariadb-install-db on dir, which must not exist.
+func runInstaller(ctx context.Context, prog program, cfg Config, as account, dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	if err := as.own(dir); err != nil {
+		return err
+	}
+	args := []string{
+		"--no-defaults",
+		"--datadir=" + dir,
+		// root comes in without a password; the installer's default would be an
+		// account that only the system's root can use, and only on the socket.
+		"--auth-root-authentication-method=normal",
+		"--skip-name-resolve", // no account for this machine's name
+		"--skip-test-db",
+		fmt.Sprintf("--innodb-log-file-size=%d", cfg.RedoLog),
+	}
+	cmd := exec.Command(prog.install, append(args, as.asRoot()...)...)
+	cmd.Dir = dir
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	p, err := spawn(cmd, as)
+	if err != nil {
+		return fmt.Errorf("run %s: %w", prog.install, err)
+	}
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		// The script leads its own session; its server goes with it.
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		<-p.done
+		return fmt.Errorf("make a data directory: %w", context.Cause(ctx))
+	}
+	if p.err != nil {
+		return fmt.Errorf("make a data directory with %s: %w\n%s", prog.install, p.err, lastLines(out.String()))
+	}
+	return nil
+}
+
+// template returns an initialised data directory to copy, made on first use.
+func template(ctx context.Context, prog program, cfg Config) (string, error) {
+	if err := os.MkdirAll(cfg.TemplateDir, 0o700); err != nil {
+		return "", fmt.Errorf("make the directory of templates: %w", err)
+	}
+	name := fmt.Sprintf("mariadb-%s-log%d", prog.version, cfg.RedoLog/mib)
+	dir := filepath.Join(cfg.TemplateDir, name)
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	lock, err := os.OpenFile(filepath.Join(cfg.TemplateDir, name+".lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return "", err
+	}
+	defer lock.Close()
+	if err := flock(lock, unix.LOCK_EX); err != nil {
+		return "", fmt.Errorf("lock %s: %w", lock.Name(), err)
+	}
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil // made while we waited
+	}
+	plain := cfg
+	plain.TemplateDir = ""
+	own := account{uid: os.Getuid(), gid: os.Getgid()}
+	if err := install(ctx, prog, plain, own, dir+".new", dir); err != nil {
+		return "", fmt.Errorf("make a template: %w", err)
+	}
+	return dir, nil
+}
+
+// copyTree copies directories and regular files. Blocks of zeros, which are most
+// of a new data directory, become holes.
+func copyTree(from, to string) error {
+	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, rel)
+		switch {
+		case d.IsDir():
+			return os.Mkdir(target, 0o700)
+		case d.Type().IsRegular():
+			return copyFile(path, target)
+		default:
+			return nil
+		}
+	})
+}
+
+func copyFile(from, to string) (err error) {
+	src, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	dst, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o660)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dst.Close()) }()
+
+	buf := make([]byte, 64<<10)
+	zeros := make([]byte, len(buf))
+	var size int64
+	for {
+		n, readErr := io.ReadFull(src, buf)
+		if n > 0 && !bytes.Equal(buf[:n], zeros[:n]) {
+			if _, err := dst.WriteAt(buf[:n], size); err != nil {
+				return err
+			}
+		}
+		size += int64(n)
+		if readErr == io.EOF || readErr == io.ErrUnexpectedEOF {
+			return dst.Truncate(size)
+		}
+		if readErr != nil {
+			return readErr
+		}
+	}
+}
+
+// dataVersion reads which server a data directory was made by. The file has had
+// two names.
+func dataVersion(dir string) (version, bool) {
+	for _, name := range []string{"mariadb_upgrade_info", "mysql_upgrade_info"} {
+		if text, err := os.ReadFile(filepath.Join(dir, name)); err == nil {
+			return parseVersion(strings.TrimSpace(string(text)))
+		}
+	}
+	return version{}, false
+}
