@@ -1,0 +1,24 @@
+package dispatcher
+
+import (
+	"context"
+	"database/sql"
+
+	"dxfproxy/dxf"
+)
+
+// FeedStore is what the backfill extension needs of the store.
+type FeedStore interface {
+	// StartFeed writes the changefeed row of f.JobID in the caller's
+	// transaction: mode merge at f.File and f.Pos, held by nobody, nothing
+	// applied; a row of an earlier attempt is replaced and its markers are
+	// forgotten. The caller's transaction is on the session that holds the
+	// job's lock, so a frozen former owner cannot turn the position back.
+	StartFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed) error
+	// DropFeed removes the feed's row and its markers in the caller's
+	// transaction. The applier's next write finds no row and is rolled back.
+	// It is no error when there is none.
+	DropFeed(ctx context.Context, tx *sql.Tx, jobID int64) error
+	// Subtasks lists the subtasks of one step, by ordinal.
+	Subtasks(ctx context.Context, taskID int64, step dxf.Step) ([]dxf.Subtask, error)
+}
