@@ -2,15 +2,19 @@ package dxf
 
 // Advance is the heart of the framework: one transaction that checks the state
 // and step the task was read in, writes the new ones, inserts the subtasks of
-// the new step, and updates the task's job.
+// the new step, and updates the task's job. The first Advance that leaves
+// pending for running stamps the task's start_time, one to an end state its
+// end_time; one that leaves modifying clears modify_params.
 type Advance struct {
-	Task     Task // as read
-	State    TaskState
-	Step     Step
-	Error    *Error    // nil keeps what is there
-	Meta     []byte    // nil keeps what is there
-	Subtasks []Subtask // of Step; Ordinal, ExecID and Meta are read; they begin pending
-	JobID    int64     // 0: the task has no DDL job
+	Task  Task // as read
+	State TaskState
+	Step  Step
+	// Concurrency is the task's new one; 0 keeps what is there.
+	Concurrency int
+	Error       *Error    // nil keeps what is there; a task that succeeds has none
+	Meta        []byte    // nil keeps what is there
+	Subtasks    []Subtask // of Step; Ordinal, ExecID and Meta are read; they begin pending
+	JobID       int64     // 0: the task has no DDL job
 	// Job changes the job's row in the same transaction. A job whose state has
 	// ended afterwards moves to tidb_ddl_history.
 	Job func(*Job)

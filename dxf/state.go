@@ -21,8 +21,8 @@ const (
 
 // TaskStates lists every task state, in the order of the diagram:
 //
-//	pending ─┬─> running ─┬─> succeed
-//	         │            ├─> reverting ──> reverted
+//	pending ─┬─> running ─┬─> succeed <──┐
+//	         │            ├─> reverting ─┴─> reverted
 //	         ├─> cancelling ──> reverting
 //	         ├─> pausing ──> paused ──> resuming ──> running
 //	         ├─> modifying ──> (the state before)
@@ -34,12 +34,13 @@ var TaskStates = []TaskState{
 
 // taskMoves is the table of legal moves (tidb-surface: TiDB v8.5's task state
 // machine). A paused or resuming task may also be cancelled: TiDB allows
-// ADMIN CANCEL of a paused job.
+// ADMIN CANCEL of a paused job. A reverting task succeeds when its clean-up
+// finds that its effect is in place already and cannot be taken back.
 var taskMoves = map[TaskState][]TaskState{
 	TaskPending:    {TaskRunning, TaskFailed, TaskCancelling, TaskPausing, TaskModifying, TaskReverting},
 	TaskRunning:    {TaskSucceed, TaskReverting, TaskCancelling, TaskPausing, TaskModifying},
 	TaskCancelling: {TaskReverting},
-	TaskReverting:  {TaskReverted},
+	TaskReverting:  {TaskReverted, TaskSucceed},
 	TaskPausing:    {TaskPaused, TaskCancelling, TaskReverting},
 	TaskPaused:     {TaskResuming, TaskCancelling, TaskModifying},
 	TaskResuming:   {TaskRunning, TaskCancelling},
