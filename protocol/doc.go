@@ -1,0 +1,23 @@
+// Package protocol relays the MySQL client/server protocol between a client
+// and the store, and lets a Handler answer single statements in the store's
+// place.
+//
+// A session has two legs. The store is dialled first and its greeting is
+// handed to the client with a few capabilities masked, so the salts, the
+// connection id and every authentication plugin are the store's own: the
+// proxy holds no password and KILL needs no translation. After that, a request
+// is forwarded as the bytes it came in, and a response is forwarded chunk by
+// chunk while scanner follows its packets just closely enough to know where it
+// ends. Nothing is copied, decoded or allocated for a statement that is not
+// ours.
+//
+// The layers, from the wire up: packet and cursor (bytes), capability, status
+// and command (vocabulary), greeting and handshake (connection phase), scan
+// (where a response ends), ok, err, column, resultset (replies of our own),
+// session, auth, request, response, intercept, stmt, query (a Conn at work),
+// kill and server.
+//
+// The protocol is described in "MySQL Client/Server Protocol" of the MySQL
+// server's source documentation and in "Clients & Utilities: MariaDB protocol"
+// of the MariaDB manual.
+package protocol

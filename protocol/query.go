@@ -1,0 +1,169 @@
+package protocol
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// maxOwnPacket bounds a packet of an answer to Query: what Handlers ask for is
+// small, and is held in memory.
+const maxOwnPacket = 64 << 20
+
+// Query runs a statement on the client's own session in the store and returns
+// its first result; the Columns of a statement without rows are nil. A refusal
+// is an *Error. Any other error ends the session when Handle returns.
+//
+// It changes what the client sees of its last statement: ROW_COUNT(),
+// FOUND_ROWS(), warnings. When ctx ends because the query was killed, the store
+// has killed this statement too, and Query returns what it says.
+func (c *Conn) Query(ctx context.Context, sql string) (*ResultSet, error) {
+	r := &ResultSet{}
+	err := c.ask(ctx, append([]byte{comQuery}, c.textPrefix(sql)...), respQuery, r)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Ping shows the store that the session is alive, and learns its true status.
+func (c *Conn) Ping(ctx context.Context) error {
+	return c.ask(ctx, []byte{comPing}, respOne, &ResultSet{})
+}
+
+// textPrefix is sql with the empty set of query attributes in front, where
+// those were agreed on.
+func (c *Conn) textPrefix(sql string) string {
+	if c.caps.Has(ClientQueryAttributes) {
+		return "\x00\x01" + sql
+	}
+	return sql
+}
+
+// ask sends a command of our own on the client's session and reads the whole
+// response.
+func (c *Conn) ask(ctx context.Context, payload []byte, kind responseKind, r *ResultSet) error {
+	if c.broken {
+		return fmt.Errorf("%w: the session is broken", errStoreGone)
+	}
+	cut := func() {
+		if !errors.Is(context.Cause(ctx), ErrQueryKilled) {
+			_ = c.store.SetDeadline(past)
+		}
+	}
+	stop := context.AfterFunc(ctx, cut)
+	err := c.exchange(payload, kind, r)
+	interrupted := !stop() && !errors.Is(context.Cause(ctx), ErrQueryKilled)
+	var refusal *Error
+	if err == nil || errors.As(err, &refusal) {
+		c.broken = interrupted // the deadline may hit the next read instead
+		return err
+	}
+	c.broken = true
+	if interrupted {
+		return context.Cause(ctx)
+	}
+	return fmt.Errorf("%w: %w", errStoreGone, err)
+}
+
+func (c *Conn) exchange(payload []byte, kind responseKind, r *ResultSet) error {
+	var seq byte
+	if _, err := c.store.Write(appendPacket(nil, &seq, payload)); err != nil {
+		return err
+	}
+	c.scan.reset(kind)
+	br := bufio.NewReader(c.store)
+	var refusal *Error
+	var buf []byte
+	for first := true; ; {
+		state := c.scan.state
+		pkt, ev, err := c.readScanned(br, buf[:0])
+		if err != nil {
+			return err
+		}
+		buf = pkt
+		body := pkt[headerSize:]
+		switch {
+		case ev == evUpload: // a store that asks for a file gets an empty one
+			seq := pkt[3] + 1
+			if _, err := c.store.Write(appendPacket(nil, &seq, nil)); err != nil {
+				return err
+			}
+		case c.scan.Failed:
+			refusal = parseError(body)
+		case len(body) > 0 && body[0] == 0xff: // progress of a statement of ours
+		case state == stDefs && first:
+			col, err := parseColumn(body, c.caps)
+			if err != nil {
+				return err
+			}
+			r.Columns = append(r.Columns, col)
+		case state == stRows && first && c.scan.state == stRows && ev == evMore:
+			row, err := parseTextRow(body, len(r.Columns))
+			if err != nil {
+				return err
+			}
+			r.Rows = append(r.Rows, row)
+		case state == stRows:
+			first = false // the end of the first result
+		}
+		if ev == evEnd {
+			if refusal != nil {
+				return refusal
+			}
+			return nil
+		}
+	}
+}
+
+// readScanned reads the next packet, with its continuations, through the
+// scanner. The payload behind the header is in one piece.
+func (c *Conn) readScanned(br *bufio.Reader, buf []byte) (pkt []byte, ev event, err error) {
+	var head [headerSize]byte
+	for part := 0; ; part++ {
+		if _, err := io.ReadFull(br, head[:]); err != nil {
+			return nil, 0, err
+		}
+		n := payloadLen(head[:])
+		if len(buf)+n > maxOwnPacket {
+			return nil, 0, fmt.Errorf("answer of more than %d bytes", maxOwnPacket)
+		}
+		if part == 0 {
+			buf = append(buf, head[:]...)
+		}
+		at := len(buf)
+		buf = append(buf, make([]byte, n)...)
+		if _, err := io.ReadFull(br, buf[at:]); err != nil {
+			return nil, 0, err
+		}
+		if _, ev, err = c.scan.scan(head[:]); err != nil {
+			return nil, 0, err
+		}
+		if ev == evMore {
+			if _, ev, err = c.scan.scan(buf[at:]); err != nil {
+				return nil, 0, err
+			}
+		}
+		if n < maxPayload {
+			return buf, ev, nil
+		}
+	}
+}
+
+// parseTextRow reads a row of n columns into strings and nils.
+func parseTextRow(b []byte, n int) ([]any, error) {
+	c := cursor{b: b}
+	row := make([]any, n)
+	for i := range row {
+		v := c.bytes()
+		if c.bad {
+			return nil, fmt.Errorf("row of %d columns: %w", n, errMalformed)
+		}
+		if v != nil {
+			row[i] = string(v)
+		}
+	}
+	return row, nil
+}

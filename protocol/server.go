@@ -1,0 +1,231 @@
+package protocol
+
+import (
+	"context"
+	"errors"
+	"net"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Server accepts clients and runs a session for each.
+type Server struct {
+	// Dial opens a connection to the store. Every client has one of its own.
+	Dial func(ctx context.Context) (net.Conn, error)
+
+	// Handler is asked about statements; nil relays all of them.
+	Handler Handler
+
+	// Log gets sessions that end badly. nil is silent.
+	Log *zap.Logger
+
+	// MaxConnections refuses more clients than that with error 1040; 0 is no
+	// limit but the store's.
+	MaxConnections int
+
+	HandshakeTimeout time.Duration // from accept to the store's OK; 0: 10 s, as connect_timeout of the servers
+	DialTimeout      time.Duration // 0: 5 s
+	DrainTimeout     time.Duration // how long busy sessions may go on after Serve was told to stop; 0: 15 s
+
+	mu   sync.Mutex
+	open int
+	byID map[uint32]*Conn
+}
+
+func (s *Server) handshakeTimeout() time.Duration {
+	return orDefault(s.HandshakeTimeout, 10*time.Second)
+}
+func (s *Server) dialTimeout() time.Duration  { return orDefault(s.DialTimeout, 5*time.Second) }
+func (s *Server) drainTimeout() time.Duration { return orDefault(s.DrainTimeout, 15*time.Second) }
+
+func orDefault(d, otherwise time.Duration) time.Duration {
+	if d > 0 {
+		return d
+	}
+	return otherwise
+}
+
+func (s *Server) log() *zap.Logger {
+	if s.Log == nil {
+		return zap.NewNop()
+	}
+	return s.Log
+}
+
+// Serve accepts clients from ln until ctx is done, and closes ln. Then it ends
+// sessions as they become idle outside a transaction, cuts the rest after
+// DrainTimeout, and returns nil when all have ended. It may run for several
+// listeners at once.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	unhook := context.AfterFunc(ctx, func() { ln.Close() })
+	defer unhook()
+	sessions := sessionGroup{conns: make(map[*Conn]struct{})}
+	err := s.accept(ctx, ln, &sessions)
+	ln.Close()
+	sessions.drain(s.drainTimeout())
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// accept starts sessions until ln fails for good.
+func (s *Server) accept(ctx context.Context, ln net.Listener, sessions *sessionGroup) error {
+	const maxPause = time.Second
+	pause := time.Duration(0)
+	for {
+		client, err := ln.Accept()
+		if err != nil {
+			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return err
+			}
+			// Out of file descriptors, most likely: sessions that end give some back.
+			pause = min(max(2*pause, 5*time.Millisecond), maxPause)
+			s.log().Warn("accept a client", zap.Error(err), zap.Duration("retry in", pause))
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+				return err
+			}
+			continue
+		}
+		pause = 0
+		keepAlive(client)
+		c := newConn(s, client)
+		if !s.enter() {
+			sessions.start(c, func() {
+				defer client.Close()
+				_ = client.SetDeadline(time.Now().Add(time.Second))
+				c.refuse(&Error{Code: errTooManyConnections, Message: "Too many connections"})
+			})
+			continue
+		}
+		sessions.start(c, func() {
+			defer s.leave()
+			s.session(context.WithoutCancel(ctx), c)
+		})
+	}
+}
+
+// session runs a session and logs how it ended. A panic costs this client its
+// connection and nobody else theirs.
+func (s *Server) session(ctx context.Context, c *Conn) {
+	defer func() {
+		if r := recover(); r != nil {
+			c.log.Error("session panicked", zap.Any("panic", r), zap.ByteString("stack", debug.Stack()))
+		}
+	}()
+	err := c.run(ctx)
+	switch {
+	case errors.Is(err, errQuit), errors.Is(err, errDrained), errors.Is(err, errRefused):
+	case errors.Is(err, errMalformed):
+		c.log.Warn("session ended", zap.Error(err), zap.Uint32("id", c.id))
+	default:
+		c.log.Debug("session ended", zap.Error(err), zap.Uint32("id", c.id))
+	}
+}
+
+// keepAlive lets the kernel find peers that vanished without a word. Go has
+// switched Nagle's algorithm off already.
+func keepAlive(c net.Conn) {
+	if tc, ok := c.(*net.TCPConn); ok {
+		_ = tc.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4})
+	}
+}
+
+func (s *Server) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.MaxConnections > 0 && s.open >= s.MaxConnections {
+		return false
+	}
+	s.open++
+	return true
+}
+
+func (s *Server) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open--
+}
+
+// Connections is how many clients are connected.
+func (s *Server) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open
+}
+
+func (s *Server) register(c *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.byID == nil {
+		s.byID = make(map[uint32]*Conn)
+	}
+	s.byID[c.id] = c
+}
+
+func (s *Server) unregister(c *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.byID[c.id] == c { // a restarted store hands ids out again
+		delete(s.byID, c.id)
+	}
+}
+
+// kill cancels the Handle in flight on the session, if there is one.
+func (s *Server) kill(k killing) {
+	s.mu.Lock()
+	victim := s.byID[k.id]
+	s.mu.Unlock()
+	if victim == nil {
+		return
+	}
+	victim.mu.Lock()
+	defer victim.mu.Unlock()
+	if victim.cancel != nil {
+		victim.cancel(k.cause)
+	}
+}
+
+// A sessionGroup is the sessions of one Serve.
+type sessionGroup struct {
+	wg    sync.WaitGroup
+	mu    sync.Mutex
+	conns map[*Conn]struct{}
+}
+
+func (g *sessionGroup) start(c *Conn, run func()) {
+	g.mu.Lock()
+	g.conns[c] = struct{}{}
+	g.mu.Unlock()
+	g.wg.Go(func() {
+		defer func() {
+			g.mu.Lock()
+			delete(g.conns, c)
+			g.mu.Unlock()
+		}()
+		run()
+	})
+}
+
+// drain ends the sessions, gently first, and waits for them.
+func (g *sessionGroup) drain(grace time.Duration) {
+	g.each((*Conn).drain)
+	force := time.AfterFunc(grace, func() {
+		g.each(func(c *Conn) { c.abort(ErrShutdown) })
+	})
+	defer force.Stop()
+	g.wg.Wait()
+}
+
+func (g *sessionGroup) each(f func(*Conn)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for c := range g.conns {
+		f(c)
+	}
+}

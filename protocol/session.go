@@ -1,0 +1,269 @@
+package protocol
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// How a session ends when nothing went wrong.
+var (
+	errQuit    = errors.New("client said goodbye")
+	errRefused = errors.New("the store refused the login")
+	errDrained = errors.New("session was idle at shutdown")
+)
+
+// errStoreGone wraps what ended the store's leg. The client gets no ERR for
+// it: to a driver that would say "statement failed, connection fine", while the
+// statement may have run.
+var errStoreGone = errors.New("store hung up")
+
+// past is a deadline that has always expired: setting it wakes whoever blocks.
+var past = time.Unix(1, 0)
+
+// Conn is a client's session: its connection, and the one in the store that
+// belongs to it alone. Its methods are for Handler.Handle, on the goroutine it
+// was called on.
+type Conn struct {
+	server *Server
+	log    *zap.Logger
+
+	client net.Conn
+	store  net.Conn
+	requestBuffer
+	scan  scanner
+	extra []byte // what the store sent behind the end of a response, unasked
+
+	id      uint32
+	version string
+	caps    Capability
+	user    string
+	schema  string
+	attrs   map[string]string
+
+	stmts     map[uint32]*prepared // those we answer for
+	last      *prepared            // what statement id -1 means, if it is one of those
+	lastLocal uint32
+	warnings  []Warning
+	value     any
+
+	injected byte // packets of our own sent in answer to the current command
+	broken   bool // a Query was abandoned: what the store says next is unknown
+
+	loggedIn bool
+	idle     atomic.Bool // blocked on the client, between commands
+	draining atomic.Bool
+	cut      atomic.Bool
+
+	mu     sync.Mutex
+	cancel context.CancelCauseFunc // of the Handle in flight, else nil
+	wakeup func()                  // wakes both legs; nil until the store is dialled
+}
+
+func newConn(s *Server, client net.Conn) *Conn {
+	c := &Conn{server: s, client: client, lastLocal: firstLocalID - 1}
+	c.log = s.log().With(zap.Stringer("client", client.RemoteAddr()))
+	c.requestBuffer.init()
+	return c
+}
+
+// run is the whole life of a session.
+func (c *Conn) run(ctx context.Context) error {
+	defer c.client.Close()
+	defer c.requestBuffer.release()
+	if err := c.login(ctx); err != nil {
+		if c.store != nil {
+			c.store.Close()
+		}
+		return err
+	}
+	defer c.store.Close()
+	if h := c.server.Handler; h != nil {
+		defer h.Closed(c)
+	}
+	c.server.register(c)
+	defer c.server.unregister(c)
+	for {
+		if err := c.await(); err != nil {
+			return err
+		}
+		if err := c.command(); err != nil {
+			return err
+		}
+		c.settle()
+	}
+}
+
+// await blocks until the header of the next request is there.
+func (c *Conn) await() error {
+	for c.w-c.r < headerSize {
+		if c.draining.Load() && c.w == c.r && !c.InTransaction() {
+			return errDrained
+		}
+		c.room(headerSize)
+		c.idle.Store(true)
+		err := c.read()
+		c.idle.Store(false)
+		if errors.Is(err, errWoken) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// errWoken says that read was interrupted to look at draining.
+var errWoken = errors.New("woken")
+
+// read reads once from the client, behind what is buffered.
+func (c *Conn) read() error {
+	n, err := c.client.Read(c.in[c.w:])
+	c.w += n
+	if n > 0 {
+		return nil
+	}
+	if c.loggedIn && isTimeout(err) {
+		// The flag is set before the deadline, so whoever clears the deadline
+		// and looks at the flag afterwards cannot miss it.
+		_ = c.client.SetReadDeadline(time.Time{})
+		if c.cut.Load() {
+			return ErrShutdown
+		}
+		return errWoken
+	}
+	return err
+}
+
+// need blocks until n bytes of the request are buffered.
+func (c *Conn) need(n int) error {
+	c.room(n)
+	for c.w-c.r < n {
+		if err := c.read(); err != nil && !errors.Is(err, errWoken) {
+			return err
+		}
+	}
+	return nil
+}
+
+// command relays or answers one request, of which the header is buffered.
+func (c *Conn) command() error {
+	n := payloadLen(c.buffered())
+	if len(c.extra) > 0 {
+		return c.lastWords(c.extra, c.in[c.r+3])
+	}
+	if n == 0 {
+		return c.relay(respOne) // the store knows what to say to this
+	}
+	if err := c.need(headerSize + 1); err != nil {
+		return err
+	}
+	c.injected = 0
+	cmd := c.in[c.r+headerSize]
+	switch cmd {
+	case comQuery:
+		return c.query(n)
+	case comStmtPrepare:
+		return c.prepare(n)
+	case comStmtExecute, comStmtSendLongData, comStmtClose, comStmtReset, comStmtFetch, comStmtBulkExecute:
+		if c.last != nil || len(c.stmts) > 0 {
+			return c.statement(cmd, n)
+		}
+	case comQuit:
+		if _, err := c.forward(); err != nil {
+			return err
+		}
+		return errQuit
+	case comProcessKill:
+		return c.processKill(n)
+	case comChangeUser:
+		return c.changeUser(n)
+	case comResetConnection:
+		err := c.relay(respOne)
+		if err == nil && !c.scan.Failed {
+			c.forget()
+		}
+		return err
+	}
+	kind := responses[cmd]
+	if kind == respStream {
+		return c.tunnel()
+	}
+	return c.relay(kind)
+}
+
+// relay forwards the request and its response.
+func (c *Conn) relay(kind responseKind) error {
+	if kind == respQuery || kind == respPrepare {
+		c.warnings = nil
+	}
+	seq, err := c.forward()
+	if err != nil || kind == respNone {
+		return err
+	}
+	return c.respond(kind, seq)
+}
+
+// forget drops what a reset session no longer has.
+func (c *Conn) forget() {
+	c.stmts, c.last, c.warnings, c.value = nil, nil, nil, nil
+}
+
+// drain asks the session, from another goroutine, to end as soon as it is idle
+// and in no transaction.
+func (c *Conn) drain() {
+	c.draining.Store(true)
+	_ = c.client.SetReadDeadline(past)
+}
+
+// abort ends the session from another goroutine, whatever it is doing.
+func (c *Conn) abort(cause error) {
+	c.cut.Store(true)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cancel != nil {
+		c.cancel(cause)
+	}
+	_ = c.client.SetDeadline(past)
+	if c.wakeup != nil {
+		c.wakeup()
+	}
+}
+
+// ID is the connection id, the store's own: what KILL takes.
+func (c *Conn) ID() uint32 { return c.id }
+
+// User is the name the client logged in with.
+func (c *Conn) User() string { return c.user }
+
+// ServerVersion is what the store calls itself in its greeting.
+func (c *Conn) ServerVersion() string { return c.version }
+
+// Attr is a connection attribute, such as program_name.
+func (c *Conn) Attr(name string) string { return c.attrs[name] }
+
+// RemoteAddr is the client's address.
+func (c *Conn) RemoteAddr() net.Addr { return c.client.RemoteAddr() }
+
+// Status is the status of the session after its last response.
+func (c *Conn) Status() StatusFlags { return c.scan.Status & sessionStatus }
+
+// InTransaction reports whether a transaction is open.
+func (c *Conn) InTransaction() bool { return c.scan.Status.Has(StatusInTrans) }
+
+// Value is what SetValue kept, nil at first and after the client has reset its
+// session (COM_RESET_CONNECTION, COM_CHANGE_USER).
+func (c *Conn) Value() any { return c.value }
+
+// SetValue keeps the Handler's own state of the session.
+func (c *Conn) SetValue(v any) { c.value = v }
+
+// Warnings are those of the last reply of ours, nil as soon as another
+// statement has been relayed: then the store has the list.
+func (c *Conn) Warnings() []Warning { return c.warnings }
