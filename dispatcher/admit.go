@@ -1,0 +1,131 @@
+package dispatcher
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"dxfproxy/dxf"
+)
+
+// A world is what one pass read from the store.
+type world struct {
+	nodes []dxf.Node              // that are alive
+	tasks []dxf.Task              // that have not ended, best rank first
+	subs  map[int64][]dxf.Subtask // of the present step, by task
+}
+
+// inHand says whether a task in this state counts as running. A paused one
+// holds nothing.
+func inHand(s dxf.TaskState) bool {
+	return s != dxf.TaskPending && s != dxf.TaskPaused && !s.Ended()
+}
+
+// admit says of every pending task what it waits for before its first step may
+// be planned; those that may start are not in the answer. starting are the
+// pending tasks whose planning has begun.
+//
+// A task starts when there is a node where its concurrency fits beside the
+// slots reserved for better-ranked tasks, or which has that many slots free.
+func (w world) admit(starting map[int64]bool) map[int64]string {
+	var (
+		waits    = make(map[int64]string)
+		running  = len(starting)
+		used     = make(map[string]int) // slots taken now, by node
+		reserved = make(map[string]int) // slots promised to better-ranked tasks
+		behind   = w.behind()
+	)
+	for _, t := range w.tasks {
+		if inHand(t.State) {
+			running++
+			use(used, t, w.subs[t.ID])
+		}
+	}
+	for _, t := range w.tasks {
+		nodes := inScope(w.nodes, t.TargetScope)
+		if t.State == dxf.TaskPending && !starting[t.ID] {
+			if job := behind[t.ID]; job != 0 {
+				waits[t.ID] = fmt.Sprintf("waits for job %d on the same table", job)
+				continue
+			}
+			if len(nodes) == 0 {
+				waits[t.ID] = noNode(t.TargetScope)
+				continue
+			}
+			if running >= dxf.MaxRunningTasks {
+				waits[t.ID] = fmt.Sprintf("waits for its turn, %d tasks running", running)
+				continue
+			}
+			if !fits(t, nodes, used, reserved) {
+				waits[t.ID] = "waits for slots"
+				continue
+			}
+			running++
+		}
+		if t.State != dxf.TaskPaused {
+			for _, n := range nodes {
+				reserved[n.ID] += t.Concurrency
+			}
+		}
+	}
+	return waits
+}
+
+// fits says whether t may start on one of nodes, and counts its slots there as
+// used if so.
+func fits(t dxf.Task, nodes []dxf.Node, used, reserved map[string]int) bool {
+	for _, n := range nodes {
+		need := min(max(t.Concurrency, 1), n.CPUCount)
+		if reserved[n.ID]+need <= n.CPUCount || used[n.ID]+need <= n.CPUCount {
+			used[n.ID] += need
+			return true
+		}
+	}
+	return false
+}
+
+// use adds the slots that a task's unfinished subtasks take: one each, at most
+// the task's concurrency on a node.
+func use(used map[string]int, t dxf.Task, subs []dxf.Subtask) {
+	for node, n := range heldBy(subs) {
+		used[node] += min(n, max(t.Concurrency, 1))
+	}
+}
+
+// behind returns, for every backfill task with an earlier unfinished one on its
+// table, running or waiting, the job of the latest of those. Earlier is by id:
+// ranks may differ, but changes of one table happen in the order they were asked for.
+func (w world) behind() map[int64]int64 {
+	behind := make(map[int64]int64)
+	last := make(map[string]int64) // job by table
+	byID := slices.SortedFunc(slices.Values(w.tasks), func(a, b dxf.Task) int { return cmp.Compare(a.ID, b.ID) })
+	for _, t := range byID {
+		m, table := backfillTable(t)
+		if m == nil {
+			continue
+		}
+		if job := last[table]; job != 0 {
+			behind[t.ID] = job
+		}
+		last[table] = m.JobID
+	}
+	return behind
+}
+
+// backfillTable returns a backfill task's meta and the table it changes. Names
+// are folded: whether the store tells T from t is the store's affair, and to
+// wait is always safe.
+func backfillTable(t dxf.Task) (*dxf.BackfillMeta, string) {
+	if t.Type != dxf.Backfill {
+		return nil, ""
+	}
+	var m dxf.BackfillMeta
+	if json.Unmarshal(t.Meta, &m) != nil {
+		return nil, ""
+	}
+	return &m, strings.ToLower(m.Schema) + "\x00" + strings.ToLower(m.Table)
+}
+
+func noNode(scope string) string { return fmt.Sprintf("no node in service scope '%s'", scope) }

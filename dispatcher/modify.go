@@ -1,0 +1,71 @@
+package dispatcher
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"dxfproxy/dxf"
+)
+
+// modifyParams is modify_params of a task, in TiDB's shape.
+type modifyParams struct {
+	PrevState     dxf.TaskState  `json:"prev_state"`
+	Modifications []modification `json:"modifications"`
+}
+
+type modification struct {
+	Type string `json:"type"`
+	To   int64  `json:"to"`
+}
+
+// Kinds of modification.
+const (
+	modifyConcurrency   = "modify_concurrency"
+	modifyBatchSize     = "modify_batch_size"
+	modifyMaxWriteSpeed = "modify_max_write_speed"
+)
+
+// modified returns the Advance that applies t.ModifyParams: the task goes back
+// to the state it was in, with new concurrency (cut to slots, those of the
+// largest node) and meta. Kinds we do not know are an error.
+func modified(t dxf.Task, slots int) (dxf.Advance, error) {
+	back := dxf.Advance{State: dxf.TaskRunning, Step: t.Step}
+	var p modifyParams
+	if err := json.Unmarshal(t.ModifyParams, &p); err != nil {
+		return back, fmt.Errorf("read modify_params of task %d: %w", t.ID, err)
+	}
+	if t.State.CanMove(p.PrevState) && p.PrevState != dxf.TaskCancelling {
+		back.State = p.PrevState
+	}
+	a := back
+	var m dxf.BackfillMeta
+	if t.Type == dxf.Backfill {
+		if err := json.Unmarshal(t.Meta, &m); err != nil {
+			return back, fmt.Errorf("read meta of task %d: %w", t.ID, err)
+		}
+	}
+	for _, c := range p.Modifications {
+		switch c.Type {
+		case modifyConcurrency:
+			a.Concurrency = max(int(c.To), 1)
+			if slots > 0 {
+				a.Concurrency = min(a.Concurrency, slots)
+			}
+			m.Thread = int(c.To)
+		case modifyBatchSize:
+			m.BatchSize = int(c.To)
+		case modifyMaxWriteSpeed:
+			m.MaxWriteSpeed = c.To
+		default:
+			return back, fmt.Errorf("modify task %d: unknown modification %q", t.ID, c.Type)
+		}
+	}
+	if t.Type == dxf.Backfill {
+		meta, err := json.Marshal(m)
+		if err != nil {
+			return back, fmt.Errorf("write meta of task %d: %w", t.ID, err)
+		}
+		a.Meta = meta
+	}
+	return a, nil
+}

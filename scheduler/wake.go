@@ -1,0 +1,191 @@
+package scheduler
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"dxfproxy/dxf"
+)
+
+const (
+	// wakeGap is the least time between two rounds of datagrams sent, and
+	// between two calls of wake on receipt: a stranger who floods the port
+	// makes a node poll fifty times a second, no more.
+	wakeGap = 20 * time.Millisecond
+	// resolveFor is how long the address of a node is believed.
+	resolveFor = time.Minute
+)
+
+// wakeWord is the whole datagram. It asks for nothing but a look at the store,
+// so it needs no secret.
+var wakeWord = []byte("dxf wake")
+
+// A Waker tells other nodes, by UDP, that there is something to look at in the
+// store. Datagrams may be lost: polling is the truth. A nil *Waker does nothing.
+type Waker struct {
+	conn net.PacketConn
+	wake func()
+
+	mu  sync.Mutex
+	due map[string]bool // addresses to tell
+
+	send  chan struct{} // size 1: due is not empty
+	heard chan struct{} // size 1: datagrams came
+	stop  chan struct{}
+	once sync.Once
+	done sync.WaitGroup
+
+	resolved map[string]resolved // touched by the sender only
+}
+
+type resolved struct {
+	addr net.Addr
+	at   time.Time
+}
+
+// ListenWake listens on the UDP port of addr (host:port, as the node's MySQL
+// listener) and calls wake for what arrives.
+func ListenWake(addr string, wake func()) (*Waker, error) {
+	conn, err := net.ListenPacket("udp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen for wake-ups: %w", err)
+	}
+	w := &Waker{
+		conn: conn, wake: wake,
+		due:  make(map[string]bool),
+		send: make(chan struct{}, 1), heard: make(chan struct{}, 1), stop: make(chan struct{}),
+		resolved: make(map[string]resolved),
+	}
+	w.done.Go(w.listen)
+	w.done.Go(w.ring)
+	w.done.Go(w.tell)
+	return w, nil
+}
+
+// Addr is the address it listens on, host:port.
+func (w *Waker) Addr() string {
+	if w == nil {
+		return ""
+	}
+	return w.conn.LocalAddr().String()
+}
+
+// WakeAll tells nodes, soon. It does not block. To itself a node says it by
+// calling its managers, which is faster.
+func (w *Waker) WakeAll(nodes []dxf.Node) {
+	if w == nil || len(nodes) == 0 {
+		return
+	}
+	w.mu.Lock()
+	for _, n := range nodes {
+		w.due[n.ID] = true
+	}
+	w.mu.Unlock()
+	select {
+	case w.send <- struct{}{}:
+	default:
+	}
+}
+
+// Close stops listening and waits until it has.
+func (w *Waker) Close() error {
+	if w == nil {
+		return nil
+	}
+	var err error
+	w.once.Do(func() {
+		close(w.stop)
+		err = w.conn.Close()
+	})
+	w.done.Wait()
+	return err
+}
+
+// tell sends what is due, at most once per wakeGap.
+func (w *Waker) tell() {
+	for {
+		select {
+		case <-w.stop:
+			return
+		case <-w.send:
+		}
+		w.mu.Lock()
+		due := w.due
+		w.due = make(map[string]bool)
+		w.mu.Unlock()
+		for node := range due {
+			if addr := w.resolve(node); addr != nil {
+				// Who is not there polls, or is gone.
+				_, _ = w.conn.WriteTo(wakeWord, addr)
+			}
+		}
+		if !w.pause() {
+			return
+		}
+	}
+}
+
+// resolve returns the address of a node, nil when it has none.
+func (w *Waker) resolve(node string) net.Addr {
+	if r, ok := w.resolved[node]; ok && time.Since(r.at) < resolveFor {
+		return r.addr
+	}
+	r := resolved{at: time.Now()}
+	if addr, err := net.ResolveUDPAddr("udp", node); err == nil {
+		r.addr = addr
+	}
+	w.resolved[node] = r
+	return r.addr
+}
+
+// listen empties the socket; ring calls wake.
+func (w *Waker) listen() {
+	// One byte more than the word, to tell a longer datagram from it.
+	buf := make([]byte, len(wakeWord)+1)
+	for {
+		n, _, err := w.conn.ReadFrom(buf)
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil: // a port that was unreachable, reported late
+			if !w.pause() {
+				return
+			}
+		case bytes.Equal(buf[:n], wakeWord):
+			select {
+			case w.heard <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
+// ring calls wake for what was heard, at most once per wakeGap.
+func (w *Waker) ring() {
+	for {
+		select {
+		case <-w.stop:
+			return
+		case <-w.heard:
+		}
+		w.wake()
+		if !w.pause() {
+			return
+		}
+	}
+}
+
+func (w *Waker) pause() bool {
+	t := time.NewTimer(wakeGap)
+	defer t.Stop()
+	select {
+	case <-w.stop:
+		return false
+	case <-t.C:
+		return true
+	}
+}
