@@ -7,9 +7,9 @@ import (
 	"dxfproxy/mariadbd/mariadbdtest"
 )
 
-// TestStore is the MariaDB server of this package's tests.
-var TestStore *mariadbd.Server
+// testStore is the MariaDB server of this package's tests.
+var testStore *mariadbd.Server
 
 func TestMain(m *testing.M) {
-	mariadbdtest.Main(m, &TestStore, "local_infile=1", "max_allowed_packet=64M", "max_connections=400")
+	mariadbdtest.Main(m, &testStore, "local_infile=1", "max_allowed_packet=64M", "max_connections=400")
 }

@@ -1,4 +1,4 @@
-package protocol_test
+package protocol
 
 import (
 	"context"
@@ -10,13 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"go.uber.org/zap/zaptest"
-
-	"dxfproxy/protocol"
 )
 
 // startRelay serves srv in front of the test store until the test ends, and
 // checks that nothing of it is left then. It returns the address.
-func startRelay(t testing.TB, srv *protocol.Server) string {
+func startRelay(t testing.TB, srv *Server) string {
 	t.Helper()
 	if srv.Dial == nil {
 		srv.Dial = dialStore
@@ -48,7 +46,7 @@ func startRelay(t testing.TB, srv *protocol.Server) string {
 
 func dialStore(ctx context.Context) (net.Conn, error) {
 	var d net.Dialer
-	return d.DialContext(ctx, "tcp", protocol.TestStore.Addr())
+	return d.DialContext(ctx, "tcp", testStore.Addr())
 }
 
 // open is a pool of connections through the relay, in a schema of its own. It is
@@ -62,7 +60,7 @@ func open(t testing.TB, addr, params string) *sql.DB {
 }
 
 func TestTextAndPreparedStatementsThroughTheRelay(t *testing.T) {
-	addr := startRelay(t, &protocol.Server{})
+	addr := startRelay(t, &Server{})
 	db := open(t, addr, "")
 	var n int
 	require.NoError(t, db.QueryRow("SELECT 1+1").Scan(&n))

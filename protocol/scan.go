@@ -116,17 +116,22 @@ func (s *scanner) scan(p []byte) (n int, ev event, err error) {
 			i += headerSize
 			s.left = length
 		} else {
+			// Split between chunks: gather it, first the header, then what the
+			// length in it says must be seen.
 			want := headerSize
-			for s.ncarry < want && i < len(p) {
+			for {
+				if s.ncarry >= headerSize {
+					want = s.want(payloadLen(s.carry[:]))
+				}
+				if s.ncarry >= want || i == len(p) {
+					break
+				}
 				s.carry[s.ncarry] = p[i]
 				if s.ncarry == 3 {
 					p[i] += s.shift
 				}
 				s.ncarry++
 				i++
-				if s.ncarry >= headerSize {
-					want = s.want(payloadLen(s.carry[:]))
-				}
 			}
 			if s.ncarry < want {
 				return i, evMore, nil

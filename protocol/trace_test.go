@@ -1,0 +1,437 @@
+package protocol
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "capture testdata/trace from the test server again")
+
+// A trace is a conversation after the login, with the capabilities both sides
+// agreed on.
+type trace struct {
+	caps    Capability
+	packets []rawPacket
+}
+
+// String prints a trace: one readable line a packet, its payload in hexadecimal
+// below.
+func (tr trace) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "caps %#x\n", uint64(tr.caps))
+	s := &scanner{caps: tr.caps}
+	for _, p := range tr.packets {
+		if p.fromClient {
+			if p.seq == 0 && len(p.payload) > 0 {
+				s.reset(responses[p.payload[0]])
+			} else if p.seq == 0 {
+				s.reset(respOne)
+			}
+			fmt.Fprintf(&b, "\nC %d %s\n", p.seq, describeRequest(p))
+		} else {
+			state := s.state
+			seq := p.seq
+			_, ev, err := s.scan(appendPacket(nil, &seq, p.payload))
+			fmt.Fprintf(&b, "S %d %s", p.seq, describeResponse(state, s, p.payload))
+			switch {
+			case err != nil:
+				fmt.Fprintf(&b, " !! %v", err)
+			case ev == evEnd:
+				b.WriteString(" [end]")
+			}
+			b.WriteByte('\n')
+		}
+		for line := range slices.Chunk(p.payload, 32) {
+			fmt.Fprintf(&b, "  %s\n", hex.EncodeToString(line))
+		}
+	}
+	return b.String()
+}
+
+var commandNames = map[byte]string{
+	0x02: "INIT_DB", comQuery: "QUERY", comFieldList: "FIELD_LIST", comStatistics: "STATISTICS", comProcessInfo: "PROCESS_INFO",
+	0x0d: "DEBUG", comPing: "PING", comStmtPrepare: "STMT_PREPARE", comStmtExecute: "STMT_EXECUTE",
+	comStmtSendLongData: "STMT_SEND_LONG_DATA", comStmtClose: "STMT_CLOSE", comStmtReset: "STMT_RESET",
+	comSetOption: "SET_OPTION", comStmtFetch: "STMT_FETCH", comResetConnection: "RESET_CONNECTION", comStmtBulkExecute: "STMT_BULK_EXECUTE",
+}
+
+func describeRequest(p rawPacket) string {
+	if p.seq > 0 {
+		return fmt.Sprintf("file data, %d bytes", len(p.payload))
+	}
+	if len(p.payload) == 0 {
+		return "nothing"
+	}
+	name, ok := commandNames[p.payload[0]]
+	if !ok {
+		name = fmt.Sprintf("command %#02x", p.payload[0])
+	}
+	switch p.payload[0] {
+	case comQuery, comStmtPrepare, 0x02, comFieldList:
+		return fmt.Sprintf("%s %q", name, p.payload[1:])
+	case comStmtExecute, comStmtClose, comStmtReset, comStmtFetch, comStmtBulkExecute, comStmtSendLongData:
+		return fmt.Sprintf("%s id %#x", name, binary.LittleEndian.Uint32(p.payload[1:]))
+	}
+	return name
+}
+
+func describeResponse(state scanState, s *scanner, b []byte) string {
+	flags := func() string { return fmt.Sprintf("status %#04x, %d warnings", uint16(s.Status), s.Warnings) }
+	switch {
+	case state == stString:
+		return fmt.Sprintf("text %q", b)
+	case len(b) == 0:
+		return "nothing"
+	case b[0] == 0xff && !s.Failed:
+		return fmt.Sprintf("progress, stage %d of %d: %q", b[4], b[5], b[10:])
+	case b[0] == 0xff:
+		e := parseError(b)
+		return fmt.Sprintf("ERR %d %s %q", e.Code, e.State, e.Message)
+	}
+	switch state {
+	case stFirst, stOne:
+		switch b[0] {
+		case 0x00:
+			return "OK " + flags()
+		case 0xfb:
+			return fmt.Sprintf("wants file %q", b[1:])
+		case 0xfe:
+			return "EOF " + flags()
+		}
+		if s.state == stDefs {
+			return fmt.Sprintf("%d columns", s.defs)
+		}
+		return "columns, definitions skipped"
+	case stDefs, stPrepDefs:
+		col, err := parseColumn(b, s.caps)
+		if err != nil {
+			return err.Error()
+		}
+		return fmt.Sprintf("column %q type %d", col.Name, col.Type)
+	case stDefsEOF, stPrepEOF:
+		return "EOF behind the definitions"
+	case stPrepare:
+		return fmt.Sprintf("prepared, id %d, %d parameters", s.StmtID, s.Params)
+	}
+	if b[0] == 0xfe && len(b) < 64 {
+		return "end of rows, " + flags()
+	}
+	return fmt.Sprintf("row of %d bytes", len(b))
+}
+
+func parseTrace(t *testing.T, text string) (tr trace) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		switch {
+		case strings.HasPrefix(line, "caps "):
+			n, err := strconv.ParseUint(line[5:], 0, 64)
+			require.NoError(t, err)
+			tr.caps = Capability(n)
+		case strings.HasPrefix(line, "  "):
+			b, err := hex.DecodeString(line[2:])
+			require.NoError(t, err)
+			p := &tr.packets[len(tr.packets)-1]
+			p.payload = append(p.payload, b...)
+		case line != "":
+			seq, err := strconv.Atoi(strings.Fields(line)[1])
+			require.NoError(t, err)
+			tr.packets = append(tr.packets, rawPacket{fromClient: line[0] == 'C', seq: byte(seq)})
+		}
+	}
+	return tr
+}
+
+// conversations are what the golden traces hold. Each starts in an empty schema
+// named trace, and runs once for every set of capabilities.
+var conversations = []struct {
+	name string
+	talk func(c *rawClient)
+}{
+	{"text", func(c *rawClient) {
+		c.must("SELECT 1 AS one, NULL AS nothing, 'text' AS text")
+		c.must("SELECT seq FROM seq_1_to_3")
+		c.must("SELECT 1 FROM DUAL WHERE FALSE")
+		c.must("CREATE TABLE t (a INT PRIMARY KEY, b VARCHAR(10)) ENGINE=InnoDB")
+		c.must("INSERT INTO t VALUES (1, 'x'), (2, NULL)")
+		c.query("INSERT INTO t VALUES (1, 'again')")
+		c.must("BEGIN")
+		c.must("SELECT * FROM t")
+		c.must("COMMIT")
+		c.must("SELECT 1 UNION SELECT 1/0")
+		c.query("nonsense")
+		c.query("")
+		c.must("SELECT JSON_OBJECT('a', 1), ST_GeomFromText('POINT(1 1)')")
+		c.must("DROP TABLE t")
+	}},
+	{"multi", func(c *rawClient) {
+		c.must("SELECT 1; SELECT 2")
+		c.must("SET @a = 1; SELECT @a; SET @a = 2")
+		c.query("SELECT 1; nonsense; SELECT 3")
+		c.must("CREATE PROCEDURE p(OUT x INT) BEGIN SELECT 1; SELECT 2, 3; SET x = 7; END")
+		c.must("CALL p(@x)")
+		c.query("CALL nowhere()")
+		c.must("DROP PROCEDURE p")
+	}},
+	{"halfway", func(c *rawClient) { // an error where rows were promised
+		c.query("SELECT seq, CAST(IF(seq < 3, seq, EXP(seq * 1000)) AS DOUBLE) FROM seq_1_to_5")
+		c.query("SELECT seq, (SELECT 1 UNION SELECT seq FROM DUAL WHERE seq > 3) FROM seq_1_to_5")
+		c.query("SELECT SLEEP(0); SELECT (SELECT 1 UNION SELECT 2)")
+	}},
+	{"prepared", func(c *rawClient) {
+		id := c.prepare("SELECT seq, 'a' FROM seq_1_to_2")
+		c.execute(id, 0)
+		c.execute(id, 0)
+		c.execute(lastPreparedID, 0)
+		c.send(comStmtReset, binary.LittleEndian.AppendUint32(nil, id)...)
+		c.response(respOne)
+		c.send(comStmtClose, binary.LittleEndian.AppendUint32(nil, id)...)
+		c.execute(id, 0)
+		id = c.prepare("SET @a = 1")
+		c.execute(id, 0)
+		c.prepare("SELECT ? + 1, ?")
+		c.prepare("SET @b = ?")
+		c.sendText(comStmtPrepare, "nonsense")
+		c.response(respPrepare)
+		c.must("CREATE PROCEDURE p() BEGIN SELECT 1; SELECT 2, 3; END")
+		id = c.prepare("CALL p()")
+		c.execute(id, 0)
+		c.must("DROP PROCEDURE p")
+	}},
+	{"cursor", func(c *rawClient) {
+		id := c.prepare("SELECT seq FROM seq_1_to_5")
+		c.execute(id, 1)
+		for range 4 {
+			c.send(comStmtFetch, append(binary.LittleEndian.AppendUint32(nil, id), 2, 0, 0, 0)...)
+			c.response(respRows)
+		}
+		c.execute(id, 1)
+		c.send(comStmtReset, binary.LittleEndian.AppendUint32(nil, id)...)
+		c.response(respOne)
+		c.send(comStmtFetch, append(binary.LittleEndian.AppendUint32(nil, id), 2, 0, 0, 0)...)
+		c.response(respRows)
+	}},
+	{"upload", func(c *rawClient) {
+		c.must("CREATE TABLE t (a INT, b VARCHAR(10)) ENGINE=InnoDB")
+		c.sendText(comQuery, "LOAD DATA LOCAL INFILE 'file.tsv' INTO TABLE t")
+		c.response(respQuery)
+		c.write(2, []byte("1\tone\n2\ttwo\n"))
+		c.write(3, []byte("3\tthree\n"))
+		c.write(4, nil)
+		c.response(respQuery)
+		c.sendText(comQuery, "LOAD DATA LOCAL INFILE 'refused.tsv' INTO TABLE t; SELECT COUNT(*) FROM t")
+		c.response(respQuery)
+		c.write(2, nil)
+		c.response(respQuery)
+		c.sendText(comQuery, "LOAD DATA LOCAL INFILE 'nowhere.tsv' INTO TABLE nowhere")
+		c.response(respQuery)
+		c.must("DROP TABLE t")
+	}},
+	{"commands", func(c *rawClient) {
+		c.must("CREATE TABLE t (a INT PRIMARY KEY DEFAULT 7, b VARCHAR(10)) ENGINE=InnoDB")
+		c.sendText(0x02, "trace")
+		c.response(respOne)
+		c.sendText(0x02, "nowhere")
+		c.response(respOne)
+		c.sendText(comFieldList, "t\x00")
+		c.response(respRows)
+		c.sendText(comFieldList, "nowhere\x00")
+		c.response(respRows)
+		c.send(comStatistics)
+		c.response(respString)
+		c.send(comProcessInfo)
+		c.response(respQuery)
+		c.send(comPing)
+		c.response(respOne)
+		c.send(0x0d)
+		c.response(respOne)
+		c.send(comSetOption, 1, 0)
+		c.response(respOne)
+		c.query("SELECT 1; SELECT 2")
+		c.send(comSetOption, 0, 0)
+		c.response(respOne)
+		c.send(comSetOption, 9, 0)
+		c.response(respOne)
+		c.send(comResetConnection)
+		c.response(respOne)
+		c.send(0x77)
+		c.response(respOne)
+		c.write(0, nil)
+		c.response(respOne)
+		c.must("DROP TABLE trace.t")
+	}},
+	{"progress", func(c *rawClient) {
+		c.must("SET progress_report_time = 1")
+		c.must("CREATE TABLE t ENGINE=MyISAM SELECT seq AS a, MD5(seq) AS b FROM seq_1_to_600000")
+		c.must("ALTER TABLE t ADD KEY (b), ADD KEY (a, b), ADD KEY (b, a)")
+		c.must("DROP TABLE t")
+	}},
+	{"bulk", func(c *rawClient) {
+		if !c.caps.Has(MariaDBClientStmtBulk) {
+			return
+		}
+		c.must("CREATE TABLE t (a INT) ENGINE=InnoDB")
+		id := c.prepare("INSERT INTO t VALUES (?)")
+		// Types follow (0x80), then rows: an indicator (0: a value) and the value.
+		b := append(binary.LittleEndian.AppendUint32(nil, id), 0x80, 0, 3, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0, 0)
+		c.send(comStmtBulkExecute, b...)
+		c.response(respQuery)
+		id = c.prepare("INSERT INTO t VALUES (?) RETURNING a")
+		binary.LittleEndian.PutUint32(b, id)
+		c.send(comStmtBulkExecute, b...)
+		c.response(respQuery)
+		c.must("DROP TABLE t")
+	}},
+}
+
+var traceClients = []struct {
+	name string
+	caps Capability
+}{{"pymysql", capsPyMySQL}, {"mysql", capsMySQL}, {"godriver", capsGoDriver}, {"libmariadb", capsLibMariaDB}, {"everything", capsEverything}}
+
+func TestCaptureTraces(t *testing.T) {
+	if !*update {
+		t.Skip("without -update the traces are only replayed")
+	}
+	for _, client := range traceClients {
+		for _, talk := range conversations {
+			c := dialRaw(t, testStore.Addr(), client.caps)
+			c.must("CREATE OR REPLACE DATABASE trace")
+			c.must("USE trace")
+			c.log = nil
+			talk.talk(c)
+			if tr := (trace{c.caps, c.log}); len(tr.packets) > 0 {
+				name := filepath.Join("testdata", "trace", talk.name+"."+client.name+".txt")
+				require.NoError(t, os.WriteFile(name, []byte(tr.String()), 0o644))
+			}
+			c.must("DROP DATABASE trace")
+			c.conn.Close()
+		}
+	}
+}
+
+// eachTrace runs f with every golden trace.
+func eachTrace(t *testing.T, f func(t *testing.T, tr trace)) {
+	names, err := filepath.Glob("testdata/trace/*.txt")
+	require.NoError(t, err)
+	require.NotEmpty(t, names)
+	for _, name := range names {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			text, err := os.ReadFile(name)
+			require.NoError(t, err)
+			tr := parseTrace(t, string(text))
+			require.Equal(t, string(text), tr.String(), "the printer has changed; run with -update or edit the trace")
+			f(t, tr)
+		})
+	}
+}
+
+// A turn is what the server says before the client speaks again.
+type turn struct {
+	kind  responseKind
+	reset bool // it starts the response to a command
+	bytes []byte
+	want  event
+}
+
+func (tr trace) turns() (turns []turn) {
+	for i, p := range tr.packets {
+		switch {
+		case p.fromClient && p.seq == 0:
+			kind := respOne
+			if len(p.payload) > 0 {
+				kind = responses[p.payload[0]]
+			}
+			turns = append(turns, turn{kind: kind, reset: true, want: evEnd})
+		case p.fromClient && tr.packets[i-1].fromClient:
+		case p.fromClient:
+			turns[len(turns)-1].want = evUpload
+			turns = append(turns, turn{want: evEnd})
+		default:
+			last := &turns[len(turns)-1]
+			seq := p.seq
+			last.bytes = appendPacket(last.bytes, &seq, p.payload)
+		}
+	}
+	return turns
+}
+
+// scanChunks scans the turn cut into the given chunks, checks that it ends with
+// the last byte and no earlier, and returns what came out of the scanner.
+func (tu turn) scanChunks(t *testing.T, s *scanner, chunks ...[]byte) (out []byte) {
+	t.Helper()
+	done := false
+	for i, p := range chunks {
+		p = bytes.Clone(p)
+		n, ev, err := s.scan(p)
+		require.NoError(t, err)
+		require.Equal(t, len(p), n, "chunk %d ends early with event %d", i, ev)
+		require.False(t, done && len(p) > 0, "ended before the last chunk")
+		if ev != evMore {
+			require.Equal(t, tu.want, ev)
+			done = true
+		}
+		out = append(out, p...)
+	}
+	require.True(t, done, "did not end")
+	return out
+}
+
+// TestTracesSplitAnywhere replays every conversation with every response cut at
+// every byte, and byte by byte.
+func TestTracesSplitAnywhere(t *testing.T) {
+	eachTrace(t, func(t *testing.T, tr trace) {
+		s := &scanner{caps: tr.caps}
+		for _, tu := range tr.turns() {
+			if tu.kind == respNone {
+				require.Empty(t, tu.bytes)
+				continue
+			}
+			start := func() {
+				if tu.reset {
+					s.reset(tu.kind)
+				}
+			}
+			start()
+			before := *s
+			require.Equal(t, tu.bytes, tu.scanChunks(t, s, tu.bytes))
+			whole := *s
+			splits := len(tu.bytes)
+			step := 1 + splits/4096 // long ones at some thousand places
+			for cut := 0; cut <= splits; cut += step {
+				*s = before
+				tu.scanChunks(t, s, tu.bytes[:cut], tu.bytes[cut:])
+				whole.carry = s.carry
+				require.Equal(t, whole, *s, "cut at %d", cut)
+			}
+			*s = before
+			var single [][]byte
+			for i := range tu.bytes {
+				single = append(single, tu.bytes[i:i+1])
+			}
+			tu.scanChunks(t, s, single...)
+			*s = before
+			s.shift = 5
+			shifted := bytes.Clone(tu.bytes)
+			for i := 0; i < len(shifted); i += headerSize + payloadLen(shifted[i:]) {
+				shifted[i+3] += 5
+			}
+			require.Equal(t, shifted, tu.scanChunks(t, s, single...))
+			*s = before
+			s.shift = 5
+			require.Equal(t, shifted, tu.scanChunks(t, s, tu.bytes))
+			s.shift = 0
+		}
+	})
+}
