@@ -57,7 +57,7 @@ func runInstaller(ctx context.Context, prog program, cfg Config, as account, dir
 		// root comes in without a password; the installer's default would be an
 		// account that only the system's root can use, and only on the socket.
 		"--auth-root-authentication-method=normal",
-		"--skip-name-resolve", // no account for this machine's name
+		"--cross-bootstrap", // no account for this machine's name, which others could reach
 		"--skip-test-db",
 		fmt.Sprintf("--innodb-log-file-size=%d", cfg.RedoLog),
 	}
