@@ -1,0 +1,25 @@
+package table
+
+import "fmt"
+
+// A Reason says, for people, why a table cannot be copied online. The change is
+// then left to the store's own DDL, and the user is told.
+type Reason string
+
+// Check returns the first reason why the change cannot be made to a copy of the
+// table that is kept in step from the binlog; "" when it can.
+func Check(t *Info, target Definition, s Settings) Reason {
+	for _, check := range []func(*Info, Definition, Settings) Reason{
+		checkEngine, checkVersioned, checkCompressed, checkKey, checkTriggers, checkForeignKeys,
+		checkChange, checkTargetKey,
+		checkBinlog, checkGrants,
+	} {
+		if r := check(t, target, s); r != "" {
+			return r
+		}
+	}
+	return ""
+}
+
+// reasonf writes a Reason.
+func reasonf(format string, args ...any) Reason { return Reason(fmt.Sprintf(format, args...)) }

@@ -1,0 +1,104 @@
+package table
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+)
+
+// Settings are what the server and our account on it allow.
+type Settings struct {
+	LogBin      bool
+	Format      string // binlog_format
+	RowImage    string // binlog_row_image
+	SlaveGrant  bool   // the account may read the binlog
+	StatusGrant bool   // the account may ask for its position
+}
+
+const selectSettings = `SELECT @@GLOBAL.log_bin, @@GLOBAL.binlog_format, @@GLOBAL.binlog_row_image`
+
+// LoadSettings asks the server.
+func LoadSettings(ctx context.Context, q Querier) (Settings, error) {
+	var s Settings
+	if err := q.QueryRowContext(ctx, selectSettings).Scan(&s.LogBin, &s.Format, &s.RowImage); err != nil {
+		return s, fmt.Errorf("read the server's binlog settings: %w", err)
+	}
+	_, err := Position(ctx, q)
+	s.StatusGrant = err == nil
+	if err != nil && !IsErr(err, errSpecificAccess) {
+		return s, err
+	}
+	err = each(ctx, q, func(r *sql.Rows) error {
+		var g string
+		err := r.Scan(&g)
+		g = strings.ToUpper(g)
+		on := strings.Contains(g, " ON *.* ")
+		switch {
+		case on && (strings.Contains(g, "ALL PRIVILEGES") || strings.Contains(g, "REPLICATION SLAVE")),
+			strings.Contains(g, "REPLICATION_SLAVE"),
+			// A role's grants are not listed here; the changefeed will find out.
+			strings.HasPrefix(g, "GRANT ") && !strings.Contains(g, " ON "):
+			s.SlaveGrant = true
+		}
+		return err
+	}, "SHOW GRANTS")
+	if err != nil {
+		return s, fmt.Errorf("read our account's grants: %w", err)
+	}
+	return s, nil
+}
+
+const errSpecificAccess = 1227
+
+// BinlogPosition is a place in the server's binlog.
+type BinlogPosition struct {
+	File string
+	Pos  uint32
+}
+
+// Position is the end of the server's binlog; the zero position when there is none.
+func Position(ctx context.Context, q Querier) (BinlogPosition, error) {
+	var p BinlogPosition
+	err := each(ctx, q, func(r *sql.Rows) error {
+		columns, err := r.Columns()
+		if err != nil {
+			return err
+		}
+		// MariaDB answers 4 columns, MySQL 5; the first two are alike.
+		rest := make([]sql.RawBytes, len(columns))
+		dest := []any{&p.File, &p.Pos}
+		for i := 2; i < len(columns); i++ {
+			dest = append(dest, &rest[i])
+		}
+		return r.Scan(dest...)
+	}, "SHOW MASTER STATUS")
+	if err != nil {
+		return p, fmt.Errorf("read the end of the binlog: %w", err)
+	}
+	return p, nil
+}
+
+// checkBinlog: the changefeed needs whole rows.
+func checkBinlog(_ *Info, _ Definition, s Settings) Reason {
+	switch {
+	case !s.LogBin:
+		return "the server keeps no binlog (log_bin is OFF)"
+	case s.Format != "ROW":
+		return reasonf("binlog_format is %s, not ROW", s.Format)
+	case s.RowImage != "FULL":
+		return reasonf("binlog_row_image is %s, not FULL", s.RowImage)
+	}
+	return ""
+}
+
+// checkGrants: and the right to read it.
+func checkGrants(_ *Info, _ Definition, s Settings) Reason {
+	switch {
+	case !s.SlaveGrant:
+		return "the store's account has no REPLICATION SLAVE"
+	case !s.StatusGrant:
+		return "the store's account has no BINLOG MONITOR"
+	}
+	return ""
+}

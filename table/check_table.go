@@ -1,0 +1,63 @@
+package table
+
+import "strings"
+
+// checkEngine: without transactions a chunk and its checkpoint are not one.
+func checkEngine(t *Info, _ Definition, _ Settings) Reason {
+	if !strings.EqualFold(t.Engine, "InnoDB") {
+		return reasonf("its storage engine is %s", t.Engine)
+	}
+	return ""
+}
+
+// checkVersioned: a DELETE arrives in the binlog as an UPDATE of the row's end.
+func checkVersioned(t *Info, _ Definition, _ Settings) Reason {
+	if t.Versioned {
+		return "it is system-versioned"
+	}
+	return ""
+}
+
+// checkCompressed: their row events have a format of their own.
+func checkCompressed(t *Info, _ Definition, _ Settings) Reason {
+	for _, c := range t.Columns {
+		if c.Compressed {
+			return reasonf("column %s is compressed", c.Name)
+		}
+	}
+	return ""
+}
+
+// checkKey: ranges and row changes are told apart by a key.
+func checkKey(t *Info, _ Definition, _ Settings) Reason {
+	if t.CopyKey == nil {
+		return "it has no primary key or NOT NULL unique key that rows can be copied by"
+	}
+	return ""
+}
+
+// checkTriggers: they belong to the table and would go away with it.
+func checkTriggers(t *Info, _ Definition, _ Settings) Reason {
+	if len(t.Triggers) > 0 {
+		return reasonf("it has trigger %s", t.Triggers[0])
+	}
+	return ""
+}
+
+// checkForeignKeys: cascades into a child are not in the binlog; a child's own
+// constraints would need other names on the shadow; and the children of a
+// parent follow it when it is renamed.
+func checkForeignKeys(t *Info, _ Definition, _ Settings) Reason {
+	for _, f := range t.Parents {
+		for _, action := range []string{f.OnDelete, f.OnUpdate} {
+			if action == "CASCADE" || strings.HasPrefix(action, "SET ") {
+				return reasonf("foreign key %s changes rows (%s) without a trace in the binlog", f.Name, strings.ToLower(action))
+			}
+		}
+		return reasonf("it has foreign key %s", f.Name)
+	}
+	for _, f := range t.Children {
+		return reasonf("foreign key %s of %s.%s refers to it", f.Name, f.Schema, f.Table)
+	}
+	return ""
+}

@@ -1,0 +1,66 @@
+package table_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"dxfproxy/table"
+)
+
+func TestCheck(t *testing.T) {
+	good := table.Settings{LogBin: true, Format: "ROW", RowImage: "FULL", SlaveGrant: true, StatusGrant: true}
+	for name, c := range map[string]struct {
+		statements []string
+		alter      string
+		settings   func(*table.Settings)
+		want       table.Reason
+	}{
+		"fine":        {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)"}},
+		"engine":      {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT) ENGINE=Aria"}, want: "its storage engine is Aria"},
+		"versioned":   {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT) WITH SYSTEM VERSIONING"}, want: "it is system-versioned"},
+		"compressed":  {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT, c TEXT COMPRESSED)"}, want: "column c is compressed"},
+		"no key":      {statements: []string{"CREATE TABLE t (id INT, a INT)"}, want: "it has no primary key or NOT NULL unique key that rows can be copied by"},
+		"trigger":     {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)", "CREATE TRIGGER tr AFTER DELETE ON t FOR EACH ROW SET @x = 1"}, want: "it has trigger tr"},
+		"child":       {statements: []string{"CREATE TABLE p (id INT PRIMARY KEY)", "CREATE TABLE t (id INT PRIMARY KEY, a INT, CONSTRAINT f FOREIGN KEY (a) REFERENCES p (id))"}, want: "it has foreign key f"},
+		"cascade":     {statements: []string{"CREATE TABLE p (id INT PRIMARY KEY)", "CREATE TABLE t (id INT PRIMARY KEY, a INT, CONSTRAINT f FOREIGN KEY (a) REFERENCES p (id) ON DELETE SET NULL)"}, want: "foreign key f changes rows (set null) without a trace in the binlog"},
+		"parent":      {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)", "CREATE TABLE c (id INT PRIMARY KEY, CONSTRAINT f FOREIGN KEY (id) REFERENCES t (id))"}, want: "foreign key f of S.c refers to it"},
+		"key changed": {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT NOT NULL)"}, alter: "ALTER TABLE t DROP PRIMARY KEY, ADD PRIMARY KEY (a)", want: "key PRIMARY, by which rows are copied, is changed"},
+		"type":        {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)"}, alter: "ALTER TABLE t MODIFY a CHAR(9), ADD INDEX (a)", want: "column a is changed"},
+		"no binlog":   {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)"}, settings: func(s *table.Settings) { s.LogBin = false }, want: "the server keeps no binlog (log_bin is OFF)"},
+		"format":      {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)"}, settings: func(s *table.Settings) { s.Format = "MIXED" }, want: "binlog_format is MIXED, not ROW"},
+		"image":       {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)"}, settings: func(s *table.Settings) { s.RowImage = "MINIMAL" }, want: "binlog_row_image is MINIMAL, not FULL"},
+		"grant":       {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)"}, settings: func(s *table.Settings) { s.SlaveGrant = false }, want: "the store's account has no REPLICATION SLAVE"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			schema, s := setup(t, c.statements...)
+			info, err := table.Load(t.Context(), s, schema, "t")
+			require.NoError(t, err)
+			if c.alter == "" {
+				c.alter = "ALTER TABLE t ADD INDEX (a)"
+			}
+			if name != "versioned" {
+				exec(t, s, c.alter)
+			}
+			settings := good
+			if c.settings != nil {
+				c.settings(&settings)
+			}
+			if name == "parent" {
+				c.want = table.Reason("foreign key f of " + schema + ".c refers to it")
+			}
+			require.Equal(t, c.want, table.Check(info, definition(t, s, schema, "t"), settings))
+		})
+	}
+}
+
+func TestSettings(t *testing.T) {
+	_, s := setup(t)
+	got, err := table.LoadSettings(t.Context(), s)
+	require.NoError(t, err)
+	require.Equal(t, table.Settings{LogBin: true, Format: "ROW", RowImage: "FULL", SlaveGrant: true, StatusGrant: true}, got)
+	p, err := table.Position(t.Context(), s)
+	require.NoError(t, err)
+	require.NotEmpty(t, p.File)
+	require.NotZero(t, p.Pos)
+}

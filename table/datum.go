@@ -1,0 +1,179 @@
+package table
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Kind says how a key value is written in SQL.
+type Kind int
+
+// Kinds of key values. Types without one (FLOAT, DOUBLE, ENUM, SET, BIT, TEXT,
+// BLOB, geometry) do not compare as they are written, or not alike everywhere,
+// and no table is cut by them.
+const (
+	Number Kind = iota + 1 // integers and decimals, as digits
+	Quoted                 // temporals (in UTC), UUID, INET: quoted text
+	String                 // bytes in a character set
+	Binary                 // bytes
+)
+
+var kindNames = map[Kind]string{Number: "number", Quoted: "quoted", String: "string", Binary: "binary"}
+
+// kindOf is the kind of a column's values, 0 when a key cannot have them.
+func kindOf(c Column) Kind {
+	switch c.DataType {
+	case "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "year":
+		return Number
+	case "date", "datetime", "timestamp", "time", "uuid", "inet4", "inet6":
+		return Quoted
+	case "char", "varchar":
+		return String
+	case "binary", "varbinary":
+		return Binary
+	}
+	return 0
+}
+
+// Datum is one value of a key column.
+type Datum struct {
+	Kind    Kind
+	Charset string // of a String
+	Value   string // digits, text, or bytes in Charset
+}
+
+// SQL is the value as a literal. It means the same whatever the session's
+// character sets and sql_mode are; its time zone must be '+00:00'.
+func (d Datum) SQL() string {
+	switch d.Kind {
+	case Number:
+		return d.Value
+	case Quoted:
+		return "'" + d.Value + "'"
+	case String:
+		return "_" + d.Charset + " x'" + hex.EncodeToString([]byte(d.Value)) + "'"
+	case Binary:
+		return "x'" + hex.EncodeToString([]byte(d.Value)) + "'"
+	}
+	panic(fmt.Sprintf("table: datum of kind %d", d.Kind))
+}
+
+// validate refuses values that would not be the literal they should be.
+func (d Datum) validate() error {
+	allowed := ""
+	switch d.Kind {
+	case Number:
+		allowed = "0123456789-.+"
+	case Quoted:
+		allowed = "0123456789-.: abcdefABCDEF"
+	case String:
+		if d.Charset == "" || strings.Trim(d.Charset, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
+			return fmt.Errorf("character set %q", d.Charset)
+		}
+		return nil
+	case Binary:
+		return nil
+	default:
+		return fmt.Errorf("kind %d", d.Kind)
+	}
+	if d.Value == "" || strings.Trim(d.Value, allowed) != "" {
+		return fmt.Errorf("%s %q", kindNames[d.Kind], d.Value)
+	}
+	return nil
+}
+
+type datumJSON struct {
+	Kind    string  `json:"kind"`
+	Charset string  `json:"charset,omitempty"`
+	Value   *string `json:"value,omitempty"` // of numbers and quoted text
+	Hex     *string `json:"hex,omitempty"`   // of strings and binaries
+}
+
+// MarshalJSON writes {"kind":"number","value":"7"} or
+// {"kind":"string","charset":"utf8mb4","hex":"c3a9"}.
+func (d Datum) MarshalJSON() ([]byte, error) {
+	j := datumJSON{Kind: kindNames[d.Kind], Charset: d.Charset}
+	if d.Kind == String || d.Kind == Binary {
+		h := hex.EncodeToString([]byte(d.Value))
+		j.Hex = &h
+	} else {
+		j.Value = &d.Value
+	}
+	return json.Marshal(j)
+}
+
+// UnmarshalJSON refuses everything MarshalJSON does not write.
+func (d *Datum) UnmarshalJSON(data []byte) error {
+	var j datumJSON
+	if err := strict(data, &j); err != nil {
+		return fmt.Errorf("key value %s: %w", data, err)
+	}
+	*d = Datum{Charset: j.Charset}
+	for k, name := range kindNames {
+		if name == j.Kind {
+			d.Kind = k
+		}
+	}
+	switch {
+	case d.Kind == 0:
+		return fmt.Errorf("key value %s: unknown kind", data)
+	case (d.Kind == String || d.Kind == Binary) && j.Hex != nil && j.Value == nil:
+		b, err := hex.DecodeString(*j.Hex)
+		if err != nil {
+			return fmt.Errorf("key value %s: %w", data, err)
+		}
+		d.Value = string(b)
+	case (d.Kind == Number || d.Kind == Quoted) && j.Value != nil && j.Hex == nil:
+		d.Value = *j.Value
+	default:
+		return fmt.Errorf("key value %s: %w", data, errShape)
+	}
+	if err := d.validate(); err != nil {
+		return fmt.Errorf("key value %s: %w", data, err)
+	}
+	return nil
+}
+
+var errShape = errors.New("foreign shape")
+
+// read is the expression that selects a key column so that scan can make a
+// Datum of it.
+func read(alias string, c Column) string {
+	name := qualified(alias, c.Name)
+	switch kindOf(c) {
+	case String, Binary:
+		return "HEX(" + name + ")"
+	case Quoted:
+		return "CAST(" + name + " AS CHAR)"
+	}
+	return name + "+0"
+}
+
+// scan makes a Datum of what read selected.
+func scan(c Column, text string) (Datum, error) {
+	d := Datum{Kind: kindOf(c), Value: text}
+	if d.Kind == String || d.Kind == Binary {
+		b, err := hex.DecodeString(text)
+		if err != nil {
+			return Datum{}, fmt.Errorf("value of key column %s: %w", c.Name, err)
+		}
+		d.Value = string(b)
+	}
+	if d.Kind == String {
+		d.Charset = c.Charset
+	}
+	if err := d.validate(); err != nil {
+		return Datum{}, fmt.Errorf("value of key column %s: %w", c.Name, err)
+	}
+	return d, nil
+}
+
+func qualified(alias, column string) string {
+	if alias == "" {
+		return Quote(column)
+	}
+	return Quote(alias, column)
+}

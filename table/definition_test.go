@@ -1,0 +1,131 @@
+package table_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"dxfproxy/table"
+)
+
+func definition(t *testing.T, s *table.Session, schema, name string) table.Definition {
+	t.Helper()
+	text, err := table.ShowCreate(t.Context(), s, schema, name)
+	require.NoError(t, err)
+	d, err := table.Parse(text)
+	require.NoError(t, err, text)
+	return d
+}
+
+func TestParseAwkwardNames(t *testing.T) {
+	schema, s := setup(t, "CREATE TABLE `a``(b` (`x,y` INT COMMENT 'one, (two'' \\\\', `(` VARCHAR(9) DEFAULT ')', `PARTITION BY` INT,"+
+		" PRIMARY KEY (`x,y`), UNIQUE KEY `k``(,` (`(`(3),`PARTITION BY`) COMMENT ') ENGINE', KEY `KEY` (`(`),"+
+		" CONSTRAINT `c,` CHECK (`(` <> ')' AND `x,y` > 3)) COMMENT='AUTO_INCREMENT=9 PARTITION BY (' ")
+	d := definition(t, s, schema, "a`(b")
+	require.Equal(t, "a`(b", d.Name)
+	require.Equal(t, []string{"x,y", "(", "PARTITION BY"}, []string{d.Columns[0].Name, d.Columns[1].Name, d.Columns[2].Name})
+	require.Len(t, d.Indexes, 3)
+	require.Equal(t, table.UniqueKey, d.Indexes[1].Kind)
+	require.Equal(t, "k`(,", d.Indexes[1].Name)
+	require.Equal(t, []string{"(", "PARTITION BY"}, d.Indexes[1].Columns())
+	require.Equal(t, "KEY", d.Indexes[2].Name)
+	require.Len(t, d.Constraints, 1)
+	require.Contains(t, d.Options, "AUTO_INCREMENT=9 PARTITION BY (")
+	require.Empty(t, d.Partitions)
+
+	exec(t, s, "CREATE TABLE pt (id INT PRIMARY KEY AUTO_INCREMENT) COMMENT 'x' PARTITION BY HASH (id) PARTITIONS 3")
+	exec(t, s, "INSERT INTO pt VALUES (9)")
+	d = definition(t, s, schema, "pt")
+	require.Contains(t, d.Partitions, "PARTITION BY HASH")
+	require.NotContains(t, d.Options, "AUTO_INCREMENT")
+}
+
+// TestShadow makes the shadow of every kind of change, takes its indexes off,
+// puts them back, and demands the definition the store makes of the statement.
+func TestShadow(t *testing.T) {
+	const base = "CREATE TABLE t (id BIGINT NOT NULL AUTO_INCREMENT, a INT NOT NULL, b VARCHAR(300), f TEXT, p POINT NOT NULL, v INT AS (a + 1) VIRTUAL, PRIMARY KEY (id), KEY ka (a), UNIQUE KEY ub (b(20), a) COMMENT 'it''s')"
+	for statement, want := range map[string]struct {
+		obstacle string
+		instant  bool
+		built    int // indexes to build, existing ones included
+	}{
+		"ALTER TABLE t ADD INDEX (b)":                                              {built: 3},
+		"ALTER TABLE t ADD UNIQUE u1 (a, b), ADD KEY k2 (v) COMMENT 'x'":           {built: 4},
+		"CREATE INDEX k ON t (a DESC, b(3))":                                       {built: 3},
+		"ALTER TABLE t ADD FULLTEXT (f), ADD SPATIAL INDEX (p)":                    {built: 4},
+		"ALTER TABLE t ADD UNIQUE long_u (f)":                                      {built: 3},
+		"ALTER TABLE t ADD COLUMN c INT NOT NULL DEFAULT 7, ADD INDEX (c, a)":      {built: 3},
+		"ALTER TABLE t ADD COLUMN c VARCHAR(9) DEFAULT '(x)' FIRST, ADD INDEX (c)": {built: 3},
+		"ALTER TABLE t ADD COLUMN c DATETIME DEFAULT NOW(), ADD INDEX (c)":         {obstacle: "column c is to be filled by an expression", built: 3},
+		"ALTER TABLE t DROP COLUMN f, ADD INDEX (b)":                               {obstacle: "column f is dropped or renamed", built: 3},
+		"ALTER TABLE t CHANGE f g TEXT, ADD INDEX (b)":                             {obstacle: "column f is dropped or renamed", built: 3},
+		"ALTER TABLE t MODIFY a BIGINT NOT NULL, ADD INDEX (b)":                    {obstacle: "column a is changed", built: 3},
+		"ALTER TABLE t ADD CHECK (a > 0), ADD INDEX (b)":                           {obstacle: "a constraint is added, dropped or changed", built: 3},
+		"ALTER TABLE t PARTITION BY HASH (id)":                                     {obstacle: "the partitioning is changed", built: 2},
+		"ALTER TABLE t RENAME INDEX ka TO kb":                                      {instant: true, built: 2},
+		"ALTER TABLE t ADD INDEX IF NOT EXISTS ka (a)":                             {instant: true, built: 2},
+		"ALTER TABLE t DROP INDEX ka, ADD INDEX (id, a), AUTO_INCREMENT = 1000":    {built: 2},
+	} {
+		t.Run(statement, func(t *testing.T) {
+			schema, s := setup(t, base)
+			if want.obstacle == "the partitioning is changed" {
+				exec(t, s, "ALTER TABLE t DROP INDEX ub")
+				exec(t, s, "ALTER TABLE t ADD INDEX ub (b)")
+			}
+			info, err := table.Load(t.Context(), s, schema, "t")
+			require.NoError(t, err)
+			at := [2]int{12, 13}
+			if statement[0] == 'C' {
+				at = [2]int{18, 19}
+			}
+			require.Equal(t, "t", statement[at[0]:at[1]])
+
+			exec(t, s, table.CreateShadow(info, "shadow"))
+			redirected, err := table.Redirect(statement, at, "utf8mb4", schema, "shadow")
+			require.NoError(t, err)
+			exec(t, s, redirected)
+			target := definition(t, s, schema, "shadow")
+
+			source, err := table.Parse(info.Create)
+			require.NoError(t, err)
+			change := table.Compare(source, target)
+			require.Equal(t, want.obstacle, change.Obstacle)
+			require.Equal(t, want.instant, change.Instant)
+
+			stay, build := table.Indexes(target, info.CopyKey, "id")
+			require.Len(t, stay, 1)
+			require.Len(t, build, want.built)
+			if drop := table.DropIndexes(schema, "shadow", build); drop != "" {
+				exec(t, s, drop)
+			}
+			bare := definition(t, s, schema, "shadow")
+			require.Len(t, bare.Indexes, 1)
+			require.Equal(t, table.Texts(build), bare.Missing(table.Texts(build)))
+			for _, add := range table.AddIndexes(schema, "shadow", table.Texts(build)) {
+				exec(t, s, add)
+			}
+			require.True(t, table.Same(target, definition(t, s, schema, "shadow")))
+			exec(t, s, statement)
+			require.True(t, table.Same(target, definition(t, s, schema, "t")))
+		})
+	}
+}
+
+func TestAutoIncrementNeedsItsIndex(t *testing.T) {
+	schema, s := setup(t, "CREATE TABLE t (k VARCHAR(9) PRIMARY KEY, n INT AUTO_INCREMENT, a INT, KEY x (a), KEY y (n), KEY z (n, a))")
+	info, err := table.Load(t.Context(), s, schema, "t")
+	require.NoError(t, err)
+	stay, build := table.Indexes(definition(t, s, schema, "t"), info.CopyKey, "n")
+	require.Equal(t, []string{"PRIMARY KEY (`k`)", "KEY `y` (`n`)"}, table.Texts(stay))
+	exec(t, s, table.DropIndexes(schema, "t", build))
+}
+
+func TestRedirect(t *testing.T) {
+	got, err := table.Redirect("ALTER TABLE `x`.t ADD INDEX (t)", [2]int{12, 17}, "latin1", "x", "t__dxf1_new")
+	require.NoError(t, err)
+	require.Equal(t, "ALTER TABLE `x`.`t__dxf1_new` ADD INDEX (t)", got)
+	_, err = table.Redirect("ALTER TABLE t", [2]int{12, 99}, "", "x", "y")
+	require.Error(t, err)
+	_, err = table.Redirect("ALTER TABLE t", [2]int{12, 13}, "latin1", "x", "é")
+	require.Error(t, err)
+}

@@ -1,0 +1,36 @@
+package table
+
+import (
+	"context"
+	"database/sql"
+)
+
+// ForeignKey is a foreign key with this table at one end.
+type ForeignKey struct {
+	Name          string
+	Schema, Table string // the child
+	ParentSchema  string
+	ParentTable   string
+	OnUpdate      string // CASCADE, SET NULL, SET DEFAULT, RESTRICT, NO ACTION
+	OnDelete      string
+}
+
+const selectForeignKeys = `SELECT CONSTRAINT_NAME, CONSTRAINT_SCHEMA, TABLE_NAME, UNIQUE_CONSTRAINT_SCHEMA, REFERENCED_TABLE_NAME,
+	UPDATE_RULE, DELETE_RULE
+FROM information_schema.REFERENTIAL_CONSTRAINTS`
+
+func (t *Info) loadForeignKeys(ctx context.Context, q Querier) error {
+	scan := func(to *[]ForeignKey) func(*sql.Rows) error {
+		return func(r *sql.Rows) error {
+			var f ForeignKey
+			err := r.Scan(&f.Name, &f.Schema, &f.Table, &f.ParentSchema, &f.ParentTable, &f.OnUpdate, &f.OnDelete)
+			*to = append(*to, f)
+			return err
+		}
+	}
+	err := each(ctx, q, scan(&t.Parents), selectForeignKeys+` WHERE CONSTRAINT_SCHEMA = ? AND TABLE_NAME = ?`, t.Schema, t.Name)
+	if err != nil {
+		return err
+	}
+	return each(ctx, q, scan(&t.Children), selectForeignKeys+` WHERE UNIQUE_CONSTRAINT_SCHEMA = ? AND REFERENCED_TABLE_NAME = ?`, t.Schema, t.Name)
+}

@@ -1,0 +1,75 @@
+package table
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Session is one connection to the store under settings of its own. It is
+// never replaced behind the user's back: when it is cut, everything on it
+// fails, and its locks are gone. Closing it ends it; it does not go back to the
+// pool with our settings on it.
+type Session struct {
+	*sql.Conn
+	ID int64 // CONNECTION_ID()
+}
+
+// baseSettings: temporal literals are in UTC; values that are in a table
+// already are taken as they are, zero dates and zero ids included.
+const baseSettings = `SET NAMES utf8mb4, SESSION time_zone = '+00:00',
+	SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', SESSION lock_wait_timeout = 5, SESSION innodb_lock_wait_timeout = 5`
+
+// OpenSession connects and makes settings, statements that are run in order.
+func OpenSession(ctx context.Context, db *sql.DB, settings ...string) (*Session, error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the store: %w", err)
+	}
+	s := &Session{Conn: conn}
+	err = conn.QueryRowContext(ctx, "SELECT CONNECTION_ID()").Scan(&s.ID)
+	for _, set := range append([]string{baseSettings}, settings...) {
+		if err == nil {
+			_, err = conn.ExecContext(ctx, set)
+		}
+	}
+	if err != nil {
+		s.Close()
+		return nil, fmt.Errorf("set up a session on the store: %w", err)
+	}
+	return s, nil
+}
+
+// Close ends the connection.
+func (s *Session) Close() error {
+	err := s.Raw(func(any) error { return driver.ErrBadConn }) // the pool throws it away
+	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) {
+		err = nil
+	}
+	_ = s.Conn.Close()
+	return err
+}
+
+// Lock takes an advisory lock on the session. It waits in short turns, so that
+// ctx counts, and tells waiting (if any) who holds it. ok is false when limit
+// (0: none) passed.
+func (s *Session) Lock(ctx context.Context, name string, limit time.Duration, waiting func(holder int64)) (ok bool, err error) {
+	for start := time.Now(); ; {
+		var got, holder sql.NullInt64
+		if err := s.QueryRowContext(ctx, "SELECT GET_LOCK(?, 1), IS_USED_LOCK(?)", name, name).Scan(&got, &holder); err != nil {
+			return false, fmt.Errorf("take the lock %s: %w", name, err)
+		}
+		if got.Int64 == 1 {
+			return true, nil
+		}
+		if waiting != nil {
+			waiting(holder.Int64)
+		}
+		if limit > 0 && time.Since(start) > limit {
+			return false, nil
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package table
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// CreateShadow is the first statement of a shadow: an empty table like this one.
+// Foreign keys and triggers do not come along.
+func CreateShadow(t *Info, shadow string) string {
+	return fmt.Sprintf("CREATE TABLE %s LIKE %s", Quote(t.Schema, shadow), t.Quoted())
+}
+
+// errSpan: the position of the table's name is not inside the statement.
+var errSpan = errors.New("the table's name is not where it was said to be")
+
+// Redirect makes of the user's statement the same statement about another
+// table: the bytes [at[0], at[1]) name the table. The statement stays in the
+// character set it came in, so a name beyond ASCII can only be put into UTF-8.
+func Redirect(statement string, at [2]int, charset, schema, name string) (string, error) {
+	if at[0] < 0 || at[0] >= at[1] || at[1] > len(statement) {
+		return "", fmt.Errorf("redirect the statement to %s: %w", name, errSpan)
+	}
+	to := Quote(schema, name)
+	if charset != "" && !strings.HasPrefix(charset, "utf8") && strings.ContainsFunc(to, func(r rune) bool { return r > 126 }) {
+		return "", fmt.Errorf("redirect the statement to %s: the name cannot be written in %s", name, charset)
+	}
+	return statement[:at[0]] + to + statement[at[1]:], nil
+}
+
+// Indexes splits the index lines of a shadow into those that stay while rows
+// are copied and those that are built afterwards: all but the copy key and one
+// that an AUTO_INCREMENT column needs as long as it is one.
+func Indexes(d Definition, copyKey *Key, autoIncrement string) (stay, build []Line) {
+	kept := false
+	for _, l := range d.Indexes {
+		if l.Kind == PrimaryKey || (l.Kind == UniqueKey && strings.EqualFold(l.Name, copyKey.Name)) {
+			stay = append(stay, l)
+			kept = kept || startsWith(l, autoIncrement)
+		}
+	}
+	for _, l := range d.Indexes {
+		switch {
+		case slices.Contains(stay, l):
+		case !kept && autoIncrement != "" && startsWith(l, autoIncrement) && (l.Kind == PlainKey || l.Kind == UniqueKey):
+			stay = append(stay, l)
+			kept = true
+		default:
+			build = append(build, l)
+		}
+	}
+	return stay, build
+}
+
+func startsWith(index Line, column string) bool {
+	names := index.Columns()
+	return len(names) > 0 && strings.EqualFold(names[0], column)
+}
+
+// DropIndexes is the statement that takes the indexes off a table; "" for none.
+func DropIndexes(schema, name string, indexes []Line) string {
+	if len(indexes) == 0 {
+		return ""
+	}
+	drops := make([]string, len(indexes))
+	for i, l := range indexes {
+		drops[i] = "DROP INDEX " + Quote(l.Name)
+	}
+	return "ALTER TABLE " + Quote(schema, name) + " " + strings.Join(drops, ", ")
+}
+
+// AddIndexes are the statements that put indexes on a table, given their lines.
+// All plain and unique ones go into one statement, which reads the table once;
+// InnoDB makes full-text and spatial ones one at a time.
+func AddIndexes(schema, name string, lines []string) []string {
+	var together, alone []string
+	alter := "ALTER TABLE " + Quote(schema, name) + " "
+	for _, l := range lines {
+		switch lineOf(l).Kind {
+		case FulltextKey, SpatialKey, VectorKey:
+			alone = append(alone, alter+"ADD "+l)
+		default:
+			together = append(together, "ADD "+l)
+		}
+	}
+	if together != nil {
+		alone = slices.Insert(alone, 0, alter+strings.Join(together, ", "))
+	}
+	return alone
+}
+
+// Missing lists the index lines a definition has not.
+func (d Definition) Missing(lines []string) []string {
+	var missing []string
+	for _, l := range lines {
+		if !slices.ContainsFunc(d.Indexes, func(have Line) bool { return have.Text == l }) {
+			missing = append(missing, l)
+		}
+	}
+	return missing
+}
+
+// Texts are the lines as written.
+func Texts(lines []Line) []string {
+	texts := make([]string, len(lines))
+	for i, l := range lines {
+		texts[i] = l.Text
+	}
+	return texts
+}

@@ -1,0 +1,272 @@
+package table_test
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"dxfproxy/mariadbd"
+	"dxfproxy/mariadbd/mariadbdtest"
+	"dxfproxy/table"
+)
+
+var srv *mariadbd.Server
+
+func TestMain(m *testing.M) { mariadbdtest.Main(m, &srv) }
+
+// setup runs statements in a schema of its own and returns a session in it.
+func setup(t *testing.T, statements ...string) (string, *table.Session) {
+	t.Helper()
+	schema, db := mariadbdtest.Schema(t, srv)
+	s, err := table.OpenSession(t.Context(), db)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	for _, q := range statements {
+		exec(t, s, q)
+	}
+	return schema, s
+}
+
+func exec(t *testing.T, s *table.Session, query string) {
+	t.Helper()
+	_, err := s.ExecContext(t.Context(), query)
+	require.NoError(t, err, query)
+}
+
+func count(t *testing.T, q table.Querier, query string) (n int64) {
+	t.Helper()
+	require.NoError(t, q.QueryRowContext(t.Context(), query).Scan(&n), query)
+	return n
+}
+
+func TestLoad(t *testing.T) {
+	schema, s := setup(t,
+		"CREATE TABLE p (id INT PRIMARY KEY)",
+		`CREATE TABLE t (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT, a INT DEFAULT 5 COMMENT 'x,y(\n)''q', `+"`b``q`"+` VARCHAR(20) CHARACTER SET latin1 NOT NULL,
+			d INT GENERATED ALWAYS AS (a+1) VIRTUAL, e INT INVISIBLE, f INT AS (a*2) STORED, pid INT, g ENUM('a unsigned','b,)'), z TEXT COMPRESSED,
+			PRIMARY KEY (id), UNIQUE KEY ub (`+"`b``q`"+`), UNIQUE KEY up (g), FOREIGN KEY fk (pid) REFERENCES p (id) ON DELETE CASCADE)`,
+		"CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 1",
+	)
+	info, err := table.Load(t.Context(), s, schema, "t")
+	require.NoError(t, err)
+	require.Len(t, info.Columns, 9)
+	id, _ := info.Column("ID")
+	require.Equal(t, table.Column{Name: "id", Ordinal: 1, DataType: "bigint", Type: "bigint(20) unsigned", Unsigned: true, AutoIncrement: true}, id)
+	b, _ := info.Column("b`q")
+	require.Equal(t, "latin1", b.Charset)
+	require.EqualValues(t, 20, b.Length)
+	require.Equal(t, table.Virtual, info.Columns[3].Generated)
+	require.True(t, info.Columns[4].Invisible)
+	require.Equal(t, table.Stored, info.Columns[5].Generated)
+	require.False(t, info.Columns[7].Unsigned)
+	require.True(t, info.Columns[8].Compressed)
+	require.Equal(t, "PRIMARY", info.CopyKey.Name)
+	require.Equal(t, []string{"tr"}, info.Triggers)
+	require.Equal(t, "CASCADE", info.Parents[0].OnDelete)
+
+	parent, err := table.Load(t.Context(), s, schema, "p")
+	require.NoError(t, err)
+	require.Equal(t, "t", parent.Children[0].Table)
+
+	_, err = table.Load(t.Context(), s, schema, "absent")
+	require.ErrorIs(t, err, table.ErrNoTable)
+
+	before := info.Fingerprint
+	exec(t, s, "INSERT INTO t (id, `b``q`) VALUES (77, 'x')")
+	exec(t, s, "SET sql_mode = 'ANSI_QUOTES,NO_TABLE_OPTIONS'")
+	info, err = table.Load(t.Context(), s, schema, "t")
+	require.NoError(t, err)
+	require.Equal(t, before, info.Fingerprint, "neither rows nor the session's mode are part of the definition")
+	exec(t, s, "ALTER TABLE t COMMENT 'x'")
+	info, err = table.Load(t.Context(), s, schema, "t")
+	require.NoError(t, err)
+	require.NotEqual(t, before, info.Fingerprint)
+}
+
+// TestSplit cuts tables by every kind of key and demands that every row is in
+// exactly one piece, for the server's own comparison.
+func TestSplit(t *testing.T) {
+	for name, c := range map[string]struct{ columns, insert string }{
+		"int":       {"k INT PRIMARY KEY", "SELECT seq * 7 - 900 FROM seq_1_to_300"},
+		"bigint u":  {"k BIGINT UNSIGNED PRIMARY KEY", "SELECT 18446744073709551615 - seq * 3 FROM seq_0_to_300"},
+		"decimal":   {"k DECIMAL(30,4) PRIMARY KEY", "SELECT (seq - 150) * 12345678901234567.0001 FROM seq_1_to_300"},
+		"datetime":  {"k DATETIME(6) PRIMARY KEY", "SELECT '2020-01-01' + INTERVAL seq * 1000001 MICROSECOND FROM seq_1_to_300"},
+		"timestamp": {"k TIMESTAMP(3) PRIMARY KEY", "SELECT FROM_UNIXTIME(1000000000 + seq / 7) FROM seq_1_to_300 GROUP BY 1"},
+		"time":      {"k TIME PRIMARY KEY", "SELECT SEC_TO_TIME(seq * 100 - 10000) FROM seq_1_to_300"},
+		"date":      {"k DATE PRIMARY KEY", "SELECT '1999-12-31' + INTERVAL seq DAY FROM seq_0_to_300 UNION SELECT '0000-00-00'"},
+		"year":      {"k YEAR PRIMARY KEY", "SELECT 1901 + seq FROM seq_0_to_200 UNION SELECT 0"},
+		"binary":    {"k BINARY(5) PRIMARY KEY", "SELECT UNHEX(MD5(seq)) FROM seq_1_to_300 UNION SELECT x'00' UNION SELECT x'ab'"},
+		"varbinary": {"k VARBINARY(9) PRIMARY KEY", "SELECT LEFT(UNHEX(MD5(seq)), 1 + seq % 9) FROM seq_1_to_300 GROUP BY 1 UNION SELECT ''"},
+		"uuid":      {"k UUID PRIMARY KEY", "SELECT MD5(seq) FROM seq_1_to_300"},
+		"inet6":     {"k INET6 PRIMARY KEY", "SELECT INET6_NTOA(UNHEX(MD5(seq))) FROM seq_1_to_300 UNION SELECT '::1.2.3.4'"},
+		"collated":  {"k VARCHAR(20) COLLATE utf8mb4_unicode_ci PRIMARY KEY", `SELECT CONCAT(IF(seq % 2, 'é', 'Z'), '''\\', seq) FROM seq_1_to_300 UNION SELECT ''`},
+		"latin1":    {"k CHAR(20) CHARACTER SET latin1 COLLATE latin1_german1_ci PRIMARY KEY", `SELECT CONCAT(IF(seq % 2, 'ü', 'U'), seq) FROM seq_1_to_300`},
+		"nopad":     {"k VARCHAR(20) COLLATE utf8mb4_nopad_bin PRIMARY KEY", `SELECT CONCAT(seq, REPEAT(' ', seq % 3)) FROM seq_1_to_300`},
+		"composite": {"a INT, k VARCHAR(9), d DATE, PRIMARY KEY (a, k, d)", "SELECT seq % 3, seq % 7, '2020-01-01' + INTERVAL seq DAY FROM seq_1_to_300"},
+		"unique":    {"x INT, k BIGINT NOT NULL, a INT NOT NULL, UNIQUE KEY (k, a)", "SELECT NULL, -seq, seq % 2 FROM seq_1_to_300"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			schema, s := setup(t, "CREATE TABLE t ("+c.columns+")", "INSERT INTO t "+c.insert)
+			info, err := table.Load(t.Context(), s, schema, "t")
+			require.NoError(t, err)
+			total := count(t, s, "SELECT COUNT(*) FROM t")
+			split := table.NewSplitter(info, 37)
+			var sum, pieces int64
+			for {
+				r, ok, err := split.Next(t.Context(), s)
+				require.NoError(t, err)
+				if !ok {
+					break
+				}
+				text, err := json.Marshal(r)
+				require.NoError(t, err)
+				var back table.Range
+				require.NoError(t, json.Unmarshal(text, &back))
+				require.Equal(t, r, back)
+
+				n := count(t, s, "SELECT COUNT(*) FROM t AS x WHERE "+back.Where("x"))
+				if back.Upper != nil {
+					require.EqualValues(t, 37, n, "%s", back)
+				}
+				sum += n
+				pieces++
+				requireRangeAccess(t, s, back)
+			}
+			require.Equal(t, total, sum)
+			require.Equal(t, total/37+1, pieces)
+		})
+	}
+}
+
+// requireRangeAccess: a predicate that the optimizer cannot turn into a range
+// would read, and lock, the whole table for every piece.
+func requireRangeAccess(t *testing.T, s *table.Session, r table.Range) {
+	t.Helper()
+	if r.Lower == nil || r.Upper == nil {
+		return
+	}
+	exec(t, s, "FLUSH STATUS")
+	rows, err := s.QueryContext(t.Context(), "SELECT * FROM t FORCE INDEX (`"+indexName(t, s)+"`) WHERE "+r.Where(""))
+	require.NoError(t, err)
+	for rows.Next() {
+	}
+	require.NoError(t, rows.Close())
+	var name string
+	var read int64
+	require.NoError(t, s.QueryRowContext(t.Context(), "SHOW SESSION STATUS LIKE 'Handler_read_next'").Scan(&name, &read))
+	require.LessOrEqual(t, read, int64(45), "%s", r)
+}
+
+func indexName(t *testing.T, s *table.Session) (name string) {
+	t.Helper()
+	require.NoError(t, s.QueryRowContext(t.Context(), "SELECT INDEX_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 't' LIMIT 1").Scan(&name))
+	return name
+}
+
+func TestRangeRefusesForeignShapes(t *testing.T) {
+	for _, text := range []string{
+		`{}`, `{"key":[]}`, `{"done":7}`, `{"key":["a"],"lower":[]}`, `{"key":["a"],"lower":[7]}`,
+		`{"key":["a"],"lower":[{"kind":"number","value":"7"},{"kind":"number","value":"7"}]}`,
+		`{"key":["a"],"lower":[{"kind":"number","value":"7 OR 1"}]}`,
+		`{"key":["a"],"lower":[{"kind":"string","charset":"utf8mb4","value":"x"}]}`,
+		`{"key":["a"],"lower":[{"kind":"string","charset":"x y","hex":"00"}]}`,
+		`{"key":["a"],"upper":[{"kind":"quoted","value":"'"}]}`,
+	} {
+		var r table.Range
+		require.Error(t, json.Unmarshal([]byte(text), &r), text)
+	}
+}
+
+func TestKeyChoice(t *testing.T) {
+	for def, want := range map[string]string{
+		"a INT, PRIMARY KEY (a)":                                   "PRIMARY",
+		"a INT":                                                    "",
+		"a INT, UNIQUE KEY u (a)":                                  "",
+		"a INT NOT NULL, UNIQUE KEY u (a)":                         "u",
+		"a FLOAT PRIMARY KEY":                                      "",
+		"a ENUM('x') PRIMARY KEY":                                  "",
+		"a BIT(9) PRIMARY KEY":                                     "",
+		"a BLOB NOT NULL, UNIQUE KEY u (a(9))":                     "",
+		"a BLOB NOT NULL, UNIQUE KEY u (a)":                        "",
+		"a VARCHAR(9) NOT NULL, UNIQUE KEY u (a(3))":               "",
+		"a DOUBLE PRIMARY KEY, b INT NOT NULL, UNIQUE KEY u (b)":   "u",
+		"a INT NOT NULL, b INT NOT NULL, UNIQUE KEY u (a, b DESC)": "",
+		"a INT, g INT AS (a) STORED UNIQUE KEY, b INT NOT NULL, UNIQUE KEY x (b)": "x",
+	} {
+		schema, s := setup(t, "CREATE TABLE t ("+def+")")
+		info, err := table.Load(t.Context(), s, schema, "t")
+		require.NoError(t, err)
+		got := ""
+		if info.CopyKey != nil {
+			got = info.CopyKey.Name
+		}
+		require.Equal(t, want, got, def)
+	}
+}
+
+func TestNames(t *testing.T) {
+	for _, name := range []string{
+		"t", "T", "orders", "ORDERS_", strings.Repeat("a", 64), strings.Repeat("Z", 64), strings.Repeat("z", 60) + "_old",
+		strings.Repeat("~", 64), strings.Repeat("é", 64), strings.Repeat("漢", 63) + "z",
+	} {
+		for _, job := range []int64{1, 123456789} {
+			shadow, err := table.ShadowName(name, job)
+			require.NoError(t, err)
+			old, err := table.OldName(name, job)
+			require.NoError(t, err)
+			for _, n := range []string{shadow, old} {
+				require.Greater(t, n, name)
+				require.LessOrEqual(t, len([]rune(n)), 64)
+			}
+			require.NotEqual(t, shadow, old)
+		}
+	}
+	name, err := table.ShadowName("t", 7)
+	require.NoError(t, err)
+	require.Equal(t, "t__dxf7_new", name)
+	_, err = table.ShadowName(strings.Repeat("\uffef", 64), 7)
+	require.Error(t, err)
+}
+
+// TestRenameOrder: while another session holds the table and the sentry, the
+// rename must be seen waiting having got nothing that sorts before the table.
+func TestRenameOrder(t *testing.T) {
+	for _, name := range []string{"t", strings.Repeat("x", 64)} {
+		schema, holder := setup(t)
+		shadow, err := table.ShadowName(name, 1)
+		require.NoError(t, err)
+		old, err := table.OldName(name, 1)
+		require.NoError(t, err)
+		for _, n := range []string{name, shadow, old} {
+			exec(t, holder, "CREATE TABLE "+table.Quote(n)+" (a INT)")
+		}
+		db, err := sql.Open("mysql", srv.DSN()+schema)
+		require.NoError(t, err)
+		defer db.Close()
+		other, err := table.OpenSession(t.Context(), db)
+		require.NoError(t, err)
+		defer other.Close()
+		exec(t, holder, fmt.Sprintf("LOCK TABLES %s WRITE", table.Quote(name)))
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		done := make(chan error, 1)
+		go func() {
+			_, err := other.ExecContext(ctx, fmt.Sprintf("RENAME TABLE %s TO %s, %s TO %s", table.Quote(name), table.Quote(old+"x"), table.Quote(shadow), table.Quote(name)))
+			done <- err
+		}()
+		var waits int64
+		for waits == 0 {
+			waits = count(t, db, fmt.Sprintf("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = %d AND STATE LIKE '%%metadata lock%%'", other.ID))
+		}
+		// It waits for the table, so it must not hold the shadow.
+		_, err = db.ExecContext(t.Context(), "SELECT * FROM "+table.Quote(shadow))
+		require.NoError(t, err)
+		exec(t, holder, "UNLOCK TABLES")
+		_ = <-done
+	}
+}
