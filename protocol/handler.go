@@ -52,14 +52,16 @@ type Reply interface{ reply() }
 
 // Forward relays the statement as it came.
 type Forward struct {
-	Done func(ok bool) // if set, called after the response; ok is false when it was an ERR
+	// Done is called after the client has been sent the response; ok is false
+	// when that was an ERR, or never came. May be nil.
+	Done func(ok bool)
 }
 
 // ForwardSQL relays another text in the statement's place. Not for the
 // execution of a prepared statement.
 type ForwardSQL struct {
 	SQL  []byte
-	Done func(ok bool)
+	Done func(ok bool) // as in Forward
 }
 
 // OnExecute lets the store prepare the statement; Handle is asked again at

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,11 +50,15 @@ func dialStore(ctx context.Context) (net.Conn, error) {
 	return d.DialContext(ctx, "tcp", testStore.Addr())
 }
 
-// open is a pool of connections through the relay, in a schema of its own. It is
-// closed before the relay stops.
+// open is a pool of connections through the relay, closed before the relay stops.
 func open(t testing.TB, addr, params string) *sql.DB {
 	t.Helper()
-	db, err := sql.Open("mysql", "root@tcp("+addr+")/"+params)
+	return openAs(t, addr, "root", params)
+}
+
+func openAs(t testing.TB, addr, account string, params ...string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("mysql", account+"@tcp("+addr+")/"+strings.Join(params, ""))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	return db
