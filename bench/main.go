@@ -1,0 +1,197 @@
+// Command bench measures ADD INDEX on a table with three secondary indexes:
+// distributed on one node and on three, native through a node, the store's own
+// ALTER, and pt-online-schema-change. The contenders take turns, round after
+// round, on one store in one run; medians are printed, and ratios of medians.
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+
+	"dxfproxy/cluster"
+	"dxfproxy/mariadbd"
+	"dxfproxy/workload"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var b bench
+	flag.StringVar(&b.binary, "binary", "bin/dxfproxy", "the program to measure")
+	flag.Int64Var(&b.rows, "rows", 2_000_000, "rows of the table")
+	flag.IntVar(&b.rounds, "rounds", 3, "rounds of all contenders")
+	flag.Int64Var(&b.pool, "buffer-pool", 1024, "innodb_buffer_pool_size in MiB")
+	flag.Parse()
+	if err := b.run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench: error:", err)
+		os.Exit(1)
+	}
+}
+
+type bench struct {
+	binary string
+	rows   int64
+	rounds int
+	pool   int64
+
+	srv   *mariadbd.Server
+	db    *sql.DB // straight to the store
+	table workload.Table
+}
+
+// contender adds the index in its own way.
+type contender struct {
+	name string
+	add  func(ctx context.Context) error
+	took []time.Duration
+}
+
+func (b *bench) run(ctx context.Context) (err error) {
+	dir, err := os.MkdirTemp("", "dxfproxy-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	// The server's default durability: what a production database has.
+	b.srv, err = mariadbd.Start(ctx, mariadbd.Config{DataDir: filepath.Join(dir, "store"), BufferPool: b.pool << 20})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.srv.Stop(context.WithoutCancel(ctx))) }()
+	if b.db, err = sql.Open("mysql", b.srv.DSN()); err != nil {
+		return err
+	}
+	defer b.db.Close()
+	b.table = workload.Table{Schema: "bench", Name: "orders", Rows: b.rows, Seed: 1}
+	fmt.Printf("MariaDB %s, buffer pool %d MiB, %d CPUs, %d rows, 3 secondary indexes, %d rounds\n", b.srv.Version(), b.pool, runtime.NumCPU(), b.rows, b.rounds)
+	if err := b.table.Create(ctx, b.db, nil); err != nil {
+		return err
+	}
+	// Two clusters of their own, each with its own framework tables.
+	one, err := b.cluster(ctx, dir, 1)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, one.Stop(context.WithoutCancel(ctx))) }()
+	three, err := b.cluster(ctx, dir, 3)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, three.Stop(context.WithoutCancel(ctx))) }()
+
+	cs := []*contender{
+		{name: "dxfproxy, DXF ON, 3 nodes", add: through(three, "ON")},
+		{name: "dxfproxy, DXF ON, 1 node", add: through(one, "ON")},
+		{name: "dxfproxy, native", add: through(one, "OFF")},
+		{name: "the store's own ALTER", add: b.own},
+	}
+	if pt, err := exec.LookPath("pt-online-schema-change"); err == nil {
+		cs = append(cs, &contender{name: "pt-online-schema-change", add: b.ptOSC(pt)})
+	} else {
+		fmt.Println("pt-online-schema-change is not installed (package percona-toolkit): left out")
+	}
+	for round := range b.rounds {
+		for _, c := range cs {
+			if err := b.measure(ctx, c); err != nil {
+				return fmt.Errorf("round %d, %s: %w", round+1, c.name, err)
+			}
+		}
+	}
+	b.print(cs)
+	return nil
+}
+
+func (b *bench) cluster(ctx context.Context, dir string, nodes int) (*cluster.Cluster, error) {
+	binary, err := filepath.Abs(b.binary)
+	if err != nil {
+		return nil, err
+	}
+	return cluster.Start(ctx, cluster.Config{
+		Binary: binary, Store: b.srv.DSN(), Nodes: nodes,
+		Dir:  filepath.Join(dir, fmt.Sprintf("cluster-%d", nodes)),
+		Args: []string{"--meta-schema", fmt.Sprintf("dxf%d", nodes)},
+	})
+}
+
+const alter = "ADD INDEX by_day (created_at)"
+
+// through adds the index by a client of the cluster's first node.
+func through(c *cluster.Cluster, dist string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		db, err := c.Nodes[0].Open()
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		if _, err := db.ExecContext(ctx, "SET GLOBAL tidb_enable_dist_task = "+dist); err != nil {
+			return err
+		}
+		_, err = db.ExecContext(ctx, "ALTER TABLE bench.orders "+alter)
+		return err
+	}
+}
+
+func (b *bench) own(ctx context.Context) error {
+	_, err := b.db.ExecContext(ctx, "ALTER TABLE bench.orders "+alter)
+	return err
+}
+
+func (b *bench) ptOSC(program string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		out, err := exec.CommandContext(ctx, program, "--execute", "--alter", alter,
+			"--host", "127.0.0.1", "--port", strconv.Itoa(b.srv.Port()), "--user", "root",
+			"--recursion-method", "none", "--no-version-check", "D=bench,t=orders").CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		return nil
+	}
+}
+
+// measure times one contender and takes the index away again.
+func (b *bench) measure(ctx context.Context, c *contender) error {
+	began := time.Now()
+	if err := c.add(ctx); err != nil {
+		return err
+	}
+	took := time.Since(began)
+	c.took = append(c.took, took)
+	fmt.Printf("  %-28s %7.2f s\n", c.name, took.Seconds())
+	var there int
+	if err := b.db.QueryRowContext(ctx, `SELECT COUNT(*) FROM information_schema.statistics
+WHERE table_schema = 'bench' AND table_name = 'orders' AND index_name = 'by_day'`).Scan(&there); err != nil {
+		return err
+	}
+	if there != 1 {
+		return errors.New("the index is not there")
+	}
+	_, err := b.db.ExecContext(ctx, "ALTER TABLE bench.orders DROP INDEX by_day")
+	return err
+}
+
+func median(d []time.Duration) time.Duration {
+	s := slices.Clone(d)
+	slices.Sort(s)
+	return s[len(s)/2]
+}
+
+func (b *bench) print(cs []*contender) {
+	last := cs[len(cs)-1]
+	fmt.Printf("\n%-28s %9s %12s   %s\n", "ADD INDEX", "median", "rows/s", "times as fast as "+last.name)
+	for _, c := range cs {
+		m := median(c.took)
+		fmt.Printf("%-28s %7.2f s %12.0f   %.2f\n", c.name, m.Seconds(), float64(b.rows)/m.Seconds(), float64(median(last.took))/float64(m))
+	}
+}
