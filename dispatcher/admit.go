@@ -28,7 +28,9 @@ func inHand(s dxf.TaskState) bool {
 // pending tasks whose planning has begun.
 //
 // A task starts when there is a node where its concurrency fits beside the
-// slots reserved for better-ranked tasks, or which has that many slots free.
+// slots reserved for better-ranked tasks, or which has a slot free. (TiDB asks
+// for as many free slots as the concurrency, because its subtask takes them all
+// at once. Ours takes one.)
 func (w world) admit(starting map[int64]bool) map[int64]string {
 	var (
 		waits    = make(map[int64]string)
@@ -78,7 +80,7 @@ func (w world) admit(starting map[int64]bool) map[int64]string {
 func fits(t dxf.Task, nodes []dxf.Node, used, reserved map[string]int) bool {
 	for _, n := range nodes {
 		need := min(max(t.Concurrency, 1), n.CPUCount)
-		if reserved[n.ID]+need <= n.CPUCount || used[n.ID]+need <= n.CPUCount {
+		if reserved[n.ID]+need <= n.CPUCount || used[n.ID] < n.CPUCount {
 			used[n.ID] += need
 			return true
 		}

@@ -92,7 +92,7 @@ func (d *Dispatcher) decide(v view, now time.Time) (do todo, ok bool) {
 		} else {
 			do.waiting = firstWaiting(v.subs)
 		}
-		if v.balance {
+		if v.balance || idle(v.subs, v.nodes) {
 			do.places = rebalance(v.subs, v.nodes, v.live)
 		}
 	}
@@ -109,6 +109,16 @@ func firstWaiting(subs []dxf.Subtask) string {
 	return ""
 }
 
+// idle says whether one of nodes holds nothing while a subtask waits elsewhere:
+// not to be looked at only when balancing is due.
+func idle(subs []dxf.Subtask, nodes []dxf.Node) bool {
+	held, pending := heldBy(subs), false
+	for _, s := range subs {
+		pending = pending || s.State == dxf.SubtaskPending
+	}
+	return pending && slices.ContainsFunc(nodes, func(n dxf.Node) bool { return held[n.ID] == 0 })
+}
+
 // act does what decide found.
 func (d *Dispatcher) act(ctx context.Context, v view, do todo) (outcome, error) {
 	t := v.task
@@ -118,7 +128,10 @@ func (d *Dispatcher) act(ctx context.Context, v view, do todo) (outcome, error) 
 			return outcome{}, fmt.Errorf("place subtasks of task %d: %w", t.ID, err)
 		}
 		d.logPlaces(v, do.places, n)
-		return outcome{again: n > 0 && do.move.do == takeBack, notify: n > 0}, nil
+		if do.move.do == takeBack {
+			return outcome{again: n > 0}, nil
+		}
+		return outcome{notify: n > 0}, d.note(ctx, do.waiting)
 	}
 	switch do.move.do {
 	case plan:
@@ -170,7 +183,7 @@ func (d *Dispatcher) plan(ctx context.Context, v view) (outcome, error) {
 		}
 		d.counts.planErrors.Add(1)
 		if d.ext.IsRetryableErr(err) {
-			return outcome{}, d.retry(ctx, "plan step after "+t.Step.String(), err)
+			return outcome{}, d.retry(ctx, "planning", err)
 		}
 		return d.revert(ctx, t, dxf.ErrorOf(err))
 	}

@@ -36,8 +36,8 @@ type Waker struct {
 	send  chan struct{} // size 1: due is not empty
 	heard chan struct{} // size 1: datagrams came
 	stop  chan struct{}
-	once sync.Once
-	done sync.WaitGroup
+	once  sync.Once
+	done  sync.WaitGroup
 
 	resolved map[string]resolved // touched by the sender only
 }

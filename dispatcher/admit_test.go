@@ -1,0 +1,134 @@
+package dispatcher
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"dxfproxy/dxf"
+)
+
+func backfill(id int64, state dxf.TaskState, table string) dxf.Task {
+	meta, err := json.Marshal(dxf.BackfillMeta{JobID: 100 + id, Schema: "test", Table: table})
+	if err != nil {
+		panic(err)
+	}
+	return dxf.Task{ID: id, Type: dxf.Backfill, State: state, Concurrency: 1, Meta: meta}
+}
+
+func TestAdmitOneTaskPerTable(t *testing.T) {
+	other := backfill(6, dxf.TaskPending, "t1")
+	other.Type = dxf.ImportInto
+	w := world{nodes: nodesOf("a", "b", "c"), tasks: []dxf.Task{
+		backfill(4, dxf.TaskPending, "T1"), // ranks best, but asked last
+		backfill(1, dxf.TaskPaused, "t1"),
+		backfill(2, dxf.TaskPending, "t1"),
+		backfill(3, dxf.TaskPending, "t2"),
+		other,
+	}}
+	require.Equal(t, map[int64]string{
+		2: "waits for job 101 on the same table",
+		4: "waits for job 102 on the same table",
+	}, w.admit(nil))
+}
+
+func TestAdmitAtMostSixteen(t *testing.T) {
+	w := world{nodes: []dxf.Node{{ID: "a", CPUCount: 64}}}
+	for i := range int64(20) {
+		state := dxf.TaskRunning
+		if i >= 14 {
+			state = dxf.TaskPending
+		}
+		w.tasks = append(w.tasks, backfill(i+1, state, fmt.Sprintf("t%d", i+1)))
+	}
+	w.tasks[0].State = dxf.TaskPaused // holds nothing
+	waits := w.admit(map[int64]bool{15: true})
+	require.Len(t, waits, 3)
+	for id := int64(18); id <= 20; id++ {
+		require.Equal(t, "waits for its turn, 16 tasks running", waits[id])
+	}
+}
+
+func TestAdmitBySlots(t *testing.T) {
+	running := func(id int64, concurrency int) dxf.Task {
+		task := backfill(id, dxf.TaskRunning, fmt.Sprintf("t%d", id))
+		task.Concurrency = concurrency
+		return task
+	}
+	pending := func(id int64, concurrency int) dxf.Task {
+		task := running(id, concurrency)
+		task.State = dxf.TaskPending
+		return task
+	}
+	on := func(nodes ...string) (subs []dxf.Subtask) {
+		for _, n := range nodes {
+			subs = append(subs, dxf.Subtask{State: dxf.SubtaskRunning, ExecID: n})
+		}
+		return subs
+	}
+	for name, c := range map[string]struct {
+		w    world
+		want map[int64]string
+	}{
+		"fits beside the better one": {
+			world{tasks: []dxf.Task{running(1, 1), pending(2, 1)}, subs: map[int64][]dxf.Subtask{1: on("a", "b")}},
+			map[int64]string{},
+		},
+		"all slots taken": {
+			world{tasks: []dxf.Task{running(1, 2), pending(2, 1)}, subs: map[int64][]dxf.Subtask{1: on("a", "a", "b", "b", "b")}},
+			map[int64]string{2: "waits for slots"},
+		},
+		"a node has a free slot": {
+			world{tasks: []dxf.Task{running(1, 2), pending(2, 2)}, subs: map[int64][]dxf.Subtask{1: on("a", "a", "b")}},
+			map[int64]string{},
+		},
+		"a free slot is for one task": {
+			world{tasks: []dxf.Task{running(1, 2), pending(2, 2), pending(3, 2)}, subs: map[int64][]dxf.Subtask{1: on("a", "a", "b")}},
+			map[int64]string{3: "waits for slots"},
+		},
+		"a better one takes precedence": {
+			world{tasks: []dxf.Task{pending(2, 2), running(1, 2)}, subs: map[int64][]dxf.Subtask{1: on("a", "a", "b", "b")}},
+			map[int64]string{},
+		},
+		"asks for more than there is": {
+			world{tasks: []dxf.Task{pending(1, 64)}},
+			map[int64]string{},
+		},
+	} {
+		c.w.nodes = nodesOf("a", "b")
+		require.Equal(t, c.want, c.w.admit(nil), name)
+	}
+}
+
+func TestAdmitNeedsANode(t *testing.T) {
+	task := backfill(1, dxf.TaskPending, "t1")
+	task.TargetScope = "gold"
+	w := world{nodes: nodesOf("a"), tasks: []dxf.Task{task}}
+	require.Equal(t, map[int64]string{1: "no node in service scope 'gold'"}, w.admit(nil))
+}
+
+func TestModified(t *testing.T) {
+	task := backfill(1, dxf.TaskModifying, "t1")
+	task.Step = dxf.StepCopy
+	task.ModifyParams = []byte(`{"prev_state":"paused","modifications":[
+		{"type":"modify_concurrency","to":8},{"type":"modify_batch_size","to":512},{"type":"modify_max_write_speed","to":1048576}]}`)
+	a, err := modified(task, 4)
+	require.NoError(t, err)
+	require.Equal(t, dxf.TaskPaused, a.State)
+	require.Equal(t, dxf.StepCopy, a.Step)
+	require.Equal(t, 4, a.Concurrency)
+	var m dxf.BackfillMeta
+	require.NoError(t, json.Unmarshal(a.Meta, &m))
+	require.Equal(t, dxf.BackfillMeta{JobID: 101, Schema: "test", Table: "t1", Thread: 8, BatchSize: 512, MaxWriteSpeed: 1 << 20}, m)
+
+	// What cannot be applied changes nothing, but the task goes on.
+	for _, params := range []string{``, `{"prev_state":"running","modifications":[{"type":"modify_colour","to":1}]}`, `{"prev_state":"reverted"}`} {
+		task.ModifyParams = []byte(params)
+		a, _ := modified(task, 4)
+		require.True(t, task.State.CanMove(a.State), params)
+		require.Equal(t, dxf.TaskRunning, a.State, params)
+		require.Zero(t, a.Concurrency)
+	}
+}
