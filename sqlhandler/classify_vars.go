@@ -1,0 +1,276 @@
+package sqlhandler
+
+import (
+	"strings"
+
+	"dxfproxy/sysvars"
+)
+
+// Assignment is one item of a SET statement.
+type Assignment struct {
+	Span Span         // of the whole item, scope included
+	Name string       // as written, without quotes and @@; of a user variable with its @
+	User bool         // a user variable
+	Form sysvars.Form // the scope named in this item; TiDB lets no scope word reach the next item
+	Var  *sysvars.Var // nil if it is not one of ours
+
+	Value Span              // of the right-hand side
+	Kind  sysvars.ValueKind // Expr: must be computed by the store
+	Text  string            // of every other kind: what to give Var.Check
+}
+
+// VarColumn is one column of SELECT @@x [AS a], ….
+type VarColumn struct {
+	Name  string       // of the variable, as written
+	Label string       // the column's name: the alias, or the text of the reference
+	Span  Span         // of the reference without the alias
+	Form  sysvars.Form // the scope named
+	Var   *sysvars.Var // nil if it is not one of ours
+}
+
+// scopeForms are the words that name a scope.
+var scopeForms = []struct {
+	word string
+	form sysvars.Form
+}{
+	{"GLOBAL", sysvars.FormGlobal},
+	{"SESSION", sysvars.FormSession},
+	{"LOCAL", sysvars.FormSession},
+	{"PERSIST", sysvars.FormPersist},
+	{"PERSIST_ONLY", sysvars.FormPersist},
+	{"INSTANCE", sysvars.FormInstance},
+}
+
+// set reads what follows SET. Only a list of assignments with one of our
+// variables in it is ours.
+func (p *parser) set(st *Statement) {
+	ours := false
+	for !p.bad {
+		a := p.assignment()
+		ours = ours || a.Var != nil
+		st.Assignments = append(st.Assignments, a)
+		if !p.punct(',') {
+			break
+		}
+	}
+	p.end()
+	if ours {
+		st.Kind = SetVars
+	}
+}
+
+func (p *parser) assignment() Assignment {
+	a := Assignment{Span: Span{Start: p.peek().Start}}
+	switch t := p.peek(); t.kind {
+	case tokUserVar:
+		p.i++
+		a.Name, a.User = string(t.Of(p.text)), true
+	case tokSysVar:
+		p.i++
+		a.Form, a.Name = p.sysVar()
+	default:
+		// A scope word is one only before another name: SET global = 1 names a variable.
+		for _, s := range scopeForms {
+			if isName(p.peekAt(1)) && p.word(s.word) {
+				a.Form = s.form
+				break
+			}
+		}
+		a.Name = p.dotted()
+	}
+	if !a.User {
+		a.Var, _ = sysvars.Lookup(a.Name)
+	}
+	if p.punct(':') && !p.isPunct(p.peek(), '=') || !p.punct('=') {
+		p.fail()
+		return a
+	}
+	first := p.i
+	start := p.peek().Start
+	p.item()
+	if p.bad || p.i == first {
+		p.fail()
+		return a
+	}
+	a.Value = Span{start, p.before()}
+	a.Span.End = p.before()
+	a.Kind, a.Text = p.value(p.toks[first:p.i])
+	return a
+}
+
+// sysVar takes what follows @@: an optional scope and the name. Nothing may
+// stand between the parts: the servers disagree on whether blanks are allowed.
+func (p *parser) sysVar() (sysvars.Form, string) {
+	if p.peek().Start != p.before() {
+		p.fail()
+		return sysvars.Plain, ""
+	}
+	for _, s := range scopeForms {
+		if p.isPunct(p.peekAt(1), '.') && p.word(s.word) {
+			p.i++
+			return s.form, p.dotted()
+		}
+	}
+	return sysvars.Plain, p.dotted()
+}
+
+// dotted takes a name that may have a dot in it (default.key_buffer_size).
+func (p *parser) dotted() string {
+	name := p.name()
+	for !p.bad && p.punct('.') {
+		name += "." + p.name()
+	}
+	return name
+}
+
+// value says what the tokens of a right-hand side are.
+func (p *parser) value(toks []token) (sysvars.ValueKind, string) {
+	sign := ""
+	if len(toks) == 2 && (p.isPunct(toks[0], '-') || p.isPunct(toks[0], '+')) && (toks[1].kind == tokInteger || toks[1].kind == tokNumber) {
+		if p.isPunct(toks[0], '-') {
+			sign = "-"
+		}
+		toks = toks[1:]
+	}
+	if len(toks) != 1 {
+		return sysvars.Expr, ""
+	}
+	t := toks[0]
+	text := string(t.Of(p.text))
+	switch t.kind {
+	case tokInteger:
+		if text = strings.TrimLeft(text, "0"); text == "" {
+			text = "0"
+		}
+		return sysvars.NumberValue, sign + text
+	case tokNumber:
+		if strings.Trim(text, "0123456789.") != "" {
+			return sysvars.Expr, "" // 1e3 and 0x10 have their value, not their text
+		}
+		return sysvars.NumberValue, sign + text
+	case tokString:
+		return sysvars.StringValue, stringValue(p.text, t, p.mode)
+	case tokName:
+		return sysvars.WordValue, identifier(p.text, t)
+	case tokWord:
+		switch strings.ToUpper(text) {
+		case "DEFAULT":
+			return sysvars.DefaultValue, text
+		case "TRUE", "FALSE":
+			return sysvars.BoolValue, text
+		case "NULL":
+			return sysvars.NullValue, text
+		}
+		return sysvars.WordValue, text
+	}
+	return sysvars.Expr, ""
+}
+
+// selectVars reads what follows SELECT: nothing but system variables, one of
+// ours among them.
+func (p *parser) selectVars(st *Statement) {
+	ours := false
+	for !p.bad {
+		start := p.peek().Start
+		if p.peek().kind != tokSysVar {
+			return
+		}
+		p.i++
+		var c VarColumn
+		c.Form, c.Name = p.sysVar()
+		c.Span = Span{start, p.before()}
+		if p.bad {
+			return
+		}
+		c.Label = string(c.Span.Of(p.text))
+		c.Var, _ = sysvars.Lookup(c.Name)
+		ours = ours || c.Var != nil
+		p.alias(&c)
+		st.Columns = append(st.Columns, c)
+		if !p.punct(',') {
+			break
+		}
+	}
+	p.limit(st)
+	p.end()
+	if ours {
+		st.Kind = SelectVars
+	}
+}
+
+// alias takes [AS] a.
+func (p *parser) alias(c *VarColumn) {
+	as := p.word("AS")
+	switch t := p.peek(); {
+	case t.kind == tokString:
+		c.Label = stringValue(p.text, t, p.mode)
+	case isName(t) && !isWord(p.text, t, "LIMIT") && !isWord(p.text, t, "FROM"):
+		c.Label = identifier(p.text, t)
+	case as:
+		p.fail()
+		return
+	default:
+		return
+	}
+	p.i++
+}
+
+// show reads what follows SHOW.
+func (p *parser) show(st *Statement) {
+	switch {
+	case p.words("GLOBAL", "VARIABLES"):
+		st.Kind, st.Form = ShowVariables, sysvars.FormGlobal
+	case p.words("SESSION", "VARIABLES"), p.words("LOCAL", "VARIABLES"):
+		st.Kind, st.Form = ShowVariables, sysvars.FormSession
+	case p.word("VARIABLES"):
+		st.Kind = ShowVariables
+	case p.words("IMPORT", "JOBS"):
+		st.Kind = ShowImportJobs
+	case p.words("IMPORT", "JOB"):
+		st.Kind = ShowImportJob
+		st.IDs = []int64{p.integer()}
+		p.end()
+		return
+	case p.word("WARNINGS"):
+		st.Kind = ShowWarnings
+		p.limit(st)
+		p.end()
+		return
+	case p.word("ERRORS"):
+		st.Kind = ShowErrors
+		p.limit(st)
+		p.end()
+		return
+	case p.word("COUNT"):
+		if !p.punct('(') || !p.punct('*') || !p.punct(')') {
+			return
+		}
+		switch {
+		case p.word("WARNINGS"):
+			st.Kind = ShowCountWarnings
+		case p.word("ERRORS"):
+			st.Kind = ShowCountErrors
+		}
+		p.end()
+		return
+	default:
+		return
+	}
+	p.filter(st)
+	p.end()
+}
+
+// filter takes LIKE 'pattern' or WHERE expression.
+func (p *parser) filter(st *Statement) {
+	switch {
+	case p.word("LIKE"):
+		t := p.advance()
+		if t.kind != tokString {
+			p.fail()
+			return
+		}
+		st.Like, st.HasLk = stringValue(p.text, t, p.mode), true
+	case p.word("WHERE"):
+		st.Where = p.rest()
+	}
+}

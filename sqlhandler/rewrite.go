@@ -1,0 +1,131 @@
+package sqlhandler
+
+import "strings"
+
+// virtualTables are the names a TiDB client reads the framework under, schema
+// by schema, in lower case as the meta schema spells them. No store has a table
+// of these names in these schemas (MariaDB's mysql.global_priv and MySQL's
+// performance_schema.global_variables are others).
+var virtualTables = map[string]map[string]bool{
+	"mysql": {
+		"tidb_global_task":                true,
+		"tidb_global_task_history":        true,
+		"tidb_background_subtask":         true,
+		"tidb_background_subtask_history": true,
+		"dist_framework_meta":             true,
+		"tidb_ddl_job":                    true,
+		"tidb_ddl_history":                true,
+		"tidb_import_jobs":                true,
+		"global_variables":                true,
+	},
+	"information_schema": {"ddl_jobs": true},
+}
+
+// longestVirtual bounds what is put into lower case to be looked up.
+const longestVirtual = len("tidb_background_subtask_history")
+
+// RewriteTables returns the text with every reference to one of TiDB's
+// framework tables, such as mysql.tidb_global_task or
+// information_schema.DDL_JOBS, made one to the table of the same name in the
+// meta schema, and whether there was any. Quoting, case and blanks around the
+// dot do not matter; strings and comments are left alone. A reference to a
+// column (mysql.tidb_global_task.id) and a bare qualifier (DDL_JOBS.job_id) of
+// a table that was rewritten follow the table.
+//
+// A name without its schema, as after USE mysql, is not seen: the text alone
+// cannot tell what it means.
+func RewriteTables(text []byte, mode Mode, metaSchema string) ([]byte, bool) {
+	refs, ok := virtualRefs(text, mode)
+	if !ok || len(refs) == 0 {
+		return text, false
+	}
+	var out []byte
+	from := 0
+	for _, r := range refs {
+		out = append(out, text[from:r.Start]...)
+		if r.qualified {
+			out = append(out, quoteName(metaSchema)...)
+			out = append(out, '.')
+		}
+		out = append(out, quoteName(r.table)...)
+		from = r.End
+	}
+	return append(out, text[from:]...), true
+}
+
+// virtualRef is a reference to a virtual table: the bytes of schema, dot and
+// table, or of the table alone where it only qualifies a column.
+type virtualRef struct {
+	Span
+	table     string
+	qualified bool
+}
+
+// virtualRefs finds the references. It reports false for a text that is not
+// understood: an unfinished quote or an executable comment.
+func virtualRefs(text []byte, mode Mode) ([]virtualRef, bool) {
+	l := lexer{src: text, mode: mode}
+	var refs []virtualRef
+	named := map[string]bool{}
+	bare := []virtualRef{}
+	var prev, a, dot token // the window before the token at hand
+	for {
+		t := l.next()
+		if t.kind == tokBad || l.executable {
+			return nil, false
+		}
+		if isName(a) && isDot(text, dot) && !isDot(text, prev) {
+			if isName(t) {
+				if table, ok := virtualTable(text, a, t); ok {
+					refs = append(refs, virtualRef{Span{a.Start, t.End}, table, true})
+					named[table] = true
+				}
+			}
+			if table, ok := lower(text, a); ok {
+				bare = append(bare, virtualRef{a.Span, table, false})
+			}
+		}
+		if t.kind == tokEOF {
+			break
+		}
+		prev, a, dot = a, dot, t
+	}
+	return mergeBare(refs, bare, named), true
+}
+
+// mergeBare adds the bare qualifiers of rewritten tables, in text order.
+func mergeBare(refs, bare []virtualRef, named map[string]bool) []virtualRef {
+	if len(refs) == 0 {
+		return nil
+	}
+	var all []virtualRef
+	for _, b := range bare {
+		for len(refs) > 0 && refs[0].Start <= b.Start {
+			all, refs = append(all, refs[0]), refs[1:]
+		}
+		if named[b.table] && (len(all) == 0 || all[len(all)-1].End <= b.Start) {
+			all = append(all, b)
+		}
+	}
+	return append(all, refs...)
+}
+
+func isName(t token) bool { return t.kind == tokWord || t.kind == tokName }
+
+func isDot(text []byte, t token) bool { return t.kind == tokPunct && text[t.Start] == '.' }
+
+func virtualTable(text []byte, schema, table token) (string, bool) {
+	s, ok := lower(text, schema)
+	if !ok || virtualTables[s] == nil {
+		return "", false
+	}
+	t, ok := lower(text, table)
+	return t, ok && virtualTables[s][t]
+}
+
+func lower(text []byte, t token) (string, bool) {
+	if t.End-t.Start > longestVirtual+2 {
+		return "", false
+	}
+	return strings.ToLower(identifier(text, t)), true
+}
