@@ -1,0 +1,216 @@
+package sqlhandler
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"dxfproxy/dxf"
+	"dxfproxy/protocol"
+	"dxfproxy/table"
+)
+
+// systemSchemas hold tables that are never changed by a job.
+var systemSchemas = map[string]bool{"mysql": true, "information_schema": true, "performance_schema": true, "sys": true}
+
+// ambiguous are the character sets in which a second byte may look like a quote
+// or a backslash: where a statement's names end cannot be told from its bytes.
+var ambiguous = map[string]bool{"big5": true, "cp932": true, "gbk": true, "sjis": true, "gb18030": true}
+
+// errNoFastReorg is TiDB's refusal, word for word.
+var errNoFastReorg = &dxf.Error{
+	Code: 8200, State: "HY000", Class: "ddl",
+	Message: "Unsupported tidb_enable_dist_task setting. To utilize distributed task execution, please enable tidb_ddl_enable_fast_reorg first.",
+}
+
+var errNoDatabase = &dxf.Error{Code: 1046, State: "3D000", Message: "No database selected", Class: "planner"}
+
+// addIndex makes a job of a statement that adds indexes, and waits for it. The
+// client's own session is asked whether the client may do this; the store, on
+// an empty copy, whether it can be done. What is not a base table of the user
+// goes to the store untouched.
+func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, text []byte, st Statement) (protocol.Reply, error) {
+	facts, err := askSession(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if ambiguous[facts.charset] {
+		return protocol.Forward{}, nil
+	}
+	schema := st.Table.Schema
+	if schema == "" {
+		schema = facts.schema
+	}
+	if schema == "" {
+		return nil, errNoDatabase
+	}
+	if systemSchemas[strings.ToLower(schema)] || schema == h.schema {
+		return protocol.Forward{}, nil
+	}
+	kind, err := askTable(ctx, c, schema, st.Table.Name)
+	if err != nil {
+		return nil, err
+	}
+	if kind == notOurs {
+		return protocol.Forward{}, nil
+	}
+	if err := mayAddIndex(ctx, c, schema, st.Table.Name, st.CreateIndex); err != nil {
+		return nil, err
+	}
+	settings, err := h.settings(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if settings.Dist && !settings.Ingest {
+		return nil, errNoFastReorg
+	}
+	info, err := table.Load(ctx, h.sql, schema, st.Table.Name)
+	if err != nil {
+		return nil, fmt.Errorf("read the table: %w", err)
+	}
+	schema, name := info.Schema, info.Name // as the store spells them
+	if err := h.alreadyAdding(ctx, schema, name, st); err != nil {
+		return nil, err
+	}
+	at := [2]int{st.Table.Span.Start, st.Table.Span.End}
+	t, err := h.try(ctx, schema, name, text, at, facts)
+	switch {
+	case err != nil && len(info.Parents)+len(info.Children) > 0:
+		// The copy has no foreign keys, so its judgement of a statement that
+		// touches one is no judgement; the table itself will tell.
+		t = trial{}
+	case err != nil:
+		return nil, err
+	case t.unchanged():
+		return protocol.OK{Warnings: t.warnings}, nil
+	}
+	meta := dxf.BackfillMeta{
+		Schema: schema, Table: name,
+		Statement: string(text), TableAt: at, CharsetClient: facts.charset, SQLMode: facts.sqlMode,
+		Fingerprint: info.Fingerprint, Target: t.after,
+		Way:    way(settings, st),
+		Thread: settings.Thread, BatchSize: settings.BatchSize, Priority: settings.priority,
+		MaxWriteSpeed: settings.MaxWriteSpeed, ErrorLimit: settings.errorLimit, NativeMaxSize: settings.nativeMaxSize,
+		Unique: st.Unique(),
+		Rows:   info.Rows,
+	}
+	id, err := h.submit(ctx, c, facts, info, st, settings, meta)
+	if err != nil {
+		return nil, err
+	}
+	h.wakeAll()
+	return h.wait(ctx, c, id)
+}
+
+// way says how the job is to run: as the settings say, unless the statement
+// itself asks for something only the store's own DDL can give.
+func way(s settings, st Statement) dxf.Way {
+	switch strings.ToUpper(st.Algorithm) {
+	case "", "DEFAULT", "INPLACE", "NOCOPY":
+	default:
+		return dxf.WayNative
+	}
+	switch strings.ToUpper(st.Lock) {
+	case "", "DEFAULT", "NONE":
+	default:
+		return dxf.WayNative
+	}
+	switch {
+	case s.Dist:
+		return dxf.WayDistributed
+	case s.Ingest:
+		return dxf.WayNative
+	}
+	return dxf.WayTxn
+}
+
+// alreadyAdding refuses an index that an unfinished job is adding, in TiDB's
+// words: the statement would wait for that job and then fail.
+func (h *Handler) alreadyAdding(ctx context.Context, schema, name string, st Statement) error {
+	jobs, err := h.jobs.UnfinishedJobs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, j := range jobs {
+		if j.Schema != schema || j.Table != name {
+			continue
+		}
+		other := Classify([]byte(j.Query), Mode{})
+		for _, a := range st.Indexes() {
+			for _, b := range other.Indexes() {
+				if a != "" && strings.EqualFold(a, b) {
+					return &dxf.Error{Code: 1061, State: "42000", Class: "ddl", Message: fmt.Sprintf(
+						"index already exist %s; a background job is trying to add the same index, please check by `ADMIN SHOW DDL JOBS`", a)}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// submit writes the job and its task.
+func (h *Handler) submit(ctx context.Context, c *protocol.Conn, facts sessionFacts, info *table.Info, st Statement, s settings, meta dxf.BackfillMeta) (int64, error) {
+	j := dxf.Job{
+		Type: "add index", Action: actionAddIndex,
+		Schema: meta.Schema, Table: meta.Table,
+		State: dxf.JobQueueing, SchemaState: dxf.SchemaNone,
+		Query: meta.Statement, CreateTime: time.Now().UTC(),
+		Reorg: &s.Reorg,
+		User:  facts.user, ConnID: c.ID(),
+	}
+	addSubJobs(&j, st)
+	raw, err := json.Marshal(meta)
+	if err != nil {
+		return 0, fmt.Errorf("write down the change: %w", err)
+	}
+	t := dxf.Task{
+		Type: dxf.Backfill, State: dxf.TaskPending, Step: dxf.StepInit,
+		Priority: dxf.DefaultPriority, Concurrency: s.Thread,
+		TargetScope: s.Scope, MaxNodeCount: s.MaxNodeCount, Meta: raw,
+	}
+	return h.jobs.Submit(ctx, j, t, meta)
+}
+
+// Action numbers of jobs, TiDB's.
+const (
+	actionAddIndex      = 7
+	actionAddPrimaryKey = 32
+	actionMultiChange   = 61
+)
+
+// addSubJobs turns a job of several changes into a multi-change: all added
+// indexes are one sub-job, the last, since they are built together.
+func addSubJobs(j *dxf.Job, st Statement) {
+	var others []dxf.SubJob
+	indexes, primary := 0, 0
+	for _, spec := range st.Specs {
+		switch spec.Kind {
+		case SpecAddIndex:
+			indexes++
+		case SpecAddPrimaryKey:
+			primary++
+		case SpecOption:
+		default:
+			others = append(others, dxf.SubJob{Type: spec.JobType(), SchemaState: dxf.SchemaNone, State: dxf.JobQueueing})
+		}
+	}
+	add := func(typ string) {
+		others = append(others, dxf.SubJob{Type: typ, SchemaState: dxf.SchemaNone, State: dxf.JobQueueing, Reorg: true})
+	}
+	if len(others) == 0 && indexes+primary <= 1 {
+		if primary == 1 {
+			j.Type, j.Action = "add primary key", actionAddPrimaryKey
+		}
+		return
+	}
+	if primary > 0 {
+		add("add primary key")
+	}
+	if indexes > 0 {
+		add("add index")
+	}
+	j.Type, j.Action = MultiChange, actionMultiChange
+	j.SubJobs = others
+}

@@ -1,0 +1,196 @@
+package sqlhandler
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	tidb "github.com/pingcap/tidb/pkg/parser"
+	_ "github.com/pingcap/tidb/pkg/parser/test_driver" // the values of literals
+	"go.uber.org/zap"
+
+	"dxfproxy/dxf"
+	"dxfproxy/protocol"
+)
+
+// mode is the part of the session's sql_mode that the lexer must know.
+func mode(s protocol.StatusFlags) Mode {
+	return Mode{
+		NoBackslashEscapes: s.Has(protocol.StatusNoBackslashEscapes),
+		AnsiQuotes:         s.Has(protocol.StatusANSIQuotes),
+	}
+}
+
+// answer is the one place that says who answers a statement.
+func (h *Handler) answer(ctx context.Context, c *protocol.Conn, stmt protocol.Statement) (protocol.Reply, error) {
+	m := mode(stmt.Status)
+	st := Classify(stmt.SQL, m)
+	if stmt.Prepared {
+		return h.prepare(stmt, st, m), nil
+	}
+	text := func(s Span) string { return string(s.Of(stmt.SQL)) }
+	switch st.Kind {
+	case AddIndex:
+		return h.addIndex(ctx, c, h.session(c), stmt.SQL, st)
+	case OtherDDL:
+		return h.remember(ctx, c, stmt.SQL, st)
+	case SetVars:
+		return h.set(ctx, c, h.session(c), stmt.SQL, st)
+	case SelectVars:
+		return h.selectVars(ctx, c, h.session(c), stmt.SQL, st)
+	case ShowVariables:
+		return h.showVariables(ctx, c, h.session(c), stmt.SQL, st)
+	case ShowWarnings, ShowErrors, ShowCountWarnings, ShowCountErrors:
+		return showDiagnostics(c, st), nil
+	case AdminShowDDL:
+		return h.showDDL(ctx, c)
+	case AdminShowDDLJobs:
+		return h.showJobs(ctx, c, int(st.Count), text(st.Where))
+	case AdminShowDDLJobQueries:
+		return h.showQueries(ctx, c, st)
+	case AdminCancelDDLJobs:
+		return h.eachJob(ctx, c, st.IDs, h.jobs.CancelJob)
+	case AdminPauseDDLJobs:
+		return h.eachJob(ctx, c, st.IDs, h.jobs.PauseJob)
+	case AdminResumeDDLJobs:
+		return h.eachJob(ctx, c, st.IDs, h.jobs.ResumeJob)
+	case AdminAlterDDLJobs, AdminCheckTable, AdminCheckIndex, AdminChecksumTable, AdminUnknown:
+		return nil, unsupported(text(st.Text))
+	case VirtualTables:
+		sql, _ := RewriteTables(stmt.SQL, m, h.schema)
+		return protocol.ForwardSQL{SQL: sql}, nil
+	}
+	return protocol.Forward{}, nil
+}
+
+// prepare says how a statement that is only being prepared is treated: what
+// the store can prepare it prepares, for its columns and its errors, and the
+// statement comes again when it is executed.
+func (h *Handler) prepare(stmt protocol.Statement, st Statement, m Mode) protocol.Reply {
+	switch st.Kind {
+	case AddIndex, OtherDDL, ShowVariables, ShowWarnings, ShowErrors, ShowCountWarnings, ShowCountErrors:
+		return protocol.OnExecute{}
+	case SetVars:
+		return protocol.Local{}
+	case SelectVars:
+		return protocol.Local{Columns: varColumns(st)}
+	case AdminShowDDL:
+		return protocol.Local{Columns: ddlColumns}
+	case AdminShowDDLJobs:
+		return protocol.Local{Columns: jobColumns}
+	case AdminShowDDLJobQueries:
+		return protocol.Local{Columns: queryColumns(st)}
+	case AdminCancelDDLJobs, AdminPauseDDLJobs, AdminResumeDDLJobs:
+		return protocol.Local{Columns: resultColumns}
+	case AdminAlterDDLJobs, AdminCheckTable, AdminCheckIndex, AdminChecksumTable, AdminUnknown:
+		return packet(unsupported(string(st.Text.Of(stmt.SQL))))
+	case VirtualTables:
+		sql, _ := RewriteTables(stmt.SQL, m, h.schema)
+		return protocol.ForwardSQL{SQL: sql}
+	}
+	return protocol.Forward{}
+}
+
+// unsupported refuses an ADMIN statement: with TiDB's syntax error where TiDB
+// has one, else by saying that this one is not there.
+func unsupported(text string) *dxf.Error {
+	_, _, err := tidb.New().ParseSQL(text)
+	if err == nil {
+		return dxf.Errorf("dxfproxy does not support this ADMIN statement yet")
+	}
+	const syntax = "You have an error in your SQL syntax; check the manual that corresponds to your TiDB version for the right syntax to use "
+	return &dxf.Error{Code: 1064, State: "42000", Class: "parser", Message: syntax + strings.TrimPrefix(err.Error(), syntax)}
+}
+
+// showDiagnostics shows the warnings of the statement before, if that was
+// answered here; else the store's.
+func showDiagnostics(c *protocol.Conn, st Statement) protocol.Reply {
+	ws := c.Warnings()
+	if len(ws) == 0 {
+		return protocol.Forward{}
+	}
+	if st.Kind == ShowErrors || st.Kind == ShowCountErrors {
+		ws = nil // we raise warnings and notes only
+	}
+	if st.Kind == ShowCountWarnings || st.Kind == ShowCountErrors {
+		name := "@@session.warning_count"
+		if st.Kind == ShowCountErrors {
+			name = "@@session.error_count"
+		}
+		return &protocol.ResultSet{
+			Columns: []protocol.Column{{Name: name, Type: protocol.TypeLongLong, Length: 21}},
+			Rows:    [][]any{{len(ws)}},
+		}
+	}
+	rs := &protocol.ResultSet{Columns: []protocol.Column{
+		{Name: "Level", Length: 28}, {Name: "Code", Type: protocol.TypeLong, Length: 4}, {Name: "Message", Length: 2048},
+	}}
+	for i, w := range ws {
+		if st.HasLimit && (uint64(i) < st.Offset || uint64(i) >= st.Offset+st.Limit) {
+			continue
+		}
+		rs.Rows = append(rs.Rows, []any{w.Level, w.Code, w.Message})
+	}
+	return rs
+}
+
+// remember lets the store run a table change on the client's own session and
+// then leaves a row in the history, so that ADMIN SHOW DDL JOBS tells the whole
+// story.
+func (h *Handler) remember(ctx context.Context, c *protocol.Conn, sql []byte, st Statement) (protocol.Reply, error) {
+	if st.JobType == "" {
+		return protocol.Forward{}, nil
+	}
+	schema, name := st.Schema, ""
+	if st.Table.Name != "" {
+		schema, name = st.Table.Schema, st.Table.Name
+	} else if len(st.Tables) > 0 {
+		schema = st.Tables[0].Schema
+		var names []string
+		for _, t := range st.Tables {
+			names = append(names, t.Name)
+		}
+		name = strings.Join(names, ",")
+	}
+	if schema == "" && name != "" {
+		rs, err := query(ctx, c, "SELECT DATABASE()")
+		if err != nil {
+			return nil, err
+		}
+		schema = field(rs, 0, 0)
+	}
+	if schema == h.schema {
+		return protocol.Forward{}, nil
+	}
+	j := dxf.Job{
+		Type: st.JobType, Schema: strings.ToLower(schema), Table: strings.ToLower(name),
+		State: dxf.JobSynced, SchemaState: schemaStateAfter(st.JobType), Query: string(st.Text.Of(sql)), ConnID: c.ID(),
+	}
+	for _, s := range st.Specs {
+		if st.JobType == MultiChange && s.Kind != SpecOption {
+			j.SubJobs = append(j.SubJobs, dxf.SubJob{Type: s.JobType(), SchemaState: schemaStateAfter(s.JobType()), State: dxf.JobDone})
+		}
+	}
+	began := time.Now().UTC()
+	return protocol.Forward{Done: func(ok bool) {
+		if !ok {
+			return
+		}
+		j.CreateTime, j.StartTime, j.EndTime = began, began, time.Now().UTC()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if _, err := h.jobs.Record(ctx, j); err != nil && !errors.Is(err, context.Canceled) {
+			h.log.Warn("a table change could not be written to the history", zap.String("type", j.Type), zap.Error(err))
+		}
+	}}, nil
+}
+
+// schemaStateAfter is what a finished job's SCHEMA_STATE says: what is gone is
+// none, what is there is public.
+func schemaStateAfter(jobType string) dxf.SchemaState {
+	if strings.HasPrefix(jobType, "drop ") || jobType == MultiChange {
+		return dxf.SchemaNone
+	}
+	return dxf.SchemaPublic
+}

@@ -1,0 +1,110 @@
+package sqlhandler
+
+import (
+	"context"
+	"strings"
+
+	"dxfproxy/dxf"
+	"dxfproxy/protocol"
+)
+
+// What is asked of the client's own session before something is done for it.
+
+// quoteName quotes an identifier.
+func quoteName(s string) string { return "`" + strings.ReplaceAll(s, "`", "``") + "`" }
+
+// quoteText quotes a string literal, valid in every sql_mode.
+func quoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+// adminProbe needs what SET GLOBAL needs and changes nothing.
+const adminProbe = "SET GLOBAL max_connect_errors = @@GLOBAL.max_connect_errors"
+
+// mayAdminister says whether the client may use ADMIN statements; TiDB asks
+// for SUPER.
+func mayAdminister(ctx context.Context, c *protocol.Conn) error {
+	_, err := query(ctx, c, adminProbe)
+	if code(err) == 1227 {
+		return &dxf.Error{Code: 8121, State: "HY000", Message: "privilege check for 'Super' fail", Class: "planner"}
+	}
+	return err
+}
+
+// maySetGlobal says whether the client may set global variables.
+func maySetGlobal(ctx context.Context, c *protocol.Conn) error {
+	_, err := query(ctx, c, adminProbe)
+	if code(err) == 1227 {
+		return &dxf.Error{
+			Code: 1227, State: "42000", Class: "planner",
+			Message: "Access denied; you need (at least one of) the SUPER or SYSTEM_VARIABLES_ADMIN privilege(s) for this operation",
+		}
+	}
+	return err
+}
+
+// sessionFacts is what a job remembers of the session that submitted it.
+type sessionFacts struct {
+	schema  string // DATABASE(), "" for none
+	sqlMode string
+	charset string // character_set_client
+	user    string // CURRENT_USER()
+}
+
+func askSession(ctx context.Context, c *protocol.Conn) (sessionFacts, error) {
+	rs, err := query(ctx, c, "SELECT DATABASE(), @@SESSION.sql_mode, @@SESSION.character_set_client, CURRENT_USER()")
+	if err != nil {
+		return sessionFacts{}, err
+	}
+	return sessionFacts{schema: field(rs, 0, 0), sqlMode: field(rs, 0, 1), charset: field(rs, 0, 2), user: field(rs, 0, 3)}, nil
+}
+
+// noColumn is a column no table has; noTable a table no schema has.
+const (
+	noColumn = "__dxf_no_such_column"
+	noTable  = "__dxf_no_such_table"
+)
+
+// tableKind is what the client's session says a name is.
+type tableKind int
+
+const (
+	baseTable tableKind = iota
+	notOurs             // a view, a sequence, a temporary table, or under LOCK TABLES
+)
+
+// askTable asks the client's session what a table is. It answers the store's
+// own error where the client may not see it or it is not there.
+func askTable(ctx context.Context, c *protocol.Conn, schema, table string) (tableKind, error) {
+	rs, err := query(ctx, c, "SHOW CREATE TABLE %s.%s", quoteName(schema), quoteName(table))
+	if err != nil {
+		return notOurs, err
+	}
+	if !strings.HasPrefix(field(rs, 0, 1), "CREATE TABLE ") {
+		return notOurs, nil // CREATE TEMPORARY TABLE, a view's text, a sequence's
+	}
+	// A session that holds LOCK TABLES would wait for itself. Such a session
+	// may not name a table it did not lock: 1100.
+	_, err = query(ctx, c, "SELECT 1 FROM %s.%s LIMIT 0", quoteName(schema), noTable)
+	if code(err) == 1100 {
+		return notOurs, nil
+	}
+	return baseTable, nil
+}
+
+// mayAddIndex asks whether the client may change the table: the same statement
+// with a column that is not there is refused with 1072 when it may, and with
+// the store's own words when it may not. Like the change itself it commits the
+// open transaction.
+func mayAddIndex(ctx context.Context, c *protocol.Conn, schema, table string, createIndex bool) error {
+	probe := "ALTER TABLE %[1]s.%[2]s ADD INDEX __dxf_probe (" + noColumn + ")"
+	if createIndex {
+		probe = "CREATE INDEX __dxf_probe ON %[1]s.%[2]s (" + noColumn + ")"
+	}
+	_, err := query(ctx, c, probe, quoteName(schema), quoteName(table))
+	if code(err) == 1072 {
+		return nil
+	}
+	if err == nil {
+		return dxf.Errorf("dxfproxy: table %s.%s has a column %s", schema, table, noColumn)
+	}
+	return err
+}

@@ -1,0 +1,136 @@
+// Package sqlhandler says what a statement is and answers it: forwards it to
+// the store, submits it as a job, shows and cancels jobs, sets and shows the
+// framework's variables. It decides with the privileges of the client, by
+// asking the client's own session in the store.
+package sqlhandler
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"go.uber.org/zap"
+
+	"dxfproxy/dxf"
+	"dxfproxy/protocol"
+)
+
+// Config is what a Handler stands on.
+type Config struct {
+	Jobs   Jobs
+	SQL    *sql.DB // the service account on the store: scratch tables
+	Schema string  // the meta schema
+	Node   dxf.Node
+	Role   string // the node's service scope at the start
+	Wake   func() // tells all nodes that there is something new; nil: polling finds it
+	// SetRole is told when the node's service scope is changed by SQL.
+	SetRole func(role string)
+	Log     *zap.Logger
+}
+
+// Handler answers the statements of all sessions of a node.
+type Handler struct {
+	jobs    Jobs
+	sql     *sql.DB
+	schema  string
+	node    dxf.Node
+	wakeAll func()
+	setRole func(string)
+	log     *zap.Logger
+	vars    *globals
+	changed *signal
+}
+
+// New makes a Handler. Run must be running for it to see what other nodes set.
+func New(cfg Config) *Handler {
+	h := &Handler{
+		jobs: cfg.Jobs, sql: cfg.SQL, schema: cfg.Schema, node: cfg.Node,
+		wakeAll: cfg.Wake, setRole: cfg.SetRole, log: cfg.Log,
+		vars: newGlobals(cfg.Jobs, cfg.Role), changed: newSignal(),
+	}
+	if h.wakeAll == nil {
+		h.wakeAll = func() {}
+	}
+	if h.setRole == nil {
+		h.setRole = func(string) {}
+	}
+	return h
+}
+
+// Run keeps the global variables fresh until ctx ends.
+func (h *Handler) Run(ctx context.Context) error { return h.vars.run(ctx, h.log) }
+
+// Wake tells sessions that wait for a job that something may have changed.
+func (h *Handler) Wake() { h.changed.broadcast() }
+
+var _ protocol.Handler = (*Handler)(nil)
+
+// Match implements protocol.Handler.
+func (h *Handler) Match(text []byte, status protocol.StatusFlags) bool {
+	return Match(text)
+}
+
+// Closed implements protocol.Handler.
+func (h *Handler) Closed(*protocol.Conn) {}
+
+// Handle implements protocol.Handler.
+func (h *Handler) Handle(ctx context.Context, c *protocol.Conn, stmt protocol.Statement) protocol.Reply {
+	reply, err := h.answer(ctx, c, stmt)
+	if err != nil {
+		return h.refuse(stmt, err)
+	}
+	return reply
+}
+
+// refuse turns an error into the packet the client gets. Errors with a number
+// go out as they are; others are ours to explain, and are logged.
+func (h *Handler) refuse(stmt protocol.Statement, err error) protocol.Reply {
+	var pe *protocol.Error
+	if errors.As(err, &pe) {
+		return pe
+	}
+	var de *dxf.Error
+	if errors.As(err, &de) {
+		return packet(de)
+	}
+	h.log.Warn("statement could not be answered", zap.ByteString("statement", head(stmt.SQL, 200)), zap.Error(err))
+	return packet(dxf.Errorf("dxfproxy: %s", err))
+}
+
+// packet is a client's view of an error.
+func packet(e *dxf.Error) *protocol.Error {
+	return &protocol.Error{Code: e.Code, State: e.State, Message: e.Message}
+}
+
+func head(b []byte, n int) []byte {
+	if len(b) > n {
+		return b[:n]
+	}
+	return b
+}
+
+// query runs a statement of ours on the client's own session. An ERR of the
+// store comes back as *protocol.Error, to be passed on as it is.
+func query(ctx context.Context, c *protocol.Conn, format string, args ...any) (*protocol.ResultSet, error) {
+	return c.Query(ctx, fmt.Sprintf(format, args...))
+}
+
+// field is a value of a result set as text; "" for NULL.
+func field(rs *protocol.ResultSet, row, col int) string {
+	if row < len(rs.Rows) && col < len(rs.Rows[row]) {
+		if s, ok := rs.Rows[row][col].(string); ok {
+			return s
+		}
+	}
+	return ""
+}
+
+// code is the number of the store's error, 0 for other errors.
+func code(err error) uint16 {
+	var e *protocol.Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return 0
+}

@@ -1,0 +1,116 @@
+package sqlhandler
+
+import (
+	"context"
+	"strings"
+
+	"dxfproxy/protocol"
+	"dxfproxy/sysvars"
+)
+
+// set answers SET with one of our variables in it. Ours are checked first, the
+// others are set by the store, and only then ours: an error leaves nothing half
+// done but what the store itself would leave.
+func (h *Handler) set(ctx context.Context, c *protocol.Conn, s *session, sql []byte, st Statement) (protocol.Reply, error) {
+	var theirs []string
+	var ours []assignment
+	var ok protocol.OK
+	for _, a := range st.Assignments {
+		if a.Var == nil {
+			theirs = append(theirs, string(a.Span.Of(sql)))
+			continue
+		}
+		n, err := h.check(ctx, c, sql, a, &ok)
+		if err != nil {
+			return nil, err
+		}
+		ours = append(ours, n)
+	}
+	for _, n := range ours {
+		if n.scope == sysvars.Global || n.scope == sysvars.Instance && n.form == sysvars.FormGlobal {
+			if err := maySetGlobal(ctx, c); err != nil {
+				return nil, err
+			}
+			break
+		}
+	}
+	if len(theirs) > 0 {
+		if _, err := c.Query(ctx, "SET "+strings.Join(theirs, ", ")); err != nil {
+			return nil, err
+		}
+	}
+	for _, n := range ours {
+		if err := h.assign(ctx, s, n); err != nil {
+			return nil, err
+		}
+	}
+	return ok, nil
+}
+
+// assignment is a checked one.
+type assignment struct {
+	v         *sysvars.Var
+	scope     sysvars.Scope
+	form      sysvars.Form
+	value     string
+	isDefault bool // SET SESSION x = DEFAULT: the global value
+}
+
+func (h *Handler) check(ctx context.Context, c *protocol.Conn, sql []byte, a Assignment, ok *protocol.OK) (assignment, error) {
+	scope, refused := a.Var.CheckSet(a.Form)
+	if refused != nil {
+		return assignment{}, refusal(refused)
+	}
+	kind, text := a.Kind, a.Text
+	if kind == sysvars.Expr {
+		rs, err := c.Query(ctx, "SELECT "+string(a.Value.Of(sql)))
+		if err != nil {
+			return assignment{}, err
+		}
+		kind, text = sysvars.StringValue, field(rs, 0, 0)
+	}
+	value, warning, refused := a.Var.Check(text, kind)
+	if refused != nil {
+		return assignment{}, refusal(refused)
+	}
+	if warning != nil {
+		ok.Warnings = append(ok.Warnings, protocol.Warning{Level: "Warning", Code: warning.Number, Message: warning.Message})
+	}
+	if scope == sysvars.Instance && a.Form != sysvars.FormGlobal {
+		ok.Warnings = append(ok.Warnings, protocol.Warning{
+			Level: "Warning", Code: 8142,
+			Message: "modifying " + a.Var.Name + " will require SET GLOBAL in a future version of TiDB",
+		})
+	}
+	return assignment{v: a.Var, scope: scope, form: a.Form, value: value, isDefault: kind == sysvars.DefaultValue}, nil
+}
+
+func (h *Handler) assign(ctx context.Context, s *session, n assignment) error {
+	switch n.scope {
+	case sysvars.Session:
+		if n.isDefault && n.v.Scope&sysvars.Global != 0 {
+			g, err := h.vars.read(ctx)
+			if err != nil {
+				return err
+			}
+			n.value = valueIn(g, n.v)
+		}
+		s.own[n.v.Name] = n.value
+	case sysvars.Global:
+		if err := h.jobs.SetGlobalVar(ctx, n.v.Name, n.value); err != nil {
+			return err
+		}
+		_, err := h.vars.read(ctx)
+		return err
+	case sysvars.Instance:
+		if n.v.Name == sysvars.ServiceScope {
+			if err := h.jobs.SetRole(ctx, h.node.ID, n.value); err != nil {
+				return err
+			}
+			h.setRole(n.value)
+			defer h.wakeAll()
+		}
+		h.vars.setInstance(n.v.Name, n.value)
+	}
+	return nil
+}

@@ -1,0 +1,288 @@
+package sqlhandler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"dxfproxy/dxf"
+	"dxfproxy/protocol"
+)
+
+// jobColumns are the columns of ADMIN SHOW DDL JOBS, with TiDB's lengths.
+var jobColumns = []protocol.Column{
+	{Name: "JOB_ID", Type: protocol.TypeLongLong, Length: 4},
+	{Name: "DB_NAME", Length: 256},
+	{Name: "TABLE_NAME", Length: 256},
+	{Name: "JOB_TYPE", Length: 256},
+	{Name: "SCHEMA_STATE", Length: 256},
+	{Name: "SCHEMA_ID", Type: protocol.TypeLongLong, Length: 4},
+	{Name: "TABLE_ID", Type: protocol.TypeLongLong, Length: 4},
+	{Name: "ROW_COUNT", Type: protocol.TypeLongLong, Length: 4},
+	{Name: "CREATE_TIME", Type: protocol.TypeDatetime, Length: 26, Decimals: 6},
+	{Name: "START_TIME", Type: protocol.TypeDatetime, Length: 26, Decimals: 6},
+	{Name: "END_TIME", Type: protocol.TypeDatetime, Length: 26, Decimals: 6},
+	{Name: "STATE", Length: 256},
+	{Name: "COMMENTS", Length: 262140},
+}
+
+// defaultHistory is how many finished jobs are shown when nothing is said, and
+// when 0 is said.
+const defaultHistory = 10
+
+// showJobs answers ADMIN SHOW DDL JOBS [n] [WHERE expr]: every unfinished job
+// by id, then the newest n finished ones, newest first.
+func (h *Handler) showJobs(ctx context.Context, c *protocol.Conn, n int, where string) (protocol.Reply, error) {
+	if err := mayAdminister(ctx, c); err != nil {
+		return nil, err
+	}
+	if n <= 0 {
+		n = defaultHistory
+	}
+	jobs, err := h.jobs.UnfinishedJobs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	old, err := h.jobs.History(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	zone, err := askZone(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	var rows [][]any
+	for _, j := range append(jobs, old...) {
+		rows = append(rows, jobRows(j, zone)...)
+	}
+	if where != "" {
+		return filter(ctx, c, jobColumns, rows, where)
+	}
+	return &protocol.ResultSet{Columns: jobColumns, Rows: rows}, nil
+}
+
+// askZone is the session's distance from UTC, as a zone to print times in.
+func askZone(ctx context.Context, c *protocol.Conn) (*time.Location, error) {
+	rs, err := query(ctx, c, "SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW())")
+	if err != nil {
+		return nil, err
+	}
+	var seconds int
+	fmt.Sscan(field(rs, 0, 0), &seconds)
+	return time.FixedZone("", seconds), nil
+}
+
+// datetime is how DATETIME(6) is written.
+const datetime = "2006-01-02 15:04:05.000000"
+
+// jobRows are a job's rows: one, and one more for each change of several. The
+// comment of a row of several stands one row higher than it should, as TiDB's does.
+func jobRows(j dxf.Job, zone *time.Location) [][]any {
+	at := func(t time.Time) any {
+		if t.IsZero() {
+			return nil
+		}
+		return t.In(zone).Format(datetime)
+	}
+	row := func(typ string, state dxf.SchemaState, count int64, st dxf.JobState, comments string) []any {
+		return []any{
+			j.ID, j.Schema, j.Table, typ, string(state), j.SchemaID, j.TableID, count,
+			at(j.CreateTime), at(j.StartTime), at(j.EndTime), string(st), comments,
+		}
+	}
+	if len(j.SubJobs) == 0 {
+		return [][]any{row(j.Type, j.SchemaState, j.RowCount, j.State, j.Comments())}
+	}
+	comments := make([]string, 0, len(j.SubJobs)+1)
+	for _, s := range j.SubJobs {
+		text := ""
+		if s.Reorg {
+			text = j.Comments()
+		}
+		comments = append(comments, text)
+	}
+	comments = append(comments, j.Comments())
+	rows := [][]any{row(j.Type, dxf.SchemaNone, j.RowCount, j.State, comments[0])}
+	for i, s := range j.SubJobs {
+		rows = append(rows, row(s.Type+" /* subjob */", s.SchemaState, s.RowCount, s.State, comments[i+1]))
+	}
+	return rows
+}
+
+// filter lets the client's session evaluate an expression over rows: they
+// become a derived table of literals. Its errors are the store's own.
+func filter(ctx context.Context, c *protocol.Conn, cols []protocol.Column, rows [][]any, where string) (*protocol.ResultSet, error) {
+	if len(rows) == 0 {
+		return &protocol.ResultSet{Columns: cols}, nil
+	}
+	var b strings.Builder
+	b.WriteString("SELECT * FROM (")
+	for i, r := range rows {
+		if i > 0 {
+			b.WriteString(" UNION ALL ")
+		}
+		b.WriteString("SELECT ")
+		for k, v := range r {
+			if k > 0 {
+				b.WriteString(", ")
+			}
+			b.WriteString(literal(cols[k], v))
+			if i == 0 {
+				b.WriteString(" AS " + cols[k].Name)
+			}
+		}
+	}
+	b.WriteString(") jobs WHERE " + where)
+	rs, err := c.Query(ctx, b.String())
+	if err != nil {
+		return nil, err
+	}
+	return &protocol.ResultSet{Columns: cols, Rows: rs.Rows}, nil
+}
+
+func literal(col protocol.Column, v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "NULL"
+	case string:
+		if col.Type == protocol.TypeDatetime {
+			return "CAST(" + quoteText(v) + " AS DATETIME(6))"
+		}
+		// Backslashes mean different things in different sql_modes: hex does not.
+		return fmt.Sprintf("CONVERT(x'%x' USING utf8mb4)", v)
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+var ddlColumns = []protocol.Column{
+	{Name: "SCHEMA_VER", Type: protocol.TypeLongLong, Length: 4},
+	{Name: "OWNER_ID", Length: 256},
+	{Name: "OWNER_ADDRESS", Length: 128},
+	{Name: "RUNNING_JOBS", Length: 1024},
+	{Name: "SELF_ID", Length: 256},
+	{Name: "QUERY", Length: 1024},
+}
+
+// showDDL answers ADMIN SHOW DDL: one row.
+func (h *Handler) showDDL(ctx context.Context, c *protocol.Conn) (protocol.Reply, error) {
+	if err := mayAdminister(ctx, c); err != nil {
+		return nil, err
+	}
+	jobs, err := h.jobs.UnfinishedJobs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	owner, err := h.jobs.Owner(ctx)
+	if err != nil {
+		return nil, err
+	}
+	newest, err := h.jobs.History(ctx, 1)
+	if err != nil {
+		return nil, err
+	}
+	version := int64(0)
+	if len(newest) > 0 {
+		version = newest[0].ID
+	}
+	// TiDB shows the lowest job of each of its two worker pools; all of ours
+	// may reorganise, so it is the lowest.
+	var running, text string
+	if len(jobs) > 0 {
+		running, text = runningJob(jobs[0]), jobs[0].Query
+	}
+	return &protocol.ResultSet{
+		Columns: ddlColumns,
+		Rows:    [][]any{{version, owner.UUID, owner.OwnerID, running, h.node.UUID, text}},
+	}, nil
+}
+
+// runningJob is a job's line in RUNNING_JOBS.
+func runningJob(j dxf.Job) string {
+	errText := "<nil>"
+	if j.Error != nil {
+		errText = j.Error.Text()
+	}
+	start := j.StartTime
+	if start.IsZero() {
+		start = j.CreateTime
+	}
+	return fmt.Sprintf("ID:%d, Type:%s, State:%s, SchemaState:%s, SchemaID:%d, TableID:%d, RowCount:%d, ArgLen:0, start time: %s, Err:%s, ErrCount:0, SnapshotVersion:0, Version: v1, UniqueWarnings:0",
+		j.ID, j.Type, j.State, j.SchemaState, j.SchemaID, j.TableID, j.RowCount,
+		start.UTC().Format("2006-01-02 15:04:05.999 -0700 MST"), errText)
+}
+
+func queryColumns(st Statement) []protocol.Column {
+	if st.HasLimit {
+		return []protocol.Column{{Name: "JOB_ID", Length: 256}, {Name: "QUERY", Length: 1024}}
+	}
+	return []protocol.Column{{Name: "QUERY", Length: 1024}}
+}
+
+// showQueries answers ADMIN SHOW DDL JOB QUERIES. By ids it looks among the
+// unfinished and the last ten finished jobs, and finds nothing when as many ids
+// are given as there are jobs, as TiDB does; by LIMIT, among all.
+func (h *Handler) showQueries(ctx context.Context, c *protocol.Conn, st Statement) (protocol.Reply, error) {
+	if err := mayAdminister(ctx, c); err != nil {
+		return nil, err
+	}
+	jobs, err := h.jobs.UnfinishedJobs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	n := defaultHistory
+	if st.HasLimit {
+		n = int(min(st.Offset+st.Limit, 1<<20))
+	}
+	old, err := h.jobs.History(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	jobs = append(jobs, old...)
+	rs := &protocol.ResultSet{Columns: queryColumns(st)}
+	if st.HasLimit {
+		for i, j := range jobs {
+			if uint64(i) >= st.Offset && uint64(i) < st.Offset+st.Limit {
+				rs.Rows = append(rs.Rows, []any{fmt.Sprint(j.ID), j.Query})
+			}
+		}
+		return rs, nil
+	}
+	if len(st.IDs) >= len(jobs) {
+		return rs, nil
+	}
+	for _, id := range st.IDs {
+		for _, j := range jobs {
+			if j.ID == id {
+				rs.Rows = append(rs.Rows, []any{j.Query})
+			}
+		}
+	}
+	return rs, nil
+}
+
+var resultColumns = []protocol.Column{{Name: "JOB_ID", Length: 256}, {Name: "RESULT", Length: 512}}
+
+// eachJob answers ADMIN CANCEL, PAUSE and RESUME DDL JOBS: one row for each
+// id, and never an error of the statement itself.
+func (h *Handler) eachJob(ctx context.Context, c *protocol.Conn, ids []int64, do func(context.Context, int64) error) (protocol.Reply, error) {
+	if err := mayAdminister(ctx, c); err != nil {
+		return nil, err
+	}
+	rs := &protocol.ResultSet{Columns: resultColumns}
+	for _, id := range ids {
+		result := "successful"
+		if err := do(ctx, id); err != nil {
+			var e *dxf.Error
+			if !errors.As(err, &e) {
+				return nil, err
+			}
+			result = "error: " + e.Text()
+		}
+		rs.Rows = append(rs.Rows, []any{fmt.Sprint(id), result})
+	}
+	h.wakeAll()
+	return rs, nil
+}

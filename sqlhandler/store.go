@@ -1,0 +1,43 @@
+package sqlhandler
+
+import (
+	"context"
+
+	"dxfproxy/dxf"
+)
+
+// Jobs is what statements need of the store.
+type Jobs interface {
+	// Submit makes the job row (queueing) and the task row (pending) in one
+	// transaction and returns the job's id. meta.JobID is filled in.
+	Submit(ctx context.Context, j dxf.Job, t dxf.Task, meta dxf.BackfillMeta) (int64, error)
+	// Record adds an ended job to the history: DDL that ran on the client's
+	// own session. It returns the job's id.
+	Record(ctx context.Context, j dxf.Job) (int64, error)
+	// Job finds a job, unfinished or in the history, with its row count as of
+	// now. dxf.ErrNotFound.
+	Job(ctx context.Context, id int64) (dxf.Job, error)
+	// UnfinishedJobs lists unfinished jobs by id, row counts as of now.
+	UnfinishedJobs(ctx context.Context) ([]dxf.Job, error)
+	// History lists the newest n ended jobs, newest first.
+	History(ctx context.Context, n int) ([]dxf.Job, error)
+	// Progress tells how far an unfinished job is.
+	Progress(ctx context.Context, jobID int64) (dxf.Progress, error)
+	// CancelJob asks for a job's cancellation. A *dxf.Error (8224, 8225, 8226)
+	// says why it cannot be.
+	CancelJob(ctx context.Context, id int64) error
+	PauseJob(ctx context.Context, id int64) error
+	ResumeJob(ctx context.Context, id int64) error
+
+	// Owner returns the present owner; the zero Term when there is none.
+	Owner(ctx context.Context) (dxf.Term, error)
+	// Nodes lists the live nodes.
+	Nodes(ctx context.Context) ([]dxf.Node, error)
+	// SetRole writes a node's service scope.
+	SetRole(ctx context.Context, nodeID, role string) error
+
+	// GlobalVars returns the global values that were set (others have their
+	// defaults); SetGlobalVar stores one, normalised.
+	GlobalVars(ctx context.Context) (map[string]string, error)
+	SetGlobalVar(ctx context.Context, name, value string) error
+}
