@@ -38,6 +38,7 @@ type run struct {
 	node    string
 	sub     dxf.Subtask
 	at      time.Time
+	ctx     context.Context
 	cause   error // why its context ended
 	ended   bool
 	outcome error
@@ -140,7 +141,15 @@ func (e executor) RunSubtask(ctx context.Context, _ dxf.Task, s dxf.Subtask, rep
 	c := e.n.c
 	c.mu.Lock()
 	i := len(c.runs)
-	c.runs = append(c.runs, run{node: e.n.id, sub: s, at: time.Now()})
+	// Nobody begins on a subtask while another still believes it is theirs: the
+	// deadline of a node ends before the store gives its work away.
+	for _, r := range c.runs {
+		if r.sub.ID == s.ID && !r.ended && r.ctx.Err() == nil {
+			c.t.Errorf("subtask %d begins on %s (epoch %d) while %s (epoch %d) works on it",
+				s.ID, e.n.id, s.Epoch, r.node, r.sub.Epoch)
+		}
+	}
+	c.runs = append(c.runs, run{node: e.n.id, sub: s, at: time.Now(), ctx: ctx})
 	c.mu.Unlock()
 	end := func(err error) {
 		c.mu.Lock()
