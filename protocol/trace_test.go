@@ -130,7 +130,7 @@ func describeResponse(state scanState, s *scanner, b []byte) string {
 	return fmt.Sprintf("row of %d bytes", len(b))
 }
 
-func parseTrace(t *testing.T, text string) (tr trace) {
+func parseTrace(t testing.TB, text string) (tr trace) {
 	t.Helper()
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
