@@ -92,8 +92,9 @@ func (c Config) settings() ([]string, error) {
 		// Nobody may be known by a name that somebody else's DNS decides.
 		"--bind-address=127.0.0.1",
 		"--skip-name-resolve",
-		// One connection for each client of the proxy, and the jobs' own.
-		"--max-connections=1000",
+		// Each client of each node has a connection, and a node takes 1000 of them:
+		// enough for three full nodes and the jobs.
+		"--max-connections=4000",
 		"--max-allowed-packet=64M", // TiDB's default
 		"--character-set-server=utf8mb4",
 		"--performance-schema=OFF",

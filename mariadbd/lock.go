@@ -29,7 +29,8 @@ func lockFile(path string) (*os.File, error) {
 		}
 		return nil, fmt.Errorf("%w by process %s", ErrInUse, holder)
 	}
-	if err := f.Truncate(0); err == nil {
+	err = f.Truncate(0)
+	if err == nil {
 		_, err = fmt.Fprintf(f, "%d\n", os.Getpid())
 	}
 	if err != nil {

@@ -1,0 +1,72 @@
+# dxfproxy. Plain `make` lists what there is.
+
+# A Go that was unpacked where its manual says is found without being on PATH.
+export PATH := $(PATH):/usr/local/go/bin
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# Most packages start a database server; more at a time than this only makes
+# leases run out on small machines.
+PARALLEL ?= 2
+FUZZTIME ?= 20s
+LINTER   := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
+
+.PHONY: help
+help:
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s%s\n", $$1, $$2 }'
+
+.PHONY: build
+build: ## bin/dxfproxy
+	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/dxfproxy ./cmd/dxfproxy
+
+.PHONY: demo
+demo: ## a store, three nodes, a million rows under load, jobs: watch them
+	@scripts/setup demo
+	@$(MAKE) -s build
+	bin/dxfproxy demo
+
+.PHONY: cluster
+cluster: ## three nodes on ports 4000 to 4002 over one store, until Ctrl-C
+	@scripts/setup demo
+	@$(MAKE) -s build
+	scripts/cluster
+
+.PHONY: setup
+setup: ## install what tests and benchmarks need
+	@scripts/setup test
+
+.PHONY: test
+test: setup ## check, then all tests with the race detector
+	@$(MAKE) -s check
+	$(GO) test -race -p $(PARALLEL) -timeout 10m ./...
+
+.PHONY: check
+check: ## formatting and go vet
+	@unformatted=$$(gofmt -l .) && if [ -n "$$unformatted" ]; then printf 'not formatted:\n%s\n' "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+
+.PHONY: lint
+lint: check ## check, and golangci-lint (built on first use)
+	@if command -v golangci-lint >/dev/null; then golangci-lint run ./...; else $(GO) run $(LINTER) run ./...; fi
+
+.PHONY: cover
+cover: setup ## coverage by function, and coverage.out
+	$(GO) test -p $(PARALLEL) -timeout 10m -coverpkg=./... -coverprofile=coverage.out ./...
+	$(GO) tool cover -func=coverage.out | tail -1
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME each
+	@set -e; grep -rl --include='*_test.go' '^func Fuzz' . | while read -r file; do \
+		grep -o '^func Fuzz[A-Za-z0-9_]*' "$$file" | while read -r _ target; do \
+			echo "$$(dirname "$$file") $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null || exit 1; \
+		done || exit 1; \
+	done
+
+.PHONY: bench
+bench: setup ## Go benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem -p 1 -timeout 30m ./...
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin coverage.out
