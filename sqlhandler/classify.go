@@ -127,7 +127,7 @@ func (s *Statement) Indexes() []string {
 // statements, of more than 1 MiB or with an executable comment is Other.
 func Classify(text []byte, mode Mode) Statement {
 	if len(text) > maxText {
-		return Statement{}
+		return Statement{Wait: -1}
 	}
 	src := text
 	if n := len(src); n > 0 && src[n-1] == 0 {
@@ -135,9 +135,9 @@ func Classify(text []byte, mode Mode) Statement {
 	}
 	toks, ok := tokens(src, mode)
 	if !ok {
-		return Statement{}
+		return Statement{Wait: -1}
 	}
-	p := &parser{text: src, mode: mode, toks: toks}
+	p := &reader{text: src, mode: mode, toks: toks}
 	st := Statement{Wait: -1}
 	if last := len(toks) - 2; last >= 0 {
 		st.Text = Span{toks[0].Start, toks[last].End}
@@ -185,13 +185,13 @@ func hasVirtual(text []byte, mode Mode) bool {
 
 // virtualVerb says whether a statement that names a virtual table is to be
 // rewritten: reading and writing rows, not changing tables.
-func virtualVerb(p *parser) bool {
+func virtualVerb(p *reader) bool {
 	p.i = 0
 	return p.punct('(') || p.anyWord("SELECT", "WITH", "TABLE", "VALUES", "INSERT", "REPLACE", "UPDATE", "DELETE",
 		"EXPLAIN", "DESCRIBE", "DESC", "ANALYZE", "SHOW", "CHECKSUM")
 }
 
-func (p *parser) statement(st *Statement) {
+func (p *reader) statement(st *Statement) {
 	switch {
 	case p.word("ALTER"):
 		p.alter(st)
@@ -227,9 +227,9 @@ func (p *parser) statement(st *Statement) {
 	}
 }
 
-// parser walks over the tokens of one statement. The first thing it does not
+// reader walks over the tokens of one statement. The first thing it does not
 // expect sets bad, and everything after is void.
-type parser struct {
+type reader struct {
 	text []byte
 	mode Mode
 	toks []token
@@ -237,13 +237,13 @@ type parser struct {
 	bad  bool
 }
 
-func (p *parser) peek() token { return p.toks[p.i] }
+func (p *reader) peek() token { return p.toks[p.i] }
 
-func (p *parser) peekAt(n int) token {
+func (p *reader) peekAt(n int) token {
 	return p.toks[min(p.i+n, len(p.toks)-1)]
 }
 
-func (p *parser) advance() token {
+func (p *reader) advance() token {
 	t := p.toks[p.i]
 	if t.kind != tokEOF {
 		p.i++
@@ -251,10 +251,10 @@ func (p *parser) advance() token {
 	return t
 }
 
-func (p *parser) fail() { p.bad = true }
+func (p *reader) fail() { p.bad = true }
 
 // word takes the keyword if it is next.
-func (p *parser) word(keyword string) bool {
+func (p *reader) word(keyword string) bool {
 	if isWord(p.text, p.peek(), keyword) {
 		p.i++
 		return true
@@ -263,7 +263,7 @@ func (p *parser) word(keyword string) bool {
 }
 
 // words takes all the keywords if they are next in a row.
-func (p *parser) words(keywords ...string) bool {
+func (p *reader) words(keywords ...string) bool {
 	for n, k := range keywords {
 		if !isWord(p.text, p.peekAt(n), k) {
 			return false
@@ -274,7 +274,7 @@ func (p *parser) words(keywords ...string) bool {
 }
 
 // anyWord takes one of the keywords if it is next.
-func (p *parser) anyWord(keywords ...string) bool {
+func (p *reader) anyWord(keywords ...string) bool {
 	for _, k := range keywords {
 		if p.word(k) {
 			return true
@@ -284,15 +284,15 @@ func (p *parser) anyWord(keywords ...string) bool {
 }
 
 // need takes the keyword or fails.
-func (p *parser) need(keyword string) {
+func (p *reader) need(keyword string) {
 	if !p.word(keyword) {
 		p.fail()
 	}
 }
 
-func (p *parser) isPunct(t token, c byte) bool { return t.kind == tokPunct && p.text[t.Start] == c }
+func (p *reader) isPunct(t token, c byte) bool { return t.kind == tokPunct && p.text[t.Start] == c }
 
-func (p *parser) punct(c byte) bool {
+func (p *reader) punct(c byte) bool {
 	if p.isPunct(p.peek(), c) {
 		p.i++
 		return true
@@ -301,14 +301,14 @@ func (p *parser) punct(c byte) bool {
 }
 
 // end fails unless everything was taken.
-func (p *parser) end() {
+func (p *reader) end() {
 	if p.peek().kind != tokEOF {
 		p.fail()
 	}
 }
 
 // before is the end of the last token taken.
-func (p *parser) before() int {
+func (p *reader) before() int {
 	if p.i == 0 {
 		return 0
 	}
@@ -316,7 +316,7 @@ func (p *parser) before() int {
 }
 
 // name takes an identifier.
-func (p *parser) name() string {
+func (p *reader) name() string {
 	t := p.peek()
 	if !isName(t) {
 		p.fail()
@@ -327,7 +327,7 @@ func (p *parser) name() string {
 }
 
 // table takes a table reference, t or db.t.
-func (p *parser) table() TableName {
+func (p *reader) table() TableName {
 	start := p.peek().Start
 	t := TableName{Name: p.name()}
 	if p.punct('.') {
@@ -341,7 +341,7 @@ func (p *parser) table() TableName {
 }
 
 // tables takes a comma list of tables.
-func (p *parser) tables() []TableName {
+func (p *reader) tables() []TableName {
 	list := []TableName{p.table()}
 	for !p.bad && p.punct(',') {
 		list = append(list, p.table())
@@ -350,7 +350,7 @@ func (p *parser) tables() []TableName {
 }
 
 // integer takes a number without sign that fits in 63 bits.
-func (p *parser) integer() int64 {
+func (p *reader) integer() int64 {
 	t := p.peek()
 	n, err := strconv.ParseInt(string(t.Of(p.text)), 10, 64)
 	if t.kind != tokInteger || err != nil {
@@ -362,7 +362,7 @@ func (p *parser) integer() int64 {
 }
 
 // integers takes a comma list of numbers.
-func (p *parser) integers() []int64 {
+func (p *reader) integers() []int64 {
 	list := []int64{p.integer()}
 	for !p.bad && p.punct(',') {
 		list = append(list, p.integer())
@@ -371,11 +371,11 @@ func (p *parser) integers() []int64 {
 }
 
 // ifExists takes IF EXISTS, ifNotExists IF NOT EXISTS.
-func (p *parser) ifExists() bool    { return p.words("IF", "EXISTS") }
-func (p *parser) ifNotExists() bool { return p.words("IF", "NOT", "EXISTS") }
+func (p *reader) ifExists() bool    { return p.words("IF", "EXISTS") }
+func (p *reader) ifNotExists() bool { return p.words("IF", "NOT", "EXISTS") }
 
 // group moves past a parenthesis and all it holds, if one is next.
-func (p *parser) group() bool {
+func (p *reader) group() bool {
 	if !p.punct('(') {
 		return false
 	}
@@ -394,7 +394,7 @@ func (p *parser) group() bool {
 }
 
 // item moves to the next comma outside parentheses, or to the end.
-func (p *parser) item() {
+func (p *reader) item() {
 	for {
 		t := p.peek()
 		switch {
@@ -414,7 +414,7 @@ func (p *parser) item() {
 }
 
 // limit takes LIMIT m, LIMIT o, m or LIMIT m OFFSET o.
-func (p *parser) limit(st *Statement) {
+func (p *reader) limit(st *Statement) {
 	if !p.word("LIMIT") {
 		return
 	}
@@ -429,7 +429,7 @@ func (p *parser) limit(st *Statement) {
 }
 
 // rest takes everything to the end as an expression, which must not be empty.
-func (p *parser) rest() Span {
+func (p *reader) rest() Span {
 	s := p.peek().Start
 	for p.item(); !p.bad && p.punct(','); p.item() {
 	}

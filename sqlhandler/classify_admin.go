@@ -15,7 +15,7 @@ type AdminOption struct {
 
 // admin reads what follows ADMIN. No store has such a statement: what is not
 // understood is AdminUnknown, and ours to refuse.
-func (p *parser) admin(st *Statement) {
+func (p *reader) admin(st *Statement) {
 	after := p.i
 	p.adminForms(st)
 	if p.end(); p.bad || st.Kind == Other {
@@ -24,7 +24,7 @@ func (p *parser) admin(st *Statement) {
 	}
 }
 
-func (p *parser) adminForms(st *Statement) {
+func (p *reader) adminForms(st *Statement) {
 	switch {
 	case p.words("SHOW", "DDL", "JOB", "QUERIES"):
 		st.Kind = AdminShowDDLJobQueries
@@ -61,7 +61,7 @@ func (p *parser) adminForms(st *Statement) {
 	}
 }
 
-func (p *parser) adminOptions() []AdminOption {
+func (p *reader) adminOptions() []AdminOption {
 	var list []AdminOption
 	for !p.bad {
 		o := AdminOption{Name: strings.ToLower(p.name())}
@@ -82,7 +82,7 @@ func (p *parser) adminOptions() []AdminOption {
 
 // kill reads what follows KILL. Only a plain number is ours: the id of a
 // connection that may wait for a job.
-func (p *parser) kill(st *Statement) {
+func (p *reader) kill(st *Statement) {
 	p.anyWord("HARD", "SOFT", "TIDB")
 	switch {
 	case p.word("QUERY"):

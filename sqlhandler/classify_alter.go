@@ -90,7 +90,7 @@ func (s Spec) JobType() string { return jobTypes[s.Kind] }
 const MultiChange = "alter table multi-schema change"
 
 // alter reads what follows ALTER.
-func (p *parser) alter(st *Statement) {
+func (p *reader) alter(st *Statement) {
 	for {
 		switch {
 		case p.word("ONLINE"):
@@ -152,7 +152,7 @@ func (p *parser) alter(st *Statement) {
 }
 
 // wait takes MariaDB's WAIT n or NOWAIT.
-func (p *parser) wait(st *Statement) {
+func (p *reader) wait(st *Statement) {
 	start := p.peek().Start
 	switch {
 	case isWord(p.text, p.peek(), "WAIT") && p.peekAt(1).kind == tokInteger:
@@ -167,8 +167,8 @@ func (p *parser) wait(st *Statement) {
 }
 
 // spec reads one change up to the next comma.
-func (p *parser) spec(st *Statement) Spec {
-	s := Spec{Span: Span{Start: p.peek().Start}}
+func (p *reader) spec(st *Statement) Spec {
+	s, first := Spec{Span: Span{Start: p.peek().Start}}, p.i
 	switch {
 	case p.word("ADD"):
 		p.add(&s)
@@ -218,6 +218,10 @@ func (p *parser) spec(st *Statement) Spec {
 	if s.Kind != SpecAddIndex && s.Kind != SpecAddPrimaryKey && s.Kind != SpecOption {
 		p.item()
 	}
+	const optionTokens = 3 // COMMENT = 'x'
+	if p.i-first > optionTokens && (s.Kind == SpecTableComment || s.Kind == SpecAutoIncrement) {
+		s.Kind = SpecTableOption // other options follow without a comma
+	}
 	if t := p.peek(); t.kind != tokEOF && !p.isPunct(t, ',') {
 		p.fail()
 	}
@@ -229,7 +233,7 @@ func (p *parser) spec(st *Statement) Spec {
 }
 
 // partitionVerb takes the head of a change of single partitions.
-func (p *parser) partitionVerb() bool {
+func (p *reader) partitionVerb() bool {
 	for _, verb := range []string{"ANALYZE", "CHECK", "COALESCE", "DISCARD", "IMPORT", "OPTIMIZE", "REBUILD", "REPAIR"} {
 		if p.words(verb, "PARTITION") {
 			return true
@@ -239,20 +243,20 @@ func (p *parser) partitionVerb() bool {
 }
 
 // partitionList moves past names separated by commas that belong to one change.
-func (p *parser) partitionList() {
+func (p *reader) partitionList() {
 	for p.item(); !p.bad && isName(p.peekAt(1)) && p.isPunct(p.peek(), ','); p.item() {
 		p.i++
 	}
 }
 
-func (p *parser) columnName(s *Spec) {
+func (p *reader) columnName(s *Spec) {
 	p.word("COLUMN")
 	p.ifExists()
 	s.Name = p.name()
 }
 
 // algorithmOrLock takes ALGORITHM [=] v or LOCK [=] v.
-func (p *parser) algorithmOrLock(st *Statement) bool {
+func (p *reader) algorithmOrLock(st *Statement) bool {
 	start := p.peek().Start
 	value, span := &st.Algorithm, &st.AlgorithmSpan
 	allowed := []string{"DEFAULT", "INPLACE", "COPY", "NOCOPY", "INSTANT"}
@@ -276,7 +280,7 @@ func (p *parser) algorithmOrLock(st *Statement) bool {
 }
 
 // add reads what follows ADD.
-func (p *parser) add(s *Spec) {
+func (p *reader) add(s *Spec) {
 	constraint, named := "", false
 	if p.word("CONSTRAINT") {
 		named = true
@@ -337,7 +341,7 @@ func (p *parser) add(s *Spec) {
 
 // columnList reads ADD (a INT, b INT). The list may hold keys too, which nobody
 // writes: then the statement is not ours.
-func (p *parser) columnList() {
+func (p *reader) columnList() {
 	open := p.i
 	p.group()
 	depth := 0
@@ -359,7 +363,7 @@ func (p *parser) columnList() {
 }
 
 // constraintWord says whether the token begins the body of a constraint.
-func (p *parser) constraintWord(t token) bool {
+func (p *reader) constraintWord(t token) bool {
 	for _, k := range []string{"PRIMARY", "UNIQUE", "FOREIGN", "CHECK", "IF"} {
 		if isWord(p.text, t, k) {
 			return true
@@ -369,7 +373,7 @@ func (p *parser) constraintWord(t token) bool {
 }
 
 // dropSpec reads what follows DROP.
-func (p *parser) dropSpec(s *Spec) {
+func (p *reader) dropSpec(s *Spec) {
 	named := true
 	switch {
 	case p.words("PRIMARY", "KEY"):
@@ -399,7 +403,7 @@ func (p *parser) dropSpec(s *Spec) {
 }
 
 // alterSpec reads what follows ALTER inside an ALTER TABLE.
-func (p *parser) alterSpec(s *Spec) {
+func (p *reader) alterSpec(s *Spec) {
 	switch {
 	case p.anyWord("INDEX", "KEY"):
 		s.Kind = SpecIndexVisibility
@@ -414,7 +418,7 @@ func (p *parser) alterSpec(s *Spec) {
 }
 
 // renameSpec reads what follows RENAME inside an ALTER TABLE.
-func (p *parser) renameSpec(s *Spec) {
+func (p *reader) renameSpec(s *Spec) {
 	switch {
 	case p.word("COLUMN"):
 		s.Kind = SpecRenameColumn
@@ -434,7 +438,7 @@ func (p *parser) renameSpec(s *Spec) {
 }
 
 // tableOption reads an option, or several without commas between them.
-func (p *parser) tableOption(s *Spec) {
+func (p *reader) tableOption(s *Spec) {
 	s.Kind = SpecTableOption
 	t := p.peek()
 	if t.kind != tokWord {

@@ -1,7 +1,7 @@
 package sqlhandler
 
 // create reads what follows CREATE.
-func (p *parser) create(st *Statement) {
+func (p *reader) create(st *Statement) {
 	p.words("OR", "REPLACE")
 	if p.createIndex(st) {
 		return
@@ -30,7 +30,7 @@ func (p *parser) create(st *Statement) {
 }
 
 // viewHead takes [ALGORITHM = v] [DEFINER = user] [SQL SECURITY v] VIEW.
-func (p *parser) viewHead() bool {
+func (p *reader) viewHead() bool {
 	const longest = 16 // tokens: the three clauses have no more
 	if !p.headWord(p.peek()) {
 		return false
@@ -48,12 +48,12 @@ func (p *parser) viewHead() bool {
 	return false
 }
 
-func (p *parser) headWord(t token) bool {
+func (p *reader) headWord(t token) bool {
 	return isWord(p.text, t, "VIEW") || isWord(p.text, t, "ALGORITHM") || isWord(p.text, t, "DEFINER") || isWord(p.text, t, "SQL")
 }
 
 // drop reads what follows DROP.
-func (p *parser) drop(st *Statement) {
+func (p *reader) drop(st *Statement) {
 	switch {
 	case p.anyWord("TABLE", "TABLES"):
 		st.JobType = "drop table"
@@ -92,7 +92,7 @@ func (p *parser) drop(st *Statement) {
 }
 
 // truncate reads what follows TRUNCATE.
-func (p *parser) truncate(st *Statement) {
+func (p *reader) truncate(st *Statement) {
 	p.word("TABLE")
 	st.Table = p.table()
 	p.wait(st)
@@ -101,7 +101,7 @@ func (p *parser) truncate(st *Statement) {
 }
 
 // rename reads what follows RENAME.
-func (p *parser) rename(st *Statement) {
+func (p *reader) rename(st *Statement) {
 	if !p.anyWord("TABLE", "TABLES") {
 		return
 	}

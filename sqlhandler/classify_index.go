@@ -2,11 +2,11 @@ package sqlhandler
 
 // indexBody reads the name, type, parts and options of an index of an ALTER
 // TABLE, all that follows INDEX, KEY or UNIQUE. A primary key has no name.
-func (p *parser) indexBody(s *Spec, named bool) {
+func (p *reader) indexBody(s *Spec, named bool) {
 	if p.ifNotExists() {
 		s.IfNotExists = true
 	}
-	if t := p.peek(); isName(t) && !p.indexType() {
+	if t := p.peek(); isName(t) && (isWord(p.text, t, "TYPE") || !p.indexType()) {
 		// The name of a primary key is read and, as by the servers, ignored.
 		if name := p.name(); named {
 			s.Index = name
@@ -18,13 +18,12 @@ func (p *parser) indexBody(s *Spec, named bool) {
 	}
 }
 
-// indexType takes USING BTREE. TYPE is an older word for USING, and may itself
-// be a name.
-func (p *parser) indexType() bool {
+// indexType takes USING BTREE. TYPE is an older word for USING that may stand
+// only behind a name, being a possible name itself.
+func (p *reader) indexType() bool {
 	switch {
 	case isWord(p.text, p.peek(), "USING"):
-	case isWord(p.text, p.peek(), "TYPE") && p.peekAt(1).kind == tokWord &&
-		!isWord(p.text, p.peekAt(1), "USING") && !isWord(p.text, p.peekAt(1), "TYPE"):
+	case isWord(p.text, p.peek(), "TYPE"):
 	default:
 		return false
 	}
@@ -36,7 +35,7 @@ func (p *parser) indexType() bool {
 }
 
 // indexParts reads (a, b(10) DESC, (expression)).
-func (p *parser) indexParts() []IndexPart {
+func (p *reader) indexParts() []IndexPart {
 	if !p.punct('(') {
 		p.fail()
 		return nil
@@ -72,7 +71,7 @@ func (p *parser) indexParts() []IndexPart {
 
 // indexOption takes one option that may follow the parts, and reports whether
 // there was one.
-func (p *parser) indexOption() bool {
+func (p *reader) indexOption() bool {
 	switch {
 	case p.indexType():
 	case p.anyWord("KEY_BLOCK_SIZE", "PRE_SPLIT_REGIONS"):
@@ -101,7 +100,7 @@ func (p *parser) indexOption() bool {
 }
 
 // createIndex reads what follows CREATE if it is an index.
-func (p *parser) createIndex(st *Statement) bool {
+func (p *reader) createIndex(st *Statement) bool {
 	from := p.i
 	s := Spec{Kind: SpecAddIndex, Span: st.Text}
 	p.word("ONLINE")

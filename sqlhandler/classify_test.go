@@ -168,7 +168,7 @@ func TestClassifyRefusesDoubt(t *testing.T) {
 		"ALTER TABLE t ADD INDEX i (a,)", "ALTER TABLE t ADD INDEX i (a),", "ALTER TABLE a.b.c ADD INDEX i (a)",
 		"ALTER TABLE t ADD INDEX i (a), ALGORITHM=FAST", "ALTER TABLE t ADD UNIQUE u (a, b WITHOUT OVERLAPS)",
 		"ALTER TABLE t ADD COLUMN (a INT, INDEX (a)), ADD INDEX i (b)", "ALTER TABLE 't' ADD INDEX i (a)",
-		"ALTER TABLE t ADD INDEX i (a) COMMENT 'x", "CREATE INDEX ON t (a)", "CREATE INDEX i ON t (a) extra", "CREATE INDEX i (a) ON t",
+		"ALTER TABLE t ADD INDEX i (a) COMMENT 'x", "CREATE INDEX ON t (a)", "ALTER TABLE t ADD INDEX TYPE BTREE (a)", "CREATE INDEX i ON t (a) extra", "CREATE INDEX i (a) ON t",
 		"CREATE TEMPORARY TABLE t (a INT)", "CREATE PROCEDURE p() SELECT 1",
 		"SET STATEMENT max_statement_time = 1 FOR SET GLOBAL tidb_enable_dist_task = ON",
 		"SET GLOBAL tidb_enable_dist_task", "SET GLOBAL tidb_enable_dist_task =", "SET tidb_no_such = 1", "SET NAMES utf8, tidb_redact_log = ON",

@@ -43,7 +43,7 @@ var scopeForms = []struct {
 
 // set reads what follows SET. Only a list of assignments with one of our
 // variables in it is ours.
-func (p *parser) set(st *Statement) {
+func (p *reader) set(st *Statement) {
 	ours := false
 	for !p.bad {
 		a := p.assignment()
@@ -59,7 +59,7 @@ func (p *parser) set(st *Statement) {
 	}
 }
 
-func (p *parser) assignment() Assignment {
+func (p *reader) assignment() Assignment {
 	a := Assignment{Span: Span{Start: p.peek().Start}}
 	switch t := p.peek(); t.kind {
 	case tokUserVar:
@@ -100,7 +100,7 @@ func (p *parser) assignment() Assignment {
 
 // sysVar takes what follows @@: an optional scope and the name. Nothing may
 // stand between the parts: the servers disagree on whether blanks are allowed.
-func (p *parser) sysVar() (sysvars.Form, string) {
+func (p *reader) sysVar() (sysvars.Form, string) {
 	if p.peek().Start != p.before() {
 		p.fail()
 		return sysvars.Plain, ""
@@ -115,7 +115,7 @@ func (p *parser) sysVar() (sysvars.Form, string) {
 }
 
 // dotted takes a name that may have a dot in it (default.key_buffer_size).
-func (p *parser) dotted() string {
+func (p *reader) dotted() string {
 	name := p.name()
 	for !p.bad && p.punct('.') {
 		name += "." + p.name()
@@ -124,7 +124,7 @@ func (p *parser) dotted() string {
 }
 
 // value says what the tokens of a right-hand side are.
-func (p *parser) value(toks []token) (sysvars.ValueKind, string) {
+func (p *reader) value(toks []token) (sysvars.ValueKind, string) {
 	sign := ""
 	if len(toks) == 2 && (p.isPunct(toks[0], '-') || p.isPunct(toks[0], '+')) && (toks[1].kind == tokInteger || toks[1].kind == tokNumber) {
 		if p.isPunct(toks[0], '-') {
@@ -168,7 +168,7 @@ func (p *parser) value(toks []token) (sysvars.ValueKind, string) {
 
 // selectVars reads what follows SELECT: nothing but system variables, one of
 // ours among them.
-func (p *parser) selectVars(st *Statement) {
+func (p *reader) selectVars(st *Statement) {
 	ours := false
 	for !p.bad {
 		start := p.peek().Start
@@ -199,7 +199,7 @@ func (p *parser) selectVars(st *Statement) {
 }
 
 // alias takes [AS] a.
-func (p *parser) alias(c *VarColumn) {
+func (p *reader) alias(c *VarColumn) {
 	as := p.word("AS")
 	switch t := p.peek(); {
 	case t.kind == tokString:
@@ -216,7 +216,7 @@ func (p *parser) alias(c *VarColumn) {
 }
 
 // show reads what follows SHOW.
-func (p *parser) show(st *Statement) {
+func (p *reader) show(st *Statement) {
 	switch {
 	case p.words("GLOBAL", "VARIABLES"):
 		st.Kind, st.Form = ShowVariables, sysvars.FormGlobal
@@ -261,7 +261,7 @@ func (p *parser) show(st *Statement) {
 }
 
 // filter takes LIKE 'pattern' or WHERE expression.
-func (p *parser) filter(st *Statement) {
+func (p *reader) filter(st *Statement) {
 	switch {
 	case p.word("LIKE"):
 		t := p.advance()
