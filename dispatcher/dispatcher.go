@@ -80,7 +80,7 @@ func (d *Dispatcher) decide(v view, now time.Time) (do todo, ok bool) {
 	}
 	do.waiting = v.hold
 	switch {
-	case do.move.do != stay && now.Before(d.notBefore):
+	case (do.move.do == plan || do.move.do == cleanUp) && now.Before(d.notBefore):
 		return todo{}, false // and what it waits for stays noted
 	case do.move.do == takeBack:
 		for _, s := range goneRunning(v.subs, v.live) {
@@ -187,7 +187,6 @@ func (d *Dispatcher) plan(ctx context.Context, v view) (outcome, error) {
 		}
 		return d.revert(ctx, t, dxf.ErrorOf(err))
 	}
-	d.failures = 0
 	if p.Step == dxf.StepDone {
 		if t.State == dxf.TaskPending {
 			// It has to have run before it can succeed.
@@ -249,7 +248,6 @@ func (d *Dispatcher) end(ctx context.Context, t dxf.Task, meta []byte) (outcome,
 		}
 		d.log.Error("clean up: giving up", zap.Error(err))
 	}
-	d.failures = 0
 	a := dxf.Advance{State: dxf.TaskReverted, Step: t.Step, Meta: meta}
 	if won || t.State == dxf.TaskRunning {
 		a.State, a.Step = dxf.TaskSucceed, dxf.StepDone
@@ -288,6 +286,7 @@ func (d *Dispatcher) advance(ctx context.Context, t dxf.Task, a dxf.Advance) err
 		return fmt.Errorf("move task %d from %s to %s: %w", t.ID, t.State, a.State, err)
 	}
 	d.noted, d.known = "", true
+	d.failures, d.notBefore = 0, time.Time{}
 	if a.State != t.State {
 		fields := []zap.Field{zap.String("from", string(t.State)), zap.String("to", string(a.State)), zap.Stringer("step", a.Step)}
 		if a.Error != nil {

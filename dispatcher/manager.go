@@ -14,6 +14,9 @@ import (
 const (
 	// passInterval is how often tasks are looked at when nobody calls Wake.
 	passInterval = 500 * time.Millisecond
+	// passGap is the least time between two passes: many small subtasks that
+	// end one after the other are not a reason to read everything each time.
+	passGap = 10 * time.Millisecond
 	// expireInterval is how often registrations that ran out are removed.
 	expireInterval = time.Second
 	// balanceInterval is how often subtasks are spread again while the nodes
@@ -98,6 +101,7 @@ func (m *Manager) lead(ctx context.Context, term dxf.Term) error {
 
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	var last time.Time // when the last pass ended
 	for {
 		var err error
 		select {
@@ -109,10 +113,11 @@ func (m *Manager) lead(ctx context.Context, term dxf.Term) error {
 				m.Wake()
 			}
 		case <-m.wake:
-			err = t.pass(ctx)
+			timer.Reset(time.Until(last.Add(passGap)))
 		case <-timer.C:
-			timer.Reset(passInterval)
 			err = t.pass(ctx)
+			last = time.Now()
+			timer.Reset(passInterval)
 		}
 		switch {
 		case err == nil || ctx.Err() != nil:

@@ -241,9 +241,17 @@ func (c *cluster) subtasks() []dxf.Subtask {
 }
 
 // ext plans one step, of as many subtasks as the meta has rows.
-type ext struct{ tables int }
+type ext struct {
+	tables   int
+	planning func(context.Context) error // nil: takes no time
+}
 
-func (*ext) Plan(_ context.Context, t dxf.Task, _ int) (dispatcher.Plan, error) {
+func (x *ext) Plan(ctx context.Context, t dxf.Task, _ int) (dispatcher.Plan, error) {
+	if x.planning != nil {
+		if err := x.planning(ctx); err != nil {
+			return dispatcher.Plan{}, err
+		}
+	}
 	if t.Step != dxf.StepInit {
 		return dispatcher.Plan{Step: dxf.StepDone}, nil
 	}

@@ -2,6 +2,7 @@ package scheduler_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -228,6 +229,34 @@ func TestScopeChange(t *testing.T) {
 		c.until(time.Minute, "done", c.in(id, dxf.JobSynced))
 		require.Empty(t, c.started(on("n1")))
 		require.EqualValues(t, 2, n2.s.Counts().Registered)
+	})
+}
+
+// Planning may take long. It holds up nobody else, and ends at once when the
+// user does not want it any more or the node stops being the owner.
+func TestPlanningIsInterrupted(t *testing.T) {
+	simulate(t, func(c *cluster) {
+		var plans atomic.Int64
+		c.steps.planning = func(ctx context.Context) error {
+			if plans.Add(1) > 2 {
+				return nil
+			}
+			<-ctx.Done()
+			return context.Cause(ctx)
+		}
+		n1 := c.node("n1", 2, "")
+		c.until(5*time.Second, "n1 is owner", func() bool { return c.owner() == "n1" && c.live() == 1 })
+		c.node("n2", 2, "")
+		unwanted := c.submit(1, func(t *dxf.Task, _ *dxf.BackfillMeta) { t.Concurrency = 1 })
+		time.Sleep(time.Second)
+		handed := c.submit(1, func(t *dxf.Task, _ *dxf.BackfillMeta) { t.Concurrency = 1 })
+		time.Sleep(time.Second)
+		require.EqualValues(t, 2, plans.Load())
+		require.NoError(t, c.store.CancelJob(c.ctx, unwanted))
+		c.until(2*time.Second, "cancelled", c.in(unwanted, dxf.JobRollbackDone))
+
+		n1.stop()
+		c.until(15*time.Second, "planned by the next owner", c.in(handed, dxf.JobSynced))
 	})
 }
 
