@@ -64,9 +64,17 @@ fuzz: ## every fuzz target for FUZZTIME each
 	done
 
 .PHONY: bench
-bench: setup ## Go benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem -p 1 -timeout 30m ./...
+bench: setup build ## ADD INDEX against the store's own ALTER and pt-online-schema-change
+	$(GO) run ./bench -binary bin/dxfproxy
+
+.PHONY: bench-relay
+bench-relay: ## what the relay and the classifier cost a statement
+	$(GO) test -run '^$$' -bench . -benchmem ./protocol ./sqlhandler
 
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf bin coverage.out
+
+# LICENSES.md names what we build on; this renews it when go.mod has changed.
+LICENSES.md: go.mod scripts/licenses
+	scripts/licenses > $@.new && mv $@.new $@
