@@ -213,6 +213,7 @@ func TestClassifyAgreesWithParserOnDrawnStatements(t *testing.T) {
 			found++
 		}
 	})
+	t.Logf("%d drawn, %d understood by the parser, %d with an index", drawn, accepted, found)
 	if drawn >= 100 && accepted < drawn/3 {
 		t.Fatalf("only %d of %d statements were understood by the parser", accepted, drawn)
 	}
