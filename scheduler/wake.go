@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -19,9 +18,6 @@ const (
 	wakeGap = 20 * time.Millisecond
 	// resolveFor is how long the address of a node is believed.
 	resolveFor = time.Minute
-	// followInterval is how often the list of nodes is read: a node that has
-	// just joined is found by the owner anyway.
-	followInterval = 2 * time.Second
 )
 
 // wakeWord is the whole datagram. It asks for nothing but a look at the store,
@@ -34,9 +30,8 @@ type Waker struct {
 	conn net.PacketConn
 	wake func()
 
-	mu    sync.Mutex
-	due   map[string]bool // addresses to tell
-	peers []dxf.Node      // see Follow
+	mu  sync.Mutex
+	due map[string]bool // addresses to tell
 
 	send  chan struct{} // size 1: due is not empty
 	heard chan struct{} // size 1: datagrams came
@@ -93,36 +88,6 @@ func (w *Waker) WakeAll(nodes []dxf.Node) {
 	select {
 	case w.send <- struct{}{}:
 	default:
-	}
-}
-
-// WakePeers is WakeAll of the nodes that Follow knows.
-func (w *Waker) WakePeers() {
-	if w == nil {
-		return
-	}
-	w.mu.Lock()
-	peers := w.peers
-	w.mu.Unlock()
-	w.WakeAll(peers)
-}
-
-// Follow keeps the list of nodes for WakePeers up to date, until ctx ends. A
-// list that cannot be read now is as good as the last one.
-func (w *Waker) Follow(ctx context.Context, list func(context.Context) ([]dxf.Node, error)) error {
-	if w == nil {
-		<-ctx.Done()
-		return nil
-	}
-	for {
-		if nodes, err := list(ctx); err == nil {
-			w.mu.Lock()
-			w.peers = nodes
-			w.mu.Unlock()
-		}
-		if !sleep(ctx, followInterval) {
-			return nil
-		}
 	}
 }
 

@@ -1,7 +1,6 @@
 package scheduler_test
 
 import (
-	"context"
 	"net"
 	"sync/atomic"
 	"testing"
@@ -32,40 +31,6 @@ func TestWakerTellsOtherNodes(t *testing.T) {
 	case <-time.After(5 * time.Second):
 		t.Fatal("not woken")
 	}
-}
-
-func TestWakerFollowsTheNodes(t *testing.T) {
-	defer goleak.VerifyNone(t)
-	heard := make(chan struct{}, 100)
-	b, err := scheduler.ListenWake("127.0.0.1:0", func() { heard <- struct{}{} })
-	require.NoError(t, err)
-	defer b.Close()
-	a, err := scheduler.ListenWake("127.0.0.1:0", func() {})
-	require.NoError(t, err)
-	defer a.Close()
-
-	ctx, cancel := context.WithCancel(t.Context())
-	listed, done := make(chan struct{}, 1), make(chan error)
-	go func() {
-		done <- a.Follow(ctx, func(context.Context) ([]dxf.Node, error) {
-			select {
-			case listed <- struct{}{}:
-			default:
-			}
-			return []dxf.Node{{ID: b.Addr()}}, nil
-		})
-	}()
-	<-listed
-	for woken := false; !woken; {
-		a.WakePeers() // the list may be stored a moment after it was read
-		select {
-		case <-heard:
-			woken = true
-		case <-time.After(30 * time.Millisecond):
-		}
-	}
-	cancel()
-	require.NoError(t, <-done)
 }
 
 // A second waker cannot have the port; the first goes on.
