@@ -101,7 +101,8 @@ func open(t testing.TB, srv *mariadbd.Server, schema string) *sql.DB {
 func start(ctx context.Context, options []string) (*mariadbd.Server, func(), error) {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	dir, err := os.MkdirTemp("", "dxfproxy-test-")
+	sweep()
+	dir, err := os.MkdirTemp("", dirPattern)
 	if err != nil {
 		return nil, nil, err
 	}
