@@ -21,8 +21,8 @@ type Jobs interface {
 	UnfinishedJobs(ctx context.Context) ([]dxf.Job, error)
 	// History lists the newest n ended jobs, newest first.
 	History(ctx context.Context, n int) ([]dxf.Job, error)
-	// Progress tells how far an unfinished job is.
-	Progress(ctx context.Context, jobID int64) (dxf.Progress, error)
+	// JobProgress tells how far an unfinished job is.
+	JobProgress(ctx context.Context, jobID int64) (dxf.Progress, error)
 	// CancelJob asks for a job's cancellation. A *dxf.Error (8224, 8225, 8226)
 	// says why it cannot be.
 	CancelJob(ctx context.Context, id int64) error

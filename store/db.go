@@ -1,0 +1,224 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/jmoiron/sqlx"
+)
+
+// Config says where the rows are.
+type Config struct {
+	DSN    string // user:password@tcp(host:port)/
+	Schema string // the meta schema; empty is DefaultSchema
+
+	// WorkConns is how many connections SQL() may hold. 0 is 64.
+	WorkConns int
+	// DialTimeout of one connection. 0 is 5 s.
+	DialTimeout time.Duration
+}
+
+// DefaultSchema is the meta schema when none is named.
+const DefaultSchema = "dxf"
+
+const (
+	// metaConns is plenty for transactions of a few milliseconds, and few
+	// enough for many nodes to share a store's 151 connections.
+	metaConns = 8
+	idleTime  = time.Minute
+)
+
+// A DB is the store of one node. Its methods may be called by any goroutine.
+type DB struct {
+	schema string
+	// Two pools: a heartbeat never queues behind executors for a connection.
+	meta *sqlx.DB
+	work *sql.DB
+}
+
+var schemaName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
+
+// Open connects to the store and makes the meta schema and its tables when
+// they are missing. Any number of nodes may do so at once. It refuses with
+// ErrUnreachable, ErrAccessDenied, ErrNoRights, ErrUnsupported or
+// ErrNewerSchema.
+func Open(ctx context.Context, cfg Config) (*DB, error) {
+	if cfg.Schema == "" {
+		cfg.Schema = DefaultSchema
+	}
+	if !schemaName.MatchString(cfg.Schema) {
+		return nil, fmt.Errorf("meta schema %q: want letters, digits and _", cfg.Schema)
+	}
+	mc, err := mysql.ParseDSN(cfg.DSN)
+	if err != nil {
+		return nil, fmt.Errorf("read the store's DSN: %w", err)
+	}
+	mc.Timeout = cfg.DialTimeout
+	if mc.Timeout == 0 {
+		mc.Timeout = 5 * time.Second
+	}
+	mc.ClientFoundRows = true // "no row" means the fence did not hold, never "nothing new"
+	mc.ParseTime = true
+	mc.Loc = time.UTC
+	mc.InterpolateParams = true
+	mc.MultiStatements = false
+	mc.RejectReadOnly = true
+	mc.DBName = ""
+	if err := mc.Apply(mysql.Charset("utf8mb4", "")); err != nil {
+		return nil, fmt.Errorf("read the store's DSN: %w", err)
+	}
+	mc.Logger = &mysql.NopLogger{} // errors are returned; the driver need not print them too
+
+	if err := setUp(ctx, mc, cfg.Schema); err != nil {
+		return nil, fmt.Errorf("open store %s: %w", mc.Addr, classify(err))
+	}
+	mc = mc.Clone()
+	mc.DBName = cfg.Schema
+	meta, err := pool(mc, metaConns)
+	if err != nil {
+		return nil, err
+	}
+	conns := cfg.WorkConns
+	if conns == 0 {
+		conns = 64
+	}
+	work, err := pool(mc, conns)
+	if err != nil {
+		return nil, err
+	}
+	return &DB{schema: cfg.Schema, meta: sqlx.NewDb(meta, "mysql"), work: work}, nil
+}
+
+// Close closes all connections.
+func (db *DB) Close() error { return errors.Join(db.meta.Close(), db.work.Close()) }
+
+// SQL is the pool for the work of executors, appliers and planning. Its
+// sessions begin as connector says, in the meta schema; name tables with their
+// schema, and give a session back as it was: the next user gets it as it is.
+func (db *DB) SQL() *sql.DB { return db.work }
+
+// Schema is the name of the meta schema.
+func (db *DB) Schema() string { return db.schema }
+
+// MarkersTable is the name, in Schema, of the table whose inserted rows
+// (id, job_id, kind, …) appliers look for in the binlog.
+func (db *DB) MarkersTable() string { return "changefeed_marker" }
+
+func pool(mc *mysql.Config, conns int) (*sql.DB, error) {
+	c, err := mysql.NewConnector(mc)
+	if err != nil {
+		return nil, fmt.Errorf("read the store's DSN: %w", err)
+	}
+	p := sql.OpenDB(connector{c})
+	p.SetMaxOpenConns(conns)
+	p.SetMaxIdleConns(min(conns, 16))
+	p.SetConnMaxIdleTime(idleTime)
+	return p, nil
+}
+
+// connector opens sessions that are alike on every server: UTC, strict, READ
+// COMMITTED (no gap locks), giving up on locks after 5 s, and, where the server
+// can (MariaDB), losing the connection when a transaction stands idle for 10 s:
+// a frozen node must not keep its locks longer than its leases.
+type connector struct{ driver.Connector }
+
+var sessionSetup = []string{
+	`SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED`,
+	`SET time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 5`,
+	`SET idle_transaction_timeout = 10`,
+}
+
+func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, q := range sessionSetup {
+		_, err := conn.(driver.ExecerContext).ExecContext(ctx, q, nil)
+		if err != nil && number(err) != erUnknownVariable {
+			_ = conn.Close()
+			return nil, fmt.Errorf("prepare session: %w", err)
+		}
+	}
+	return conn, nil
+}
+
+// here puts the meta schema in front of the tables of a statement that runs in
+// a transaction of the caller's, whose session may be in any schema.
+func (db *DB) here(query string) string {
+	return strings.ReplaceAll(query, "meta.", "`"+db.schema+"`.")
+}
+
+// txTries: a deadlock with another node is over at the next try; more than a
+// few in a row mean something else.
+const txTries = 5
+
+// tx runs fn in a transaction. Deadlocks and lock waits are tried again, so fn
+// must start from nothing each time.
+func (db *DB) tx(ctx context.Context, fn func(tx *sqlx.Tx) error) error {
+	for try := 1; ; try++ {
+		err := db.txOnce(ctx, fn)
+		if n := number(err); try == txTries || n != erDeadlock && n != erLockWaitTimeout {
+			return err
+		}
+		wait := time.NewTimer(time.Duration(try)*10*time.Millisecond + rand.N(20*time.Millisecond))
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return context.Cause(ctx)
+		case <-wait.C:
+		}
+	}
+}
+
+func (db *DB) txOnce(ctx context.Context, fn func(tx *sqlx.Tx) error) error {
+	tx, err := db.meta.BeginTxx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	if err := fn(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// execer is a transaction or a pool, sqlx's or database/sql's.
+type execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// change runs one UPDATE, INSERT or DELETE and returns how many rows matched.
+func change(ctx context.Context, x execer, query string, args ...any) (int, error) {
+	r, err := x.ExecContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	n, err := r.RowsAffected()
+	return int(n), err
+}
+
+// must is change where no matched row means missing.
+func must(ctx context.Context, x execer, missing error, query string, args ...any) error {
+	n, err := change(ctx, x, query, args...)
+	if err == nil && n == 0 {
+		return missing
+	}
+	return err
+}
+
+// storeNow is the store's time. In a transaction it need not be exact, only
+// never our own.
+func storeNow(ctx context.Context, tx *sqlx.Tx) (time.Time, error) {
+	var now time.Time
+	err := tx.GetContext(ctx, &now, `SELECT NOW(6)`)
+	return now, err
+}

@@ -1,0 +1,81 @@
+// Package ask decides what users' requests do to a job and its task, and how
+// the owner's moves show in the job. It is the same for every store and has no
+// I/O; the stores call it with the rows locked.
+package ask
+
+import (
+	"fmt"
+	"time"
+
+	"dxfproxy/dxf"
+)
+
+// NotFound is the answer for jobs that are unknown or in the history.
+func NotFound(id int64) *dxf.Error { return refuse(8224, "DDL Job:%d not found", id) }
+
+func refuse(code uint16, format string, args ...any) *dxf.Error {
+	return &dxf.Error{Code: code, State: "HY000", Class: "ddl", Message: fmt.Sprintf(format, args...)}
+}
+
+// late says that the table may have its new definition already.
+func late(t dxf.Task) bool { return t.Step == dxf.StepCutover || t.Step == dxf.StepDone }
+
+// Cancel changes t and j as ADMIN CANCEL DDL JOBS does. changed is false when
+// the job is being undone already.
+func Cancel(t *dxf.Task, j *dxf.Job) (changed bool, err error) {
+	switch {
+	case t.State.Ended() || j.State.Ended():
+		return false, refuse(8225, "This job:%d is finished, so can't be cancelled", j.ID)
+	case t.State == dxf.TaskCancelling || t.State == dxf.TaskReverting:
+		return false, nil
+	case late(*t):
+		return false, refuse(8226, "This job:%d is almost finished, can't be cancelled now", j.ID)
+	}
+	t.State, t.ModifyParams = dxf.TaskCancelling, nil
+	j.State, j.Waiting = dxf.JobCancelling, ""
+	return true, nil
+}
+
+// Pause changes t and j as ADMIN PAUSE DDL JOBS does.
+func Pause(t *dxf.Task, j *dxf.Job) error {
+	switch {
+	case t.State == dxf.TaskPausing || t.State == dxf.TaskPaused:
+		return refuse(8262, "Job [%d] has already been paused", j.ID)
+	case !t.State.CanMove(dxf.TaskPausing) || late(*t):
+		return refuse(8260, "Job [%d] can't be paused: state [%s] or schema state [%s]", j.ID, j.State, j.SchemaState)
+	}
+	t.State = dxf.TaskPausing
+	j.State, j.Waiting = dxf.JobPausing, ""
+	return nil
+}
+
+// Resume changes t and j as ADMIN RESUME DDL JOBS does.
+func Resume(t *dxf.Task, j *dxf.Job) error {
+	if t.State != dxf.TaskPaused {
+		return refuse(8261, "Job [%d] can't be resumed: job has not been paused, job state:%s, schema state:%s", j.ID, j.State, j.SchemaState)
+	}
+	t.State = dxf.TaskResuming
+	j.State, j.Waiting = dxf.JobQueueing, ""
+	return nil
+}
+
+// Stamp sets the times of a job that was changed at now: when it was first seen
+// running or further, and when it ended.
+func Stamp(j *dxf.Job, now time.Time) {
+	switch j.State {
+	case dxf.JobRunning, dxf.JobRollingback, dxf.JobSynced, dxf.JobDone, dxf.JobRollbackDone:
+		if j.StartTime.IsZero() {
+			j.StartTime = now
+		}
+	}
+	if j.EndTime.IsZero() && j.State.Ended() {
+		j.EndTime = now
+	}
+	if j.State.Ended() {
+		j.Waiting = ""
+	}
+}
+
+// Counts says whether a step's subtasks count rows for ROW_COUNT: the steps
+// that read every row of the table once.
+func Counts(s dxf.Step) bool { return s == dxf.StepCopy || s == dxf.StepNative }

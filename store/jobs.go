@@ -1,0 +1,256 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/jmoiron/sqlx"
+
+	"dxfproxy/dxf"
+	"dxfproxy/store/internal/ask"
+)
+
+// Submit makes the job row and the task row in one transaction.
+func (db *DB) Submit(ctx context.Context, j dxf.Job, t dxf.Task, meta dxf.BackfillMeta) (int64, error) {
+	const usedSQL = `SELECT COUNT(*) FROM tidb_global_task_history WHERE task_key = ?`
+	const taskSQL = `
+		INSERT INTO tidb_global_task
+			(task_key, type, state, priority, create_time, state_update_time, meta, concurrency, step, target_scope, max_node_count)
+		VALUES (?, ?, 'pending', ?, NOW(), NOW(), ?, ?, ?, ?, ?)`
+	const jobSQL = `
+		INSERT INTO tidb_ddl_job (job_id, reorg, schema_ids, table_ids, job_meta, type, processing)
+		VALUES (?, ?, ?, ?, ?, ?, 0)`
+	err := db.tx(ctx, func(tx *sqlx.Tx) error {
+		id, err := nextJob(ctx, tx)
+		if err != nil {
+			return err
+		}
+		j.ID, j.State, meta.JobID = id, dxf.JobQueueing, id
+		if j.CreateTime, err = storeNow(ctx, tx); err != nil {
+			return err
+		}
+		key, priority, typ := t.Key, t.Priority, t.Type
+		if key == "" {
+			key = dxf.BackfillKey(id)
+		}
+		if priority == 0 {
+			priority = dxf.DefaultPriority
+		}
+		if typ == "" {
+			typ = dxf.Backfill
+		}
+		var used int
+		if err := tx.GetContext(ctx, &used, usedSQL, key); err != nil {
+			return err
+		}
+		if used > 0 {
+			return dxf.ErrTaskExists
+		}
+		_, err = change(ctx, tx, taskSQL, key, string(typ), priority, asJSON(meta), t.Concurrency, int(dxf.StepInit), t.TargetScope, t.MaxNodeCount)
+		if number(err) == erDupEntry {
+			return dxf.ErrTaskExists
+		}
+		if err != nil {
+			return err
+		}
+		_, err = change(ctx, tx, jobSQL, id, j.Reorg != nil, decimal(j.SchemaID), decimal(j.TableID), asJSON(j), j.Action)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return j.ID, nil
+}
+
+// Record adds an ended job to the history.
+func (db *DB) Record(ctx context.Context, j dxf.Job) (int64, error) {
+	if !j.State.Ended() {
+		return 0, fmt.Errorf("record job: it is %s", j.State)
+	}
+	err := db.tx(ctx, func(tx *sqlx.Tx) error {
+		id, err := nextJob(ctx, tx)
+		if err != nil {
+			return err
+		}
+		now, err := storeNow(ctx, tx)
+		if err != nil {
+			return err
+		}
+		j.ID = id
+		if j.CreateTime.IsZero() {
+			j.CreateTime = now
+		}
+		ask.Stamp(&j, now)
+		return insertHistory(ctx, tx, j)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return j.ID, nil
+}
+
+// nextJob takes a job id. Ids become visible in their order: the counter's row
+// stays locked until the transaction ends.
+func nextJob(ctx context.Context, tx *sqlx.Tx) (int64, error) {
+	const nextSQL = `UPDATE counter SET value = LAST_INSERT_ID(value + 1) WHERE name = 'job'`
+	r, err := tx.ExecContext(ctx, nextSQL)
+	if err != nil {
+		return 0, err
+	}
+	return r.LastInsertId()
+}
+
+func decimal(n int64) string { return strconv.FormatInt(n, 10) }
+
+// microseconds cuts the times of a job to what the view can show, in UTC, the
+// form it reads.
+func microseconds(j dxf.Job) dxf.Job {
+	j.CreateTime = j.CreateTime.UTC().Truncate(1000)
+	j.StartTime = j.StartTime.UTC().Truncate(1000)
+	j.EndTime = j.EndTime.UTC().Truncate(1000)
+	return j
+}
+
+func lockJob(ctx context.Context, tx *sqlx.Tx, id int64) (dxf.Job, error) {
+	const lockSQL = `SELECT job_meta FROM tidb_ddl_job WHERE job_id = ? FOR UPDATE`
+	return readJob(ctx, tx, lockSQL, id)
+}
+
+func readJob(ctx context.Context, q sqlx.QueryerContext, query string, id int64) (dxf.Job, error) {
+	var meta []byte
+	err := sqlx.GetContext(ctx, q, &meta, query, id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return dxf.Job{}, dxf.ErrNotFound
+	}
+	if err != nil {
+		return dxf.Job{}, err
+	}
+	return parseJob(id, meta)
+}
+
+func parseJob(id int64, meta []byte) (dxf.Job, error) {
+	var j dxf.Job
+	if err := json.Unmarshal(meta, &j); err != nil {
+		return j, fmt.Errorf("read job %d: %w", id, err)
+	}
+	return j, nil
+}
+
+func updateJob(ctx context.Context, tx *sqlx.Tx, j dxf.Job) error {
+	const updateSQL = `UPDATE tidb_ddl_job SET job_meta = ?, processing = ? WHERE job_id = ?`
+	_, err := change(ctx, tx, updateSQL, asJSON(microseconds(j)), j.State != dxf.JobQueueing, j.ID)
+	return err
+}
+
+// endJob moves a job to the history.
+func endJob(ctx context.Context, tx *sqlx.Tx, j dxf.Job) error {
+	const deleteSQL = `DELETE FROM tidb_ddl_job WHERE job_id = ?`
+	if _, err := change(ctx, tx, deleteSQL, j.ID); err != nil {
+		return err
+	}
+	return insertHistory(ctx, tx, j)
+}
+
+func insertHistory(ctx context.Context, tx *sqlx.Tx, j dxf.Job) error {
+	const insertSQL = `
+		INSERT INTO tidb_ddl_history (job_id, job_meta, db_name, table_name, schema_ids, table_ids, create_time)
+		VALUES (?, ?, ?, ?, ?, ?, ?)`
+	j = microseconds(j)
+	_, err := change(ctx, tx, insertSQL, j.ID, asJSON(j), j.Schema, short(j.Table), decimal(j.SchemaID), decimal(j.TableID), j.CreateTime)
+	return err
+}
+
+// short fits a list of table names (RENAME TABLE has several) into char(64).
+func short(names string) string {
+	if r := []rune(names); len(r) > 64 {
+		return string(r[:64])
+	}
+	return names
+}
+
+// rowsReadSQL sums the rows read by the subtasks of the task of job j.job_id.
+const rowsReadSQL = `(
+	SELECT COALESCE(SUM(CAST(JSON_VALUE(s.summary, '$.row_count') AS SIGNED)), 0)
+	FROM tidb_global_task t JOIN tidb_background_subtask s ON s.task_key = CAST(t.id AS CHAR) AND s.step IN (1, 5)
+	WHERE t.task_key = CONCAT('ddl/backfill/', j.job_id))`
+
+// rowCount is ROW_COUNT of an unfinished job.
+func rowCount(ctx context.Context, tx *sqlx.Tx, id int64) (int64, error) {
+	const countSQL = `SELECT ` + rowsReadSQL + ` FROM (SELECT ? AS job_id) j`
+	var n int64
+	err := tx.GetContext(ctx, &n, countSQL, id)
+	return n, err
+}
+
+// Job finds a job, unfinished or in the history.
+func (db *DB) Job(ctx context.Context, id int64) (dxf.Job, error) {
+	const jobSQL = `SELECT j.job_id, j.job_meta, ` + rowsReadSQL + ` AS row_count FROM tidb_ddl_job j WHERE j.job_id = ?`
+	const historySQL = `SELECT job_meta FROM tidb_ddl_history WHERE job_id = ?`
+	jobs, err := db.selectJobs(ctx, jobSQL, id)
+	if err != nil {
+		return dxf.Job{}, err
+	}
+	if len(jobs) > 0 {
+		return jobs[0], nil
+	}
+	// Jobs only ever move this way, so one that ends in between is found here.
+	return readJob(ctx, db.meta, historySQL, id)
+}
+
+// UnfinishedJobs lists unfinished jobs by id.
+func (db *DB) UnfinishedJobs(ctx context.Context) ([]dxf.Job, error) {
+	const jobsSQL = `SELECT j.job_id, j.job_meta, ` + rowsReadSQL + ` AS row_count FROM tidb_ddl_job j ORDER BY j.job_id`
+	return db.selectJobs(ctx, jobsSQL)
+}
+
+// History lists the newest n ended jobs, newest first.
+func (db *DB) History(ctx context.Context, n int) ([]dxf.Job, error) {
+	const historySQL = `SELECT job_id, job_meta, NULL AS row_count FROM tidb_ddl_history ORDER BY job_id DESC LIMIT ?`
+	return db.selectJobs(ctx, historySQL, n)
+}
+
+func (db *DB) selectJobs(ctx context.Context, query string, args ...any) ([]dxf.Job, error) {
+	var rows []struct {
+		ID       int64         `db:"job_id"`
+		Meta     []byte        `db:"job_meta"`
+		RowCount sql.NullInt64 `db:"row_count"` // NULL: as written when it ended
+	}
+	if err := db.meta.SelectContext(ctx, &rows, query, args...); err != nil {
+		return nil, err
+	}
+	jobs := make([]dxf.Job, 0, len(rows))
+	for _, r := range rows {
+		j, err := parseJob(r.ID, r.Meta)
+		if err != nil {
+			return nil, err
+		}
+		if r.RowCount.Valid {
+			j.RowCount = r.RowCount.Int64
+		}
+		jobs = append(jobs, j)
+	}
+	return jobs, nil
+}
+
+// SetWaiting notes on a job what it waits for. A job that has ended waits for
+// nothing, and that is no error.
+func (db *DB) SetWaiting(ctx context.Context, t dxf.Term, jobID int64, waiting string) error {
+	return db.tx(ctx, func(tx *sqlx.Tx) error {
+		if err := fenceOwner(ctx, tx, t); err != nil {
+			return err
+		}
+		j, err := lockJob(ctx, tx, jobID)
+		if errors.Is(err, dxf.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		j.Waiting = waiting
+		return updateJob(ctx, tx, j)
+	})
+}
