@@ -122,7 +122,7 @@ func (c *Conn) pass(pkt []byte, kind responseKind, done func(ok bool)) error {
 	c.warnings = nil
 	if _, err := c.store.Write(pkt); err != nil {
 		done(false)
-		return c.hungUp(err, pkt[3])
+		return c.hungUp(fmt.Errorf("send a request: %w", err), pkt[3])
 	}
 	if err := c.respond(kind, pkt[3]); err != nil {
 		done(false)

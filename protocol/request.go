@@ -37,7 +37,7 @@ func (c *Conn) forwardPacket() (size int, seq byte, err error) {
 				continue
 			}
 			if _, err := c.store.Write(c.in[c.r : c.r+k]); err != nil {
-				return size, seq, c.hungUp(err, seq)
+				return size, seq, c.hungUp(fmt.Errorf("send a request: %w", err), seq)
 			}
 			c.r += k
 			left -= k
@@ -71,7 +71,12 @@ func (c *Conn) hungUp(cause error, seq byte) error {
 	if n, _ := c.store.Read(p); n > 0 {
 		_ = c.lastWords(p[:n], seq)
 	}
-	return fmt.Errorf("%w: send a request: %w", errStoreGone, cause)
+	return fmt.Errorf("%w: %w", errStoreGone, cause)
+}
+
+// farewell ends an idle session the store has hung up on.
+func (c *Conn) farewell() error {
+	return c.hungUp(errors.New("session was idle"), 0)
 }
 
 // lastWords passes on an ERR the store sent unasked, such as the one before it

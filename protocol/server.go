@@ -62,7 +62,8 @@ func (s *Server) log() *zap.Logger {
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	unhook := context.AfterFunc(ctx, func() { ln.Close() })
 	defer unhook()
-	sessions := sessionGroup{conns: make(map[*Conn]struct{})}
+	sessions := sessionGroup{conns: make(map[*Conn]struct{}), watch: supervise()}
+	defer sessions.watch.stop()
 	err := s.accept(ctx, ln, &sessions)
 	ln.Close()
 	sessions.drain(s.drainTimeout())
@@ -105,20 +106,20 @@ func (s *Server) accept(ctx context.Context, ln net.Listener, sessions *sessionG
 		}
 		sessions.start(c, func() {
 			defer s.leave()
-			s.session(context.WithoutCancel(ctx), c)
+			s.session(context.WithoutCancel(ctx), c, sessions.watch)
 		})
 	}
 }
 
 // session runs a session and logs how it ended. A panic costs this client its
 // connection and nobody else theirs.
-func (s *Server) session(ctx context.Context, c *Conn) {
+func (s *Server) session(ctx context.Context, c *Conn, watch *supervisor) {
 	defer func() {
 		if r := recover(); r != nil {
 			c.log.Error("session panicked", zap.Any("panic", r), zap.ByteString("stack", debug.Stack()))
 		}
 	}()
-	err := c.run(ctx)
+	err := c.run(ctx, watch)
 	switch {
 	case errors.Is(err, errQuit), errors.Is(err, errDrained), errors.Is(err, errRefused):
 	case errors.Is(err, errMalformed):
@@ -193,6 +194,7 @@ func (s *Server) kill(k killing) {
 
 // A sessionGroup is the sessions of one Serve.
 type sessionGroup struct {
+	watch *supervisor
 	wg    sync.WaitGroup
 	mu    sync.Mutex
 	conns map[*Conn]struct{}

@@ -57,6 +57,7 @@ type Conn struct {
 
 	loggedIn bool
 	idle     atomic.Bool // blocked on the client, between commands
+	orphan   atomic.Bool // the store has hung up
 	draining atomic.Bool
 	cut      atomic.Bool
 
@@ -73,7 +74,7 @@ func newConn(s *Server, client net.Conn) *Conn {
 }
 
 // run is the whole life of a session.
-func (c *Conn) run(ctx context.Context) error {
+func (c *Conn) run(ctx context.Context, watch *supervisor) error {
 	defer c.client.Close()
 	defer c.requestBuffer.release()
 	if err := c.login(ctx); err != nil {
@@ -88,6 +89,8 @@ func (c *Conn) run(ctx context.Context) error {
 	}
 	c.server.register(c)
 	defer c.server.unregister(c)
+	token := watch.add(c)
+	defer watch.remove(token)
 	for {
 		if err := c.await(); err != nil {
 			return err
@@ -102,11 +105,16 @@ func (c *Conn) run(ctx context.Context) error {
 // await blocks until the header of the next request is there.
 func (c *Conn) await() error {
 	for c.w-c.r < headerSize {
-		if c.draining.Load() && c.w == c.r && !c.InTransaction() {
-			return errDrained
+		c.idle.Store(true) // before the flags are read, see storeHungUp
+		if c.w == c.r {
+			if c.orphan.Load() {
+				return c.farewell()
+			}
+			if c.draining.Load() && !c.InTransaction() {
+				return errDrained
+			}
 		}
 		c.room(headerSize)
-		c.idle.Store(true)
 		err := c.read()
 		c.idle.Store(false)
 		if errors.Is(err, errWoken) {
@@ -220,6 +228,20 @@ func (c *Conn) forget() {
 func (c *Conn) drain() {
 	c.draining.Store(true)
 	_ = c.client.SetReadDeadline(past)
+}
+
+// storeHungUp tells the session, from another goroutine, that the store has
+// ended its leg. One that is waiting for the store notices by itself.
+func (c *Conn) storeHungUp() {
+	c.orphan.Store(true)
+	c.mu.Lock()
+	if c.cancel != nil {
+		c.cancel(ErrConnectionKilled)
+	}
+	c.mu.Unlock()
+	if c.idle.Load() {
+		_ = c.client.SetReadDeadline(past)
+	}
 }
 
 // abort ends the session from another goroutine, whatever it is doing.

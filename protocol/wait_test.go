@@ -131,6 +131,17 @@ func waitRunning(t *testing.T, c *rawClient) {
 	}, 10*time.Second, 5*time.Millisecond)
 }
 
+func TestASessionTheStoreEndsEndsTheWait(t *testing.T) {
+	addr, started, causes := startWaiting(t)
+	c := dialRaw(t, addr, capsPyMySQL)
+	c.sendText(comQuery, "TEST wait")
+	receive(t, started)
+	dialRaw(t, testStore.Addr(), capsPyMySQL).must(fmt.Sprintf("KILL %d", c.id))
+	require.ErrorIs(t, receive(t, causes), ErrConnectionKilled)
+	_, err := readPacket(c.conn, nil, 1000)
+	require.Error(t, err)
+}
+
 func TestAbandonedQueryEndsTheSession(t *testing.T) {
 	addr, _ := handling(t, func(ctx context.Context, c *Conn, _ Statement) Reply {
 		ctx, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
@@ -303,8 +314,7 @@ func TestStoreLostBetweenAndDuringStatements(t *testing.T) {
 	root := dialRaw(t, testStore.Addr(), capsPyMySQL)
 	c := dialRaw(t, addr, capsPyMySQL)
 	c.must("SELECT 1")
-	root.must(fmt.Sprintf("KILL %d", c.id))
-	c.sendText(comQuery, "SELECT 1")
+	root.must(fmt.Sprintf("KILL %d", c.id)) // and the idle client hears of it
 	if pkt, err := readPacket(c.conn, nil, 1000); err == nil {
 		require.Equal(t, byte(0xff), pkt[headerSize])
 		require.Equal(t, byte(1), pkt[3], "numbered as the answer the client waits for")
