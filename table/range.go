@@ -43,6 +43,15 @@ func (r Range) compare(alias string, bound []Datum, op, last string) string {
 	return text
 }
 
+// At is the predicate of the one row with this key: it locks no neighbour.
+func (r Range) At(alias string, key []Datum) string {
+	parts := make([]string, len(r.Key))
+	for i, k := range r.Key {
+		parts[i] = qualified(alias, k) + " = " + key[i].SQL()
+	}
+	return strings.Join(parts, " AND ")
+}
+
 // From is the rest of the range above key.
 func (r Range) From(key []Datum) Range {
 	r.Lower = key

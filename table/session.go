@@ -23,7 +23,11 @@ type Session struct {
 const baseSettings = `SET NAMES utf8mb4, SESSION time_zone = '+00:00',
 	SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', SESSION lock_wait_timeout = 5, SESSION innodb_lock_wait_timeout = 5`
 
-// OpenSession connects and makes settings, statements that are run in order.
+// errUnknownVariable: the server is of another family or age.
+const errUnknownVariable = 1193
+
+// OpenSession connects and makes settings, statements that are run in order. A
+// setting that the server does not know is left out.
 func OpenSession(ctx context.Context, db *sql.DB, settings ...string) (*Session, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
@@ -33,7 +37,9 @@ func OpenSession(ctx context.Context, db *sql.DB, settings ...string) (*Session,
 	err = conn.QueryRowContext(ctx, "SELECT CONNECTION_ID()").Scan(&s.ID)
 	for _, set := range append([]string{baseSettings}, settings...) {
 		if err == nil {
-			_, err = conn.ExecContext(ctx, set)
+			if _, err = conn.ExecContext(ctx, set); IsErr(err, errUnknownVariable) {
+				err = nil
+			}
 		}
 	}
 	if err != nil {

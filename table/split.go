@@ -12,27 +12,42 @@ import (
 // bound. all means that the range has no more than that, and is returned
 // itself. It walks the key's index and locks nothing.
 func (t *Info) Cut(ctx context.Context, q Querier, r Range, rows int64) (head Range, all bool, err error) {
-	k := t.CopyKey
-	reads, order, texts, dest := make([]string, len(k.Columns)), make([]string, len(k.Columns)), make([]string, len(k.Columns)), make([]any, len(k.Columns))
-	for i, c := range k.Columns {
-		reads[i], order[i], dest[i] = read("", c), Quote(c.Name), &texts[i]
-	}
-	query := fmt.Sprintf("SELECT %s FROM %s FORCE INDEX (%s) WHERE %s ORDER BY %s LIMIT 1 OFFSET %d",
-		strings.Join(reads, ", "), t.Quoted(), Quote(k.Name), r.Where(""), strings.Join(order, ", "), max(rows, 1)-1)
-	err = q.QueryRowContext(ctx, query).Scan(dest...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return r, true, nil
-	}
-	if err != nil {
-		return Range{}, false, fmt.Errorf("find the end of a piece of %s: %w", t.Quoted(), err)
-	}
-	key := make([]Datum, len(k.Columns))
-	for i, c := range k.Columns {
-		if key[i], err = scan(c, texts[i]); err != nil {
-			return Range{}, false, err
-		}
+	key, err := t.keyAt(ctx, q, r, "", max(rows, 1)-1)
+	if err != nil || key == nil {
+		return r, true, err
 	}
 	return r.To(key), false, nil
+}
+
+// Last returns the greatest key in the range that is visible now, nil when
+// there is none. It locks nothing.
+func (t *Info) Last(ctx context.Context, q Querier, r Range) ([]Datum, error) {
+	return t.keyAt(ctx, q, r, " DESC", 0)
+}
+
+// keyAt reads the key at an offset in the range, nil when it has fewer rows.
+func (t *Info) keyAt(ctx context.Context, q Querier, r Range, direction string, offset int64) ([]Datum, error) {
+	n := len(t.CopyKey.Columns)
+	reads, order, texts, dest := make([]string, n), make([]string, n), make([]string, n), make([]any, n)
+	for i, c := range t.CopyKey.Columns {
+		reads[i], order[i], dest[i] = read("", c), Quote(c.Name)+direction, &texts[i]
+	}
+	query := fmt.Sprintf("SELECT %s FROM %s FORCE INDEX (%s) WHERE %s ORDER BY %s LIMIT 1 OFFSET %d",
+		strings.Join(reads, ", "), t.Quoted(), Quote(t.CopyKey.Name), r.Where(""), strings.Join(order, ", "), offset)
+	err := q.QueryRowContext(ctx, query).Scan(dest...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find a key of %s: %w", t.Quoted(), err)
+	}
+	key := make([]Datum, n)
+	for i, c := range t.CopyKey.Columns {
+		if key[i], err = scan(c, texts[i]); err != nil {
+			return nil, err
+		}
+	}
+	return key, nil
 }
 
 // Splitter cuts a range into pieces of about Rows rows each.

@@ -1,0 +1,170 @@
+package executor
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"dxfproxy/dxf"
+	"dxfproxy/table"
+)
+
+// Backfill executes the subtasks of backfill tasks. It implements
+// scheduler.SubtaskExecutor.
+type Backfill struct {
+	db    *sql.DB
+	store Store
+	log   *zap.Logger
+
+	mu     sync.Mutex
+	limits map[int64]*limiter // by task
+}
+
+// NewBackfill makes an executor. db is a pool of connections to the store
+// under the account that does the jobs' work; log may be nil.
+func NewBackfill(db *sql.DB, store Store, log *zap.Logger) *Backfill {
+	if log == nil {
+		log = zap.NewNop()
+	}
+	return &Backfill{db: db, store: store, log: log, limits: map[int64]*limiter{}}
+}
+
+// RunSubtask works on s until it is done; see scheduler.SubtaskExecutor.
+func (b *Backfill) RunSubtask(ctx context.Context, t dxf.Task, s dxf.Subtask, report func(dxf.Summary)) (dxf.Summary, error) {
+	r := &run{
+		Backfill: b, task: t, sub: s, sum: s.Summary, report: report,
+		log: b.log.With(zap.Int64("task", t.ID), zap.Int64("subtask", s.ID), zap.Stringer("step", s.Step)),
+	}
+	r.sum.Waiting = ""
+	if err := json.Unmarshal(t.Meta, &r.meta); err != nil {
+		return r.sum, dxf.Errorf("read the meta of task %d: %s", t.ID, err)
+	}
+	work := map[dxf.Step]func(context.Context) error{
+		dxf.StepCopy:    r.copy,
+		dxf.StepBuild:   r.build,
+		dxf.StepVerify:  r.verify,
+		dxf.StepCutover: r.cutover,
+		dxf.StepNative:  r.native,
+	}[s.Step]
+	if work == nil {
+		return r.sum, dxf.Errorf("a backfill has no %s", s.Step)
+	}
+	err := work(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx) // what the work says is only its consequence
+	}
+	r.sum.Waiting = ""
+	if err != nil {
+		err = fmt.Errorf("%s of %s.%s: %w", s.Step, r.meta.Schema, r.meta.Table, err)
+	}
+	return r.sum, err
+}
+
+// run is one run of one subtask.
+type run struct {
+	*Backfill
+	task   dxf.Task
+	sub    dxf.Subtask
+	meta   dxf.BackfillMeta
+	sum    dxf.Summary
+	report func(dxf.Summary)
+	log    *zap.Logger
+}
+
+// progress reports the summary as it is.
+func (r *run) progress() {
+	if r.report != nil {
+		r.report(r.sum)
+	}
+}
+
+// waiting reports what the subtask waits for; "" when it waits no longer.
+func (r *run) waiting(format string, args ...any) {
+	text := format
+	if len(args) > 0 {
+		text = fmt.Sprintf(format, args...)
+	}
+	if r.sum.Waiting != text {
+		r.sum.Waiting = text
+		r.progress()
+	}
+}
+
+// span reads the range of a copy or verify subtask.
+func (r *run) span() (table.Range, error) {
+	var m dxf.RangeMeta
+	var span table.Range
+	if err := json.Unmarshal(r.sub.Meta, &m); err != nil {
+		return span, dxf.Errorf("read the meta of subtask %d: %s", r.sub.ID, err)
+	}
+	if err := json.Unmarshal(m.Range, &span); err != nil {
+		return span, dxf.Errorf("read the meta of subtask %d: %s", r.sub.ID, err)
+	}
+	return span, nil
+}
+
+// point is the checkpoint of a copy or verify subtask: how far it came.
+type point struct {
+	Done     []table.Datum `json:"done,omitempty"` // everything up to this key is done
+	All      bool          `json:"all,omitempty"`
+	Rows     int64         `json:"rows,omitempty"`
+	Repaired int64         `json:"repaired,omitempty"`
+}
+
+// resume reads the checkpoint. One of another shape is refused: read as zeros
+// it would mean work done twice, or never.
+func (r *run) resume() (point, error) {
+	var p point
+	if len(r.sub.Checkpoint) == 0 {
+		return p, nil
+	}
+	dec := json.NewDecoder(bytes.NewReader(r.sub.Checkpoint))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&p); err != nil {
+		return p, dxf.Errorf("read the checkpoint of subtask %d: %s", r.sub.ID, err)
+	}
+	return p, nil
+}
+
+// save writes the checkpoint in tx and is the fence of what tx wrote.
+func (r *run) save(ctx context.Context, tx *sql.Tx, p point) error {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	r.sum.RowCount, r.sum.Repaired = p.Rows, p.Repaired
+	return r.store.SaveCheckpoint(ctx, tx, r.sub.Lease(), text, r.sum)
+}
+
+// tables loads the table and its shadow.
+func (r *run) tables(ctx context.Context, q table.Querier) (source, shadow *table.Info, err error) {
+	if source, err = table.Load(ctx, q, r.meta.Schema, r.meta.Table); err != nil {
+		return nil, nil, err
+	}
+	if source.CopyKey == nil {
+		return nil, nil, dxf.Errorf("table %s has no key to copy it by any more", r.meta.Table)
+	}
+	if r.meta.Fingerprint != "" && source.Fingerprint != r.meta.Fingerprint {
+		return nil, nil, errChanged()
+	}
+	shadow, err = table.Load(ctx, q, r.meta.Schema, r.meta.Shadow)
+	return source, shadow, err
+}
+
+// sleep waits, or returns the context's cause.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}

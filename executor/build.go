@@ -1,0 +1,116 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"dxfproxy/dxf"
+	"dxfproxy/table"
+)
+
+// build puts the indexes on the shadow, in one sorted build while the
+// changefeed stands still, and lets the feed catch up under their constraints.
+func (r *run) build(ctx context.Context) error {
+	s, err := r.lockedSession(ctx, table.LockName(r.meta.JobID), "SET SESSION foreign_key_checks = 0", "SET SESSION check_constraint_checks = 0")
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	missing, err := r.missing(ctx, s)
+	if err != nil {
+		return err
+	}
+	r.sum.RowCount = 0
+	if err := r.pause(ctx, s, len(missing) == 0); err != nil {
+		return err
+	}
+	if missing, err = r.missing(ctx, s); err != nil { // as the feed stands now
+		return err
+	}
+	start := time.Now()
+	for _, statement := range table.AddIndexes(r.meta.Schema, r.meta.Shadow, missing) {
+		err := r.ddl(ctx, s, statement, func(p process) {
+			r.sum.RowCount = int64(p.fraction() * float64(r.meta.Rows))
+			r.progress()
+		})
+		if err != nil {
+			return clientError(err, r.meta.Table)
+		}
+	}
+	if missing, err = r.missing(ctx, s); err != nil {
+		return err
+	}
+	if len(missing) > 0 {
+		return dxf.Errorf("index %s was built but is not there", missing[0])
+	}
+	if _, err := s.ExecContext(ctx, "ANALYZE TABLE "+table.Quote(r.meta.Schema, r.meta.Shadow)); err != nil {
+		return fmt.Errorf("analyze the shadow: %w", err)
+	}
+	r.sum.RowCount = r.meta.Rows
+	r.log.Info("indexes built", zap.Duration("took", time.Since(start)), zap.Int64("rows", r.meta.Rows))
+	if err := r.sendOn(ctx); err != nil {
+		return err
+	}
+	r.waiting("the changefeed catches up with the writes made during the build")
+	if _, err := r.sync(ctx, 0); err != nil {
+		return err
+	}
+	r.waiting("")
+	return nil
+}
+
+// missing lists the index lines that the shadow still needs.
+func (r *run) missing(ctx context.Context, s *table.Session) ([]string, error) {
+	text, err := table.ShowCreate(ctx, s, r.meta.Schema, r.meta.Shadow)
+	if err != nil {
+		return nil, err
+	}
+	d, err := table.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	return d.Missing(r.meta.Indexes), nil
+}
+
+// pause brings the feed to a stand at a commit boundary after everything that
+// was copied. A feed in strict mode with all indexes there is a predecessor's
+// finished work.
+func (r *run) pause(ctx context.Context, s *table.Session, built bool) error {
+	marked := false
+	used := time.Now()
+	for {
+		f, err := r.feed(ctx)
+		if err != nil {
+			return err
+		}
+		switch {
+		case f.Mode == dxf.FeedPaused:
+			r.waiting("")
+			return nil
+		case f.Mode == dxf.FeedStrict && built:
+			return nil
+		case f.Mode == dxf.FeedSealed:
+			if err := r.setMode(ctx, dxf.FeedSealed, dxf.FeedStrict); err != nil {
+				return err
+			}
+		case !marked:
+			if _, err := r.store.Mark(ctx, r.meta.JobID, dxf.MarkPause); err != nil {
+				return fmt.Errorf("mark the changefeed: %w", err)
+			}
+			marked = true
+			r.waiting("the changefeed catches up with the writes made during the copy")
+		}
+		if time.Since(used) > keepAlive {
+			if err := s.PingContext(ctx); err != nil {
+				return fmt.Errorf("keep the job's lock: %w", err)
+			}
+			used = time.Now()
+		}
+		if err := sleep(ctx, feedPoll); err != nil {
+			return err
+		}
+	}
+}

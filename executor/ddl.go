@@ -1,0 +1,144 @@
+package executor
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"dxfproxy/dxf"
+	"dxfproxy/table"
+)
+
+// lockSettings end a session whose node is frozen, and with it its locks.
+var lockSettings = []string{"SET SESSION wait_timeout = 15", "SET SESSION idle_transaction_timeout = 0"}
+
+// keepAlive is how often an idle session with such settings is used.
+const keepAlive = 3 * time.Second
+
+// lockedSession opens a session that holds the advisory lock.
+func (r *run) lockedSession(ctx context.Context, lock string, settings ...string) (*table.Session, error) {
+	s, err := table.OpenSession(ctx, r.db, append(append([]string{}, lockSettings...), settings...)...)
+	if err != nil {
+		return nil, err
+	}
+	_, err = s.Lock(ctx, lock, 0, func(holder int64) {
+		r.waiting("%s waits for the session of its predecessor (connection %d) to end", r.sub.Step, holder)
+	})
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	r.waiting("")
+	return s, nil
+}
+
+const selectProcess = `SELECT STATE, STAGE, MAX_STAGE, PROGRESS FROM information_schema.PROCESSLIST WHERE ID = ?`
+
+// process is what a connection is doing.
+type process struct {
+	State           string
+	Stage, MaxStage int
+	Percent         float64
+}
+
+// watch reads what another connection is doing; ok is false when it is gone.
+func (r *run) watch(ctx context.Context, id int64) (p process, ok bool, err error) {
+	var state sql.NullString
+	err = r.db.QueryRowContext(ctx, selectProcess, id).Scan(&state, &p.Stage, &p.MaxStage, &p.Percent)
+	if errors.Is(err, sql.ErrNoRows) {
+		return p, false, nil
+	}
+	p.State = state.String
+	return p, err == nil, err
+}
+
+// ddl runs one statement that may take long on a session, and tells what it is
+// doing meanwhile. When ctx ends the statement is killed and waited for: a
+// definition must not change after we have reported that it was not.
+func (r *run) ddl(ctx context.Context, s *table.Session, statement string, tell func(process)) error {
+	done := make(chan error, 1)
+	go func() {
+		_, err := s.ExecContext(context.WithoutCancel(ctx), statement)
+		done <- err
+	}()
+	tick := time.NewTicker(300 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-done:
+			if err != nil && ctx.Err() != nil && table.IsErr(err, errInterrupted, errKilled) {
+				return context.Cause(ctx)
+			}
+			return err
+		case <-tick.C:
+			// The looks are best effort; the statement's own answer counts.
+			if p, ok, err := r.watch(ctx, s.ID); err == nil && ok {
+				tell(p)
+			}
+		case <-ctx.Done():
+			// It may not have begun, so it is killed until it has ended.
+			kill, stop := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+			_, _ = r.db.ExecContext(kill, fmt.Sprintf("KILL QUERY %d", s.ID))
+			stop()
+			select {
+			case err := <-done:
+				if err == nil {
+					return nil // it was faster
+				}
+				if lostConnection(err) || table.IsErr(err, errInterrupted) {
+					return context.Cause(ctx)
+				}
+				return err
+			case <-time.After(200 * time.Millisecond):
+			}
+		}
+	}
+}
+
+// fraction is how far a statement is, from 0 to 1.
+func (p process) fraction() float64 {
+	if p.MaxStage <= 0 {
+		return 0
+	}
+	return min(max((float64(p.Stage-1)+p.Percent/100)/float64(p.MaxStage), 0), 1)
+}
+
+// blocker names a connection that may hold the table's metadata lock, in words;
+// "" when none is seen. MariaDB's plugin metadata_lock_info knows; without it
+// the oldest transaction is the best guess.
+func (r *run) blocker(ctx context.Context, except ...int64) string {
+	const byLock = `SELECT THREAD_ID FROM information_schema.METADATA_LOCK_INFO WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?`
+	const byAge = `SELECT trx_mysql_thread_id, TIMESTAMPDIFF(SECOND, trx_started, NOW()) FROM information_schema.INNODB_TRX
+		WHERE trx_mysql_thread_id > 0 ORDER BY trx_started LIMIT 10`
+	known := map[int64]bool{}
+	for _, id := range except {
+		known[id] = true
+	}
+	if rows, err := r.db.QueryContext(ctx, byLock, r.meta.Schema, r.meta.Table); err == nil {
+		defer rows.Close()
+		for rows.Next() {
+			var id int64
+			if rows.Scan(&id) == nil && !known[id] {
+				return fmt.Sprintf("held by connection %d", id)
+			}
+		}
+		return ""
+	}
+	rows, err := r.db.QueryContext(ctx, byAge)
+	if err != nil {
+		return ""
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, age int64
+		if rows.Scan(&id, &age) == nil && !known[id] && age >= 1 {
+			return fmt.Sprintf("perhaps held by connection %d, in a transaction for %d s", id, age)
+		}
+	}
+	return ""
+}
+
+// ended says whether err tells that our right to work is over.
+func ended(err error) bool { return errors.Is(err, dxf.ErrLeaseLost) }

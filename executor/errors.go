@@ -1,0 +1,76 @@
+package executor
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"net"
+	"regexp"
+	"strings"
+
+	"github.com/go-sql-driver/mysql"
+
+	"dxfproxy/dxf"
+	"dxfproxy/table"
+)
+
+// The server's error numbers we branch on.
+const (
+	errTooManyConnections = 1040
+	errTableExists        = 1050
+	errShutdown           = 1053
+	errDuplicate          = 1062
+	errUnknownTable       = 1109
+	errLockWait           = 1205
+	errDeadlock           = 1213
+	errInterrupted        = 1317
+	errKilled             = 1927
+)
+
+// IsRetryableErr says whether the subtask should be tried again in place: the
+// connection or the server went away, or somebody held a lock too long.
+func (b *Backfill) IsRetryableErr(err error) bool {
+	var own *dxf.Error
+	if err == nil || errors.As(err, &own) {
+		return false
+	}
+	for _, end := range []error{dxf.ErrLeaseLost, dxf.ErrCancelled, dxf.ErrPaused, dxf.ErrNotFound, context.Canceled} {
+		if errors.Is(err, end) {
+			return false
+		}
+	}
+	return lostConnection(err) || table.IsErr(err, errTooManyConnections, errLockWait, errDeadlock, errTimeout)
+}
+
+// errTimeout is retryable: somebody did not answer in time.
+const errTimeout = 1969 // max_statement_time exceeded
+
+// lostConnection says whether the outcome of a statement is unknown.
+func lostConnection(err error) bool {
+	var n net.Error
+	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, io.EOF) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &n) || table.IsErr(err, errShutdown, errKilled)
+}
+
+var duplicate = regexp.MustCompile(`^Duplicate entry '((?s).*)' for key '([^']*(?:'[^']*)*)'$`)
+
+// clientError turns the server's answer to the user's statement, made to the
+// table or its shadow, into the error the user is shown. TiDB names the table
+// in its duplicates; anything else is the server's own text.
+func clientError(err error, tableName string) error {
+	var e *mysql.MySQLError
+	if !errors.As(err, &e) {
+		return err
+	}
+	out := &dxf.Error{Code: e.Number, State: strings.TrimRight(string(e.SQLState[:]), "\x00"), Message: e.Message}
+	if out.State == "" {
+		out.State = "HY000"
+	}
+	if m := duplicate.FindStringSubmatch(e.Message); e.Number == errDuplicate && m != nil {
+		key := m[2][strings.LastIndexByte(m[2], '.')+1:]
+		out.State, out.Class = "23000", "kv"
+		out.Message = "Duplicate entry '" + m[1] + "' for key '" + tableName + "." + key + "'"
+	}
+	return out
+}

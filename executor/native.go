@@ -1,0 +1,157 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"dxfproxy/dxf"
+	"dxfproxy/table"
+)
+
+// Waits of native DDL for the table's metadata lock. While it waits, everybody
+// who comes to the table waits behind it, so it gives up early; but a long
+// build needs the lock once more at its end, and may then wait as long as a
+// small part of what it would lose.
+const (
+	nativeWait    = 2 * time.Second
+	nativeMaxWait = 5 * time.Minute
+	maxBackoff    = 30 * time.Second
+)
+
+// native runs the user's own statement on the store.
+func (r *run) native(ctx context.Context) error {
+	charset := r.meta.CharsetClient
+	if charset == "" {
+		charset = "utf8mb4"
+	}
+	s, err := r.lockedSession(ctx, table.LockName(r.meta.JobID))
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	info, err := table.Load(ctx, s, r.meta.Schema, r.meta.Table)
+	if err != nil {
+		return err
+	}
+	r.sum.RowCount = 0
+	done, err := r.reached(info)
+	if err != nil {
+		return err
+	}
+	if done {
+		r.sum.RowCount, err = r.rows(ctx, s, info)
+		return err // a predecessor did it
+	}
+	if r.meta.Fingerprint != "" && info.Fingerprint != r.meta.Fingerprint {
+		return errChanged()
+	}
+	for _, set := range []string{
+		"USE " + table.Quote(r.meta.Schema),
+		"SET SESSION sql_mode = '" + r.meta.SQLMode + "'",
+		"SET SESSION character_set_client = " + charset,
+	} {
+		if _, err := s.ExecContext(ctx, set); err != nil {
+			return fmt.Errorf("set up the session of the statement: %w", clientError(err, r.meta.Table))
+		}
+	}
+	// 50 MB/s is what a build reads at least; a tenth of its time may be waited.
+	wait := nativeWait + time.Duration(info.DataLength/50e6)*time.Second/10
+	for backoff := 200 * time.Millisecond; ; backoff = min(2*backoff, maxBackoff) {
+		wait = min(wait, nativeMaxWait)
+		if _, err := s.ExecContext(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout = %d", int(wait.Seconds()))); err != nil {
+			return err
+		}
+		if err := r.store.CheckLease(ctx, r.sub.Lease()); err != nil {
+			return err
+		}
+		start := time.Now()
+		err := r.ddl(ctx, s, r.meta.Statement, func(p process) {
+			if p.State == metadataLock {
+				r.waiting("waits for a lock on the table, %s", r.blocker(ctx, s.ID))
+				return
+			}
+			r.sum.Waiting = ""
+			r.sum.RowCount = int64(p.fraction() * float64(info.Rows))
+			r.progress()
+		})
+		took := time.Since(start)
+		switch {
+		case err == nil:
+			r.log.Info("native statement ran", zap.Duration("took", took))
+			r.waiting("")
+			if r.sum.RowCount, err = r.rows(ctx, s, info); err != nil {
+				r.sum.RowCount = info.Rows // the change is made; the count is for show
+			}
+			return nil
+		case table.IsErr(err, errLockWait):
+			wait = max(wait, took)
+			blocker := r.blocker(ctx, s.ID)
+			r.waiting("the table is in use, a lock is %s; tries again in %s", blocker, backoff)
+			if blocker == "" {
+				r.waiting("the table is in use; tries again in %s", backoff)
+			}
+			if err := r.rest(ctx, s, backoff); err != nil {
+				return err
+			}
+		default:
+			return clientError(err, r.meta.Table)
+		}
+	}
+}
+
+// metadataLock is the state of a connection that waits for a table's.
+const metadataLock = "Waiting for table metadata lock"
+
+// rest sleeps and keeps the session in use.
+func (r *run) rest(ctx context.Context, s *table.Session, d time.Duration) error {
+	for d > 0 {
+		turn := min(d, keepAlive)
+		if err := sleep(ctx, turn); err != nil {
+			return err
+		}
+		if err := s.PingContext(ctx); err != nil {
+			return fmt.Errorf("keep the job's lock: %w", err)
+		}
+		d -= turn
+	}
+	return nil
+}
+
+// reached says whether the table is what the statement makes of it.
+func (r *run) reached(info *table.Info) (bool, error) {
+	if r.meta.Target == "" {
+		return false, nil
+	}
+	now, err := table.Parse(info.Create)
+	if err != nil {
+		return false, err
+	}
+	target, err := table.Parse(r.meta.Target)
+	if err != nil {
+		return false, err
+	}
+	return table.Same(now, target), nil
+}
+
+// countLimit is the size in bytes up to which rows are counted, not estimated.
+const countLimit = 256 << 20
+
+func (r *run) rows(ctx context.Context, q table.Querier, info *table.Info) (int64, error) {
+	if info.DataLength > countLimit {
+		return info.Rows, nil
+	}
+	var n int64
+	err := q.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+info.Quoted()).Scan(&n)
+	return n, err
+}
+
+// errChanged is TiDB's error for a table that is not what it was.
+func errChanged() error {
+	return &dxf.Error{
+		Code: 8028, State: "HY000", Class: "domain",
+		Message: "Information schema is changed during the execution of the statement(for example, table definition may be updated by other DDL ran in parallel). [try again later]",
+	}
+}

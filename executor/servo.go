@@ -1,0 +1,93 @@
+package executor
+
+import (
+	"sync"
+	"time"
+)
+
+// Limits of a chunk. A client that wants to write a row of a chunk waits until
+// the chunk is committed, so the target is what a person does not notice.
+const (
+	chunkTarget = 150 * time.Millisecond
+	chunkStart  = 2000
+	chunkCap    = 100_000
+	growth      = 1.5 // one slow chunk more is cheaper than one ten times too slow
+	regrowth    = 4   // after a collision, until the former size is reached
+)
+
+// servo sizes chunks by how long they take.
+type servo struct {
+	target time.Duration
+	cap    int64
+	rows   int64 // of the next chunk
+	former int64 // before collisions made it smaller
+}
+
+// took tells the time of a chunk of full size.
+func (s *servo) took(d time.Duration) {
+	factor := float64(s.target) / float64(max(d, time.Millisecond))
+	most := growth
+	if s.rows < s.former {
+		most = regrowth
+	}
+	factor = max(0.1, min(factor, most))
+	s.rows = min(max(int64(float64(s.rows)*factor+0.5), 1), s.cap)
+	if s.rows >= s.former {
+		s.former = 0
+	}
+}
+
+// collided halves the chunk: somebody holds a row of it, and the rest can go on.
+func (s *servo) collided() {
+	s.former = max(s.former, s.rows)
+	s.rows = max(s.rows/2, 1)
+}
+
+// limiter is a token bucket for bytes, shared by the subtasks of a task on this
+// node. Its bucket holds one second.
+type limiter struct {
+	mu   sync.Mutex
+	free time.Time // when everything taken so far is paid for
+}
+
+// take reserves n bytes at rate bytes per second and says how long to wait.
+func (l *limiter) take(n, rate int64, now time.Time) time.Duration {
+	if rate <= 0 || n <= 0 {
+		return 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if floor := now.Add(-time.Second); l.free.Before(floor) {
+		l.free = floor
+	}
+	l.free = l.free.Add(time.Duration(float64(n) / float64(rate) * float64(time.Second)))
+	return l.free.Sub(now)
+}
+
+// limiter returns the task's.
+func (b *Backfill) limiter(task int64) *limiter {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l := b.limits[task]
+	if l == nil {
+		// Tasks are few and limiters small, but a node lives long.
+		if len(b.limits) > 100 {
+			clear(b.limits)
+		}
+		l = &limiter{}
+		b.limits[task] = l
+	}
+	return l
+}
+
+// rest is how long to do nothing after d of work, by tidb_ddl_reorg_priority.
+// It is for the way that is meant to be felt least.
+func rest(d time.Duration, priority string) time.Duration {
+	switch priority {
+	case "PRIORITY_LOW":
+		return 2 * d
+	case "PRIORITY_HIGH":
+		return 0
+	}
+	return d / 2
+}
