@@ -79,14 +79,18 @@ func (w world) admit(starting map[int64]bool) map[int64]string {
 // used if so.
 func fits(t dxf.Task, nodes []dxf.Node, used, reserved map[string]int) bool {
 	for _, n := range nodes {
-		need := min(max(t.Concurrency, 1), n.CPUCount)
-		if reserved[n.ID]+need <= n.CPUCount || used[n.ID] < n.CPUCount {
+		slots := slotsOf(n)
+		need := min(max(t.Concurrency, 1), slots)
+		if reserved[n.ID]+need <= slots || used[n.ID] < slots {
 			used[n.ID] += need
 			return true
 		}
 	}
 	return false
 }
+
+// slotsOf is a node's capacity. A node whose CPUs are unknown has one slot.
+func slotsOf(n dxf.Node) int { return max(n.CPUCount, 1) }
 
 // use adds the slots that a task's unfinished subtasks take: one each, at most
 // the task's concurrency on a node.

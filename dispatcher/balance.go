@@ -35,7 +35,7 @@ func inScope(nodes []dxf.Node, scope string) []dxf.Node {
 func roomy(nodes []dxf.Node, used map[string]int) []dxf.Node {
 	var free []dxf.Node
 	for _, n := range nodes {
-		if used[n.ID] < n.CPUCount {
+		if used[n.ID] < slotsOf(n) {
 			free = append(free, n)
 		}
 	}
@@ -53,7 +53,7 @@ func atMost(nodes []dxf.Node, limit int, subs []dxf.Subtask, used map[string]int
 	slices.SortStableFunc(nodes, func(a, b dxf.Node) int {
 		return cmp.Or(
 			cmp.Compare(held[b.ID], held[a.ID]),
-			cmp.Compare(b.CPUCount-used[b.ID], a.CPUCount-used[a.ID]),
+			cmp.Compare(slotsOf(b)-used[b.ID], slotsOf(a)-used[a.ID]),
 			cmp.Compare(a.ID, b.ID),
 		)
 	})

@@ -312,7 +312,7 @@ func sentence(e observer.LoggedEntry) string {
 		slices.Sort(dealt)
 		return strings.ReplaceAll(fmt.Sprintf("task %v: step %v, %v subtasks:%s", m["task"], m["step"], m["subtasks"], strings.Join(dealt, "")), `"`, "")
 	case "subtasks placed":
-		return fmt.Sprintf("task %v: subtasks %v %v -> %v", m["task"], m["ordinals"], m["from"], m["to"])
+		return fmt.Sprintf("task %v: %v subtasks %v %v -> %v", m["task"], m["state"], m["ordinals"], m["from"], m["to"])
 	case "subtasks moved":
 		return fmt.Sprintf("task %v: %v subtasks %v -> %v", m["task"], m["subtasks"], m["from"], m["to"])
 	case "task waits":

@@ -220,7 +220,7 @@ func (t *tenure) finished(r result) (again bool, err error) {
 	h := r.hand
 	h.busy = false
 	defer h.stop(nil)
-	if r.notify && r.err == nil {
+	if r.notify {
 		t.m.cfg.Notify(t.nodes)
 	}
 	if r.ended && r.err == nil {
