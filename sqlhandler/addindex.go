@@ -71,7 +71,7 @@ func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, te
 		return nil, fmt.Errorf("read the table: %w", err)
 	}
 	schema, name := info.Schema, info.Name // as the store spells them
-	if err := h.alreadyAdding(ctx, schema, name, st); err != nil {
+	if err := h.alreadyAdding(ctx, schema, name, st, mode(c.Status())); err != nil {
 		return nil, err
 	}
 	at := [2]int{st.Table.Span.Start, st.Table.Span.End}
@@ -128,7 +128,7 @@ func way(s settings, st Statement) dxf.Way {
 
 // alreadyAdding refuses an index that an unfinished job is adding, in TiDB's
 // words: the statement would wait for that job and then fail.
-func (h *Handler) alreadyAdding(ctx context.Context, schema, name string, st Statement) error {
+func (h *Handler) alreadyAdding(ctx context.Context, schema, name string, st Statement, m Mode) error {
 	jobs, err := h.jobs.UnfinishedJobs(ctx)
 	if err != nil {
 		return err
@@ -137,7 +137,7 @@ func (h *Handler) alreadyAdding(ctx context.Context, schema, name string, st Sta
 		if j.Schema != schema || j.Table != name {
 			continue
 		}
-		other := Classify([]byte(j.Query), Mode{})
+		other := Classify([]byte(j.Query), m)
 		for _, a := range st.Indexes() {
 			for _, b := range other.Indexes() {
 				if a != "" && strings.EqualFold(a, b) {

@@ -40,6 +40,9 @@ func (h *Handler) set(ctx context.Context, c *protocol.Conn, s *session, sql []b
 		}
 	}
 	for _, n := range ours {
+		if n.v.Name == sysvars.ServiceScope && n.value != h.vars.instanceValue(n.v) {
+			ok.AffectedRows = 2 // TiDB shows the upsert of the node's row
+		}
 		if err := h.assign(ctx, s, n); err != nil {
 			return nil, err
 		}
@@ -75,12 +78,6 @@ func (h *Handler) check(ctx context.Context, c *protocol.Conn, sql []byte, a Ass
 	}
 	if warning != nil {
 		ok.Warnings = append(ok.Warnings, protocol.Warning{Level: "Warning", Code: warning.Number, Message: warning.Message})
-	}
-	if scope == sysvars.Instance && a.Form != sysvars.FormGlobal {
-		ok.Warnings = append(ok.Warnings, protocol.Warning{
-			Level: "Warning", Code: 8142,
-			Message: "modifying " + a.Var.Name + " will require SET GLOBAL in a future version of TiDB",
-		})
 	}
 	return assignment{v: a.Var, scope: scope, form: a.Form, value: value, isDefault: kind == sysvars.DefaultValue}, nil
 }

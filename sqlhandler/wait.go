@@ -114,7 +114,7 @@ func (h *Handler) interrupted(cause error, id int64) (protocol.Reply, error) {
 // showProgress sends a progress report, which clients that asked for it show
 // as a bar. Errors do not matter: the client's loss is noticed elsewhere.
 func (h *Handler) showProgress(ctx context.Context, c *protocol.Conn, id int64) {
-	p, err := h.jobs.Progress(ctx, id)
+	p, err := h.jobs.JobProgress(ctx, id)
 	if err != nil {
 		return
 	}
