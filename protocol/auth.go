@@ -106,7 +106,7 @@ func (c *Conn) forwardLogin(greet greeting) error {
 	}
 	narrow(body, greet.Caps)
 	c.id, c.version = greet.ConnectionID, greet.Version
-	c.user, c.schema, c.attrs = h.User, h.Schema, h.Attrs
+	c.user, c.attrs = h.User, h.Attrs
 	c.caps = h.Caps & greet.Caps
 	c.scan.caps = c.caps
 	c.scan.Status = greet.Status

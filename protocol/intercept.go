@@ -135,6 +135,7 @@ func (c *Conn) pass(pkt []byte, kind responseKind, done func(ok bool)) error {
 // handle calls the Handler, while watching whether anybody still waits for the
 // reply. An error ends the session.
 func (c *Conn) handle(stmt Statement) (Reply, error) {
+	c.intercepted.Add(1)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	c.mu.Lock()

@@ -37,7 +37,8 @@ func startRelay(t testing.TB, srv *Server) string {
 		case <-time.After(30 * time.Second):
 			t.Fatal("Serve does not end")
 		}
-		require.Zero(t, srv.Connections())
+		require.Zero(t, srv.Stats().Connections)
+		require.Zero(t, srv.Stats().Handshakes)
 		if err := goleak.Find(before); err != nil {
 			t.Error(err)
 		}

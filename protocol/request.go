@@ -39,6 +39,7 @@ func (c *Conn) forwardPacket() (size int, seq byte, err error) {
 			if _, err := c.store.Write(c.in[c.r : c.r+k]); err != nil {
 				return size, seq, c.hungUp(fmt.Errorf("send a request: %w", err), seq)
 			}
+			c.bytesIn.Add(uint64(k))
 			c.r += k
 			left -= k
 		}

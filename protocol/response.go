@@ -38,6 +38,7 @@ func (c *Conn) respond(kind responseKind, requestSeq byte) error {
 		if _, err := c.client.Write(buf[:used]); err != nil {
 			return fmt.Errorf("send a response: %w", err)
 		}
+		c.bytesOut.Add(uint64(used))
 		if scanErr != nil {
 			return scanErr
 		}

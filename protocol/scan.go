@@ -262,6 +262,9 @@ func (s *scanner) first(b []byte) error {
 		s.endResult()
 		return nil
 	case 0xfb:
+		if !s.caps.Has(ClientLocalFiles) {
+			return fmt.Errorf("store asks for a file of a client that gives none: %w", errMalformed)
+		}
 		s.pending = evUpload
 		return nil
 	}

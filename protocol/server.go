@@ -26,13 +26,19 @@ type Server struct {
 	// limit but the store's.
 	MaxConnections int
 
+	// MaxHandshakes refuses more clients than that at once on their way to a
+	// login, with the same error: each costs the store a connection before it
+	// has shown a password. 0 is 1024.
+	MaxHandshakes int
+
 	HandshakeTimeout time.Duration // from accept to the store's OK; 0: 10 s, as connect_timeout of the servers
 	DialTimeout      time.Duration // 0: 5 s
 	DrainTimeout     time.Duration // how long busy sessions may go on after Serve was told to stop; 0: 15 s
 
-	mu   sync.Mutex
-	open int
-	byID map[uint32]*Conn
+	mu       sync.Mutex
+	stats    Stats // without the counters of open sessions
+	byID     map[uint32]*Conn
+	sessions map[*Conn]struct{}
 }
 
 func (s *Server) handshakeTimeout() time.Duration {
@@ -40,6 +46,13 @@ func (s *Server) handshakeTimeout() time.Duration {
 }
 func (s *Server) dialTimeout() time.Duration  { return orDefault(s.DialTimeout, 5*time.Second) }
 func (s *Server) drainTimeout() time.Duration { return orDefault(s.DrainTimeout, 15*time.Second) }
+
+func (s *Server) maxHandshakes() int {
+	if s.MaxHandshakes > 0 {
+		return s.MaxHandshakes
+	}
+	return 1024
+}
 
 func orDefault(d, otherwise time.Duration) time.Duration {
 	if d > 0 {
@@ -105,7 +118,7 @@ func (s *Server) accept(ctx context.Context, ln net.Listener, sessions *sessionG
 			continue
 		}
 		sessions.start(c, func() {
-			defer s.leave()
+			defer s.leave(c)
 			s.session(context.WithoutCancel(ctx), c, sessions.watch)
 		})
 	}
@@ -134,46 +147,6 @@ func (s *Server) session(ctx context.Context, c *Conn, watch *supervisor) {
 func keepAlive(c net.Conn) {
 	if tc, ok := c.(*net.TCPConn); ok {
 		_ = tc.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4})
-	}
-}
-
-func (s *Server) enter() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.MaxConnections > 0 && s.open >= s.MaxConnections {
-		return false
-	}
-	s.open++
-	return true
-}
-
-func (s *Server) leave() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.open--
-}
-
-// Connections is how many clients are connected.
-func (s *Server) Connections() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.open
-}
-
-func (s *Server) register(c *Conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.byID == nil {
-		s.byID = make(map[uint32]*Conn)
-	}
-	s.byID[c.id] = c
-}
-
-func (s *Server) unregister(c *Conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.byID[c.id] == c { // a restarted store hands ids out again
-		delete(s.byID, c.id)
 	}
 }
 

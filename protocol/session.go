@@ -43,7 +43,6 @@ type Conn struct {
 	version string
 	caps    Capability
 	user    string
-	schema  string
 	attrs   map[string]string
 
 	stmts     map[uint32]*prepared // those we answer for
@@ -55,7 +54,9 @@ type Conn struct {
 	injected byte // packets of our own sent in answer to the current command
 	broken   bool // a Query was abandoned: what the store says next is unknown
 
-	loggedIn bool
+	counters
+	loggedIn   bool
+	registered bool // with the Server
 	idle     atomic.Bool // blocked on the client, between commands
 	orphan   atomic.Bool // the store has hung up
 	draining atomic.Bool
@@ -166,13 +167,14 @@ func (c *Conn) command() error {
 	if len(c.extra) > 0 {
 		return c.lastWords(c.extra, c.in[c.r+3])
 	}
+	c.commands.Add(1)
+	c.injected = 0
 	if n == 0 {
 		return c.relay(respOne) // the store knows what to say to this
 	}
 	if err := c.need(headerSize + 1); err != nil {
 		return err
 	}
-	c.injected = 0
 	cmd := c.in[c.r+headerSize]
 	switch cmd {
 	case comQuery:

@@ -259,6 +259,37 @@ func TestTooManyConnections(t *testing.T) {
 	}, 10*time.Second, time.Millisecond)
 }
 
+func TestTooManyHandshakes(t *testing.T) {
+	srv := &Server{MaxHandshakes: 1}
+	addr := startRelay(t, srv)
+	dialRaw(t, addr, capsPyMySQL)
+	slow := dialGreeting(t, addr)
+	slow.read()
+	refused := dialGreeting(t, addr)
+	require.EqualValues(t, errTooManyConnections, parseError(refused.read().payload).Code)
+	require.EqualValues(t, 1, srv.Stats().Refused)
+	slow.conn.Close()
+	require.Eventually(t, func() bool { return srv.Stats().Handshakes == 0 }, 10*time.Second, time.Millisecond)
+	dialRaw(t, addr, capsPyMySQL)
+}
+
+func TestStats(t *testing.T) {
+	srv := &Server{Handler: &testHandler{handle: func(context.Context, *Conn, Statement) Reply { return OK{} }}}
+	addr := startRelay(t, srv)
+	dialRaw(t, addr, capsPyMySQL).must("SELECT 1")
+	c := dialRaw(t, addr, capsPyMySQL)
+	c.must("TEST a")
+	c.send(comQuit)
+	require.Eventually(t, func() bool { return srv.Stats().Connections == 1 }, 10*time.Second, time.Millisecond)
+	st := srv.Stats()
+	require.EqualValues(t, 2, st.Accepted)
+	require.EqualValues(t, 3, st.Commands)
+	require.EqualValues(t, 1, st.Intercepted)
+	require.Zero(t, st.Failed)
+	require.Greater(t, st.BytesIn, uint64(50))
+	require.Greater(t, st.BytesOut, uint64(50))
+}
+
 func TestStoreThatDoesNotAnswer(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
