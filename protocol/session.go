@@ -56,11 +56,11 @@ type Conn struct {
 
 	counters
 	loggedIn   bool
-	registered bool // with the Server
-	idle     atomic.Bool // blocked on the client, between commands
-	orphan   atomic.Bool // the store has hung up
-	draining atomic.Bool
-	cut      atomic.Bool
+	registered bool        // with the Server
+	idle       atomic.Bool // blocked on the client, between commands
+	orphan     atomic.Bool // the store has hung up
+	draining   atomic.Bool
+	cut        atomic.Bool
 
 	mu     sync.Mutex
 	cancel context.CancelCauseFunc // of the Handle in flight, else nil
