@@ -20,12 +20,12 @@ func (db *DB) CancelJob(ctx context.Context, id int64) error {
 
 // PauseJob asks for a job's pause.
 func (db *DB) PauseJob(ctx context.Context, id int64) error {
-	return db.ask(ctx, id, func(t *dxf.Task, j *dxf.Job) (bool, error) { return true, ask.Pause(t, j) })
+	return db.ask(ctx, id, ask.Pause)
 }
 
 // ResumeJob asks a paused job to go on.
 func (db *DB) ResumeJob(ctx context.Context, id int64) error {
-	return db.ask(ctx, id, func(t *dxf.Task, j *dxf.Job) (bool, error) { return true, ask.Resume(t, j) })
+	return db.ask(ctx, id, ask.Resume)
 }
 
 // ask lets decide change a task and its job, both locked.

@@ -37,26 +37,26 @@ func Cancel(t *dxf.Task, j *dxf.Job) (changed bool, err error) {
 }
 
 // Pause changes t and j as ADMIN PAUSE DDL JOBS does.
-func Pause(t *dxf.Task, j *dxf.Job) error {
+func Pause(t *dxf.Task, j *dxf.Job) (changed bool, err error) {
 	switch {
 	case t.State == dxf.TaskPausing || t.State == dxf.TaskPaused:
-		return refuse(8262, "Job [%d] has already been paused", j.ID)
+		return false, refuse(8262, "Job [%d] has already been paused", j.ID)
 	case !t.State.CanMove(dxf.TaskPausing) || late(*t):
-		return refuse(8260, "Job [%d] can't be paused: state [%s] or schema state [%s]", j.ID, j.State, j.SchemaState)
+		return false, refuse(8260, "Job [%d] can't be paused: state [%s] or schema state [%s]", j.ID, j.State, j.SchemaState)
 	}
 	t.State = dxf.TaskPausing
 	j.State, j.Waiting = dxf.JobPausing, ""
-	return nil
+	return true, nil
 }
 
 // Resume changes t and j as ADMIN RESUME DDL JOBS does.
-func Resume(t *dxf.Task, j *dxf.Job) error {
+func Resume(t *dxf.Task, j *dxf.Job) (changed bool, err error) {
 	if t.State != dxf.TaskPaused {
-		return refuse(8261, "Job [%d] can't be resumed: job has not been paused, job state:%s, schema state:%s", j.ID, j.State, j.SchemaState)
+		return false, refuse(8261, "Job [%d] can't be resumed: job has not been paused, job state:%s, schema state:%s", j.ID, j.State, j.SchemaState)
 	}
 	t.State = dxf.TaskResuming
 	j.State, j.Waiting = dxf.JobQueueing, ""
-	return nil
+	return true, nil
 }
 
 // Stamp sets the times of a job that was changed at now: when it was first seen
