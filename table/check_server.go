@@ -102,3 +102,50 @@ func checkGrants(_ *Info, _ Definition, s Settings) Reason {
 	}
 	return ""
 }
+
+// Before says whether p comes before q. Binlog files are numbered.
+func (p BinlogPosition) Before(q BinlogPosition) bool {
+	if p.File != q.File {
+		return len(p.File) < len(q.File) || (len(p.File) == len(q.File) && p.File < q.File)
+	}
+	return p.Pos < q.Pos
+}
+
+// SnapshotPosition is the place in the binlog of a snapshot taken now: all that
+// is written before it can be seen. Servers that do not tell (all but MariaDB
+// and Percona's) answer the end of the binlog.
+func SnapshotPosition(ctx context.Context, s *Session) (BinlogPosition, error) {
+	var p BinlogPosition
+	end, err := Position(ctx, s)
+	if err != nil {
+		return p, err
+	}
+	if _, err := s.ExecContext(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT"); err != nil {
+		return p, fmt.Errorf("take a snapshot: %w", err)
+	}
+	err = each(ctx, s, func(r *sql.Rows) error {
+		var name, value string
+		if err := r.Scan(&name, &value); err != nil {
+			return err
+		}
+		switch strings.ToLower(name) {
+		case "binlog_snapshot_file":
+			p.File = value
+		case "binlog_snapshot_position":
+			if _, err := fmt.Sscan(value, &p.Pos); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, "SHOW STATUS LIKE 'binlog_snapshot_%'")
+	if _, e := s.ExecContext(ctx, "COMMIT"); err == nil {
+		err = e
+	}
+	if err != nil {
+		return p, fmt.Errorf("read the position of a snapshot: %w", err)
+	}
+	if p.File == "" {
+		return end, nil
+	}
+	return p, nil
+}
