@@ -19,11 +19,25 @@ import (
 	"dxfproxy/store/memstore"
 )
 
-// A cluster is a few nodes over one store in memory, in virtual time.
+// rows is the store, as nodes and users see it.
+type rows interface {
+	dispatcher.TaskStore
+	scheduler.SubtaskStore
+	Submit(ctx context.Context, j dxf.Job, t dxf.Task, meta dxf.BackfillMeta) (int64, error)
+	Job(ctx context.Context, id int64) (dxf.Job, error)
+	CancelJob(ctx context.Context, id int64) error
+	PauseJob(ctx context.Context, id int64) error
+	ResumeJob(ctx context.Context, id int64) error
+	Owner(ctx context.Context) (dxf.Term, error)
+	SetRole(ctx context.Context, nodeID, role string) error
+}
+
+// A cluster is a few nodes over one store: in memory and in virtual time, or a
+// server.
 type cluster struct {
 	t     *testing.T
 	ctx   context.Context
-	store *memstore.Store
+	store rows
 	steps ext
 	// work is what executors do; the default takes a second.
 	work func(ctx context.Context, n *node, s dxf.Subtask, report func(dxf.Summary)) (dxf.Summary, error)
@@ -47,14 +61,18 @@ type run struct {
 // simulate runs f on a cluster and stops its nodes afterwards.
 func simulate(t *testing.T, f func(c *cluster)) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &cluster{t: t, ctx: t.Context(), store: memstore.New(), work: second}
-		defer func() {
-			for _, n := range c.all {
-				n.stop()
-			}
-		}()
-		f(c)
+		play(t, memstore.New(), f)
 	})
+}
+
+func play(t *testing.T, store rows, f func(c *cluster)) {
+	c := &cluster{t: t, ctx: t.Context(), store: store, work: second}
+	defer func() {
+		for _, n := range c.all {
+			n.stop()
+		}
+	}()
+	f(c)
 }
 
 func second(ctx context.Context, _ *node, _ dxf.Subtask, _ func(dxf.Summary)) (dxf.Summary, error) {
@@ -83,7 +101,7 @@ type node struct {
 }
 
 func (c *cluster) node(id string, slots int, role string) *node {
-	n := &node{c: c, id: id, link: &link{Store: c.store}}
+	n := &node{c: c, id: id, link: &link{rows: c.store}}
 	self := dxf.Node{ID: id, CPUCount: slots, Role: role, UUID: id}
 	log := zap.NewNop()
 	n.d = dispatcher.NewManager(dispatcher.Config{
