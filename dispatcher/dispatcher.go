@@ -13,9 +13,12 @@ import (
 	"dxfproxy/dxf"
 )
 
-// CodeCancelled is the code of the error of a task that was reverted because
-// the user asked for it: TiDB's "Cancelled DDL job".
-const CodeCancelled = 8214
+// The error of a task that was reverted because the user asked for it, and how
+// its client is told.
+var (
+	errCancelled    = dxf.Error{Code: 8214, State: "HY000", Message: "cancelled by user"}
+	errJobCancelled = dxf.Error{Code: 8214, State: "HY000", Message: "Cancelled DDL job", Class: "ddl"}
+)
 
 // A Dispatcher moves one task, during one term. It is called by one goroutine
 // at a time.
@@ -228,7 +231,8 @@ func whyRevert(t dxf.Task, subs []dxf.Subtask) *dxf.Error {
 		}).Error
 	}
 	if t.State == dxf.TaskCancelling {
-		return &dxf.Error{Code: CodeCancelled, State: "HY000", Message: "cancelled by user"}
+		e := errCancelled
+		return &e
 	}
 	return dxf.Errorf("a subtask of step %s was stopped", t.Step)
 }
@@ -270,6 +274,10 @@ func (d *Dispatcher) advance(ctx context.Context, t dxf.Task, a dxf.Advance) err
 	e := a.Error
 	if e == nil && a.State != dxf.TaskSucceed {
 		e = t.Error
+	}
+	if e != nil && *e == errCancelled {
+		told := errJobCancelled
+		e = &told
 	}
 	a.Task = t
 	id, change := d.ext.Job(t, a.State, a.Step, e)

@@ -31,7 +31,7 @@ func TestCancelStopsExecutors(t *testing.T) {
 		for _, r := range c.started(any1) {
 			require.ErrorIs(t, r.cause, dxf.ErrCancelled)
 		}
-		require.Equal(t, "cancelled by user", c.job(id).Error.Message)
+		require.Equal(t, "[ddl:8214]Cancelled DDL job", c.job(id).Error.Text())
 	})
 }
 
