@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,8 +95,14 @@ func (b *Backfill) begin(ctx context.Context, m dxf.BackfillMeta, nodes int) (Pl
 		}
 	}
 	m.Indexes, m.Rows = table.Texts(build), info.Rows
-	if err := b.startFeed(ctx, s, m); err != nil {
+	switch reason, err := b.startFeed(ctx, s, m); {
+	case err != nil:
 		return Plan{}, err
+	case reason != "":
+		if err := drop(ctx, s, m.Schema, m.Shadow); err != nil {
+			return Plan{}, err
+		}
+		return native(m, reason)
 	}
 	b.log.Info("shadow made", zap.Int64("job", m.JobID), zap.String("table", m.Schema+"."+m.Table), zap.String("shadow", m.Shadow), zap.Strings("indexes", m.Indexes))
 	return cut(ctx, s, info, m, dxf.StepCopy, nodes)
@@ -190,26 +197,69 @@ var errInvisible = errors.New("transactions before the changefeed's start are no
 // startFeed begins the feed at the end of the binlog. A transaction is in the
 // binlog before it can be read, so the copy may begin only when a snapshot has
 // been seen that is as new: what a copier cannot see later comes by the feed.
-func (b *Backfill) startFeed(ctx context.Context, s *table.Session, m dxf.BackfillMeta) error {
+// That of a prepared XA transaction may never come; it has to be decided first.
+func (b *Backfill) startFeed(ctx context.Context, s *table.Session, m dxf.BackfillMeta) (table.Reason, error) {
 	p, err := table.Position(ctx, s)
 	if err != nil {
-		return err
+		return "", err
+	}
+	undecided, err := prepared(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	for end := time.Now().Add(undecidedLimit); len(undecided) > 0; {
+		now, err := prepared(ctx, s)
+		if err != nil {
+			return "", err
+		}
+		undecided = slices.DeleteFunc(undecided, func(x string) bool { return !slices.Contains(now, x) })
+		if len(undecided) > 0 && time.Now().After(end) {
+			return "an XA transaction stays prepared (XA RECOVER)", nil
+		}
+		if err := ctx.Err(); err != nil {
+			return "", context.Cause(ctx)
+		}
 	}
 	for end := time.Now().Add(30 * time.Second); ; {
 		seen, err := table.SnapshotPosition(ctx, s)
 		if err != nil {
-			return err
+			return "", err
 		}
 		if !seen.Before(p) {
 			break
 		}
 		if time.Now().After(end) {
-			return errInvisible
+			return "", errInvisible
 		}
 		if err := ctx.Err(); err != nil {
-			return context.Cause(ctx)
+			return "", context.Cause(ctx)
 		}
 	}
+	return "", b.writeFeed(ctx, s, m, p)
+}
+
+// undecidedLimit is how long planning waits for prepared XA transactions.
+const undecidedLimit = 5 * time.Second
+
+// prepared lists the prepared XA transactions.
+func prepared(ctx context.Context, s *table.Session) ([]string, error) {
+	rows, err := s.QueryContext(ctx, "XA RECOVER")
+	if err != nil {
+		return nil, fmt.Errorf("look for prepared transactions: %w", err)
+	}
+	defer rows.Close()
+	var all []string
+	for rows.Next() {
+		var format, gtrid, bqual, data string
+		if err := rows.Scan(&format, &gtrid, &bqual, &data); err != nil {
+			return nil, err
+		}
+		all = append(all, format+" "+gtrid+" "+data)
+	}
+	return all, rows.Err()
+}
+
+func (b *Backfill) writeFeed(ctx context.Context, s *table.Session, m dxf.BackfillMeta, p table.BinlogPosition) error {
 	tx, err := s.BeginTx(ctx, nil)
 	if err != nil {
 		return err
