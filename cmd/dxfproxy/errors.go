@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+
+	"github.com/go-sql-driver/mysql"
+
+	"dxfproxy/mariadbd"
+	"dxfproxy/store"
+)
+
+// listenError is an address that cannot be listened on.
+type listenError struct {
+	addr string
+	err  error
+}
+
+func (e listenError) Error() string { return fmt.Sprintf("listen on %s: %s", e.addr, cause(e.err)) }
+func (e listenError) Unwrap() error { return e.err }
+
+// storeError is a store that does not serve. dsn is empty for the embedded one.
+type storeError struct {
+	dsn string
+	err error
+}
+
+func (e storeError) Error() string {
+	if c, err := mysql.ParseDSN(e.dsn); err == nil && e.dsn != "" {
+		return fmt.Sprintf("store %s: %s", c.Addr, e.err)
+	}
+	return fmt.Sprintf("store: %s", e.err)
+}
+func (e storeError) Unwrap() error { return e.err }
+
+// cause is the innermost reason of a network error, in the system's words.
+func cause(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
+}
+
+// hintFor is the next step for errors that have one.
+func hintFor(err error) string {
+	var l listenError
+	switch {
+	case errors.As(err, &l) && errors.Is(err, syscall.EADDRINUSE):
+		return "another program listens there; stop it, or name another address with --listen"
+	case errors.As(err, &l):
+		return "name an address of this machine with --listen, host:port"
+	case errors.Is(err, mariadbd.ErrInUse):
+		return "stop the other node, or name another directory with --data-dir"
+	case errors.Is(err, mariadbd.ErrNotWritable):
+		return "name a directory you may write to with --data-dir"
+	case errors.Is(err, mariadbd.ErrForeign):
+		return "name an empty or new directory with --data-dir"
+	case errors.Is(err, mariadbd.ErrNoServer):
+		return "install it, or name a running store with --store user:password@tcp(host:port)/"
+	case errors.Is(err, mariadbd.ErrNewerData):
+		return "install the newer server again, or name another directory with --data-dir"
+	case errors.Is(err, store.ErrUnreachable):
+		return "start it, or name another with --store"
+	case errors.Is(err, store.ErrAccessDenied):
+		return "check user and password in --store user:password@tcp(host:port)/"
+	case errors.Is(err, store.ErrNoRights):
+		return "GRANT ALL PRIVILEGES ON *.* to the account in --store, or name another account"
+	case errors.Is(err, store.ErrUnsupported):
+		return "use MariaDB 10.11 or later"
+	case errors.Is(err, store.ErrNewerSchema):
+		return "run the newer dxfproxy, or name another schema with --meta-schema"
+	}
+	return ""
+}

@@ -1,0 +1,120 @@
+// Command dxfproxy is a MySQL proxy that runs ADD INDEX and IMPORT INTO as
+// distributed jobs on any MySQL-compatible store.
+//
+// This package is wiring: flags, signals, start and shutdown. It is the only
+// place that knows every other package.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/pflag"
+)
+
+// version is set by the Makefile from the repository's tags.
+var version = "dev"
+
+// Exit statuses.
+const (
+	exitOK    = 0
+	exitError = 1 // something went wrong; stderr says what
+	exitUsage = 2 // the command line was wrong
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is the command line without the process around it: scripts test it.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	name := "serve"
+	if len(args) > 0 && (args[0] == "" || args[0][0] != '-') {
+		name, args = args[0], args[1:]
+	}
+	var err error
+	switch name {
+	case "serve":
+		err = serve(ctx, args, stdout, stderr)
+	case "demo":
+		err = runDemo(ctx, args, stdout, stderr)
+	case "version":
+		fmt.Fprintln(stdout, "dxfproxy", version)
+	case "help":
+		err = pflag.ErrHelp
+	default:
+		err = usagef("%s is not a command", quote(name))
+	}
+	return report(err, stdout, stderr)
+}
+
+// report prints err as its kind demands and returns the exit status. What goes
+// where: help to stdout; errors and hints to stderr, one line each, lower
+// case, no full stop.
+func report(err error, stdout, stderr io.Writer) int {
+	var u usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, pflag.ErrHelp):
+		fmt.Fprint(stdout, usage)
+		return exitOK
+	case errors.As(err, &u):
+		fmt.Fprintf(stderr, "dxfproxy: error: %s\n", u)
+		fmt.Fprintln(stderr, "dxfproxy: hint: see dxfproxy --help")
+		return exitUsage
+	}
+	fmt.Fprintf(stderr, "dxfproxy: error: %s\n", err)
+	if hint := hintFor(err); hint != "" {
+		fmt.Fprintf(stderr, "dxfproxy: hint: %s\n", hint)
+	}
+	return exitError
+}
+
+// A usageError is a command line that cannot be meant.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+func usagef(format string, args ...any) error { return usageError(fmt.Sprintf(format, args...)) }
+
+func quote(s string) string { return fmt.Sprintf("%q", s) }
+
+// usage is the whole help, set by hand to fit one screen.
+const usage = `dxfproxy - a MySQL proxy that runs ADD INDEX as a distributed job
+
+Usage:
+  dxfproxy [serve] [flags]   run one node (the default)
+  dxfproxy demo [flags]      store, three nodes, live load, ADD INDEX, a node killed, rows compared
+  dxfproxy version           print the version
+
+Flags of serve (a TOML file given with --config may hold the same names):
+  --listen ADDR          where MySQL clients connect             (127.0.0.1:4000)
+  --store DSN            the store, user:password@tcp(host:port)/ (a private MariaDB)
+  --data-dir DIR         data of the private MariaDB             (./dxfproxy-data)
+  --service-scope NAME   this node's tidb_service_scope          ('')
+  --meta-schema NAME     schema of the framework's own tables    (dxf)
+  --node NAME            this node's name in the cluster         (host:port of --listen)
+  --run-ddl=false        this node is never elected owner        (true)
+  --max-connections N    clients at once, then error 1040        (1000)
+  --drain-timeout D      how long transactions may go on at stop (10s)
+  --log-level LEVEL      debug, info, warn or error              (info)
+  --config FILE          TOML file with these names
+
+Flags of demo:
+  --rows N               rows of the table                       (1000000)
+  --seed N               seed of the load and of the kill        (from the clock)
+
+Example:
+  dxfproxy serve &
+  mariadb -h127.0.0.1 -P4000 -uroot
+  > ALTER TABLE test.orders ADD INDEX by_day (created_at);
+  > ADMIN SHOW DDL JOBS;
+`

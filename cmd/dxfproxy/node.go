@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"dxfproxy/changefeed"
+	"dxfproxy/dispatcher"
+	"dxfproxy/dxf"
+	"dxfproxy/executor"
+	"dxfproxy/protocol"
+	"dxfproxy/scheduler"
+	"dxfproxy/sqlhandler"
+	"dxfproxy/store"
+)
+
+// node is the parts of one node, wired together.
+type node struct {
+	self       dxf.Node
+	log        *zap.Logger
+	store      *store.DB
+	listener   net.Listener
+	server     *protocol.Server
+	handler    *sqlhandler.Handler
+	scheduler  *scheduler.Manager
+	dispatcher *dispatcher.Manager // nil: never owner
+	feeds      *changefeed.Manager
+	waker      *scheduler.Waker // nil: the others find out by polling
+	others     atomic.Pointer[[]dxf.Node]
+}
+
+func newNode(cfg config, dsn string, db *store.DB, ln net.Listener, log *zap.Logger) (*node, error) {
+	uuid, err := newUUID()
+	if err != nil {
+		return nil, err
+	}
+	network, addr, err := storeAddr(dsn)
+	if err != nil {
+		return nil, err
+	}
+	n := &node{
+		self:  dxf.Node{ID: cfg.Node, Role: strings.ToLower(cfg.ServiceScope), CPUCount: slots(), UUID: uuid},
+		log:   log,
+		store: db, listener: ln,
+	}
+	n.others.Store(&[]dxf.Node{})
+	n.scheduler = scheduler.NewManager(scheduler.Config{
+		Store: db, Node: n.self, Log: log, Finished: n.wake,
+		Executors: map[dxf.TaskType]scheduler.SubtaskExecutor{
+			dxf.Backfill: executor.NewBackfill(db.SQL(), db, log),
+		},
+	})
+	if cfg.RunDDL {
+		n.dispatcher = dispatcher.NewManager(dispatcher.Config{
+			Store: db, Node: n.self, Log: log, Notify: n.tell,
+			Extensions: map[dxf.TaskType]dispatcher.Extension{
+				dxf.Backfill: dispatcher.NewBackfill(db.SQL(), db, log),
+			},
+		})
+	}
+	n.feeds = changefeed.NewManager(changefeed.Config{
+		Store: db, SQL: db.SQL(), DSN: dsn, Schema: db.Schema(), Node: cfg.Node, Log: log,
+	})
+	n.handler = sqlhandler.New(sqlhandler.Config{
+		Jobs: db, SQL: db.SQL(), Schema: db.Schema(), Node: n.self, Role: n.self.Role,
+		Wake: n.wake, SetRole: n.scheduler.SetRole, Log: log,
+	})
+	n.server = &protocol.Server{
+		Dial: func(ctx context.Context) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, network, addr)
+		},
+		Handler: n.handler, Log: log,
+		MaxConnections: cfg.MaxConnections, DrainTimeout: cfg.DrainTimeout,
+	}
+	if n.waker, err = scheduler.ListenWake(ln.Addr().String(), n.wakeHere); err != nil {
+		log.Warn("other nodes cannot wake this one, it polls", zap.Error(err))
+	}
+	return n, nil
+}
+
+// run runs all parts until ctx ends or one of them fails. Work for jobs stops
+// first and is given back; clients keep their connections meanwhile, and are
+// let go last.
+func (n *node) run(ctx context.Context) error {
+	defer n.waker.Close()
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServing()
+	var clients errgroup.Group
+	clients.Go(func() error { return n.server.Serve(serving, n.listener) })
+
+	work, workCtx := errgroup.WithContext(ctx)
+	work.Go(func() error { return n.scheduler.Run(workCtx) })
+	work.Go(func() error { return n.feeds.Run(workCtx) })
+	work.Go(func() error { return n.handler.Run(workCtx) })
+	work.Go(func() error { return n.watchNodes(workCtx) })
+	if n.dispatcher != nil {
+		work.Go(func() error { return n.dispatcher.Run(workCtx) })
+	}
+	err := work.Wait()
+	stopServing()
+	if serveErr := clients.Wait(); err == nil {
+		err = serveErr
+	}
+	return err
+}
+
+// watchEvery is how often the list of nodes to wake is read.
+const watchEvery = 2 * time.Second
+
+// watchNodes keeps the list of the other nodes.
+func (n *node) watchNodes(ctx context.Context) error {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		if nodes, err := n.store.Nodes(ctx); err == nil {
+			nodes = slices.DeleteFunc(nodes, func(o dxf.Node) bool { return o.ID == n.self.ID })
+			n.others.Store(&nodes)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// wake makes all nodes look at the store.
+func (n *node) wake() {
+	n.wakeHere()
+	n.waker.WakeAll(*n.others.Load())
+}
+
+// tell makes the nodes look at the store; the dispatcher knows who is there.
+func (n *node) tell(nodes []dxf.Node) {
+	n.wakeHere()
+	n.waker.WakeAll(slices.DeleteFunc(slices.Clone(nodes), func(o dxf.Node) bool { return o.ID == n.self.ID }))
+}
+
+func (n *node) wakeHere() {
+	if n.dispatcher != nil {
+		n.dispatcher.Wake()
+	}
+	n.scheduler.Wake()
+	n.feeds.Wake()
+	if n.handler != nil {
+		n.handler.Wake()
+	}
+}
+
+// newUUID makes a random UUID (RFC 9562, version 4).
+func newUUID() (string, error) {
+	var b [16]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return "", fmt.Errorf("make this node's UUID: %w", err)
+	}
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	s := hex.EncodeToString(b[:])
+	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:], nil
+}

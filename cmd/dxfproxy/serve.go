@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"dxfproxy/mariadbd"
+	"dxfproxy/store"
+)
+
+// serve runs one node until ctx ends.
+func serve(ctx context.Context, args []string, stdout, _ io.Writer) error {
+	cfg, err := parseConfig(args)
+	if err != nil {
+		return err
+	}
+	log := cfg.logger()
+	defer log.Sync()
+
+	// The address first: whoever is told "in use" has lost no time and left
+	// no trace.
+	ln, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return listenError{cfg.Listen, err}
+	}
+	defer ln.Close()
+	if cfg.Node == cfg.Listen { // a port of 0 was chosen by the system
+		cfg.Node = ln.Addr().String()
+	}
+
+	dsn, stopStore, died, err := openStore(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopStore()) }()
+
+	db, err := store.Open(ctx, store.Config{DSN: dsn, Schema: cfg.MetaSchema})
+	if err != nil {
+		return storeError{cfg.Store, err}
+	}
+	defer db.Close()
+
+	n, err := newNode(cfg, dsn, db, ln, log)
+	if err != nil {
+		return err
+	}
+	log.Info("node started", zap.String("listen", ln.Addr().String()), zap.String("version", version), zap.Int("slots", n.self.CPUCount))
+	fmt.Fprintf(stdout, "dxfproxy %s is ready: %s\n", version, clientCommand(ln.Addr()))
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return n.run(gctx) })
+	g.Go(func() error {
+		select {
+		case err := <-died:
+			return err
+		case <-gctx.Done():
+			return nil
+		}
+	})
+	err = g.Wait()
+	log.Info("node stopped", zap.Error(err))
+	return err
+}
+
+// clientCommand is what to type to get in.
+func clientCommand(addr net.Addr) string {
+	host, port, _ := net.SplitHostPort(addr.String())
+	return fmt.Sprintf("mariadb -h%s -P%s -uroot", host, port)
+}
+
+// openStore starts the embedded store, or takes the one that --store names. It
+// returns its DSN, what stops it, and a channel that tells when it has died.
+func openStore(ctx context.Context, cfg config, log *zap.Logger) (string, func() error, <-chan error, error) {
+	if cfg.Store != "" {
+		return cfg.Store, func() error { return nil }, nil, nil
+	}
+	srv, err := mariadbd.Start(ctx, mariadbd.Config{DataDir: cfg.DataDir, Logger: log})
+	if err != nil {
+		return "", nil, nil, err
+	}
+	died := make(chan error, 1)
+	go func() {
+		<-srv.Done()
+		if err := srv.Err(); err != nil {
+			died <- err
+		}
+	}()
+	stop := func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+		defer cancel()
+		return srv.Stop(ctx)
+	}
+	return srv.DSN(), stop, died, nil
+}
+
+// storeAddr is the network address in a DSN.
+func storeAddr(dsn string) (network, addr string, err error) {
+	c, err := mysql.ParseDSN(dsn)
+	if err != nil {
+		return "", "", fmt.Errorf("parse the store's DSN: %w", err)
+	}
+	return c.Net, c.Addr, nil
+}
+
+// slots is how many subtasks this node runs at once: one for each CPU.
+func slots() int { return runtime.NumCPU() }
