@@ -1,0 +1,183 @@
+package storetest
+
+import (
+	"fmt"
+
+	"github.com/stretchr/testify/require"
+
+	"dxfproxy/dxf"
+)
+
+func cancel(b *bench) {
+	term := b.elect()
+	b.refused(b.CancelJob(b.ctx, 77), "[ddl:8224]DDL Job:77 not found")
+
+	queued := b.submit()
+	require.NoError(b.t, b.SetWaiting(b.ctx, term, queued, "for a node"))
+	require.NoError(b.t, b.CancelJob(b.ctx, queued))
+	require.Equal(b.t, dxf.TaskCancelling, b.task(queued).State)
+	require.Equal(b.t, dxf.JobCancelling, b.job(queued).State)
+	require.Empty(b.t, b.job(queued).Waiting)
+	before := b.task(queued)
+	require.NoError(b.t, b.CancelJob(b.ctx, queued), "again")
+	require.Equal(b.t, before, b.task(queued))
+	b.move(term, queued, dxf.TaskReverting, dxf.StepInit, 0, dxf.JobRollingback)
+	require.NoError(b.t, b.CancelJob(b.ctx, queued), "while it rolls back")
+	require.Equal(b.t, dxf.JobRollingback, b.job(queued).State)
+	require.Equal(b.t, dxf.TaskReverting, b.task(queued).State)
+
+	for _, step := range []dxf.Step{dxf.StepCopy, dxf.StepBuild, dxf.StepVerify, dxf.StepNative} {
+		job := b.submit()
+		b.move(term, job, dxf.TaskRunning, step, 1, dxf.JobRunning)
+		require.NoError(b.t, b.CancelJob(b.ctx, job), step)
+		require.Equal(b.t, dxf.TaskCancelling, b.task(job).State)
+	}
+	for _, step := range []dxf.Step{dxf.StepCutover, dxf.StepDone} {
+		job := b.submit()
+		b.move(term, job, dxf.TaskRunning, step, 1, dxf.JobRunning)
+		b.refused(b.CancelJob(b.ctx, job), text("[ddl:8226]This job:%d is almost finished, can't be cancelled now", job))
+		require.Equal(b.t, dxf.TaskRunning, b.task(job).State)
+		require.Equal(b.t, dxf.JobRunning, b.job(job).State)
+	}
+
+	// The task has ended, the job's row is still there.
+	ended := b.submit()
+	task := b.task(ended)
+	require.NoError(b.t, b.Advance(b.ctx, term, dxf.Advance{Task: task, State: dxf.TaskFailed, Step: task.Step}))
+	b.refused(b.CancelJob(b.ctx, ended), text("[ddl:8225]This job:%d is finished, so can't be cancelled", ended))
+}
+
+func pauseResume(b *bench) {
+	term := b.elect()
+	b.refused(b.PauseJob(b.ctx, 77), "[ddl:8224]DDL Job:77 not found")
+	b.refused(b.ResumeJob(b.ctx, 77), "[ddl:8224]DDL Job:77 not found")
+
+	job, _ := b.running(term, 1)
+	b.refused(b.ResumeJob(b.ctx, job), text("[ddl:8261]Job [%d] can't be resumed: job has not been paused, job state:running, schema state:none", job))
+	require.NoError(b.t, b.PauseJob(b.ctx, job))
+	require.Equal(b.t, dxf.TaskPausing, b.task(job).State)
+	require.Equal(b.t, dxf.JobPausing, b.job(job).State)
+	b.refused(b.PauseJob(b.ctx, job), text("[ddl:8262]Job [%d] has already been paused", job))
+	b.refused(b.ResumeJob(b.ctx, job), text("[ddl:8261]Job [%d] can't be resumed: job has not been paused, job state:pausing, schema state:none", job))
+	b.move(term, job, dxf.TaskPaused, dxf.StepCopy, 0, dxf.JobPaused)
+	b.refused(b.PauseJob(b.ctx, job), text("[ddl:8262]Job [%d] has already been paused", job))
+
+	require.NoError(b.t, b.ResumeJob(b.ctx, job))
+	require.Equal(b.t, dxf.TaskResuming, b.task(job).State)
+	require.Equal(b.t, dxf.JobQueueing, b.job(job).State)
+	b.refused(b.PauseJob(b.ctx, job), text("[ddl:8260]Job [%d] can't be paused: state [queueing] or schema state [none]", job))
+	b.move(term, job, dxf.TaskRunning, dxf.StepCopy, 0, dxf.JobRunning)
+
+	// A paused one can be cancelled; one that is cancelling cannot be paused.
+	require.NoError(b.t, b.PauseJob(b.ctx, job))
+	b.move(term, job, dxf.TaskPaused, dxf.StepCopy, 0, dxf.JobPaused)
+	require.NoError(b.t, b.CancelJob(b.ctx, job))
+	b.refused(b.PauseJob(b.ctx, job), text("[ddl:8260]Job [%d] can't be paused: state [cancelling] or schema state [none]", job))
+	b.refused(b.ResumeJob(b.ctx, job), text("[ddl:8261]Job [%d] can't be resumed: job has not been paused, job state:cancelling, schema state:none", job))
+
+	late := b.submit()
+	b.move(term, late, dxf.TaskRunning, dxf.StepCutover, 1, dxf.JobRunning)
+	b.refused(b.PauseJob(b.ctx, late), text("[ddl:8260]Job [%d] can't be paused: state [running] or schema state [none]", late))
+
+	queued := b.submit()
+	require.NoError(b.t, b.PauseJob(b.ctx, queued))
+	require.Equal(b.t, dxf.TaskPausing, b.task(queued).State)
+}
+
+// A job in the history is not found, as in TiDB.
+func askAfterTheEnd(b *bench) {
+	term := b.elect()
+	job, _ := b.running(term, 1)
+	b.move(term, job, dxf.TaskSucceed, dxf.StepDone, 0, dxf.JobSynced)
+	for range 2 {
+		for _, ask := range []func() error{
+			func() error { return b.CancelJob(b.ctx, job) },
+			func() error { return b.PauseJob(b.ctx, job) },
+			func() error { return b.ResumeJob(b.ctx, job) },
+		} {
+			b.refused(ask(), text("[ddl:8224]DDL Job:%d not found", job))
+		}
+		_, err := b.Archive(b.ctx, term, 10)
+		require.NoError(b.t, err)
+	}
+	require.NoError(b.t, b.SetWaiting(b.ctx, term, job, "nothing"))
+	require.Equal(b.t, dxf.JobSynced, b.job(job).State)
+}
+
+// ROW_COUNT counts the rows of the steps that read the table once.
+func rowCount(b *bench) {
+	term := b.elect()
+	job, subs := b.running(term, 2)
+	require.Zero(b.t, b.job(job).RowCount)
+	for i, s := range subs {
+		require.NoError(b.t, b.Finish(b.ctx, b.lease(s).Lease(), dxf.SubtaskSucceed, dxf.Summary{RowCount: int64(100 * (i + 1))}, nil))
+	}
+	b.move(term, job, dxf.TaskRunning, dxf.StepVerify, 1, dxf.JobRunning)
+	verify := b.lease(b.subtasks(job)[0])
+	require.NoError(b.t, b.Progress(b.ctx, verify.Lease(), dxf.Summary{RowCount: 5000}))
+	require.EqualValues(b.t, 300, b.job(job).RowCount)
+	unfinished, err := b.UnfinishedJobs(b.ctx)
+	require.NoError(b.t, err)
+	require.Len(b.t, unfinished, 1)
+	require.EqualValues(b.t, 300, unfinished[0].RowCount)
+	b.move(term, job, dxf.TaskSucceed, dxf.StepDone, 0, dxf.JobSynced)
+	require.EqualValues(b.t, 300, b.job(job).RowCount, "it stays when the job is over")
+	_, err = b.Archive(b.ctx, term, 10)
+	require.NoError(b.t, err)
+	require.EqualValues(b.t, 300, b.job(job).RowCount, "and when the subtasks are gone")
+
+	native := b.submit()
+	b.move(term, native, dxf.TaskRunning, dxf.StepNative, 1, dxf.JobRunning)
+	require.NoError(b.t, b.Progress(b.ctx, b.lease(b.subtasks(native)[0]).Lease(), dxf.Summary{RowCount: 42}))
+	require.EqualValues(b.t, 42, b.job(native).RowCount)
+}
+
+func progress(b *bench) {
+	term := b.elect()
+	_, err := b.JobProgress(b.ctx, 77)
+	require.ErrorIs(b.t, err, dxf.ErrNotFound)
+	job, subs := b.running(term, 2)
+	require.NoError(b.t, b.Progress(b.ctx, b.lease(subs[1]).Lease(), dxf.Summary{RowCount: 30}))
+	require.NoError(b.t, b.SetWaiting(b.ctx, term, job, "for 'slots' ⏳"))
+	p, err := b.JobProgress(b.ctx, job)
+	require.NoError(b.t, err)
+	require.Equal(b.t, dxf.TaskRunning, p.State)
+	require.Equal(b.t, dxf.StepCopy, p.Step)
+	require.EqualValues(b.t, 30, p.Done)
+	require.EqualValues(b.t, 100, p.Total)
+	require.Len(b.t, p.Subtasks, 2)
+	require.Equal(b.t, "for 'slots' ⏳", p.Waiting)
+}
+
+func waiting(b *bench) {
+	term := b.elect()
+	job := b.submit()
+	require.NoError(b.t, b.SetWaiting(b.ctx, term, job, "no node of scope gold"))
+	require.Equal(b.t, "ingest, DXF, no node of scope gold", b.job(job).Comments())
+	require.NoError(b.t, b.SetWaiting(b.ctx, term, job, ""))
+	require.Equal(b.t, "ingest, DXF", b.job(job).Comments())
+}
+
+func record(b *bench) {
+	var ids []int64
+	for _, query := range []string{"CREATE TABLE a (b INT)", "DROP TABLE a", "TRUNCATE TABLE \"x\\y\""} {
+		id, err := b.Record(b.ctx, dxf.Job{Type: "create table", Schema: "test", Table: "a", State: dxf.JobSynced, Query: query})
+		require.NoError(b.t, err)
+		ids = append(ids, id)
+	}
+	ended, err := b.History(b.ctx, 2)
+	require.NoError(b.t, err)
+	require.Len(b.t, ended, 2)
+	require.Equal(b.t, ids[2], ended[0].ID)
+	require.Equal(b.t, "TRUNCATE TABLE \"x\\y\"", ended[0].Query)
+	require.Equal(b.t, ids[1], ended[1].ID)
+	for _, j := range ended {
+		require.NotZero(b.t, j.CreateTime)
+		require.NotZero(b.t, j.EndTime)
+	}
+	require.Greater(b.t, b.submit(), ids[2], "one sequence of ids")
+	_, err = b.Record(b.ctx, dxf.Job{State: dxf.JobRunning})
+	require.Error(b.t, err)
+}
+
+func text(format string, jobID int64) string { return fmt.Sprintf(format, jobID) }
