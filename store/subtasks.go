@@ -107,10 +107,11 @@ func (db *DB) Place(ctx context.Context, t dxf.Term, moves []dxf.Placement) (int
 		if err := fenceOwner(ctx, tx, t); err != nil {
 			return err
 		}
-		live := []string{""} // IN () is no SQL
+		var live []string
 		if err := tx.SelectContext(ctx, &live, liveSQL); err != nil {
 			return err
 		}
+		live = append(live, "") // IN () is no SQL
 		for _, m := range moves {
 			q, args, err := sqlx.In(placeSQL, m.ExecID, m.SubtaskID, m.Epoch, live)
 			if err != nil {
