@@ -1,0 +1,366 @@
+package executor_test
+
+import (
+	"context"
+
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"dxfproxy/dxf"
+	"dxfproxy/table"
+)
+
+const addIndex = "ALTER TABLE t ADD INDEX kb (b), ADD UNIQUE ub (b, id)"
+
+// TestUnderLoad takes a job from start to end while clients write. They must
+// meet no error, wait for nothing long, and lose nothing.
+func TestUnderLoad(t *testing.T) {
+	h := start(t, addIndex, nil, base, rows(50_000))
+	require.True(t, h.next())
+	w := h.write(4, 150_000)
+	sum, err := h.run()
+	require.NoError(t, err)
+	require.InDelta(t, 50_000, sum.RowCount, 15_000)
+	sum = h.through(dxf.StepVerify)
+	require.Zero(t, sum.Repaired)
+	h.through(dxf.StepCutover)
+	w.stop()
+	require.False(t, h.next())
+	won, err := h.plan.OnDone(t.Context(), h.task)
+	require.NoError(t, err)
+	require.True(t, won)
+	h.requireDone()
+	won, err = h.plan.OnDone(t.Context(), h.task)
+	require.NoError(t, err)
+	require.True(t, won, "and again")
+	require.Less(t, w.slowest, 3*time.Second)
+}
+
+// requireDone demands the user's definition and no left-overs.
+func (h *harness) requireDone() {
+	h.Helper()
+	text, err := table.ShowCreate(h.Context(), h.db, h.schema, "t")
+	require.NoError(h, err)
+	now, err := table.Parse(text)
+	require.NoError(h, err)
+	target, err := table.Parse(h.meta.Target)
+	require.NoError(h, err)
+	require.True(h, table.Same(target, now), "%s\n%s", text, h.meta.Target)
+	h.requireClean()
+}
+
+func (h *harness) requireClean() {
+	h.Helper()
+	require.Equal(h, "0", h.query("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME LIKE '%dxf%'"))
+}
+
+// TestQuiet compares the copy of every kind of column byte by byte.
+func TestQuiet(t *testing.T) {
+	h := start(t, "ALTER TABLE t ADD INDEX (v), ADD FULLTEXT (txt), ADD COLUMN extra INT DEFAULT 5", nil,
+		`CREATE TABLE t (k1 VARCHAR(20) COLLATE utf8mb4_unicode_ci, k2 DATE, f FLOAT, d DOUBLE, dec1 DECIMAL(20,5), e ENUM('x','y'), s SET('p','q'), bi BIT(64),
+			bn BINARY(4), vb VARBINARY(2000), txt LONGTEXT, g POINT, j JSON, ts TIMESTAMP(6) NULL, tm TIME(3), y YEAR, u UUID, l1 VARCHAR(20) CHARACTER SET latin1,
+			v INT AS (LENGTH(txt)) VIRTUAL, st INT AS (y + 1) STORED, inv INT INVISIBLE DEFAULT 9, PRIMARY KEY (k1, k2))`,
+		"SET sql_mode = ''",
+		`INSERT INTO t (k1, k2, f, d, dec1, e, s, bi, bn, vb, txt, g, j, ts, tm, y, u, l1) SELECT CONCAT('é', seq), '0000-00-00' , seq / 7, 1 / seq, seq / 3, 1 + seq % 2, seq % 4, seq * 999999999,
+			UNHEX(HEX(seq)), REPEAT(UNHEX('00ff'), seq % 900), REPEAT('tü', seq), POINT(seq, 1 / seq), CONCAT('[', seq, ']'), FROM_UNIXTIME(seq + 0.123456), SEC_TO_TIME(seq), 1901 + seq % 200, UUID(), 'ü'
+			FROM seq_1_to_2000`,
+		"INSERT INTO t (k1, k2) VALUES ('nulls', '2020-01-01')",
+	)
+	for h.task.Step != dxf.StepVerify {
+		require.True(t, h.nextQuiet())
+		sum, err := h.run()
+		require.NoError(t, err)
+		require.Zero(t, sum.Repaired)
+	}
+	require.Equal(t, "2001", h.query("SELECT COUNT(*) FROM "+h.meta.Shadow))
+	require.Equal(t, "2001", h.query("SELECT COUNT(*) FROM t NATURAL JOIN (SELECT k1, k2, HEX(txt) AS htxt, f AS f2, d AS d2, extra FROM "+h.meta.Shadow+") x WHERE NOT (f2 <=> f AND 0) AND (f <=> f2) AND (d <=> d2) AND htxt <=> HEX(txt) AND extra = 5"))
+	require.True(t, h.nextQuiet())
+	_, err := h.run()
+	require.NoError(t, err)
+	_, err = h.plan.OnDone(t.Context(), h.task)
+	require.NoError(t, err)
+	h.requireDone()
+}
+
+// nextQuiet is next for tables that the trigger feed cannot follow.
+func (h *harness) nextQuiet() bool {
+	h.Helper()
+	if h.task.Step == dxf.StepInit {
+		h.sql("CREATE TABLE IF NOT EXISTS log (n INT, op CHAR(1), id INT, a INT, b INT)")
+		p, err := h.plan.Plan(h.Context(), h.task, 1)
+		require.NoError(h, err)
+		for i := range p.Subtasks {
+			p.Subtasks[i].ExecID = node
+		}
+		require.NoError(h, h.store.Advance(h.Context(), h.term, dxf.Advance{Task: h.task, State: dxf.TaskRunning, Step: p.Step, Meta: p.Meta, Subtasks: p.Subtasks}))
+		h.reload()
+		require.Equal(h, dxf.StepCopy, h.task.Step, "%v", h.meta.Note)
+		ctx, cancel := context.WithCancel(context.Background())
+		h.feed.shadow, h.feed.ended = h.meta.Shadow, make(chan struct{})
+		go h.feed.run(ctx)
+		h.Cleanup(func() { cancel(); <-h.feed.ended })
+		return true
+	}
+	return h.next()
+}
+
+func TestCopyResumes(t *testing.T) {
+	h := start(t, addIndex, func(m *dxf.BackfillMeta) { m.Way, m.BatchSize, m.Priority = dxf.WayTxn, 100, "PRIORITY_HIGH" }, base, rows(9_000))
+	require.True(t, h.next())
+	subs := h.lease()
+	require.Len(t, subs, 1)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	_, err := h.exec.RunSubtask(ctx, h.task, subs[0], func(s dxf.Summary) {
+		if s.RowCount >= 3000 {
+			cancel(dxf.ErrPaused)
+		}
+	})
+	require.ErrorIs(t, err, dxf.ErrPaused)
+	require.NoError(t, h.store.Release(t.Context(), subs[0].Lease()))
+	have := h.query("SELECT COUNT(*) FROM " + h.meta.Shadow)
+	require.Equal(t, "3000", have)
+	sum, err := h.run()
+	require.NoError(t, err)
+	require.EqualValues(t, 9000, sum.RowCount)
+	h.requireSame("t", h.meta.Shadow)
+}
+
+func TestForeignCheckpoint(t *testing.T) {
+	h := start(t, addIndex, nil, base, rows(10))
+	require.True(t, h.next())
+	s := h.lease()[0]
+	s.Checkpoint = []byte(`{"position": 7}`)
+	_, err := h.exec.RunSubtask(t.Context(), h.task, s, nil)
+	require.ErrorContains(t, err, "checkpoint")
+	require.False(t, h.exec.IsRetryableErr(err))
+}
+
+// TestZombie: an executor whose subtask was given to another node writes nothing.
+func TestZombie(t *testing.T) {
+	h := start(t, addIndex, nil, base, rows(5_000))
+	require.True(t, h.next())
+	s := h.lease()[0]
+	moved, err := h.store.Place(t.Context(), h.term, []dxf.Placement{{SubtaskID: s.ID, Epoch: s.Epoch, ExecID: "n2:4000"}})
+	require.NoError(t, err)
+	if moved == 0 { // it is live, so it has to be given back first
+		require.NoError(t, h.store.Release(t.Context(), s.Lease()))
+	}
+	_, err = h.exec.RunSubtask(t.Context(), h.task, s, nil)
+	require.ErrorIs(t, err, dxf.ErrLeaseLost)
+	require.False(t, h.exec.IsRetryableErr(err))
+	require.Equal(t, "0", h.query("SELECT COUNT(*) FROM "+h.meta.Shadow))
+}
+
+// TestLockedRow: a client sits on a row. The copy goes round it as far as it
+// can, says what it waits for, and goes on when the client does.
+func TestLockedRow(t *testing.T) {
+	h := start(t, addIndex, nil, base, rows(3_000))
+	require.True(t, h.next())
+	tx, err := h.db.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	_, err = tx.Exec("UPDATE t SET a = -1 WHERE id = 4500")
+	require.NoError(t, err)
+	_, err = tx.Exec("INSERT INTO t VALUES (1000000, 1, 'appended, not committed')")
+	require.NoError(t, err)
+	s := h.lease()[0]
+	var waited bool
+	sum, err := h.exec.RunSubtask(t.Context(), h.task, s, func(s dxf.Summary) {
+		if s.Waiting != "" && !waited {
+			waited = true
+			require.EqualValues(t, 1499, s.RowCount)
+			require.NoError(t, tx.Commit())
+		}
+	})
+	require.NoError(t, err)
+	require.True(t, waited)
+	require.GreaterOrEqual(t, sum.RowCount, int64(3000))
+	_, err = h.feed.Mark(t.Context(), 0, dxf.MarkSync)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { ok, _ := h.feed.Marked(t.Context(), 0, 1); return ok }, 5*time.Second, time.Millisecond)
+	h.requireSame("t", h.meta.Shadow)
+}
+
+func TestWriteSpeed(t *testing.T) {
+	h := start(t, addIndex, func(m *dxf.BackfillMeta) { m.MaxWriteSpeed = 200_000 }, base, rows(10_000), "ANALYZE TABLE t")
+	require.True(t, h.next())
+	begin := time.Now()
+	sum, err := h.run()
+	require.NoError(t, err)
+	require.EqualValues(t, 10_000, sum.RowCount)
+	bytes := h.query("SELECT AVG_ROW_LENGTH * 10000 FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 't'")
+	var n float64
+	fmt.Sscan(bytes, &n)
+	took := time.Since(begin).Seconds()
+	require.InDelta(t, n/200_000-1, took, 2.5, "%s bytes", bytes)
+	require.Greater(t, took, 1.0)
+}
+
+func TestDuplicate(t *testing.T) {
+	h := start(t, "ALTER TABLE t ADD UNIQUE ua (a)", nil, base, rows(3_000))
+	h.through(dxf.StepCopy)
+	require.True(t, h.next())
+	_, err := h.run()
+	var e *dxf.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, dxf.Error{Code: 1062, State: "23000", Class: "kv", Message: e.Message}, *e)
+	require.Regexp(t, `^Duplicate entry '\d+' for key 't\.ua'$`, e.Message)
+	require.False(t, h.exec.IsRetryableErr(err))
+	won, err := h.plan.OnDone(t.Context(), h.task)
+	require.NoError(t, err)
+	require.False(t, won)
+	h.requireClean()
+}
+
+// TestBuildRunsAgain: the second run finds the indexes and the feed in strict mode.
+func TestBuildRunsAgain(t *testing.T) {
+	h := start(t, addIndex, nil, base, rows(3_000))
+	h.through(dxf.StepCopy)
+	require.True(t, h.next())
+	s := h.lease()[0]
+	for range 2 {
+		_, err := h.exec.RunSubtask(t.Context(), h.task, s, nil)
+		require.NoError(t, err)
+	}
+	f, err := h.feed.Feed(t.Context(), 0)
+	require.NoError(t, err)
+	require.Equal(t, dxf.FeedStrict, f.Mode)
+}
+
+// TestRepair plants a missing, a changed and a stray row, and two that have
+// swapped a value.
+func TestRepair(t *testing.T) {
+	h := start(t, addIndex, nil, base, rows(30_000))
+	h.through(dxf.StepBuild)
+	shadow := table.Quote(h.meta.Shadow)
+	h.sql("DELETE FROM " + shadow + " WHERE id = 30")
+	h.sql("UPDATE " + shadow + " SET b = UPPER(b) WHERE id = 42000")
+	h.sql("INSERT INTO " + shadow + " VALUES (44444, 1, 'stray')")
+	h.sql("UPDATE " + shadow + " SET a = IF(id = 3300, 101, 100) WHERE id IN (3300, 3303)")
+	w := h.write(2, 90_000)
+	require.True(t, h.next())
+	sum, err := h.run()
+	require.NoError(t, err)
+	require.Positive(t, sum.Repaired)
+	require.LessOrEqual(t, sum.Repaired, int64(5), "the writers may have repaired some")
+	w.cancel()
+	w.wg.Wait()
+	require.Empty(t, w.errs)
+	id, err := h.feed.Mark(t.Context(), 0, dxf.MarkSync)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { ok, _ := h.feed.Marked(t.Context(), 0, id); return ok }, 5*time.Second, time.Millisecond)
+	h.requireSame("t", h.meta.Shadow)
+}
+
+func TestTooDifferent(t *testing.T) {
+	h := start(t, addIndex, nil, base, rows(5_000))
+	h.through(dxf.StepBuild)
+	h.sql("DELETE FROM " + table.Quote(h.meta.Shadow) + " WHERE id % 2 = 0")
+	require.True(t, h.next())
+	_, err := h.run()
+	require.ErrorContains(t, err, "differs from it in more than 1000 rows")
+	require.False(t, h.exec.IsRetryableErr(err))
+}
+
+// TestCutoverKilled kills the sessions of the cut-over, one after the other and
+// at all moments, while clients write. It comes to an end all the same.
+func TestCutoverKilled(t *testing.T) {
+	h := start(t, addIndex, nil, base, rows(2_000))
+	h.through(dxf.StepVerify)
+	h.feed.delay = 10 * time.Millisecond // something to aim at
+	w := h.write(3, 6_000)
+	require.True(t, h.next())
+	ctx, stop := context.WithCancel(t.Context())
+	killed := make(chan int)
+	go func() {
+		n := 0
+		defer func() { killed <- n }()
+		for i := 0; ctx.Err() == nil && n < 5; i++ {
+			lock := []string{table.LockName(h.meta.JobID), table.SwapLockName(h.meta.JobID)}[n%2]
+			var id *int64
+			// From the creation of the sentry on, and a little later each time.
+			if h.db.QueryRowContext(ctx, "SELECT IS_USED_LOCK(?) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?",
+				lock, h.schema, h.meta.Old).Scan(&id) != nil || id == nil {
+				continue
+			}
+			t := time.NewTimer(time.Duration(n) * 4 * time.Millisecond)
+			<-t.C
+			if _, err := h.db.ExecContext(ctx, fmt.Sprintf("KILL %d", *id)); err == nil {
+				n++
+			}
+		}
+	}()
+	_, err := h.run()
+	stop()
+	t.Logf("killed %d sessions", <-killed)
+	require.NoError(t, err)
+	w.stop()
+	won, err := h.plan.OnDone(t.Context(), h.task)
+	require.NoError(t, err)
+	require.True(t, won)
+	h.requireDone()
+}
+
+// TestCutoverWaits: an open transaction keeps the cut-over off, but not for
+// longer than a second at a time the other clients.
+func TestCutoverWaits(t *testing.T) {
+	h := start(t, addIndex, nil, base, rows(2_000))
+	h.through(dxf.StepVerify)
+	tx, err := h.db.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	_, err = tx.Exec("SELECT * FROM t LIMIT 1 FOR UPDATE")
+	require.NoError(t, err)
+	require.True(t, h.next())
+	s := h.lease()[0]
+	waits := 0
+	_, err = h.exec.RunSubtask(t.Context(), h.task, s, func(s dxf.Summary) {
+		if s.Waiting == "" {
+			return
+		}
+		require.Contains(t, s.Waiting, "cut-over waits for a lock on the table")
+		if waits++; waits == 2 {
+			require.NoError(t, tx.Commit())
+		}
+	})
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, waits, 1)
+	_, err = h.exec.RunSubtask(t.Context(), h.task, s, nil)
+	require.NoError(t, err, "the second run finds it done")
+}
+
+// TestStaleSeal: a seal that an earlier attempt left stops the feed before the
+// table is locked. It must not be taken for ours.
+func TestStaleSeal(t *testing.T) {
+	h := start(t, addIndex, nil, base, rows(2_000))
+	h.through(dxf.StepVerify)
+	_, err := h.feed.Mark(t.Context(), 0, dxf.MarkSeal)
+	require.NoError(t, err)
+	w := h.write(3, 6_000)
+	h.through(dxf.StepCutover)
+	w.stop()
+}
+
+// TestCancelDropsAll: whatever step a job has come to, nothing of it is left.
+func TestCancelDropsAll(t *testing.T) {
+	for _, step := range []dxf.Step{dxf.StepInit, dxf.StepCopy, dxf.StepBuild, dxf.StepVerify} {
+		h := start(t, addIndex, nil, base, rows(500))
+		before := h.query("SELECT COUNT(*) FROM t")
+		if step == dxf.StepInit {
+			_, err := h.plan.Plan(t.Context(), h.task, 1) // and died
+			require.NoError(t, err)
+			_, err = h.plan.Plan(t.Context(), h.task, 1) // the next owner
+			require.NoError(t, err)
+		} else {
+			h.through(step)
+		}
+		won, err := h.plan.OnDone(t.Context(), h.task)
+		require.NoError(t, err)
+		require.False(t, won)
+		h.requireClean()
+		require.Equal(t, before, h.query("SELECT COUNT(*) FROM t"))
+		_, err = h.store.Feed(t.Context(), h.meta.JobID)
+		require.ErrorIs(t, err, dxf.ErrNotFound)
+	}
+}

@@ -1,0 +1,485 @@
+package executor_test
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest"
+
+	"dxfproxy/dispatcher"
+	"dxfproxy/dxf"
+	"dxfproxy/executor"
+	"dxfproxy/mariadbd"
+	"dxfproxy/mariadbd/mariadbdtest"
+	"dxfproxy/store"
+	"dxfproxy/table"
+)
+
+var srv *mariadbd.Server
+
+func TestMain(m *testing.M) {
+	mariadbdtest.Main(m, &srv, "innodb-buffer-pool-size=512M", "innodb-log-file-size=256M", "max-connections=300")
+}
+
+const node = "n1:4000"
+
+// harness takes one job through its steps on a real store, with a changefeed
+// that is fed by triggers instead of the binlog.
+type harness struct {
+	*testing.T
+	db     *sql.DB
+	store  *store.DB
+	feed   *triggerFeed
+	plan   *dispatcher.Backfill
+	exec   *executor.Backfill
+	schema string
+	term   dxf.Term
+	task   dxf.Task
+	meta   dxf.BackfillMeta
+	log    *zap.Logger
+}
+
+// start makes the tables and submits a statement about table t.
+func start(t *testing.T, statement string, change func(*dxf.BackfillMeta), tables ...string) *harness {
+	t.Helper()
+	schema, db := mariadbdtest.Schema(t, srv)
+	for _, q := range tables {
+		_, err := db.ExecContext(t.Context(), q)
+		require.NoError(t, err, q)
+	}
+	st, err := store.Open(t.Context(), store.Config{DSN: srv.DSN(), Schema: "dxf_" + schema})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		_, err := db.Exec("DROP DATABASE dxf_" + schema)
+		require.NoError(t, err)
+		require.NoError(t, st.Close())
+	})
+	h := &harness{T: t, db: db, store: st, schema: schema, log: zaptest.NewLogger(t, zaptest.Level(zap.InfoLevel))}
+	h.feed = newTriggerFeed(h)
+	h.plan = dispatcher.NewBackfill(st.SQL(), st, h.log)
+	h.exec = executor.NewBackfill(st.SQL(), h.feed, h.log)
+
+	n := dxf.Node{ID: node, CPUCount: 4, UUID: "u"}
+	require.NoError(t, st.Register(t.Context(), n))
+	h.term, err = st.Campaign(t.Context(), n)
+	require.NoError(t, err)
+	info, err := table.Load(t.Context(), db, schema, "t")
+	require.NoError(t, err)
+	at := strings.Index(statement, " t ") + 1
+	meta := dxf.BackfillMeta{
+		Schema: schema, Table: "t", Statement: statement, TableAt: [2]int{at, at + 1}, CharsetClient: "utf8mb4",
+		SQLMode: "STRICT_TRANS_TABLES", Fingerprint: info.Fingerprint, Way: dxf.WayDistributed, Thread: 4, BatchSize: 256,
+	}
+	if change != nil {
+		change(&meta)
+	}
+	_, err = st.Submit(t.Context(), dxf.Job{Type: "add index", Schema: schema, Table: "t", State: dxf.JobQueueing, Query: statement},
+		dxf.Task{Type: dxf.Backfill, State: dxf.TaskPending, Step: dxf.StepInit, Priority: dxf.DefaultPriority, Concurrency: 4}, meta)
+	require.NoError(t, err)
+	h.reload()
+	return h
+}
+
+func (h *harness) reload() {
+	h.Helper()
+	tasks, err := h.store.Tasks(h.Context())
+	require.NoError(h, err)
+	require.Len(h, tasks, 1)
+	h.task = tasks[0]
+	h.meta = dxf.BackfillMeta{}
+	require.NoError(h, json.Unmarshal(h.task.Meta, &h.meta))
+}
+
+// next plans the step after the present one and writes it; false at the end.
+func (h *harness) next() bool {
+	h.Helper()
+	p, err := h.plan.Plan(h.Context(), h.task, 1)
+	require.NoError(h, err)
+	if p.Step == dxf.StepDone {
+		return false
+	}
+	for i := range p.Subtasks {
+		p.Subtasks[i].ExecID = node
+	}
+	a := dxf.Advance{Task: h.task, State: dxf.TaskRunning, Step: p.Step, Meta: p.Meta, Subtasks: p.Subtasks}
+	a.JobID, a.Job = h.plan.Job(h.task, a.State, a.Step, nil)
+	require.NoError(h, h.store.Advance(h.Context(), h.term, a))
+	h.reload()
+	if p.Step == dxf.StepCopy {
+		h.feed.begin(h.meta.Shadow)
+	}
+	return true
+}
+
+// lease takes the step's pending subtasks.
+func (h *harness) lease() []dxf.Subtask {
+	h.Helper()
+	subs, err := h.store.Subtasks(h.Context(), h.task.ID, h.task.Step)
+	require.NoError(h, err)
+	var leased []dxf.Subtask
+	for _, s := range subs {
+		if s.State == dxf.SubtaskPending {
+			s, err = h.store.Lease(h.Context(), s)
+			require.NoError(h, err)
+			leased = append(leased, s)
+		}
+	}
+	return leased
+}
+
+// run runs the step's pending subtasks, two at a time, and returns what they report together.
+func (h *harness) run() (dxf.Summary, error) {
+	h.Helper()
+	var (
+		total dxf.Summary
+		first error
+		mu    sync.Mutex
+		wg    sync.WaitGroup
+		slots = make(chan struct{}, 2)
+	)
+	for _, s := range h.lease() {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			sum, err := h.exec.RunSubtask(h.Context(), h.task, s, nil)
+			if err == nil {
+				err = h.store.Finish(context.WithoutCancel(h.Context()), s.Lease(), dxf.SubtaskSucceed, sum, nil)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			total.RowCount += sum.RowCount
+			total.Repaired += sum.Repaired
+			first = errors.Join(first, err)
+		}()
+	}
+	wg.Wait()
+	return total, first
+}
+
+// through takes the job to the end of a step.
+func (h *harness) through(step dxf.Step) (sum dxf.Summary) {
+	h.Helper()
+	for h.task.Step != step && h.next() {
+		begin := time.Now()
+		var err error
+		sum, err = h.run()
+		require.NoError(h, err)
+		h.Logf("%s: %d rows in %s", h.task.Step, sum.RowCount, time.Since(begin).Round(time.Millisecond))
+	}
+	require.Equal(h, step, h.task.Step)
+	return sum
+}
+
+func (h *harness) query(q string, args ...any) (s string) {
+	h.Helper()
+	require.NoError(h, h.db.QueryRowContext(h.Context(), q, args...).Scan(&s), q)
+	return s
+}
+
+func (h *harness) sql(q string, args ...any) {
+	h.Helper()
+	_, err := h.db.ExecContext(h.Context(), q, args...)
+	require.NoError(h, err, q)
+}
+
+// requireSame compares two tables by CHECKSUM TABLE.
+func (h *harness) requireSame(a, b string) {
+	h.Helper()
+	sum := func(name string) string {
+		var ignored, s string
+		require.NoError(h, h.db.QueryRowContext(h.Context(), "CHECKSUM TABLE "+name).Scan(&ignored, &s))
+		return s
+	}
+	require.Equal(h, h.query("SELECT COUNT(*) FROM "+a), h.query("SELECT COUNT(*) FROM "+b))
+	require.Equal(h, sum(a), sum(b), "%s and %s differ", a, b)
+}
+
+const base = "CREATE TABLE t (id BIGINT NOT NULL AUTO_INCREMENT, a INT NOT NULL, b VARCHAR(40), PRIMARY KEY (id), KEY ka (a))"
+
+func rows(n int) string {
+	return fmt.Sprintf("INSERT INTO t SELECT seq * 3, seq %% 1000, MD5(seq) FROM seq_1_to_%d", n)
+}
+
+// writers change table t until stopped and count what they were told.
+type writers struct {
+	h        *harness
+	cancel   context.CancelFunc
+	wg       sync.WaitGroup
+	mu       sync.Mutex
+	inserted map[int64]string // rows acknowledged
+	errs     []error
+	slowest  time.Duration
+	done     int
+}
+
+func (h *harness) write(n int, keys int64) *writers {
+	ctx, cancel := context.WithCancel(h.Context())
+	w := &writers{h: h, cancel: cancel, inserted: map[int64]string{}}
+	for i := range n {
+		w.wg.Add(1)
+		go func() {
+			defer w.wg.Done()
+			rnd := rand.New(rand.NewPCG(7, uint64(i)))
+			for ctx.Err() == nil {
+				if err := w.one(ctx, rnd, keys); err != nil && ctx.Err() == nil {
+					w.mu.Lock()
+					w.errs = append(w.errs, err)
+					w.mu.Unlock()
+				}
+			}
+		}()
+	}
+	h.Cleanup(func() { w.cancel(); w.wg.Wait() })
+	return w
+}
+
+// one is a transaction of a few changes, in key order, so that writers alone
+// never deadlock.
+func (w *writers) one(ctx context.Context, rnd *rand.Rand, keys int64) error {
+	start := time.Now()
+	tx, err := w.h.db.BeginTx(context.WithoutCancel(ctx), nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if _, err := tx.Exec("SET STATEMENT max_statement_time = 0 FOR SELECT 1"); err != nil {
+		return err
+	}
+	low := rnd.Int64N(max(keys-30, 1))
+	mark := fmt.Sprint(rnd.Uint64())
+	for _, q := range []string{
+		fmt.Sprintf("UPDATE t SET a = a + 1, b = '%s' WHERE id = %d", mark, low),
+		fmt.Sprintf("DELETE FROM t WHERE id = %d", low+5),
+		fmt.Sprintf("UPDATE t SET a = a - 1 WHERE id BETWEEN %d AND %d", low+7, low+20),
+	} {
+		if _, err := tx.Exec(q); err != nil {
+			return err
+		}
+	}
+	res, err := tx.Exec("INSERT INTO t (a, b) VALUES (1, '" + mark + "')")
+	if err != nil {
+		return err
+	}
+	id, err := res.LastInsertId()
+	if err != nil {
+		return err
+	}
+	if rnd.IntN(10) == 0 { // somebody who thinks before the commit
+		t := time.NewTimer(20 * time.Millisecond)
+		<-t.C
+	}
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.inserted[id] = mark
+	w.slowest = max(w.slowest, time.Since(start))
+	w.done++
+	return nil
+}
+
+// stop ends the writers and demands that none had an error and all that was
+// acknowledged is there.
+func (w *writers) stop() {
+	w.h.Helper()
+	w.cancel()
+	w.wg.Wait()
+	w.h.Logf("writers: %d transactions, slowest %s, %d errors", w.done, w.slowest.Round(time.Millisecond), len(w.errs))
+	require.Empty(w.h, w.errs)
+	require.NotZero(w.h, w.done)
+	have := map[int64]string{}
+	rows, err := w.h.db.Query("SELECT id, b FROM t")
+	require.NoError(w.h, err)
+	defer rows.Close()
+	for rows.Next() {
+		var id int64
+		var b sql.NullString
+		require.NoError(w.h, rows.Scan(&id, &b))
+		have[id] = b.String
+	}
+	require.NoError(w.h, rows.Err())
+	lost := 0
+	for id := range w.inserted {
+		if _, ok := have[id]; !ok {
+			lost++
+		}
+	}
+	require.Zero(w.h, lost, "acknowledged inserts are missing")
+}
+
+// triggerFeed is a changefeed for tests: triggers write every change into a log
+// table, and an applier copies it to the shadow, late. It has the modes and
+// markers of the real one.
+type triggerFeed struct {
+	*store.DB
+	h      *harness
+	shadow string
+	delay  time.Duration
+
+	mu      sync.Mutex
+	mode    dxf.FeedMode
+	failure *dxf.Error
+	kinds   []dxf.MarkerKind // by id - 1
+	acked   int
+	stop    context.CancelFunc
+	ended   chan struct{}
+}
+
+func newTriggerFeed(h *harness) *triggerFeed {
+	return &triggerFeed{DB: h.store, h: h, mode: dxf.FeedMerge}
+}
+
+func (f *triggerFeed) begin(shadow string) {
+	f.shadow = shadow
+	for _, q := range []string{
+		"CREATE TABLE log (n BIGINT AUTO_INCREMENT PRIMARY KEY, op CHAR(1), id BIGINT, a INT, b VARCHAR(40))",
+		"CREATE TRIGGER ti AFTER INSERT ON t FOR EACH ROW INSERT INTO log (op, id, a, b) VALUES ('w', NEW.id, NEW.a, NEW.b)",
+		"CREATE TRIGGER tu AFTER UPDATE ON t FOR EACH ROW INSERT INTO log (op, id, a, b) VALUES ('w', NEW.id, NEW.a, NEW.b)",
+		"CREATE TRIGGER td AFTER DELETE ON t FOR EACH ROW INSERT INTO log (op, id) VALUES ('d', OLD.id)",
+	} {
+		f.h.sql(q)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	f.stop, f.ended = cancel, make(chan struct{})
+	go f.run(ctx)
+	f.h.Cleanup(func() { cancel(); <-f.ended })
+}
+
+func (f *triggerFeed) run(ctx context.Context) {
+	defer close(f.ended)
+	for ctx.Err() == nil {
+		f.mu.Lock()
+		mode, known := f.mode, len(f.kinds)
+		f.mu.Unlock()
+		if mode == dxf.FeedMerge || mode == dxf.FeedStrict {
+			err := f.apply(ctx)
+			var e *mysql.MySQLError
+			switch {
+			case errors.As(err, &e) && e.Number == 1062:
+				f.mu.Lock()
+				f.mode, f.failure = dxf.FeedFailed, &dxf.Error{Code: 1062, State: "23000", Message: e.Message}
+				f.mu.Unlock()
+			case err == nil:
+				f.ack(known)
+			}
+		}
+		t := time.NewTimer(max(f.delay, time.Millisecond))
+		<-t.C
+	}
+}
+
+// ack acknowledges the markers that were there before the last look at the log.
+func (f *triggerFeed) ack(known int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for f.acked < known {
+		f.acked++
+		switch f.kinds[f.acked-1] {
+		case dxf.MarkPause:
+			f.mode = dxf.FeedPaused
+			return
+		case dxf.MarkSeal:
+			f.mode = dxf.FeedSealed
+			return
+		}
+	}
+}
+
+func (f *triggerFeed) apply(ctx context.Context) error {
+	tx, err := f.h.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	rows, err := tx.QueryContext(ctx, "SELECT n, op, id FROM log ORDER BY n")
+	if err != nil {
+		return err
+	}
+	last := map[int64]int64{}
+	op := map[int64]string{}
+	var all []int64
+	for rows.Next() {
+		var n, id int64
+		var o string
+		if err := rows.Scan(&n, &o, &id); err != nil {
+			return err
+		}
+		last[id], op[id] = n, o
+		all = append(all, n)
+	}
+	if err := rows.Err(); err != nil || len(all) == 0 {
+		return err
+	}
+	for id := range last {
+		if _, err := tx.ExecContext(ctx, fmt.Sprintf("DELETE FROM %s WHERE id = %d", table.Quote(f.shadow), id)); err != nil {
+			return err
+		}
+	}
+	for id, n := range last {
+		if op[id] == "d" {
+			continue
+		}
+		q := fmt.Sprintf("INSERT INTO %s (id, a, b) SELECT id, a, b FROM log WHERE n = %d", table.Quote(f.shadow), n)
+		if _, err := tx.ExecContext(ctx, q); err != nil {
+			return err
+		}
+	}
+	for _, n := range all {
+		if _, err := tx.ExecContext(ctx, fmt.Sprintf("DELETE FROM log WHERE n = %d", n)); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
+
+func (f *triggerFeed) Feed(context.Context, int64) (dxf.Feed, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return dxf.Feed{Mode: f.mode, Error: f.failure}, nil
+}
+
+func (f *triggerFeed) SetFeedMode(ctx context.Context, l dxf.Lease, _ int64, from, to dxf.FeedMode) error {
+	if err := f.CheckLease(ctx, l); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch f.mode {
+	case from, to:
+		f.mode = to
+		return nil
+	case dxf.FeedFailed:
+		return f.failure
+	}
+	return fmt.Errorf("feed is %s, not %s", f.mode, from)
+}
+
+func (f *triggerFeed) Mark(_ context.Context, _ int64, kind dxf.MarkerKind) (int64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.kinds = append(f.kinds, kind)
+	return int64(len(f.kinds)), nil
+}
+
+func (f *triggerFeed) Marked(_ context.Context, _, id int64) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.failure != nil {
+		return false, f.failure
+	}
+	return int(id) <= f.acked, nil
+}
