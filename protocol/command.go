@@ -32,12 +32,25 @@ const (
 	respOne     responseKind = iota // one OK, EOF or ERR; the shape of every command we do not know
 	respNone                        // nothing
 	respQuery                       // OK, ERR, LOCAL INFILE dialog or result sets
+	respCursor                      // the same to an execution that asked for a cursor
 	respPrepare                     // COM_STMT_PREPARE_OK and its definitions
 	respRows                        // rows or definitions up to an end packet, no count in front
 	respString                      // one packet without a header byte
 	respAuth                        // an authentication exchange
 	respStream                      // packets without end: a tunnel
 )
+
+// cursorFlags are those of COM_STMT_EXECUTE that ask for a cursor.
+const cursorFlags = 0x07
+
+// executeKind is the kind of the response to a COM_STMT_EXECUTE with the given
+// flags.
+func executeKind(flags byte) responseKind {
+	if flags&cursorFlags != 0 {
+		return respCursor
+	}
+	return respQuery
+}
 
 // responses has the kind of every command byte.
 var responses = func() (t [256]responseKind) {

@@ -149,7 +149,7 @@ func (c *rawClient) prepare(sql string) uint32 {
 func (c *rawClient) execute(id uint32, flags byte) ([]rawPacket, *scanner) {
 	c.t.Helper()
 	c.sendExecute(id, flags)
-	return c.response(respQuery)
+	return c.response(executeKind(flags))
 }
 
 func (c *rawClient) sendExecute(id uint32, flags byte) {

@@ -38,6 +38,7 @@ type scanner struct {
 	shift byte // added to the sequence number of every packet passed
 
 	state   scanState
+	cursor  bool  // a cursor was asked for
 	last    bool  // no result may follow the rows, whatever the flags say
 	pending event // what the end of the current packet means
 	inside  bool  // between the start of a packet and its end
@@ -64,9 +65,9 @@ func (s *scanner) reset(kind responseKind) {
 	s.pending, s.inside, s.more, s.left, s.ncarry = evMore, false, false, 0, 0
 	s.defs, s.params, s.columns, s.shift = 0, 0, 0, 0
 	s.Warnings, s.Failed, s.Code, s.StmtID, s.Params = 0, false, 0, 0, 0
-	s.last = false
+	s.last, s.cursor = false, kind == respCursor
 	switch kind {
-	case respQuery:
+	case respQuery, respCursor:
 		s.state = stFirst
 	case respPrepare:
 		s.state = stPrepare
@@ -211,9 +212,12 @@ func (s *scanner) start(length int, b []byte) error {
 		if err := s.eof(length, b); err != nil {
 			return err
 		}
-		// With an open cursor there are no rows here: COM_STMT_FETCH brings them.
-		if s.state = stRows; s.Status.Has(StatusCursorExists) {
-			s.endResult()
+		// With an open cursor there are no rows here: COM_STMT_FETCH brings
+		// them. The flag alone says little: cursors inside a procedure raise it
+		// for the results of a CALL.
+		s.state = stRows
+		if s.cursor && s.Status.Has(StatusCursorExists) && !s.Status.Has(StatusMoreResults) {
+			s.pending = evEnd
 		}
 
 	case stRows:

@@ -185,6 +185,9 @@ func (c *Conn) command() error {
 		if c.last != nil || len(c.stmts) > 0 {
 			return c.statement(cmd, n)
 		}
+		if cmd == comStmtExecute {
+			return c.relayExecute(n)
+		}
 	case comQuit:
 		if _, err := c.forward(); err != nil {
 			return err

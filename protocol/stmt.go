@@ -101,6 +101,9 @@ func (c *Conn) statement(cmd byte, n int) error {
 	if id == lastPreparedID {
 		p = c.last
 	}
+	if p == nil && cmd == comStmtExecute {
+		return c.relayExecute(n)
+	}
 	if p == nil {
 		return c.relay(responses[cmd])
 	}
@@ -122,6 +125,18 @@ func (c *Conn) statement(cmd byte, n int) error {
 	return c.localStatement(cmd)
 }
 
+// relayExecute relays a COM_STMT_EXECUTE nobody need be asked about.
+func (c *Conn) relayExecute(n int) error {
+	const flagsAt = headerSize + 5
+	if n <= 5 {
+		return c.relay(respQuery)
+	}
+	if err := c.need(flagsAt + 1); err != nil {
+		return err
+	}
+	return c.relay(executeKind(c.in[c.r+flagsAt]))
+}
+
 // execute asks the Handler about the execution of a prepared statement.
 func (c *Conn) execute(p *prepared, pkt []byte) error {
 	reply, err := c.handle(Statement{SQL: p.sql, Status: c.Status()})
@@ -137,7 +152,11 @@ func (c *Conn) execute(p *prepared, pkt []byte) error {
 		if p.local {
 			return c.sendError(unsupportedPrepared)
 		}
-		return c.pass(pkt, respQuery, done)
+		kind := respQuery
+		if len(pkt) > headerSize+5 {
+			kind = executeKind(pkt[headerSize+5])
+		}
+		return c.pass(pkt, kind, done)
 	case OK:
 		return c.sendOK(r)
 	case *Error:

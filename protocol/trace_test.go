@@ -33,10 +33,8 @@ func (tr trace) String() string {
 	s := &scanner{caps: tr.caps}
 	for _, p := range tr.packets {
 		if p.fromClient {
-			if p.seq == 0 && len(p.payload) > 0 {
-				s.reset(responses[p.payload[0]])
-			} else if p.seq == 0 {
-				s.reset(respOne)
+			if p.seq == 0 {
+				s.reset(p.kind())
 			}
 			fmt.Fprintf(&b, "\nC %d %s\n", p.seq, describeRequest(p))
 		} else {
@@ -64,6 +62,17 @@ var commandNames = map[byte]string{
 	0x0d: "DEBUG", comPing: "PING", comStmtPrepare: "STMT_PREPARE", comStmtExecute: "STMT_EXECUTE",
 	comStmtSendLongData: "STMT_SEND_LONG_DATA", comStmtClose: "STMT_CLOSE", comStmtReset: "STMT_RESET",
 	comSetOption: "SET_OPTION", comStmtFetch: "STMT_FETCH", comResetConnection: "RESET_CONNECTION", comStmtBulkExecute: "STMT_BULK_EXECUTE",
+}
+
+// kind is the kind of the response to a command.
+func (p rawPacket) kind() responseKind {
+	switch {
+	case len(p.payload) == 0:
+		return respOne
+	case p.payload[0] == comStmtExecute:
+		return executeKind(p.payload[5])
+	}
+	return responses[p.payload[0]]
 }
 
 func describeRequest(p rawPacket) string {
@@ -222,6 +231,16 @@ var conversations = []struct {
 		c.send(comStmtFetch, append(binary.LittleEndian.AppendUint32(nil, id), 2, 0, 0, 0)...)
 		c.response(respRows)
 	}},
+	{"procedure", func(c *rawClient) { // its own cursors raise the flag of the client's
+		c.must(`CREATE PROCEDURE p() BEGIN
+			DECLARE x INT; DECLARE k CURSOR FOR SELECT seq FROM seq_1_to_2;
+			OPEN k; FETCH k INTO x; SELECT x; FETCH k INTO x; SELECT x; CLOSE k; END`)
+		c.must("CALL p()")
+		id := c.prepare("CALL p()")
+		c.execute(id, 0)
+		c.execute(id, 1)
+		c.must("DROP PROCEDURE p")
+	}},
 	{"upload", func(c *rawClient) {
 		c.must("CREATE TABLE t (a INT, b VARCHAR(10)) ENGINE=InnoDB")
 		c.sendText(comQuery, "LOAD DATA LOCAL INFILE 'file.tsv' INTO TABLE t")
@@ -349,11 +368,7 @@ func (tr trace) turns() (turns []turn) {
 	for i, p := range tr.packets {
 		switch {
 		case p.fromClient && p.seq == 0:
-			kind := respOne
-			if len(p.payload) > 0 {
-				kind = responses[p.payload[0]]
-			}
-			turns = append(turns, turn{kind: kind, reset: true, want: evEnd})
+			turns = append(turns, turn{kind: p.kind(), reset: true, want: evEnd})
 		case p.fromClient && tr.packets[i-1].fromClient:
 		case p.fromClient:
 			turns[len(turns)-1].want = evUpload
