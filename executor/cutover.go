@@ -44,8 +44,12 @@ func (r *run) cutover(ctx context.Context) error {
 				!(lostConnection(err) || table.IsErr(err, errLockWait, errDeadlock, errTableExists, errInterrupted)) {
 				return err
 			}
-			why = "a session was lost"
 			r.log.Warn("cut-over attempt failed", zap.Int("attempt", attempt), zap.Error(err))
+			r.waiting("cut-over lost a session; tries again")
+			if err := sleep(ctx, 200*time.Millisecond); err != nil {
+				return err
+			}
+			continue
 		}
 		r.waiting("cut-over %s", why)
 		if err := sleep(ctx, backoff); err != nil {

@@ -184,7 +184,7 @@ func TestLockedRow(t *testing.T) {
 }
 
 func TestWriteSpeed(t *testing.T) {
-	h := start(t, addIndex, func(m *dxf.BackfillMeta) { m.MaxWriteSpeed = 200_000 }, base, rows(10_000), "ANALYZE TABLE t")
+	h := start(t, addIndex, func(m *dxf.BackfillMeta) { m.MaxWriteSpeed = 400_000 }, base, rows(10_000), "ANALYZE TABLE t")
 	require.True(t, h.next())
 	begin := time.Now()
 	sum, err := h.run()
@@ -194,7 +194,7 @@ func TestWriteSpeed(t *testing.T) {
 	var n float64
 	fmt.Sscan(bytes, &n)
 	took := time.Since(begin).Seconds()
-	require.InDelta(t, n/200_000-1, took, 2.5, "%s bytes", bytes)
+	require.InDelta(t, n/400_000-1, took, 2.5, "%s bytes", bytes)
 	require.Greater(t, took, 1.0)
 }
 
@@ -277,7 +277,7 @@ func TestCutoverKilled(t *testing.T) {
 	go func() {
 		n := 0
 		defer func() { killed <- n }()
-		for i := 0; ctx.Err() == nil && n < 5; i++ {
+		for i := 0; ctx.Err() == nil && n < 4; i++ {
 			lock := []string{table.LockName(h.meta.JobID), table.SwapLockName(h.meta.JobID)}[n%2]
 			var id *int64
 			// From the creation of the sentry on, and a little later each time.

@@ -44,9 +44,9 @@ type verifier struct {
 // verify compares the subtask's range, and repairs the shadow where it differs.
 //
 // Both sides are summed without locks, at once. A range under change differs
-// now and then because the shadow is behind; it is compared again after the
-// changefeed has caught up, then in halves, and what still differs is compared
-// while its rows are locked, which leaves no excuse.
+// now and then because the shadow is behind. It is narrowed down, compared again
+// after the changefeed has caught up, and what still differs is compared while
+// its rows are locked, which leaves no excuse.
 func (r *run) verify(ctx context.Context) error {
 	span, err := r.span()
 	if err != nil {
@@ -160,35 +160,58 @@ func (v *verifier) compare(ctx context.Context, r table.Range) (same bool, rows 
 	return a == b, a.Rows, err
 }
 
-// settle decides a range that differed: after catching up, else in halves,
-// else under lock.
-func (v *verifier) settle(ctx context.Context, r table.Range, rows int64) (int64, error) {
+// settle decides a range that differed. First the blocks that differ are found,
+// without waiting for anything; then the changefeed catches up, once for all of
+// them; what differs still is compared under lock.
+func (v *verifier) settle(ctx context.Context, r table.Range, rows int64) (total int64, err error) {
+	blocks, total, err := v.narrow(ctx, r, rows)
+	if err != nil || len(blocks) == 0 {
+		return total, err
+	}
 	if _, err := v.sync(ctx, 0); err != nil {
 		return 0, err
 	}
-	same, n, err := v.compare(ctx, r)
-	if err != nil || same {
-		return n, err
-	}
-	if rows <= verifyLocked {
-		return v.underLock(ctx, r)
-	}
-	var total int64
-	for all := false; !all; {
-		var head table.Range
-		if head, all, err = v.source.Cut(ctx, v.left, r, max(rows/2, 1)); err != nil {
-			return 0, err
-		}
-		if same, n, err = v.compare(ctx, head); err == nil && !same {
-			n, err = v.settle(ctx, head, rows/2)
+	for _, block := range blocks {
+		same, n, err := v.compare(ctx, block)
+		if err == nil && !same {
+			n, err = v.underLock(ctx, block)
 		}
 		if err != nil {
 			return 0, err
 		}
 		total += n
-		r = r.From(head.Upper)
 	}
 	return total, nil
+}
+
+// narrow halves a range that differs down to blocks small enough to be locked.
+// It returns those that differ, and the number of rows in the others.
+func (v *verifier) narrow(ctx context.Context, r table.Range, rows int64) (blocks []table.Range, equal int64, err error) {
+	if rows <= verifyLocked {
+		return []table.Range{r}, 0, nil
+	}
+	rows = max(rows/2, verifyLocked)
+	for all := false; !all; {
+		var head table.Range
+		if head, all, err = v.source.Cut(ctx, v.left, r, rows); err != nil {
+			return nil, 0, err
+		}
+		same, n, err := v.compare(ctx, head)
+		if err != nil {
+			return nil, 0, err
+		}
+		if same {
+			equal += n
+		} else {
+			more, n, err := v.narrow(ctx, head, rows)
+			if err != nil {
+				return nil, 0, err
+			}
+			blocks, equal = append(blocks, more...), equal+n
+		}
+		r = r.From(head.Upper)
+	}
+	return blocks, equal, nil
 }
 
 var errBehind = errors.New("the changefeed is behind")

@@ -1,0 +1,111 @@
+package executor_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"dxfproxy/dxf"
+)
+
+func viaNative(m *dxf.BackfillMeta) { m.Way = dxf.WayNative }
+
+func TestNative(t *testing.T) {
+	h := start(t, addIndex, viaNative, base, rows(3_000))
+	require.True(t, h.next())
+	require.Equal(t, dxf.StepNative, h.task.Step)
+	sum, err := h.run()
+	require.NoError(t, err)
+	require.EqualValues(t, 3000, sum.RowCount)
+	require.Equal(t, "2", h.query("SELECT COUNT(DISTINCT INDEX_NAME) FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 't' AND INDEX_NAME IN ('kb', 'ub')"))
+	require.False(t, h.next())
+}
+
+// TestNativeTwice: a successor finds the definition there and does nothing.
+func TestNativeTwice(t *testing.T) {
+	var target string
+	h := start(t, addIndex, viaNative, base, rows(3_000))
+	require.True(t, h.next())
+	s := h.lease()[0]
+	_, err := h.exec.RunSubtask(t.Context(), h.task, s, nil)
+	require.NoError(t, err)
+	var name string
+	require.NoError(t, h.db.QueryRow("SHOW CREATE TABLE t").Scan(&name, &target))
+	h.meta.Target = target
+	task := h.task
+	task.Meta = mustJSON(t, h.meta)
+	_, err = h.exec.RunSubtask(t.Context(), task, s, nil)
+	require.NoError(t, err)
+	task.Step = dxf.StepNative
+	won, err := h.plan.OnDone(t.Context(), task)
+	require.NoError(t, err)
+	require.True(t, won)
+}
+
+func TestNativeDuplicate(t *testing.T) {
+	h := start(t, "CREATE UNIQUE INDEX ua ON t (a)", viaNative, base, rows(3_000))
+	require.True(t, h.next())
+	_, err := h.run()
+	var e *dxf.Error
+	require.ErrorAs(t, err, &e)
+	require.Regexp(t, `^Duplicate entry '\d+' for key 't\.ua'$`, e.Message)
+}
+
+// TestNativeCancel cancels a statement that runs, and one that waits for a lock.
+func TestNativeCancel(t *testing.T) {
+	h := start(t, "ALTER TABLE t ADD INDEX kb (b), ALGORITHM=COPY", viaNative, base, rows(300_000))
+	require.True(t, h.next())
+	s := h.lease()[0]
+	for _, locked := range []bool{false, true} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		tx, err := h.db.BeginTx(t.Context(), nil)
+		require.NoError(t, err)
+		if locked {
+			_, err = tx.Exec("SELECT * FROM t LIMIT 1 FOR UPDATE")
+			require.NoError(t, err)
+		}
+		done := make(chan error, 1)
+		go func() {
+			_, err := h.exec.RunSubtask(ctx, h.task, s, nil)
+			done <- err
+		}()
+		want := "copy to tmp table"
+		if locked {
+			want = "Waiting for table metadata lock"
+		}
+		require.Eventually(t, func() bool {
+			return h.query("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE 'ALTER TABLE t ADD%' AND STATE = '"+want+"'") != "0"
+		}, 10*time.Second, time.Millisecond)
+		begin := time.Now()
+		cancel(dxf.ErrCancelled)
+		require.ErrorIs(t, <-done, dxf.ErrCancelled)
+		require.Less(t, time.Since(begin), 2*time.Second)
+		require.Equal(t, "0", h.query("SELECT COUNT(*) FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND INDEX_NAME = 'kb'"))
+		require.NoError(t, tx.Rollback())
+	}
+}
+
+// TestNativeWaits: an old transaction makes it give up and come again, and it
+// says who is in its way.
+func TestNativeWaits(t *testing.T) {
+	h := start(t, "ALTER TABLE t ADD INDEX kb (b)", viaNative, base, rows(100))
+	require.True(t, h.next())
+	tx, err := h.db.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	var id string
+	require.NoError(t, tx.QueryRow("SELECT CONNECTION_ID()").Scan(&id))
+	_, err = tx.Exec("UPDATE t SET a = 2 LIMIT 1")
+	require.NoError(t, err)
+	ended := false
+	_, err = h.exec.RunSubtask(t.Context(), h.task, h.lease()[0], func(s dxf.Summary) {
+		if s.Waiting != "" && !ended && time.Since(h.began) > 2*time.Second {
+			ended = true
+			require.Contains(t, s.Waiting, "connection "+id)
+			require.NoError(t, tx.Commit())
+		}
+	})
+	require.NoError(t, err)
+	require.True(t, ended)
+}
