@@ -303,6 +303,59 @@ func TestCutoverKilled(t *testing.T) {
 	h.requireDone()
 }
 
+// TestCutoverStages kills either session at each stage of the first attempt:
+// before the table is locked, before the feed is sealed, and when the rename
+// stands in the queue.
+func TestCutoverStages(t *testing.T) {
+	for _, c := range []struct {
+		stage string
+		count int
+	}{{"lease", 1}, {"seal", 1}, {"lease", 2}} {
+		for _, lock := range []func(int64) string{table.LockName, table.SwapLockName} {
+			h := start(t, addIndex, nil, base, rows(500))
+			h.through(dxf.StepVerify)
+			w := h.write(3, 1_500)
+			seen := map[string]int{}
+			h.feed.hook = func(stage string) {
+				if seen[stage]++; stage == c.stage && seen[stage] == c.count {
+					h.sql("KILL " + h.query("SELECT IS_USED_LOCK(?)", lock(h.meta.JobID)))
+				}
+			}
+			h.through(dxf.StepCutover)
+			w.stop()
+			won, err := h.plan.OnDone(t.Context(), h.task)
+			require.NoError(t, err)
+			require.True(t, won)
+			h.requireDone()
+		}
+	}
+}
+
+// TestCutoverZombie: the lease is lost while the table is locked. Nothing is
+// renamed, and the successor can go on.
+func TestCutoverZombie(t *testing.T) {
+	h := start(t, addIndex, nil, base, rows(500))
+	h.through(dxf.StepVerify)
+	require.True(t, h.next())
+	s := h.lease()[0]
+	n := 0
+	h.feed.hook = func(stage string) {
+		if stage == "lease" {
+			if n++; n == 2 {
+				require.NoError(t, h.store.Release(t.Context(), s.Lease()))
+			}
+		}
+	}
+	_, err := h.exec.RunSubtask(t.Context(), h.task, s, nil)
+	require.ErrorIs(t, err, dxf.ErrLeaseLost)
+	require.Equal(t, "1", h.query("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?", h.meta.Shadow))
+	_, err = h.run()
+	require.NoError(t, err)
+	_, err = h.plan.OnDone(t.Context(), h.task)
+	require.NoError(t, err)
+	h.requireDone()
+}
+
 // TestCutoverWaits: an open transaction keeps the cut-over off, but not for
 // longer than a second at a time the other clients.
 func TestCutoverWaits(t *testing.T) {

@@ -326,6 +326,7 @@ type triggerFeed struct {
 	h      *harness
 	shadow string
 	delay  time.Duration
+	hook   func(stage string) // called when the executor asks for a seal or checks its lease
 
 	mu      sync.Mutex
 	mode    dxf.FeedMode
@@ -454,7 +455,7 @@ func (f *triggerFeed) Feed(context.Context, int64) (dxf.Feed, error) {
 }
 
 func (f *triggerFeed) SetFeedMode(ctx context.Context, l dxf.Lease, _ int64, from, to dxf.FeedMode) error {
-	if err := f.CheckLease(ctx, l); err != nil {
+	if err := f.DB.CheckLease(ctx, l); err != nil {
 		return err
 	}
 	f.mu.Lock()
@@ -469,7 +470,17 @@ func (f *triggerFeed) SetFeedMode(ctx context.Context, l dxf.Lease, _ int64, fro
 	return fmt.Errorf("feed is %s, not %s", f.mode, from)
 }
 
+func (f *triggerFeed) CheckLease(ctx context.Context, l dxf.Lease) error {
+	if f.hook != nil {
+		f.hook("lease")
+	}
+	return f.DB.CheckLease(ctx, l)
+}
+
 func (f *triggerFeed) Mark(_ context.Context, _ int64, kind dxf.MarkerKind) (int64, error) {
+	if f.hook != nil && kind == dxf.MarkSeal {
+		f.hook("seal")
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.kinds = append(f.kinds, kind)
