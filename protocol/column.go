@@ -24,13 +24,17 @@ const (
 	collationBinary  = 63
 )
 
+// NoLength as a Column's Length announces 0, as TiDB does for the text of a
+// system variable.
+const NoLength = ^uint32(0)
+
 // Column is a column definition (ColumnDefinition41). Only Name is needed.
 type Column struct {
 	Schema, Table, OrgTable string
 	Name, OrgName           string
 	Type                    byte   // one of the constants above; 0 is TypeVarString
 	Charset                 uint16 // 0: utf8mb4 for text, binary for the rest
-	Length                  uint32 // 0: a usual one for the type
+	Length                  uint32 // 0: a usual one for the type; NoLength: none
 	Flags                   uint16
 	Decimals                uint8
 }
@@ -60,7 +64,10 @@ func (c *Column) append(dst []byte, caps Capability) []byte {
 			charset = collationUTF8MB4
 		}
 	}
-	if length == 0 {
+	switch length {
+	case NoLength:
+		length = 0
+	case 0:
 		length = 1024
 		if !c.text() {
 			length = 26 // digits of a microsecond DATETIME, more than any number has

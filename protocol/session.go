@@ -281,6 +281,10 @@ func (c *Conn) RemoteAddr() net.Addr { return c.client.RemoteAddr() }
 // Status is the status of the session after its last response.
 func (c *Conn) Status() StatusFlags { return c.scan.Status & sessionStatus }
 
+// StoreWarnings is how many warnings the store counted for the statement that
+// ended last.
+func (c *Conn) StoreWarnings() uint16 { return c.scan.Warnings }
+
 // InTransaction reports whether a transaction is open.
 func (c *Conn) InTransaction() bool { return c.scan.Status.Has(StatusInTrans) }
 

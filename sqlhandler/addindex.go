@@ -49,7 +49,7 @@ func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, te
 	if systemSchemas[strings.ToLower(schema)] || schema == h.schema {
 		return protocol.Forward{}, nil
 	}
-	kind, err := askTable(ctx, c, schema, st.Table.Name)
+	kind, err := askTable(ctx, c, schema, st.Table.Name, st.CreateIndex)
 	if err != nil {
 		return nil, err
 	}
@@ -180,37 +180,32 @@ const (
 	actionMultiChange   = 61
 )
 
-// addSubJobs turns a job of several changes into a multi-change: all added
+// addSubJobs turns a job of several changes into a multi-change. Several added
 // indexes are one sub-job, the last, since they are built together.
 func addSubJobs(j *dxf.Job, st Statement) {
-	var others []dxf.SubJob
-	indexes, primary := 0, 0
+	var subs []dxf.SubJob
+	add := func(typ string, reorg bool) {
+		subs = append(subs, dxf.SubJob{Type: typ, SchemaState: dxf.SchemaNone, State: dxf.JobQueueing, Reorg: reorg})
+	}
+	merge := len(st.Indexes()) > 1
+	changes := 0
 	for _, spec := range st.Specs {
-		switch spec.Kind {
-		case SpecAddIndex:
-			indexes++
-		case SpecAddPrimaryKey:
-			primary++
-		case SpecOption:
-		default:
-			others = append(others, dxf.SubJob{Type: spec.JobType(), SchemaState: dxf.SchemaNone, State: dxf.JobQueueing})
+		if spec.Kind == SpecOption {
+			continue
+		}
+		changes++
+		if spec.Kind != SpecAddIndex || !merge {
+			add(spec.JobType(), spec.Kind == SpecAddIndex || spec.Kind == SpecAddPrimaryKey)
 		}
 	}
-	add := func(typ string) {
-		others = append(others, dxf.SubJob{Type: typ, SchemaState: dxf.SchemaNone, State: dxf.JobQueueing, Reorg: true})
+	if merge {
+		add("add index", true)
 	}
-	if len(others) == 0 && indexes+primary <= 1 {
-		if primary == 1 {
-			j.Type, j.Action = "add primary key", actionAddPrimaryKey
-		}
+	if changes > 1 {
+		j.Type, j.Action, j.SubJobs = MultiChange, actionMultiChange, subs
 		return
 	}
-	if primary > 0 {
-		add("add primary key")
+	if subs[0].Type == "add primary key" {
+		j.Type, j.Action = "add primary key", actionAddPrimaryKey
 	}
-	if indexes > 0 {
-		add("add index")
-	}
-	j.Type, j.Action = MultiChange, actionMultiChange
-	j.SubJobs = others
 }

@@ -59,6 +59,9 @@ func (h *Handler) answer(ctx context.Context, c *protocol.Conn, stmt protocol.St
 		return nil, unsupported(text(st.Text))
 	case VirtualTables:
 		sql, _ := RewriteTables(stmt.SQL, m, h.schema)
+		if asksColumns(sql) {
+			return showColumns(ctx, c, sql)
+		}
 		return protocol.ForwardSQL{SQL: sql}, nil
 	}
 	return protocol.Forward{}, nil
@@ -143,12 +146,10 @@ func (h *Handler) remember(ctx context.Context, c *protocol.Conn, sql []byte, st
 		return protocol.Forward{}, nil
 	}
 	schema, name := st.Schema, ""
-	if st.Table.Name != "" {
-		schema, name = st.Table.Schema, st.Table.Name
-	} else if len(st.Tables) > 0 {
-		schema = st.Tables[0].Schema
+	if tables := resulting(st); len(tables) > 0 {
+		schema = tables[0].Schema
 		var names []string
-		for _, t := range st.Tables {
+		for _, t := range tables {
 			names = append(names, t.Name)
 		}
 		name = strings.Join(names, ",")
@@ -174,8 +175,8 @@ func (h *Handler) remember(ctx context.Context, c *protocol.Conn, sql []byte, st
 	}
 	began := time.Now().UTC()
 	return protocol.Forward{Done: func(ok bool) {
-		if !ok {
-			return
+		if !ok || st.Conditional && c.StoreWarnings() > 0 {
+			return // nothing was changed, and TiDB makes no job of nothing
 		}
 		j.CreateTime, j.StartTime, j.EndTime = began, began, time.Now().UTC()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -184,6 +185,20 @@ func (h *Handler) remember(ctx context.Context, c *protocol.Conn, sql []byte, st
 			h.log.Warn("a table change could not be written to the history", zap.String("type", j.Type), zap.Error(err))
 		}
 	}}, nil
+}
+
+// resulting lists the tables a change is told of: those it was made to, and
+// after a RENAME the new names, as TiDB does.
+func resulting(st Statement) []TableName {
+	switch {
+	case len(st.NewTables) > 0:
+		return st.NewTables
+	case len(st.Tables) > 0:
+		return st.Tables
+	case st.Table.Name != "":
+		return []TableName{st.Table}
+	}
+	return nil
 }
 
 // schemaStateAfter is what a finished job's SCHEMA_STATE says: what is gone is

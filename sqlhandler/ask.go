@@ -73,8 +73,14 @@ const (
 
 // askTable asks the client's session what a table is. It answers the store's
 // own error where the client may not see it or it is not there.
-func askTable(ctx context.Context, c *protocol.Conn, schema, table string) (tableKind, error) {
+func askTable(ctx context.Context, c *protocol.Conn, schema, table string, createIndex bool) (tableKind, error) {
 	rs, err := query(ctx, c, "SHOW CREATE TABLE %s.%s", quoteName(schema), quoteName(table))
+	if code(err) == 1142 {
+		// Who may not even see the table is told so in the words of the change.
+		if refused := mayAddIndex(ctx, c, schema, table, createIndex); refused != nil {
+			return notOurs, refused
+		}
+	}
 	if err != nil {
 		return notOurs, err
 	}

@@ -67,6 +67,7 @@ type Statement struct {
 	Wait                              int  // WAIT n and NOWAIT (0), in seconds; -1 if not given
 	IfExists                          bool // ALTER TABLE IF EXISTS
 	Ignore                            bool // ALTER IGNORE TABLE
+	Conditional                       bool // IF EXISTS or IF NOT EXISTS stands somewhere: the store may do nothing
 
 	// OtherDDL: TiDB's job type, "" if the statement makes no job there.
 	JobType   string
@@ -143,6 +144,7 @@ func Classify(text []byte, mode Mode) Statement {
 		st.Text = Span{toks[0].Start, toks[last].End}
 	}
 	p.statement(&st)
+	st.Conditional = p.conditional
 	if p.bad || st.Kind == Other {
 		st = Statement{Text: st.Text, Wait: -1}
 		if virtualVerb(p) && hasVirtual(src, mode) {
@@ -235,6 +237,8 @@ type reader struct {
 	toks []token
 	i    int
 	bad  bool
+
+	conditional bool // ifExists or ifNotExists took something
 }
 
 func (p *reader) peek() token { return p.toks[p.i] }
@@ -371,8 +375,14 @@ func (p *reader) integers() []int64 {
 }
 
 // ifExists takes IF EXISTS, ifNotExists IF NOT EXISTS.
-func (p *reader) ifExists() bool    { return p.words("IF", "EXISTS") }
-func (p *reader) ifNotExists() bool { return p.words("IF", "NOT", "EXISTS") }
+func (p *reader) ifExists() bool    { return p.condition("IF", "EXISTS") }
+func (p *reader) ifNotExists() bool { return p.condition("IF", "NOT", "EXISTS") }
+
+func (p *reader) condition(keywords ...string) bool {
+	found := p.words(keywords...)
+	p.conditional = p.conditional || found
+	return found
+}
 
 // group moves past a parenthesis and all it holds, if one is next.
 func (p *reader) group() bool {

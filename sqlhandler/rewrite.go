@@ -15,6 +15,7 @@ var virtualTables = map[string]map[string]bool{
 		"dist_framework_meta":             true,
 		"tidb_ddl_job":                    true,
 		"tidb_ddl_history":                true,
+		"tidb_ddl_reorg":                  true,
 		"tidb_import_jobs":                true,
 		"global_variables":                true,
 	},

@@ -40,8 +40,8 @@ func (h *Handler) set(ctx context.Context, c *protocol.Conn, s *session, sql []b
 		}
 	}
 	for _, n := range ours {
-		if n.v.Name == sysvars.ServiceScope && n.value != h.vars.instanceValue(n.v) {
-			ok.AffectedRows = 2 // TiDB shows the upsert of the node's row
+		if n.v.Name == sysvars.ServiceScope && h.vars.retype(n.given) {
+			ok.AffectedRows = 2 // TiDB shows the upsert of the node's row, which has the text as it was typed
 		}
 		if err := h.assign(ctx, s, n); err != nil {
 			return nil, err
@@ -56,7 +56,8 @@ type assignment struct {
 	scope     sysvars.Scope
 	form      sysvars.Form
 	value     string
-	isDefault bool // SET SESSION x = DEFAULT: the global value
+	given     string // value as it was typed
+	isDefault bool   // SET SESSION x = DEFAULT: the global value
 }
 
 func (h *Handler) check(ctx context.Context, c *protocol.Conn, sql []byte, a Assignment, ok *protocol.OK) (assignment, error) {
@@ -79,7 +80,11 @@ func (h *Handler) check(ctx context.Context, c *protocol.Conn, sql []byte, a Ass
 	if warning != nil {
 		ok.Warnings = append(ok.Warnings, protocol.Warning{Level: "Warning", Code: warning.Number, Message: warning.Message})
 	}
-	return assignment{v: a.Var, scope: scope, form: a.Form, value: value, isDefault: kind == sysvars.DefaultValue}, nil
+	given := text
+	if kind == sysvars.DefaultValue {
+		given = value
+	}
+	return assignment{v: a.Var, scope: scope, form: a.Form, value: value, given: given, isDefault: kind == sysvars.DefaultValue}, nil
 }
 
 func (h *Handler) assign(ctx context.Context, s *session, n assignment) error {

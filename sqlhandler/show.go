@@ -11,19 +11,20 @@ import (
 	"dxfproxy/protocol"
 )
 
-// jobColumns are the columns of ADMIN SHOW DDL JOBS, with TiDB's lengths.
+// jobColumns are the columns of ADMIN SHOW DDL JOBS, with TiDB's lengths and
+// flags: it calls a DATETIME unsigned too.
 var jobColumns = []protocol.Column{
-	{Name: "JOB_ID", Type: protocol.TypeLongLong, Length: 4},
+	{Name: "JOB_ID", Type: protocol.TypeLongLong, Length: 4, Flags: unsignedFlag},
 	{Name: "DB_NAME", Length: 256},
 	{Name: "TABLE_NAME", Length: 256},
 	{Name: "JOB_TYPE", Length: 256},
 	{Name: "SCHEMA_STATE", Length: 256},
-	{Name: "SCHEMA_ID", Type: protocol.TypeLongLong, Length: 4},
-	{Name: "TABLE_ID", Type: protocol.TypeLongLong, Length: 4},
-	{Name: "ROW_COUNT", Type: protocol.TypeLongLong, Length: 4},
-	{Name: "CREATE_TIME", Type: protocol.TypeDatetime, Length: 26, Decimals: 6},
-	{Name: "START_TIME", Type: protocol.TypeDatetime, Length: 26, Decimals: 6},
-	{Name: "END_TIME", Type: protocol.TypeDatetime, Length: 26, Decimals: 6},
+	{Name: "SCHEMA_ID", Type: protocol.TypeLongLong, Length: 4, Flags: unsignedFlag},
+	{Name: "TABLE_ID", Type: protocol.TypeLongLong, Length: 4, Flags: unsignedFlag},
+	{Name: "ROW_COUNT", Type: protocol.TypeLongLong, Length: 4, Flags: unsignedFlag},
+	{Name: "CREATE_TIME", Type: protocol.TypeDatetime, Length: 19, Decimals: 6, Flags: unsignedFlag},
+	{Name: "START_TIME", Type: protocol.TypeDatetime, Length: 19, Decimals: 6, Flags: unsignedFlag},
+	{Name: "END_TIME", Type: protocol.TypeDatetime, Length: 19, Decimals: 6, Flags: unsignedFlag},
 	{Name: "STATE", Length: 256},
 	{Name: "COMMENTS", Length: 262140},
 }
@@ -77,8 +78,7 @@ func askZone(ctx context.Context, c *protocol.Conn) (*time.Location, error) {
 // datetime is how DATETIME(6) is written.
 const datetime = "2006-01-02 15:04:05.000000"
 
-// jobRows are a job's rows: one, and one more for each change of several. The
-// comment of a row of several stands one row higher than it should, as TiDB's does.
+// jobRows are a job's rows: one, and one more for each change of several.
 func jobRows(j dxf.Job, zone *time.Location) [][]any {
 	at := func(t time.Time) any {
 		if t.IsZero() {
@@ -95,20 +95,30 @@ func jobRows(j dxf.Job, zone *time.Location) [][]any {
 	if len(j.SubJobs) == 0 {
 		return [][]any{row(j.Type, j.SchemaState, j.RowCount, j.State, j.Comments())}
 	}
-	comments := make([]string, 0, len(j.SubJobs)+1)
-	for _, s := range j.SubJobs {
-		text := ""
-		if s.Reorg {
-			text = j.Comments()
-		}
-		comments = append(comments, text)
+	// TiDB prints the comments one row too early: the first change's beside the
+	// parent, and beside the last change the parent's, which has none.
+	text := subJobComments(j)
+	first, others := text, make([]string, len(j.SubJobs))
+	for i := range others[:len(others)-1] {
+		others[i] = text
 	}
-	comments = append(comments, j.Comments())
-	rows := [][]any{row(j.Type, dxf.SchemaNone, j.RowCount, j.State, comments[0])}
+	if j.Waiting != "" && !j.State.Ended() {
+		first += ", " + j.Waiting
+	}
+	rows := [][]any{row(j.Type, dxf.SchemaNone, 0, j.State, first)}
 	for i, s := range j.SubJobs {
-		rows = append(rows, row(s.Type+" /* subjob */", s.SchemaState, s.RowCount, s.State, comments[i+1]))
+		rows = append(rows, row(s.Type+" /* subjob */", s.SchemaState, s.RowCount, s.State, others[i]))
 	}
 	return rows
+}
+
+// subJobComments is COMMENTS of one change of several: how it runs, and none of
+// the settings.
+func subJobComments(j dxf.Job) string {
+	if j.Reorg == nil {
+		return ""
+	}
+	return dxf.Job{Reorg: &dxf.Reorg{Ingest: j.Reorg.Ingest, Dist: j.Reorg.Dist, Thread: 4, BatchSize: 256}}.Comments()
 }
 
 // filter lets the client's session evaluate an expression over rows: they
@@ -158,7 +168,7 @@ func literal(col protocol.Column, v any) string {
 }
 
 var ddlColumns = []protocol.Column{
-	{Name: "SCHEMA_VER", Type: protocol.TypeLongLong, Length: 4},
+	{Name: "SCHEMA_VER", Type: protocol.TypeLongLong, Length: 4, Flags: unsignedFlag},
 	{Name: "OWNER_ID", Length: 256},
 	{Name: "OWNER_ADDRESS", Length: 128},
 	{Name: "RUNNING_JOBS", Length: 1024},

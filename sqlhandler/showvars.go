@@ -38,6 +38,9 @@ const unsignedFlag = 32
 func columnOf(vc VarColumn) protocol.Column {
 	m := vc.Var.Column()
 	col := protocol.Column{Name: vc.Label, Length: m.Length}
+	if m.Length == 0 {
+		col.Length = protocol.NoLength
+	}
 	switch m.Type {
 	case sysvars.BigInt:
 		col.Type = protocol.TypeLongLong
@@ -105,9 +108,26 @@ func (h *Handler) showVariables(ctx context.Context, c *protocol.Conn, s *sessio
 	if err != nil {
 		return nil, err
 	}
+	if len(rs.Rows) == 0 && !st.Where.Has() {
+		announce(rs.Columns, rows)
+	}
 	rs.Rows = append(rs.Rows, rows...)
 	sort.SliceStable(rs.Rows, func(i, j int) bool { return field(rs, i, 0) < field(rs, j, 0) })
 	return rs, nil
+}
+
+// announce gives the columns of a result with rows of ours alone the lengths
+// TiDB gives them.
+func announce(cols []protocol.Column, rows [][]any) {
+	for i := range cols {
+		longest := 0
+		for _, r := range rows {
+			if s, ok := r[i].(string); ok {
+				longest = max(longest, len(s))
+			}
+		}
+		cols[i].Length = sysvars.ShowWidth(longest)
+	}
 }
 
 // ourVariables are the rows of ours that the statement asks for.

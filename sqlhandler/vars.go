@@ -28,10 +28,11 @@ type globals struct {
 
 	mu       sync.Mutex
 	instance map[string]string
+	typed    string // tidb_service_scope as it was typed last
 }
 
 func newGlobals(jobs Jobs, role string) *globals {
-	g := &globals{jobs: jobs, instance: map[string]string{sysvars.ServiceScope: strings.ToLower(role)}}
+	g := &globals{jobs: jobs, instance: map[string]string{sysvars.ServiceScope: strings.ToLower(role)}, typed: role}
 	g.known.Store(&map[string]string{})
 	return g
 }
@@ -81,6 +82,15 @@ func (g *globals) setInstance(name, value string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.instance[name] = value
+}
+
+// retype remembers the service scope as typed, and says whether that is news.
+func (g *globals) retype(text string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	news := g.typed != text
+	g.typed = text
+	return news
 }
 
 func valueIn(m map[string]string, v *sysvars.Var) string {
