@@ -1,0 +1,207 @@
+package dispatcher_test
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"dxfproxy/dispatcher"
+	"dxfproxy/dxf"
+	"dxfproxy/mariadbd/mariadbdtest"
+	"dxfproxy/table"
+)
+
+// feeds remembers what the extension did to the changefeed.
+type feeds struct {
+	started, dropped []dxf.Feed
+	subtasks         []dxf.Subtask
+}
+
+func (f *feeds) StartFeed(_ context.Context, _ *sql.Tx, feed dxf.Feed) error {
+	f.started = append(f.started, feed)
+	return nil
+}
+
+func (f *feeds) DropFeed(_ context.Context, _ *sql.Tx, id int64) error {
+	f.dropped = append(f.dropped, dxf.Feed{JobID: id})
+	return nil
+}
+
+func (f *feeds) Subtasks(context.Context, int64, dxf.Step) ([]dxf.Subtask, error) {
+	return f.subtasks, nil
+}
+
+func TestBackfillPlan(t *testing.T) {
+	srv := mariadbdtest.StartT(t)
+	const plain = "CREATE TABLE t (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, a INT, b INT, KEY ka (a))"
+	for name, c := range map[string]struct {
+		statement string
+		tables    []string
+		change    func(*dxf.BackfillMeta)
+		nodes     int
+		step      dxf.Step
+		subtasks  int
+		note      string
+		err       string
+	}{
+		"copied":    {tables: []string{plain, "INSERT INTO t (a) SELECT 1 FROM seq_1_to_25000", "ANALYZE TABLE t"}, nodes: 2, step: dxf.StepCopy, subtasks: 3},
+		"empty":     {tables: []string{plain}, nodes: 2, step: dxf.StepCopy, subtasks: 1},
+		"small":     {tables: []string{plain}, change: func(m *dxf.BackfillMeta) { m.NativeMaxSize = 64 << 20 }, step: dxf.StepNative, subtasks: 1},
+		"txn":       {tables: []string{plain}, change: func(m *dxf.BackfillMeta) { m.Way, m.NativeMaxSize = dxf.WayTxn, 64<<20 }, step: dxf.StepCopy, subtasks: 1},
+		"native":    {tables: []string{plain}, change: func(m *dxf.BackfillMeta) { m.Way = dxf.WayNative }, step: dxf.StepNative, subtasks: 1},
+		"instant":   {tables: []string{plain}, statement: "ALTER TABLE t RENAME INDEX ka TO kz", step: dxf.StepNative, subtasks: 1},
+		"no key":    {tables: []string{"CREATE TABLE t (a INT, b INT)"}, step: dxf.StepNative, subtasks: 1, note: "it has no primary key or NOT NULL unique key that rows can be copied by"},
+		"trigger":   {tables: []string{plain, "CREATE TRIGGER x AFTER INSERT ON t FOR EACH ROW SET @a = 1"}, step: dxf.StepNative, subtasks: 1, note: "it has trigger x"},
+		"column":    {tables: []string{plain}, statement: "ALTER TABLE t MODIFY a BIGINT, ADD INDEX kb (b)", step: dxf.StepNative, subtasks: 1, note: "column a is changed"},
+		"changed":   {tables: []string{plain}, change: func(m *dxf.BackfillMeta) { m.Fingerprint = "another" }, err: "Information schema is changed"},
+		"gone":      {tables: []string{plain}, change: func(m *dxf.BackfillMeta) { m.Table = "x" }, err: "doesn't exist"},
+		"statement": {tables: []string{plain}, statement: "ALTER TABLE t ADD INDEX ka (a)", err: "Duplicate key name"},
+		"in way":    {tables: []string{plain, "CREATE TABLE t__dxf7_new (a INT)", "INSERT INTO t__dxf7_new VALUES (1)"}, err: "in the way"},
+		"left over": {tables: []string{plain, "CREATE TABLE t__dxf7_new (a INT)"}, step: dxf.StepCopy, subtasks: 1},
+		"xa":        {tables: []string{plain, "XA START 'x'", "INSERT INTO t (a) VALUES (1)", "XA END 'x'", "XA PREPARE 'x'"}, step: dxf.StepNative, subtasks: 1, note: "an XA transaction stays prepared"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			schema, db := mariadbdtest.Schema(t, srv)
+			conn, err := db.Conn(t.Context())
+			require.NoError(t, err)
+			for _, q := range c.tables {
+				_, err := conn.ExecContext(t.Context(), q)
+				require.NoError(t, err, q)
+			}
+			info, err := table.Load(t.Context(), db, schema, "t")
+			require.NoError(t, err)
+			if c.statement == "" {
+				c.statement = "ALTER TABLE t ADD INDEX kb (b)"
+			}
+			at := strings.Index(c.statement, " t ") + 1
+			m := dxf.BackfillMeta{
+				JobID: 7, Schema: schema, Table: "t", Statement: c.statement, TableAt: [2]int{at, at + 1}, CharsetClient: "utf8mb4",
+				Fingerprint: info.Fingerprint, Way: dxf.WayDistributed,
+			}
+			if c.change != nil {
+				c.change(&m)
+			}
+			f := &feeds{}
+			b := dispatcher.NewBackfill(db, f, nil)
+			task := dxf.Task{ID: 1, Type: dxf.Backfill, Step: dxf.StepInit, Meta: encode(t, m)}
+			p, err := b.Plan(t.Context(), task, c.nodes)
+			if name == "xa" {
+				_, err := conn.ExecContext(t.Context(), "XA ROLLBACK 'x'")
+				require.NoError(t, err)
+			}
+			require.NoError(t, conn.Close())
+			if c.err != "" {
+				require.ErrorContains(t, err, c.err)
+				require.False(t, b.IsRetryableErr(err))
+			} else {
+				require.NoError(t, err)
+				require.Equal(t, c.step, p.Step)
+				require.Len(t, p.Subtasks, c.subtasks)
+				m = dxf.BackfillMeta{}
+				require.NoError(t, json.Unmarshal(p.Meta, &m))
+				if c.note == "" {
+					require.Nil(t, m.Note)
+				} else {
+					require.Contains(t, m.Note.Message, c.note)
+				}
+				require.Equal(t, c.step == dxf.StepCopy, len(f.started) == 1)
+				if c.step == dxf.StepCopy {
+					require.Equal(t, "t__dxf7_new", m.Shadow)
+					require.Equal(t, []string{"KEY `ka` (`a`)", "KEY `kb` (`b`)"}, m.Indexes)
+					require.NotZero(t, f.started[0].Pos)
+					task.Meta, task.Step = p.Meta, p.Step
+				}
+			}
+			if name == "in way" {
+				return
+			}
+			won, err := b.OnDone(t.Context(), task)
+			require.NoError(t, err)
+			require.False(t, won)
+			var n int
+			require.NoError(t, db.QueryRow("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME LIKE '%dxf%'", schema).Scan(&n))
+			require.Zero(t, n)
+			require.Len(t, f.dropped, 1)
+		})
+	}
+}
+
+// TestBackfillFrozenOwner: what a planner does it does on the session with the
+// job's lock; the next one waits until that session is gone.
+func TestBackfillFrozenOwner(t *testing.T) {
+	srv := mariadbdtest.StartT(t)
+	schema, db := mariadbdtest.Schema(t, srv)
+	_, err := db.ExecContext(t.Context(), "CREATE TABLE t (id INT PRIMARY KEY, a INT)")
+	require.NoError(t, err)
+	frozen, err := table.OpenSession(t.Context(), db)
+	require.NoError(t, err)
+	ok, err := frozen.Lock(t.Context(), table.LockName(7), 0, nil)
+	require.NoError(t, err)
+	require.True(t, ok)
+	b := dispatcher.NewBackfill(db, &feeds{}, nil)
+	task := dxf.Task{Type: dxf.Backfill, Step: dxf.StepInit, Meta: encode(t, dxf.BackfillMeta{
+		JobID: 7, Schema: schema, Table: "t", Statement: "ALTER TABLE t ADD INDEX (a)", TableAt: [2]int{12, 13}, Way: dxf.WayDistributed,
+	})}
+	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+	defer cancel()
+	_, err = b.Plan(ctx, task, 1)
+	require.Error(t, err)
+	require.NoError(t, frozen.Close())
+	p, err := b.Plan(t.Context(), task, 1)
+	require.NoError(t, err)
+	require.Equal(t, dxf.StepCopy, p.Step)
+}
+
+func TestBackfillJob(t *testing.T) {
+	b := dispatcher.NewBackfill(nil, nil, nil)
+	task := dxf.Task{Meta: encode(t, dxf.BackfillMeta{JobID: 7})}
+	for _, c := range []struct {
+		state  dxf.TaskState
+		step   dxf.Step
+		was    dxf.SchemaState
+		job    dxf.JobState
+		schema dxf.SchemaState
+	}{
+		{dxf.TaskPending, dxf.StepInit, "", dxf.JobQueueing, dxf.SchemaNone},
+		{dxf.TaskRunning, dxf.StepCopy, "", dxf.JobRunning, dxf.SchemaReorg},
+		{dxf.TaskRunning, dxf.StepNative, "", dxf.JobRunning, dxf.SchemaReorg},
+		{dxf.TaskPausing, dxf.StepCopy, dxf.SchemaReorg, dxf.JobPausing, dxf.SchemaReorg},
+		{dxf.TaskPaused, dxf.StepCopy, dxf.SchemaReorg, dxf.JobPaused, dxf.SchemaReorg},
+		{dxf.TaskResuming, dxf.StepCopy, dxf.SchemaReorg, dxf.JobRunning, dxf.SchemaReorg},
+		{dxf.TaskCancelling, dxf.StepBuild, dxf.SchemaReorg, dxf.JobCancelling, dxf.SchemaReorg},
+		{dxf.TaskReverting, dxf.StepBuild, dxf.SchemaReorg, dxf.JobRollingback, dxf.SchemaReorg},
+		{dxf.TaskReverted, dxf.StepBuild, dxf.SchemaReorg, dxf.JobRollbackDone, dxf.SchemaNone},
+		{dxf.TaskReverted, dxf.StepInit, dxf.SchemaNone, dxf.JobCancelled, dxf.SchemaNone},
+		{dxf.TaskSucceed, dxf.StepDone, dxf.SchemaReorg, dxf.JobSynced, dxf.SchemaPublic},
+	} {
+		id, change := b.Job(task, c.state, c.step, dxf.Errorf("why"))
+		require.EqualValues(t, 7, id)
+		j := dxf.Job{SchemaState: c.was}
+		change(&j)
+		require.Equal(t, c.job, j.State, "%s", c.state)
+		require.Equal(t, c.schema, j.SchemaState, "%s", c.state)
+		require.Equal(t, c.state == dxf.TaskSucceed, j.Error == nil)
+
+		multi := dxf.Job{RowCount: 5, SubJobs: []dxf.SubJob{{SchemaState: c.was, Reorg: true}, {SchemaState: c.was}}}
+		change(&multi)
+		require.Equal(t, dxf.SchemaNone, multi.SchemaState)
+		require.Equal(t, c.schema, multi.SubJobs[0].SchemaState)
+		require.EqualValues(t, 5, multi.SubJobs[0].RowCount)
+		require.Zero(t, multi.SubJobs[1].RowCount)
+		if c.job == dxf.JobSynced {
+			require.Equal(t, dxf.JobDone, multi.SubJobs[0].State)
+		}
+	}
+}
+
+func encode(t *testing.T, v any) []byte {
+	t.Helper()
+	text, err := json.Marshal(v)
+	require.NoError(t, err)
+	return text
+}
