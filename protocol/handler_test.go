@@ -337,3 +337,28 @@ func TestAPanicOfTheHandlerIsAnError(t *testing.T) {
 	require.EqualValues(t, errUnknown, s.Code)
 	c.must("SELECT 1")
 }
+
+// TestLongStatements shows the Handler texts that need a larger buffer, and none
+// that would need too large a one.
+func TestLongStatements(t *testing.T) {
+	var seen []byte
+	addr, _ := handling(t, func(_ context.Context, _ *Conn, stmt Statement) Reply {
+		seen = stmt.SQL
+		return OK{}
+	})
+	c := dialRaw(t, addr, capsPyMySQL)
+	for _, n := range []int{100, smallSize - 10, smallSize, blockSize - 10, blockSize, blockSize + 1, 300_000, maxCandidate - headerSize - 1} {
+		sql := append([]byte("TEST "), bytes.Repeat([]byte("x"), n-5)...)
+		seen = nil
+		c.send(comQuery, sql...)
+		_, s := c.response(respQuery)
+		require.False(t, s.Failed)
+		require.True(t, bytes.Equal(sql, seen), "%d bytes", n)
+	}
+	c.send(comQuery, append([]byte("TEST "), make([]byte, maxCandidate)...)...)
+	_, s := c.response(respQuery)
+	require.EqualValues(t, 1064, s.Code, "relayed")
+	for _, n := range []int{smallSize, blockSize, 300_000} { // and these do not match
+		c.must("SELECT 1 /* " + string(bytes.Repeat([]byte("x"), n)) + " */")
+	}
+}
