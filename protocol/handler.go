@@ -52,8 +52,9 @@ type Reply interface{ reply() }
 
 // Forward relays the statement as it came.
 type Forward struct {
-	// Done is called after the client has been sent the response; ok is false
-	// when that was an ERR, or never came. May be nil.
+	// Done is called after the client has been sent the response, on the
+	// session's goroutine; ok is false when that was an ERR, or never came. May
+	// be nil.
 	Done func(ok bool)
 }
 
