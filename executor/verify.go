@@ -17,7 +17,7 @@ import (
 
 const (
 	verifyTarget = time.Second
-	verifyStart  = 20_000
+	verifyStart  = 50_000
 	verifyCap    = 200_000
 	// verifyLocked is up to how many rows are compared with their locks held.
 	verifyLocked = 500
@@ -82,10 +82,17 @@ func (r *run) verify(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if last2, err := v.shadow.Last(ctx, v.right, span); err != nil {
+		rest := span
+		if last != nil {
+			rest = span.From(last)
+		}
+		// What only the shadow has up there must not go unseen.
+		stray, err := v.shadow.Last(ctx, v.right, rest)
+		if err != nil {
 			return err
-		} else if last == nil {
-			last = last2
+		}
+		if stray != nil {
+			last = stray
 		}
 		if last == nil {
 			v.at.All = true

@@ -35,7 +35,7 @@ func OpenSession(ctx context.Context, db *sql.DB, settings ...string) (*Session,
 	}
 	s := &Session{Conn: conn}
 	err = conn.QueryRowContext(ctx, "SELECT CONNECTION_ID()").Scan(&s.ID)
-	for _, set := range append([]string{baseSettings}, settings...) {
+	for _, set := range append([]string{baseSettings, "SET SESSION max_statement_time = 0"}, settings...) {
 		if err == nil {
 			if _, err = conn.ExecContext(ctx, set); IsErr(err, errUnknownVariable) {
 				err = nil

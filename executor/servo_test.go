@@ -1,0 +1,86 @@
+package executor
+
+import (
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/stretchr/testify/require"
+
+	"dxfproxy/dxf"
+)
+
+func TestServo(t *testing.T) {
+	s := servo{target: chunkTarget, cap: chunkCap, rows: chunkStart}
+	s.took(time.Millisecond)
+	require.EqualValues(t, chunkStart*growth, s.rows, "grows slowly")
+	for range 50 {
+		s.took(time.Millisecond)
+	}
+	require.EqualValues(t, chunkCap, s.rows)
+	s.took(10 * chunkTarget)
+	require.EqualValues(t, chunkCap/10, s.rows, "shrinks at once")
+	s.took(chunkTarget)
+	require.EqualValues(t, chunkCap/10, s.rows)
+	for range 20 {
+		s.collided()
+	}
+	require.EqualValues(t, 1, s.rows)
+	for range 7 {
+		s.took(time.Millisecond)
+	}
+	require.GreaterOrEqual(t, s.rows, int64(chunkCap/10), "comes back to its former size fast")
+}
+
+func TestLimiter(t *testing.T) {
+	var l limiter
+	now := time.Unix(1000, 0)
+	require.Zero(t, l.take(1000, 0, now), "no limit")
+	require.LessOrEqual(t, l.take(1000, 1000, now), time.Duration(0), "the bucket holds a second")
+	require.Equal(t, time.Second, l.take(1000, 1000, now))
+	require.Equal(t, time.Second, l.take(1000, 1000, now.Add(time.Second)))
+	require.LessOrEqual(t, l.take(1000, 1000, now.Add(time.Hour)), time.Duration(0))
+}
+
+func TestUnlike(t *testing.T) {
+	for _, c := range []struct {
+		a, b []uint64
+		want int64
+	}{
+		{nil, nil, 0},
+		{[]uint64{1, 2, 3}, []uint64{1, 2, 3}, 0},
+		{[]uint64{1, 2, 3}, []uint64{1, 3}, 1},
+		{[]uint64{1, 3}, []uint64{1, 2, 3}, 1},
+		{[]uint64{1, 2, 9}, []uint64{1, 3, 9}, 1},
+		{[]uint64{5, 5}, []uint64{5}, 1},
+		{nil, []uint64{1, 2}, 2},
+	} {
+		require.Equal(t, c.want, unlike(c.a, c.b), "%v %v", c.a, c.b)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	for message, want := range map[string]string{
+		"Duplicate entry 'x' for key 'ub'":             "Duplicate entry 'x' for key 't.ub'",
+		"Duplicate entry 'it's' for key 'PRIMARY'":     "Duplicate entry 'it's' for key 't.PRIMARY'",
+		"Duplicate entry 'x' for key 't__dxf7_new.ub'": "Duplicate entry 'x' for key 't.ub'",
+		"Duplicate entry 'a' for key 'b' for key 'c'":  "Duplicate entry 'a' for key 'b' for key 't.c'",
+		"Duplicate entry 'line\nline' for key 'ub'":    "Duplicate entry 'line\nline' for key 't.ub'",
+	} {
+		err := clientError(fmt.Errorf("build: %w", &mysql.MySQLError{Number: 1062, SQLState: [5]byte{'2', '3', '0', '0', '0'}, Message: message}), "t")
+		var e *dxf.Error
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, want, e.Message)
+		require.Equal(t, "23000", e.State)
+	}
+	b := &Backfill{}
+	for _, err := range []error{driver.ErrBadConn, mysql.ErrInvalidConn, &mysql.MySQLError{Number: 1205}, &mysql.MySQLError{Number: 1213}} {
+		require.True(t, b.IsRetryableErr(fmt.Errorf("x: %w", err)), "%v", err)
+	}
+	for _, err := range []error{nil, dxf.Errorf("x"), dxf.ErrLeaseLost, &mysql.MySQLError{Number: 1062}, &mysql.MySQLError{Number: 1146}, errors.New("x")} {
+		require.False(t, b.IsRetryableErr(err), "%v", err)
+	}
+}
