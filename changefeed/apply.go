@@ -1,0 +1,247 @@
+package changefeed
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"dxfproxy/dxf"
+	"dxfproxy/table"
+)
+
+// batchBytes is the size of a statement at which the next one begins.
+const batchBytes = 1 << 20
+
+// keysPerDelete bounds the predicates of one DELETE: the server's range optimizer
+// gives up on very long ones, and would then read the whole table.
+const keysPerDelete = 500
+
+// settings of the applier's session beside those of table.OpenSession. The server
+// itself ends a transaction of ours that stands still: when the node is frozen,
+// its locks on the shadow must not outlive its lease. Values come from a table
+// with the same constraints, so that they are not checked again. The last one
+// keeps MariaDB from turning long IN lists into joins.
+const settings = `SET SESSION foreign_key_checks = 0, SESSION check_constraint_checks = 0, SESSION idle_transaction_timeout = 10,
+	SESSION innodb_lock_wait_timeout = 5, SESSION in_predicate_conversion_threshold = 0`
+
+const readCommitted = `SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED`
+
+// A writer applies windows on one session.
+type writer struct {
+	session *table.Session
+	layout  *layout
+	store   Store
+	packet  int // max_allowed_packet
+}
+
+func openWriter(ctx context.Context, db *sql.DB, l *layout, store Store) (*writer, error) {
+	s, err := table.OpenSession(ctx, db, readCommitted, settings)
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{session: s, layout: l, store: store}
+	if err := s.QueryRowContext(ctx, "SELECT @@max_allowed_packet").Scan(&w.packet); err != nil {
+		_ = s.Close()
+		return nil, fmt.Errorf("read max_allowed_packet: %w", err)
+	}
+	return w, nil
+}
+
+func (w *writer) close() { _ = w.session.Close() }
+
+// apply writes a window in one transaction, and tries again when somebody else
+// (a copy executor, as a rule) holds a lock for too long.
+func (w *writer) apply(ctx context.Context, f dxf.Feed, win *window, c dxf.FeedCommit) error {
+	for try := 1; ; try++ {
+		err := w.once(ctx, f, win, c)
+		if !isLockConflict(err) || try == 20 {
+			return err
+		}
+		if !wait(ctx, time.Duration(try)*20*time.Millisecond) {
+			return ctx.Err()
+		}
+	}
+}
+
+func (w *writer) once(ctx context.Context, f dxf.Feed, win *window, c dxf.FeedCommit) error {
+	tx, err := w.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if err := w.write(ctx, tx, f, win); err != nil {
+		return err
+	}
+	return w.commit(ctx, tx, f, c)
+}
+
+func (w *writer) begin(ctx context.Context) (*sql.Tx, error) {
+	tx, err := w.session.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("begin a window: %w", err)
+	}
+	return tx, nil
+}
+
+func (w *writer) commit(ctx context.Context, tx *sql.Tx, f dxf.Feed, c dxf.FeedCommit) error {
+	if err := w.store.CommitFeed(ctx, tx, f, c); err != nil {
+		return fmt.Errorf("save the position of changefeed %d: %w", f.JobID, err)
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit a window: %w", err)
+	}
+	return nil
+}
+
+// write makes the changes of a window in the caller's transaction.
+func (w *writer) write(ctx context.Context, tx *sql.Tx, f dxf.Feed, win *window) error {
+	strict := f.Mode == dxf.FeedStrict
+	var gone, images []*fate
+	for _, k := range win.order {
+		switch {
+		case strict && k.existed, !strict && k.image == "":
+			gone = append(gone, k)
+		}
+		if k.image != "" {
+			images = append(images, k)
+		}
+	}
+	if err := w.remove(ctx, tx, f, gone, strict); err != nil {
+		return err
+	}
+	return w.insert(ctx, tx, f, images, strict)
+}
+
+// remove deletes rows by key. FORCE INDEX: the statistics of a table that is just
+// being filled are no guide.
+func (w *writer) remove(ctx context.Context, tx *sql.Tx, f dxf.Feed, gone []*fate, strict bool) error {
+	l := w.layout
+	head := "DELETE s FROM " + l.shadow + " AS s FORCE INDEX (" + table.Quote(l.key) + ") WHERE "
+	sep, tail := " OR ", ""
+	if len(l.by) == 1 {
+		head += "s." + table.Quote(l.by[0].name) + " IN ("
+		sep, tail = ",", ")"
+	}
+	key := func(k *fate) string { return k.key }
+	return w.batches(gone, keysPerDelete, head, sep, tail, key, func(sql string, batch []*fate) error {
+		res, err := tx.ExecContext(ctx, sql)
+		if err != nil {
+			return fmt.Errorf("delete changed rows of %s: %w", l.shadow, err)
+		}
+		if n, err := res.RowsAffected(); strict && (err != nil || n != int64(len(batch))) {
+			return w.diverged(ctx, tx, f, batch, n)
+		}
+		return nil
+	})
+}
+
+// insert writes the final images.
+func (w *writer) insert(ctx context.Context, tx *sql.Tx, f dxf.Feed, images []*fate, strict bool) error {
+	l := w.layout
+	head := "REPLACE INTO "
+	if strict {
+		head = "INSERT INTO "
+	}
+	head += l.shadow + " (" + l.columns + ") VALUES "
+	image := func(k *fate) string { return k.image }
+	return w.batches(images, 1<<30, head, ",", "", image, func(sql string, _ []*fate) error {
+		_, err := tx.ExecContext(ctx, sql)
+		var me *mysql.MySQLError
+		if strict && errors.As(err, &me) && me.Number == errDuplicate {
+			return w.duplicate(f, me)
+		}
+		if err != nil {
+			return fmt.Errorf("write changed rows of %s: %w", l.shadow, err)
+		}
+		return nil
+	})
+}
+
+// batches makes statements of about batchBytes. One row that is larger goes alone.
+func (w *writer) batches(all []*fate, limit int, head, sep, tail string, text func(*fate) string, do func(string, []*fate) error) error {
+	for len(all) > 0 {
+		n, size := 0, len(head)+len(tail)
+		for n < len(all) && n < limit {
+			more := len(text(all[n])) + len(sep)
+			if n > 0 && size+more > min(batchBytes, w.packet-1024) {
+				break
+			}
+			size += more
+			n++
+		}
+		if size > w.packet-1024 {
+			return dxf.Errorf("a row of %s needs a statement of %d bytes to be written; max_allowed_packet is %d: raise it and run the statement again",
+				w.layout.source.Quoted(), size, w.packet)
+		}
+		var b strings.Builder
+		b.Grow(size)
+		b.WriteString(head)
+		for i, k := range all[:n] {
+			if i > 0 {
+				b.WriteString(sep)
+			}
+			b.WriteString(text(k))
+		}
+		b.WriteString(tail)
+		if err := do(b.String(), all[:n]); err != nil {
+			return err
+		}
+		all = all[n:]
+	}
+	return nil
+}
+
+// diverged names a row that should have been there. n rows of the batch were.
+func (w *writer) diverged(ctx context.Context, tx *sql.Tx, f dxf.Feed, batch []*fate, n int64) error {
+	_ = tx.Rollback()
+	l := w.layout
+	for _, k := range batch {
+		where := k.key
+		if len(l.by) == 1 {
+			where = "s." + table.Quote(l.by[0].name) + "=" + k.key
+		}
+		var found int
+		err := w.session.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+l.shadow+" AS s WHERE "+where).Scan(&found)
+		if err != nil {
+			return fmt.Errorf("look for the row that is missing in %s: %w", l.shadow, err)
+		}
+		if found == 0 {
+			return dxf.Errorf("shadow %s has diverged from its table: the row with key %s is not there (job %d); the table itself is unharmed, run the statement again",
+				l.shadow, tuple(k.key), f.JobID)
+		}
+	}
+	return dxf.Errorf("shadow %s has diverged from its table: %d of %d rows were there, the first with key %s (job %d); the table itself is unharmed, run the statement again",
+		l.shadow, n, len(batch), tuple(batch[0].key), f.JobID)
+}
+
+// duplicate makes the client's error of error 1062: about the user's table, not
+// about the shadow that the server speaks of.
+func (w *writer) duplicate(f dxf.Feed, me *mysql.MySQLError) error {
+	value, key := duplicateOf(me.Message)
+	if key == w.layout.key {
+		return dxf.Errorf("shadow %s has diverged from its table: there is a row with key %s already (job %d); the table itself is unharmed, run the statement again",
+			w.layout.shadow, value, f.JobID)
+	}
+	return &dxf.Error{Code: errDuplicate, State: "23000", Class: "kv",
+		Message: fmt.Sprintf("Duplicate entry '%s' for key '%s.%s'", value, f.Table, key)}
+}
+
+// duplicateOf takes value and key out of "Duplicate entry 'v' for key 'k'"; MySQL
+// writes 'table.k'. The value may hold any text.
+func duplicateOf(message string) (value, key string) {
+	const before, between = "Duplicate entry '", "' for key '"
+	at := strings.LastIndex(message, between)
+	if !strings.HasPrefix(message, before) || at < len(before) {
+		return "?", "?"
+	}
+	value, key = message[len(before):at], strings.TrimSuffix(message[at+len(between):], "'")
+	if i := strings.LastIndexByte(key, '.'); i >= 0 {
+		key = key[i+1:]
+	}
+	return value, key
+}

@@ -1,0 +1,84 @@
+package changefeed
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	binlog "github.com/go-mysql-org/go-mysql/mysql"
+	"github.com/go-mysql-org/go-mysql/replication"
+	"github.com/go-sql-driver/mysql"
+
+	"dxfproxy/dxf"
+	"dxfproxy/table"
+)
+
+// Server error numbers (MariaDB manual, "MariaDB Error Codes").
+const (
+	errDuplicate   = 1062
+	errNoTable     = 1146
+	errLockTimeout = 1205
+	errDeadlock    = 1213
+	errBinlogRead  = 1236
+)
+
+func isLockConflict(err error) bool {
+	var me *mysql.MySQLError
+	return errors.As(err, &me) && (me.Number == errLockTimeout || me.Number == errDeadlock)
+}
+
+// fatal says whether a feed cannot go on after err, and how clients are told. What
+// is not listed here (lost connections above all) is tried again.
+func fatal(job int64, err error) *dxf.Error {
+	var de *dxf.Error
+	if errors.As(err, &de) {
+		return de
+	}
+	if errors.Is(err, table.ErrNoTable) {
+		return dxf.Errorf("changefeed of job %d: %v; run the statement again", job, err)
+	}
+	var be *binlog.MyError
+	if errors.As(err, &be) && be.Code == errBinlogRead && gone(be.Message) {
+		return dxf.Errorf("the binlog that job %d has to read is no longer on the server (%s): keep it longer (expire_logs_days, binlog_expire_logs_seconds, no PURGE while a job runs) and run the statement again",
+			job, be.Message)
+	}
+	var ee *replication.EventError
+	if errors.As(err, &ee) {
+		return dxf.Errorf("changefeed of job %d: a %s cannot be decoded: %s", job, ee.Header.EventType, ee.Err)
+	}
+	var me *mysql.MySQLError
+	if errors.As(err, &me) {
+		switch {
+		case me.Number == errNoTable,
+			strings.HasPrefix(string(me.SQLState[:]), "22"), // data exception
+			strings.HasPrefix(string(me.SQLState[:]), "23"), // constraint
+			strings.HasPrefix(string(me.SQLState[:]), "42"): // syntax or access
+			return &dxf.Error{Code: me.Number, State: string(me.SQLState[:]), Message: me.Message}
+		}
+	}
+	return nil
+}
+
+// gone tells the meanings of error 1236 apart: a missing or shorter file does not
+// come back, a reader that was replaced or a server that shuts down does.
+func gone(message string) bool {
+	for _, s := range []string{"first log file", "purged", "impossible position", "not find", "past the end", "end of file", "corrupt", "bogus data"} {
+		if strings.Contains(strings.ToLower(message), s) {
+			return true
+		}
+	}
+	return false
+}
+
+// wait sleeps, and says whether it was not interrupted.
+func wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

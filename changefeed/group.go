@@ -1,0 +1,410 @@
+package changefeed
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-mysql-org/go-mysql/replication"
+
+	"dxfproxy/dxf"
+)
+
+// A position is a place in the binlog between two transactions.
+type position struct {
+	file string
+	pos  uint32
+}
+
+func (p position) String() string { return fmt.Sprintf("%s:%d", p.file, p.pos) }
+
+// A marker is a row of changefeed_marker of our job.
+type marker struct {
+	id   int64
+	kind dxf.MarkerKind
+}
+
+// A group is what one binlog transaction means for the feed. A transaction that
+// is too large to be kept whole comes in several pieces, all but the last partial.
+type group struct {
+	changes []change
+	markers []marker
+	size    int64
+
+	partial bool // more of the same transaction follows
+	broken  bool // the pieces handed out before were rolled back
+	// end is where the transaction ends; safe is how far the position may go
+	// when everything up to end is applied: in front of the oldest undecided XA
+	// transaction, if there is one (undecided).
+	end, safe position
+	undecided bool
+
+	err error // instead of everything else: the stream is over
+}
+
+// grouper turns events into groups. It has no I/O: the reader feeds it.
+type grouper struct {
+	job    int64
+	layout *layout
+	names  names
+	meta   string // schema of the marker table
+	own    func(schema, table string) bool
+
+	piece int64 // size above which a transaction is handed out in pieces
+	limit int64 // of all rows of undecided XA transactions
+
+	file    string
+	last    position // end of the last group
+	foreign bool     // something else than our own bookkeeping was in the groups since emitted
+
+	// The group being read.
+	open       bool
+	standalone bool
+	cur        group
+	handed     int    // changes of it that were handed out in pieces
+	xid        string // of XA END
+	savepoints []savepoint
+	checked    map[uint64]*replication.TableMapEvent
+
+	prepared  map[string]prepared
+	order     []string // xids of prepared, oldest first
+	undecided int64    // size of prepared
+
+	emit func(group) error
+}
+
+type savepoint struct {
+	name    string
+	changes int
+	markers int
+}
+
+type prepared struct {
+	cur   group
+	start position
+}
+
+// MariaDB's GTID event flags. The library has no name for the last two.
+const (
+	flagStandalone = 1
+	flagPrepared   = 64
+)
+
+const (
+	eventIncident = 26 // LOG_EVENT type INCIDENT_EVENT
+	markerTable   = "changefeed_marker"
+)
+
+// wanted says whether rows of the table are to be decoded.
+func (g *grouper) wanted(t *replication.TableMapEvent) bool {
+	return g.isSource(t) || g.isMarker(t)
+}
+
+func (g *grouper) isSource(t *replication.TableMapEvent) bool {
+	return g.names.same(string(t.Table), g.names.table) && g.names.same(string(t.Schema), g.names.schema)
+}
+
+func (g *grouper) isMarker(t *replication.TableMapEvent) bool {
+	return string(t.Table) == markerTable && string(t.Schema) == g.meta
+}
+
+// event takes the next event of the stream. An error ends the feed when it is (or
+// wraps) a *dxf.Error, else the stream.
+func (g *grouper) event(e *replication.BinlogEvent) error {
+	switch ev := e.Event.(type) {
+	case *replication.RotateEvent:
+		// The one at the beginning of a stream is made up and only names the file.
+		g.file = string(ev.NextLogName)
+		if !g.open && e.Header.LogPos != 0 {
+			return g.passed(position{g.file, uint32(max(ev.Position, 4))})
+		}
+		return nil
+	case *replication.MariadbGTIDEvent:
+		g.begin(ev.Flags)
+		return nil
+	case *replication.TableMapEvent:
+		if !g.foreign && !g.own(string(ev.Schema), string(ev.Table)) {
+			g.foreign = true
+		}
+		return nil
+	case *replication.RowsEvent:
+		return g.rows(ev)
+	case *replication.QueryEvent:
+		return g.query(ev, e.Header.LogPos)
+	case *replication.XIDEvent:
+		return g.commit(e.Header.LogPos)
+	case *replication.BeginLoadQueryEvent, *replication.ExecuteLoadQueryEvent:
+		if bytes.Contains(e.RawData, []byte(g.names.table)) {
+			return g.fatal("LOAD DATA wrote to it in statement format")
+		}
+	}
+	switch e.Header.EventType {
+	case replication.XA_PREPARE_LOG_EVENT:
+		return g.prepare(e)
+	case eventIncident:
+		return dxf.Errorf("the binlog reports lost events after %s (incident event): row changes of %s may be missing; run the statement again", g.last, g.layout.source.Quoted())
+	}
+	return nil
+}
+
+func (g *grouper) begin(flags byte) {
+	g.open, g.standalone = true, flags&flagStandalone != 0
+	g.cur, g.handed, g.xid, g.savepoints = group{}, 0, "", g.savepoints[:0]
+	if flags&flagPrepared != 0 {
+		g.xid = "?" // told by XA END; until then: not to be handed out in pieces
+	}
+}
+
+func (g *grouper) rows(e *replication.RowsEvent) error {
+	if e.Table == nil || e.Rows == nil {
+		return nil
+	}
+	if g.isMarker(e.Table) {
+		return g.marks(e)
+	}
+	if !g.isSource(e.Table) {
+		return nil
+	}
+	if g.checked[e.TableID] != e.Table {
+		if err := g.layout.check(e.Table); err != nil {
+			return g.fatal(err.Error())
+		}
+		g.checked = map[uint64]*replication.TableMapEvent{e.TableID: e.Table}
+	}
+	n := len(g.cur.changes)
+	var err error
+	if g.cur.changes, err = g.layout.changes(g.cur.changes, e); err != nil {
+		var de *dxf.Error
+		if errors.As(err, &de) {
+			return err
+		}
+		return g.fatal("a row change cannot be read: " + err.Error())
+	}
+	for _, c := range g.cur.changes[n:] {
+		g.cur.size += c.size()
+	}
+	switch {
+	case g.xid != "":
+		if g.undecided+g.cur.size > g.limit {
+			return dxf.Errorf("prepared XA transactions hold more than %d MiB of changes of %s: commit them or roll them back, then run the statement again", g.limit>>20, g.layout.source.Quoted())
+		}
+	case g.cur.size >= g.piece:
+		piece := g.cur
+		piece.partial = true
+		g.handed += len(piece.changes)
+		g.cur = group{}
+		return g.send(piece)
+	}
+	return nil
+}
+
+// marks reads marker rows. Columns: id, job_id, kind, and whatever follows.
+func (g *grouper) marks(e *replication.RowsEvent) error {
+	if e.Type() != replication.EnumRowsEventTypeInsert {
+		return nil
+	}
+	number := integer(false, 64)
+	for _, row := range e.Rows {
+		if len(row) < 3 {
+			return fmt.Errorf("a marker with %d columns", len(row))
+		}
+		job, err := number(nil, row[1])
+		if err != nil || string(job) != fmt.Sprint(g.job) {
+			continue
+		}
+		m := marker{}
+		if b, err := number(nil, row[0]); err == nil {
+			_, _ = fmt.Sscan(string(b), &m.id)
+		}
+		switch k := row[2].(type) {
+		case string:
+			m.kind = dxf.MarkerKind(k)
+		case []byte:
+			m.kind = dxf.MarkerKind(k)
+		case int64: // ENUM('sync','pause','seal')
+			kinds := []dxf.MarkerKind{"", dxf.MarkSync, dxf.MarkPause, dxf.MarkSeal}
+			if k > 0 && int(k) < len(kinds) {
+				m.kind = kinds[k]
+			}
+		}
+		switch m.kind {
+		case dxf.MarkSync, dxf.MarkPause, dxf.MarkSeal:
+		default:
+			return fmt.Errorf("marker %d of unknown kind %v", m.id, row[2])
+		}
+		g.cur.markers = append(g.cur.markers, m)
+	}
+	return nil
+}
+
+func (g *grouper) query(e *replication.QueryEvent, pos uint32) error {
+	q := string(bytes.TrimSpace(e.Query[:min(len(e.Query), 2048)]))
+	switch {
+	case q == "BEGIN":
+		return nil
+	case q == "COMMIT":
+		return g.commit(pos)
+	case q == "ROLLBACK":
+		// Only rows of engines without transactions survive it, and ours is InnoDB.
+		return g.rollback(pos)
+	case strings.HasPrefix(q, "SAVEPOINT "):
+		g.savepoints = append(g.savepoints, savepoint{q[len("SAVEPOINT "):], g.handed + len(g.cur.changes), len(g.cur.markers)})
+		return nil
+	case strings.HasPrefix(q, "ROLLBACK TO "):
+		return g.rollbackTo(strings.TrimPrefix(q[len("ROLLBACK TO "):], "SAVEPOINT "))
+	case strings.HasPrefix(q, "XA END "):
+		g.xid = q[len("XA END "):]
+		return nil
+	case strings.HasPrefix(q, "XA COMMIT "):
+		return g.decide(q[len("XA COMMIT "):], true, pos)
+	case strings.HasPrefix(q, "XA ROLLBACK "):
+		return g.decide(q[len("XA ROLLBACK "):], false, pos)
+	}
+	g.foreign = true
+	switch g.names.judge(e.Schema, e.Query) {
+	case altered:
+		return g.fatal("this was executed: " + excerpt(q))
+	case written:
+		return g.fatal("a session with binlog_format other than ROW executed: " + excerpt(q))
+	}
+	if g.standalone {
+		return g.commit(pos)
+	}
+	return nil
+}
+
+// commit ends the group that is being read.
+func (g *grouper) commit(pos uint32) error {
+	cur := g.cur
+	g.cur, g.open = group{}, false
+	cur.end = position{g.file, pos}
+	if len(cur.changes) == 0 && len(cur.markers) == 0 && g.handed == 0 {
+		return g.passed(cur.end)
+	}
+	return g.finish(cur)
+}
+
+func (g *grouper) rollback(pos uint32) error {
+	broken := g.handed > 0
+	g.cur, g.open = group{}, false
+	if !broken {
+		return g.passed(position{g.file, pos})
+	}
+	return g.finish(group{broken: true, end: position{g.file, pos}})
+}
+
+func (g *grouper) rollbackTo(name string) error {
+	for i := len(g.savepoints) - 1; i >= 0; i-- {
+		s := g.savepoints[i]
+		if s.name != name {
+			continue
+		}
+		if s.changes < g.handed {
+			return dxf.Errorf("a transaction with more than %d MiB of changes of %s was rolled back to a savepoint, which cannot be followed; run the statement again", g.piece>>20, g.layout.source.Quoted())
+		}
+		for _, c := range g.cur.changes[s.changes-g.handed:] {
+			g.cur.size -= c.size()
+		}
+		g.cur.changes, g.cur.markers = g.cur.changes[:s.changes-g.handed], g.cur.markers[:s.markers]
+		g.savepoints = g.savepoints[:i+1]
+		return nil
+	}
+	if len(g.cur.changes)+g.handed == 0 {
+		return nil
+	}
+	return g.fatal("a transaction was rolled back to the savepoint " + name + ", which is not in the binlog")
+}
+
+// prepare ends an XA group: its rows wait for the decision.
+func (g *grouper) prepare(e *replication.BinlogEvent) error {
+	if body := e.RawData[min(len(e.RawData), replication.EventHeaderSize):]; len(body) > 0 && body[0] != 0 {
+		return g.commit(e.Header.LogPos) // XA COMMIT ... ONE PHASE
+	}
+	cur := g.cur
+	g.cur, g.open = group{}, false
+	start, end := g.last, position{g.file, e.Header.LogPos}
+	if len(cur.changes) > 0 || len(cur.markers) > 0 {
+		if g.prepared == nil {
+			g.prepared = map[string]prepared{}
+		}
+		g.prepared[g.xid] = prepared{cur, start}
+		g.order = append(g.order, g.xid)
+		g.undecided += cur.size
+	}
+	return g.passed(end)
+}
+
+func (g *grouper) decide(xid string, commit bool, pos uint32) error {
+	p, known := g.prepared[xid]
+	if known {
+		delete(g.prepared, xid)
+		for i, x := range g.order {
+			if x == xid {
+				g.order = append(g.order[:i:i], g.order[i+1:]...)
+				break
+			}
+		}
+		g.undecided -= p.cur.size
+	}
+	g.cur, g.open = group{}, false
+	end := position{g.file, pos}
+	if !known {
+		return g.passed(end)
+	}
+	if !commit {
+		p.cur = group{} // tells that the position may go on
+	}
+	p.cur.end = end
+	return g.finish(p.cur)
+}
+
+// passed notes the end of a group that is nothing to the feed.
+func (g *grouper) passed(end position) error {
+	g.last = end
+	return nil
+}
+
+func (g *grouper) finish(cur group) error {
+	g.last = cur.end
+	return g.send(cur)
+}
+
+func (g *grouper) send(cur group) error {
+	if !cur.partial {
+		cur.safe, cur.undecided = g.safe(cur.end)
+		g.foreign = false
+	}
+	return g.emit(cur)
+}
+
+// idle is an empty group that tells how far the stream has come; ok is false when
+// there is nothing to tell.
+func (g *grouper) idle() (cur group, ok bool) {
+	if g.open || !g.foreign || g.last.file == "" {
+		return group{}, false
+	}
+	cur.end = g.last
+	cur.safe, cur.undecided = g.safe(g.last)
+	return cur, true
+}
+
+func (g *grouper) safe(end position) (position, bool) {
+	if len(g.order) == 0 {
+		return end, false
+	}
+	return g.prepared[g.order[0]].start, true
+}
+
+func (g *grouper) fatal(what string) error {
+	return dxf.Errorf("table %s changed in a way that the changefeed of job %d cannot follow: %s; run the statement again", g.layout.source.Quoted(), g.job, what)
+}
+
+// excerpt is the beginning of a statement on one line.
+func excerpt(q string) string {
+	q = strings.Join(strings.Fields(q), " ")
+	if r := []rune(q); len(r) > 200 {
+		q = string(r[:200]) + "…"
+	}
+	return strings.ToValidUTF8(q, "?")
+}

@@ -1,0 +1,155 @@
+package changefeed
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"go.uber.org/zap"
+
+	"dxfproxy/dxf"
+)
+
+// Config says how a node applies. DSN and NodeID are required.
+type Config struct {
+	DSN        string // of the store; its account reads the binlog and writes the shadows
+	NodeID     string
+	MetaSchema string // where changefeed_marker is; default dxf
+
+	WindowChanges int           // row changes at which a window ends; default 2000
+	WindowTime    time.Duration // age at which a window ends although more is there; default 200 ms
+	// MaxBytes bounds the buffered row changes of one feed, once for what is read
+	// ahead and once more for undecided XA transactions; default 64 MiB.
+	MaxBytes int64
+	Poll     time.Duration // how often to look for feeds; default 1 s
+	Logger   *zap.Logger   // nil is silent
+}
+
+func (c Config) withDefaults() Config {
+	if c.MetaSchema == "" {
+		c.MetaSchema = "dxf"
+	}
+	if c.WindowChanges == 0 {
+		c.WindowChanges = 2000
+	}
+	if c.WindowTime == 0 {
+		c.WindowTime = 200 * time.Millisecond
+	}
+	if c.MaxBytes == 0 {
+		c.MaxBytes = 64 << 20
+	}
+	if c.Poll == 0 {
+		c.Poll = time.Second
+	}
+	if c.Logger == nil {
+		c.Logger = zap.NewNop()
+	}
+	return c
+}
+
+// A Manager claims feeds for its node and runs their appliers.
+type Manager struct {
+	store Store
+	cfg   Config
+	dsn   *mysql.Config
+	wake  chan struct{}
+
+	mu    sync.Mutex
+	feeds map[int64]*counters // of the appliers that run
+}
+
+// New checks the configuration. Nothing is connected before Run.
+func New(store Store, cfg Config) (*Manager, error) {
+	cfg = cfg.withDefaults()
+	if cfg.NodeID == "" {
+		return nil, errors.New("changefeed: no node id")
+	}
+	dsn, err := mysql.ParseDSN(cfg.DSN)
+	if err != nil {
+		return nil, fmt.Errorf("changefeed: parse the store's DSN: %w", err)
+	}
+	dsn.ParseTime, dsn.MultiStatements = true, false
+	dsn.MaxAllowedPacket = 1 << 30 // the server's own limit is kept by the writer
+	return &Manager{store: store, cfg: cfg, dsn: dsn, wake: make(chan struct{}, 1), feeds: map[int64]*counters{}}, nil
+}
+
+// Wake makes Run look for feeds at once.
+func (m *Manager) Wake() {
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run applies feeds until ctx is done. Then it gives its leases up and returns nil.
+func (m *Manager) Run(ctx context.Context) error {
+	connector, err := mysql.NewConnector(m.dsn)
+	if err != nil {
+		return fmt.Errorf("changefeed: the store's DSN: %w", err)
+	}
+	db := sql.OpenDB(connector)
+	defer db.Close()
+	var running sync.WaitGroup
+	defer running.Wait()
+	tick := time.NewTicker(m.cfg.Poll)
+	defer tick.Stop()
+	for {
+		feeds, err := m.store.Claimable(ctx)
+		if err != nil && ctx.Err() == nil {
+			m.cfg.Logger.Warn("look for changefeeds", zap.Error(err))
+		}
+		for _, f := range feeds {
+			if m.busy(f.JobID) {
+				continue // its lease will be lost, and it will notice
+			}
+			begun := time.Now()
+			claimed, err := m.store.Claim(ctx, f.JobID, m.cfg.NodeID)
+			if errors.Is(err, dxf.ErrLeaseLost) || errors.Is(err, dxf.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				if ctx.Err() == nil {
+					m.cfg.Logger.Warn("claim a changefeed", zap.Int64("job", f.JobID), zap.Error(err))
+				}
+				continue
+			}
+			a := newApplier(m, db, claimed, begun)
+			m.enter(claimed.JobID, a.counters)
+			running.Add(1)
+			go func() {
+				defer running.Done()
+				a.run(ctx)
+				m.leave(claimed.JobID)
+			}()
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		case <-m.wake:
+		}
+	}
+}
+
+func (m *Manager) busy(job int64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.feeds[job] != nil
+}
+
+func (m *Manager) enter(job int64, c *counters) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.feeds[job] = c
+}
+
+func (m *Manager) leave(job int64) {
+	m.mu.Lock()
+	delete(m.feeds, job)
+	m.mu.Unlock()
+	m.Wake()
+}

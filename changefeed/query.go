@@ -1,0 +1,279 @@
+package changefeed
+
+import (
+	"bytes"
+	"strings"
+)
+
+// A verdict says what a Query event means for the source table.
+type verdict int
+
+const (
+	harmless verdict = iota
+	altered          // the table's definition may have changed, or its rows without row events
+	written          // a statement-format write
+)
+
+// names is what a statement is searched for.
+type names struct {
+	schema, table string
+	fold          bool // the server compares names without regard to case
+}
+
+func (n names) same(a, b string) bool {
+	if n.fold {
+		return strings.EqualFold(a, b)
+	}
+	return a == b
+}
+
+// judge reads the text of a Query event; schema is the session's. It does not
+// parse: it looks at the first words, and for the table's name among the
+// identifiers. In doubt a statement that names the table is not harmless.
+func (n names) judge(schema, query []byte) verdict {
+	// Nearly all statements are not about us and need no closer look.
+	if !n.mentioned(query) {
+		return harmless
+	}
+	words := lex(query)
+	if len(words) > 0 && words[0].is("SET") { // SET STATEMENT … FOR …
+		for i, w := range words {
+			if w.is("FOR") {
+				words = words[i+1:]
+				break
+			}
+		}
+	}
+	if len(words) == 0 {
+		return harmless
+	}
+	first := words[0]
+	second := word{}
+	if len(words) > 1 {
+		second = words[1]
+	}
+	switch {
+	case first.is("GRANT", "REVOKE", "ANALYZE", "OPTIMIZE", "CHECK", "REPAIR", "FLUSH", "SAVEPOINT", "RELEASE", "ROLLBACK", "XA"):
+		return harmless
+	case first.is("INSERT", "REPLACE"):
+		if !n.target(string(schema), words, "INTO") {
+			return harmless
+		}
+		return written
+	case first.is("UPDATE", "DELETE", "LOAD", "CALL", "DO", "SELECT", "WITH"):
+		if !n.found(string(schema), words) {
+			return harmless
+		}
+		return written
+	case first.is("CREATE", "DROP", "ALTER"):
+		if second.is("DATABASE", "SCHEMA") {
+			if first.is("DROP") && n.foundSchema(words) {
+				return altered
+			}
+			return harmless
+		}
+		// What a view or a routine is made of does not matter to the table, and
+		// a temporary table only hides it from its own session. A trigger does.
+		for _, w := range words[1:min(len(words), 12)] {
+			if w.is("TABLE", "INDEX", "TRIGGER") {
+				break
+			}
+			if w.is("TEMPORARY", "VIEW", "PROCEDURE", "FUNCTION", "EVENT", "USER", "ROLE", "PACKAGE", "SERVER") {
+				return harmless
+			}
+		}
+		if first.is("CREATE") && !n.target(string(schema), words, "TABLE") && n.likeOnly(words) {
+			return harmless // CREATE TABLE other LIKE t: how shadows are born
+		}
+	}
+	if n.found(string(schema), words) {
+		return altered
+	}
+	return harmless
+}
+
+func (n names) mentioned(query []byte) bool {
+	if bytes.Contains(query, []byte(n.table)) || bytes.Contains(query, []byte(n.schema)) {
+		return true
+	}
+	for i := range len(n.table) {
+		if n.table[i] >= 0x80 || n.table[i] == '`' {
+			// The text is in the session's character set, and quotes are doubled:
+			// the bytes say little.
+			return true
+		}
+	}
+	if !n.fold {
+		return false
+	}
+	q := bytes.ToLower(query)
+	return bytes.Contains(q, []byte(strings.ToLower(n.table))) || bytes.Contains(q, []byte(strings.ToLower(n.schema)))
+}
+
+// found says whether the table is named anywhere.
+func (n names) found(schema string, words []word) bool {
+	for i := range words {
+		if n.at(schema, words, i) {
+			return true
+		}
+	}
+	return false
+}
+
+// at says whether words[i] names the table: on its own in its schema, or behind
+// the schema's name. A name behind another one is a column or somebody else's table.
+func (n names) at(schema string, words []word, i int) bool {
+	w := words[i]
+	if !w.name || !n.same(w.text, n.table) && !foreignText(w.text, n.table) {
+		return false
+	}
+	if i >= 2 && words[i-1].text == "." {
+		return n.same(words[i-2].text, n.schema)
+	}
+	return n.same(schema, n.schema)
+}
+
+// foreignText says that a name cannot be compared: the table's name is not ASCII
+// and the statement may be in another character set.
+func foreignText(text, table string) bool {
+	ascii := func(s string) bool { return strings.IndexFunc(s, func(r rune) bool { return r >= 0x80 }) < 0 }
+	return !ascii(table) && !ascii(text)
+}
+
+func (n names) foundSchema(words []word) bool {
+	for _, w := range words {
+		if w.name && n.same(w.text, n.schema) {
+			return true
+		}
+	}
+	return false
+}
+
+// target says whether the first name behind the word after (or behind the first
+// words of the statement, without it) is the table.
+func (n names) target(schema string, words []word, after string) bool {
+	i := 1
+	for j, w := range words[:min(len(words), 12)] {
+		if w.is(after) {
+			i = j + 1
+			break
+		}
+	}
+	for i < len(words) && words[i].is("LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE", "IF", "NOT", "EXISTS") {
+		i++
+	}
+	if i+2 < len(words) && words[i+1].text == "." {
+		i += 2
+	}
+	return i < len(words) && n.at(schema, words, i)
+}
+
+// likeOnly says whether a CREATE TABLE reads the table (LIKE, SELECT) and does
+// not refer to it by a foreign key.
+func (n names) likeOnly(words []word) bool {
+	for _, w := range words {
+		if w.is("REFERENCES", "TRIGGER", "INDEX", "MERGE", "UNION") {
+			return false
+		}
+	}
+	return true
+}
+
+// A word is a piece of a statement: an identifier or keyword (name), or one
+// character of punctuation.
+type word struct {
+	text   string
+	name   bool
+	quoted bool
+}
+
+// is compares an unquoted word with keywords.
+func (w word) is(keywords ...string) bool {
+	if !w.name || w.quoted {
+		return false
+	}
+	for _, k := range keywords {
+		if strings.EqualFold(w.text, k) {
+			return true
+		}
+	}
+	return false
+}
+
+// maxWords bounds the work on huge statements. Table names stand at their
+// beginning except in those that select from elsewhere.
+const maxWords = 100_000
+
+// lex cuts a statement into words. Comments go, except that the inside of those
+// the server executes (/*! and /*M!) stays. Strings in single quotes go; those in
+// double quotes may be identifiers (ANSI_QUOTES) and are kept as such.
+func lex(q []byte) []word {
+	var words []word
+	for i := 0; i < len(q) && len(words) < maxWords; {
+		c := q[i]
+		switch {
+		case c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v':
+			i++
+		case c == '#' || c == '-' && i+2 < len(q) && q[i+1] == '-' && q[i+2] <= ' ':
+			for i < len(q) && q[i] != '\n' {
+				i++
+			}
+		case c == '/' && i+1 < len(q) && q[i+1] == '*':
+			if rest := q[i+2:]; bytes.HasPrefix(rest, []byte("!")) || bytes.HasPrefix(rest, []byte("M!")) {
+				i += 2 + bytes.IndexByte(rest, '!') + 1
+				for i < len(q) && q[i] >= '0' && q[i] <= '9' {
+					i++
+				}
+				continue
+			}
+			end := bytes.Index(q[i+2:], []byte("*/"))
+			if end < 0 {
+				return words
+			}
+			i += 2 + end + 2
+		case c == '*' && i+1 < len(q) && q[i+1] == '/':
+			i += 2
+		case c == '`' || c == '"' || c == '\'':
+			text, next := unquote(q, i)
+			if c != '\'' {
+				words = append(words, word{text: text, name: true, quoted: true})
+			}
+			i = next
+		case isNameByte(c):
+			start := i
+			for i < len(q) && isNameByte(q[i]) {
+				i++
+			}
+			words = append(words, word{text: string(q[start:i]), name: true})
+		default:
+			words = append(words, word{text: string(c)})
+			i++
+		}
+	}
+	return words
+}
+
+func isNameByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '$' || c >= 0x80
+}
+
+// unquote reads the quoted thing at i and returns what follows it.
+func unquote(q []byte, i int) (string, int) {
+	quote := q[i]
+	var b strings.Builder
+	for i++; i < len(q); i++ {
+		switch {
+		case q[i] == '\\' && quote != '`' && i+1 < len(q):
+			i++
+			b.WriteByte(q[i])
+		case q[i] == quote && i+1 < len(q) && q[i+1] == quote:
+			i++
+			b.WriteByte(quote)
+		case q[i] == quote:
+			return b.String(), i + 1
+		default:
+			b.WriteByte(q[i])
+		}
+	}
+	return b.String(), i
+}
