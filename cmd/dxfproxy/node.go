@@ -68,9 +68,10 @@ func newNode(cfg config, dsn string, db *store.DB, ln net.Listener, log *zap.Log
 			},
 		})
 	}
-	n.feeds = changefeed.NewManager(changefeed.Config{
-		Store: db, SQL: db.SQL(), DSN: dsn, Schema: db.Schema(), Node: cfg.Node, Log: log,
-	})
+	n.feeds, err = changefeed.New(db, changefeed.Config{DSN: dsn, NodeID: cfg.Node, MetaSchema: db.Schema(), Logger: log})
+	if err != nil {
+		return nil, err
+	}
 	n.handler = sqlhandler.New(sqlhandler.Config{
 		Jobs: db, SQL: db.SQL(), Schema: db.Schema(), Node: n.self, Role: n.self.Role,
 		Wake: n.wake, SetRole: n.scheduler.SetRole, Log: log,
