@@ -26,6 +26,9 @@ var copySettings = []string{
 // before it is waited for.
 const patience = 20
 
+// feedLook is how long a copy may go on after the changefeed has failed.
+const feedLook = 2 * time.Second
+
 // copier copies one range, chunk by chunk, in key order.
 type copier struct {
 	*run
@@ -34,6 +37,7 @@ type copier struct {
 	insert string // everything before the predicate
 	update string // everything after the locking clause
 	size   servo
+	looked time.Time // at the changefeed
 }
 
 // copy copies the subtask's range into the shadow.
@@ -74,6 +78,13 @@ func (r *run) copy(ctx context.Context) error {
 		span = span.From(at.Done)
 	}
 	for !at.All {
+		// Without the changefeed a copy is worth nothing.
+		if time.Since(c.looked) > feedLook {
+			if _, err := r.feed(ctx); err != nil {
+				return err
+			}
+			c.looked = time.Now()
+		}
 		if at, err = c.chunk(ctx, span, at); err != nil {
 			return err
 		}

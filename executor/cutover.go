@@ -124,6 +124,9 @@ func (s *swap) gates(ctx context.Context) (why string, err error) {
 	if err := s.sendOn(ctx); err != nil { // an earlier attempt sealed it
 		return "", err
 	}
+	if err := s.unchanged(ctx); err != nil {
+		return "", err
+	}
 	start := time.Now()
 	ok, err := s.sync(ctx, 5*time.Second)
 	if err != nil {
@@ -151,6 +154,28 @@ func (s *swap) gates(ctx context.Context) (why string, err error) {
 			return "", err
 		}
 	}
+}
+
+// unchanged refuses a table that got, since it was planned, what would stay
+// with the old one: triggers, and children that refer to it.
+func (s *swap) unchanged(ctx context.Context) error {
+	info, err := table.Load(ctx, s.a, s.meta.Schema, s.meta.Table)
+	if err != nil {
+		return err
+	}
+	if len(info.Triggers) > 0 || len(info.Children) > 0 {
+		return errChanged()
+	}
+	return nil
+}
+
+// sameDefinition is asked while the table is locked.
+func (s *swap) sameDefinition(ctx context.Context) error {
+	text, err := table.ShowCreate(ctx, s.a, s.meta.Schema, s.meta.Table)
+	if err == nil && s.meta.Fingerprint != "" && table.Fingerprint(text) != s.meta.Fingerprint {
+		return errChanged()
+	}
+	return err
 }
 
 func (s *swap) prepared(ctx context.Context) (n int, err error) {
@@ -191,6 +216,9 @@ func (s *swap) exchange(ctx context.Context) (done bool, why string, err error) 
 		return false, why, errors.Join(err, s.undo(ctx, false))
 	}
 	locked := time.Now()
+	if err := s.sameDefinition(ctx); err != nil {
+		return false, "", errors.Join(err, s.undo(ctx, false))
+	}
 	if why, err = s.seal(ctx); err != nil || why != "" {
 		return false, why, errors.Join(err, s.undo(ctx, true))
 	}

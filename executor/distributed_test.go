@@ -85,7 +85,7 @@ func TestQuiet(t *testing.T) {
 	h.requireDone()
 }
 
-// nextQuiet is next for tables that the trigger feed cannot follow.
+// nextQuiet is next for tables that the log feed cannot follow.
 func (h *harness) nextQuiet() bool {
 	h.Helper()
 	if h.task.Step == dxf.StepInit {
@@ -164,6 +164,8 @@ func TestLockedRow(t *testing.T) {
 	_, err = tx.Exec("UPDATE t SET a = -1 WHERE id = 4500")
 	require.NoError(t, err)
 	_, err = tx.Exec("INSERT INTO t VALUES (1000000, 1, 'appended, not committed')")
+	require.NoError(t, err)
+	_, err = tx.Exec("INSERT INTO log (op, id, a, b) SELECT 'w', id, a, b FROM t WHERE id IN (4500, 1000000)")
 	require.NoError(t, err)
 	s := h.lease()[0]
 	var waited bool
@@ -355,6 +357,40 @@ func TestCutoverZombie(t *testing.T) {
 	_, err = h.plan.OnDone(t.Context(), h.task)
 	require.NoError(t, err)
 	h.requireDone()
+}
+
+// TestCutoverChanged: what would stay with the old table ends the job.
+func TestCutoverChanged(t *testing.T) {
+	for _, change := range []string{
+		"CREATE TRIGGER late AFTER INSERT ON t FOR EACH ROW SET @x = 1",
+		"CREATE TABLE child (id BIGINT PRIMARY KEY, FOREIGN KEY (id) REFERENCES t (id))",
+		"ALTER TABLE t ADD COLUMN late INT",
+	} {
+		h := start(t, addIndex, nil, base, rows(100))
+		h.through(dxf.StepVerify)
+		h.sql(change)
+		require.True(t, h.next())
+		_, err := h.run()
+		require.ErrorContains(t, err, "Information schema is changed", change)
+		require.False(t, h.exec.IsRetryableErr(err))
+		won, err := h.plan.OnDone(t.Context(), h.task)
+		require.NoError(t, err)
+		require.False(t, won)
+		h.requireClean()
+		h.sql("DROP TABLE IF EXISTS child")
+	}
+}
+
+// TestCopyFeedFails: a failed changefeed fails the copy, with its error.
+func TestCopyFeedFails(t *testing.T) {
+	h := start(t, addIndex, nil, base, rows(1_000))
+	require.True(t, h.next())
+	h.feed.mu.Lock()
+	h.feed.mode, h.feed.failure = dxf.FeedFailed, dxf.Errorf("statement-format write")
+	h.feed.mu.Unlock()
+	_, err := h.run()
+	require.ErrorContains(t, err, "statement-format write")
+	require.False(t, h.exec.IsRetryableErr(err))
 }
 
 // TestCutoverWaits: an open transaction keeps the cut-over off, but not for

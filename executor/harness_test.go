@@ -35,12 +35,12 @@ func TestMain(m *testing.M) {
 const node = "n1:4000"
 
 // harness takes one job through its steps on a real store, with a changefeed
-// that is fed by triggers instead of the binlog.
+// that is fed by the writers instead of the binlog.
 type harness struct {
 	*testing.T
 	db     *sql.DB
 	store  *store.DB
-	feed   *triggerFeed
+	feed   *logFeed
 	plan   *dispatcher.Backfill
 	exec   *executor.Backfill
 	schema string
@@ -67,7 +67,7 @@ func start(t *testing.T, statement string, change func(*dxf.BackfillMeta), table
 		require.NoError(t, st.Close())
 	})
 	h := &harness{T: t, began: time.Now(), db: db, store: st, schema: schema, log: zaptest.NewLogger(t, zaptest.Level(zap.InfoLevel))}
-	h.feed = newTriggerFeed(h)
+	h.feed = newLogFeed(h)
 	h.plan = dispatcher.NewBackfill(st.SQL(), st, h.log)
 	h.exec = executor.NewBackfill(st.SQL(), h.feed, h.log)
 
@@ -275,6 +275,16 @@ func (w *writers) one(ctx context.Context, rnd *rand.Rand, keys int64) error {
 	if err != nil {
 		return err
 	}
+	for _, q := range []string{
+		fmt.Sprintf("INSERT INTO log (op, id) VALUES ('d', %d)", low+5),
+		fmt.Sprintf("INSERT INTO log (op, id, a, b) SELECT 'w', id, a, b FROM t WHERE id = %d", low),
+		fmt.Sprintf("INSERT INTO log (op, id, a, b) SELECT 'w', id, a, b FROM t WHERE id BETWEEN %d AND %d", low+7, low+20),
+		fmt.Sprintf("INSERT INTO log (op, id, a, b) SELECT 'w', id, a, b FROM t WHERE id = %d", id),
+	} {
+		if _, err := tx.Exec(q); err != nil {
+			return err
+		}
+	}
 	// Everybody thinks before the commit, some longer.
 	t := time.NewTimer([]time.Duration{5 * time.Millisecond, 20 * time.Millisecond}[rnd.IntN(10)/9])
 	<-t.C
@@ -318,10 +328,10 @@ func (w *writers) stop() {
 	require.Zero(w.h, lost, "acknowledged inserts are missing")
 }
 
-// triggerFeed is a changefeed for tests: triggers write every change into a log
-// table, and an applier copies it to the shadow, late. It has the modes and
+// logFeed is a changefeed for tests: writers write every change into a log table
+// as well, and an applier copies it to the shadow, late. It has the modes and
 // markers of the real one.
-type triggerFeed struct {
+type logFeed struct {
 	*store.DB
 	h      *harness
 	shadow string
@@ -337,17 +347,14 @@ type triggerFeed struct {
 	ended   chan struct{}
 }
 
-func newTriggerFeed(h *harness) *triggerFeed {
-	return &triggerFeed{DB: h.store, h: h, mode: dxf.FeedMerge}
+func newLogFeed(h *harness) *logFeed {
+	return &logFeed{DB: h.store, h: h, mode: dxf.FeedMerge}
 }
 
-func (f *triggerFeed) begin(shadow string) {
+func (f *logFeed) begin(shadow string) {
 	f.shadow = shadow
 	for _, q := range []string{
 		"CREATE TABLE log (n BIGINT AUTO_INCREMENT PRIMARY KEY, op CHAR(1), id BIGINT, a INT, b VARCHAR(40))",
-		"CREATE TRIGGER ti AFTER INSERT ON t FOR EACH ROW INSERT INTO log (op, id, a, b) VALUES ('w', NEW.id, NEW.a, NEW.b)",
-		"CREATE TRIGGER tu AFTER UPDATE ON t FOR EACH ROW INSERT INTO log (op, id, a, b) VALUES ('w', NEW.id, NEW.a, NEW.b)",
-		"CREATE TRIGGER td AFTER DELETE ON t FOR EACH ROW INSERT INTO log (op, id) VALUES ('d', OLD.id)",
 	} {
 		f.h.sql(q)
 	}
@@ -357,7 +364,7 @@ func (f *triggerFeed) begin(shadow string) {
 	f.h.Cleanup(func() { cancel(); <-f.ended })
 }
 
-func (f *triggerFeed) run(ctx context.Context) {
+func (f *logFeed) run(ctx context.Context) {
 	defer close(f.ended)
 	for ctx.Err() == nil {
 		f.mu.Lock()
@@ -385,7 +392,7 @@ func (f *triggerFeed) run(ctx context.Context) {
 }
 
 // ack acknowledges the markers that were there before the last look at the log.
-func (f *triggerFeed) ack(known int) {
+func (f *logFeed) ack(known int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for f.acked < known {
@@ -401,7 +408,7 @@ func (f *triggerFeed) ack(known int) {
 	}
 }
 
-func (f *triggerFeed) apply(ctx context.Context, verb string) error {
+func (f *logFeed) apply(ctx context.Context, verb string) error {
 	tx, err := f.h.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
 		return err
@@ -448,13 +455,13 @@ func (f *triggerFeed) apply(ctx context.Context, verb string) error {
 	return tx.Commit()
 }
 
-func (f *triggerFeed) Feed(context.Context, int64) (dxf.Feed, error) {
+func (f *logFeed) Feed(context.Context, int64) (dxf.Feed, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return dxf.Feed{Mode: f.mode, Error: f.failure}, nil
 }
 
-func (f *triggerFeed) SetFeedMode(ctx context.Context, l dxf.Lease, _ int64, from, to dxf.FeedMode) error {
+func (f *logFeed) SetFeedMode(ctx context.Context, l dxf.Lease, _ int64, from, to dxf.FeedMode) error {
 	if err := f.DB.CheckLease(ctx, l); err != nil {
 		return err
 	}
@@ -470,14 +477,14 @@ func (f *triggerFeed) SetFeedMode(ctx context.Context, l dxf.Lease, _ int64, fro
 	return fmt.Errorf("feed is %s, not %s", f.mode, from)
 }
 
-func (f *triggerFeed) CheckLease(ctx context.Context, l dxf.Lease) error {
+func (f *logFeed) CheckLease(ctx context.Context, l dxf.Lease) error {
 	if f.hook != nil {
 		f.hook("lease")
 	}
 	return f.DB.CheckLease(ctx, l)
 }
 
-func (f *triggerFeed) Mark(_ context.Context, _ int64, kind dxf.MarkerKind) (int64, error) {
+func (f *logFeed) Mark(_ context.Context, _ int64, kind dxf.MarkerKind) (int64, error) {
 	if f.hook != nil && kind == dxf.MarkSeal {
 		f.hook("seal")
 	}
@@ -487,7 +494,7 @@ func (f *triggerFeed) Mark(_ context.Context, _ int64, kind dxf.MarkerKind) (int
 	return int64(len(f.kinds)), nil
 }
 
-func (f *triggerFeed) Marked(_ context.Context, _, id int64) (bool, error) {
+func (f *logFeed) Marked(_ context.Context, _, id int64) (bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.failure != nil {

@@ -31,6 +31,10 @@ func (r *run) sync(ctx context.Context, limit time.Duration) (ok bool, err error
 		if limit > 0 && took > limit {
 			return false, nil
 		}
+		if took > 2*time.Second && r.sum.Waiting == "" {
+			r.waiting("%s waits for the changefeed to catch up", r.sub.Step)
+			defer r.waiting("")
+		}
 		if took > 500*time.Millisecond {
 			if err := r.sendOn(ctx); err != nil {
 				return false, err
