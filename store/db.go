@@ -117,7 +117,7 @@ func pool(mc *mysql.Config, conns int) (*sql.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the store's DSN: %w", err)
 	}
-	p := sql.OpenDB(connector{c})
+	p := sql.OpenDB(connector{c, mc.Timeout})
 	p.SetMaxOpenConns(conns)
 	p.SetMaxIdleConns(min(conns, 16))
 	p.SetConnMaxIdleTime(idleTime)
@@ -128,7 +128,10 @@ func pool(mc *mysql.Config, conns int) (*sql.DB, error) {
 // COMMITTED (no gap locks), giving up on locks after 5 s, and, where the server
 // can (MariaDB), losing the connection when a transaction stands idle for 10 s:
 // a frozen node must not keep its locks longer than its leases.
-type connector struct{ driver.Connector }
+type connector struct {
+	driver.Connector
+	limit time.Duration // of greeting and login too, which the driver's own limit leaves out
+}
 
 var sessionSetup = []string{
 	`SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED`,
@@ -137,6 +140,8 @@ var sessionSetup = []string{
 }
 
 func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.limit)
+	defer cancel()
 	conn, err := c.Connector.Connect(ctx)
 	if err != nil {
 		return nil, err

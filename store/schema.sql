@@ -227,8 +227,7 @@ CREATE TABLE IF NOT EXISTS changefeed_marker (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 -- information_schema.DDL_JOBS. Times are shown in the zone of the session that
--- reads: FROM_UNIXTIME is the one way a view has to that zone. The LIMIT keeps
--- the order of the rows, which an optimizer may otherwise drop.
+-- reads: FROM_UNIXTIME is the one way a view has to that zone.
 CREATE OR REPLACE VIEW ddl_jobs AS
 SELECT
   job_id AS JOB_ID,
@@ -254,5 +253,5 @@ FROM (
   UNION ALL
   SELECT h.job_id, CONVERT(h.job_meta USING utf8mb4), CAST(JSON_VALUE(CONVERT(h.job_meta USING utf8mb4), '$.row_count') AS SIGNED), 1, -h.job_id
   FROM tidb_ddl_history h
-  ORDER BY ended, place LIMIT 9223372036854775807
-) j;
+) j
+ORDER BY ended, place;
