@@ -73,6 +73,15 @@ func TestLoad(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "t", parent.Children[0].Table)
 
+	exec(t, s, "CREATE TABLE `p-é` (id INT PRIMARY KEY)")
+	exec(t, s, "CREATE TABLE c2 (id INT PRIMARY KEY, FOREIGN KEY (id) REFERENCES `p-é` (id))")
+	parent, err = table.Load(t.Context(), s, schema, "p-é")
+	require.NoError(t, err)
+	require.Len(t, parent.Children, 1)
+	childless, err := table.Load(t.Context(), s, schema, "c2")
+	require.NoError(t, err)
+	require.Empty(t, childless.Children)
+
 	_, err = table.Load(t.Context(), s, schema, "absent")
 	require.ErrorIs(t, err, table.ErrNoTable)
 
