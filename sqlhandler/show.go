@@ -59,7 +59,12 @@ func (h *Handler) showJobs(ctx context.Context, c *protocol.Conn, n int, where s
 		rows = append(rows, jobRows(j, zone)...)
 	}
 	if where != "" {
-		return filter(ctx, c, jobColumns, rows, where)
+		rs, err := filter(ctx, c, jobColumns, rows, where)
+		var e *protocol.Error
+		if errors.As(err, &e) && e.Code == 1054 { // here MariaDB says where in other words
+			return nil, &protocol.Error{Code: e.Code, State: e.State, Message: strings.Replace(e.Message, "in 'WHERE'", "in 'where clause'", 1)}
+		}
+		return rs, err
 	}
 	return &protocol.ResultSet{Columns: jobColumns, Rows: rows}, nil
 }
