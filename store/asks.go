@@ -30,11 +30,18 @@ func (db *DB) ResumeJob(ctx context.Context, id int64) error {
 
 // ask lets decide change a task and its job, both locked.
 func (db *DB) ask(ctx context.Context, id int64, decide func(*dxf.Task, *dxf.Job) (changed bool, err error)) error {
-	const lockSQL = `SELECT ` + taskColumns + ` FROM tidb_global_task WHERE task_key = ? FOR UPDATE`
+	// Everybody locks tasks by id. To lock by key would take two locks, of the
+	// index and of the row, in the order opposite to theirs.
+	const findSQL = `SELECT id FROM tidb_global_task WHERE task_key = ?`
+	const lockSQL = `SELECT ` + taskColumns + ` FROM tidb_global_task WHERE id = ? FOR UPDATE`
 	const askSQL = `UPDATE tidb_global_task SET state = ?, modify_params = ?, state_update_time = NOW() WHERE id = ?`
 	return db.tx(ctx, func(tx *sqlx.Tx) error {
 		var row taskRow
-		err := tx.GetContext(ctx, &row, lockSQL, dxf.BackfillKey(id))
+		var taskID int64
+		err := tx.GetContext(ctx, &taskID, findSQL, dxf.BackfillKey(id))
+		if err == nil {
+			err = tx.GetContext(ctx, &row, lockSQL, taskID)
+		}
 		if errors.Is(err, sql.ErrNoRows) {
 			return ask.NotFound(id)
 		}

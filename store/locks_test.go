@@ -123,7 +123,12 @@ func TestEverybodyAtOnce(t *testing.T) {
 	db := open(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
-	b := bench{db, t}
+	deadlocks := func() (n int) {
+		var name string
+		require.NoError(t, db.SQL().QueryRowContext(t.Context(), `SHOW GLOBAL STATUS LIKE 'Innodb_deadlocks'`).Scan(&name, &n))
+		return n
+	}
+	before := deadlocks()
 	nodes := []string{"n1", "n2", "n3"}
 	for _, n := range nodes {
 		require.NoError(t, db.Register(ctx, dxf.Node{ID: n}))
@@ -249,7 +254,7 @@ func TestEverybodyAtOnce(t *testing.T) {
 		id := jobs[rand.IntN(len(jobs))]
 		ask := []func(context.Context, int64) error{db.PauseJob, db.ResumeJob, db.PauseJob, db.ResumeJob}[rand.IntN(4)]
 		if rand.IntN(200) == 0 {
-			ask = db.CancelJob
+			id, ask = jobs[rand.IntN(3)], db.CancelJob // the others go on to the end
 		}
 		return ask(ctx, id)
 	})
@@ -261,10 +266,9 @@ func TestEverybodyAtOnce(t *testing.T) {
 		return err
 	})
 	all.Wait()
-	require.Greater(t, leases, 20)
+	require.Positive(t, leases)
 	t.Logf("%d leases", leases)
-	var deadlocks int
-	var name string
-	require.NoError(t, b.SQL().QueryRowContext(t.Context(), `SHOW GLOBAL STATUS LIKE 'Innodb_deadlocks'`).Scan(&name, &deadlocks))
-	t.Logf("%d deadlocks since the server's start", deadlocks)
+	// They would be tried again; that there are none is what the order of locks
+	// is for.
+	require.Equal(t, before, deadlocks())
 }
