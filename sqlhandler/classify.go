@@ -34,8 +34,7 @@ const (
 	AdminCheckTable
 	AdminCheckIndex
 	AdminChecksumTable
-	AdminUnknown // begins with ADMIN, which no store knows, and is none of the above
-	Kill
+	AdminUnknown  // begins with ADMIN, which no store knows, and is none of the above
 	VirtualTables // reads or writes a table RewriteTables knows
 	ImportInto
 	ShowImportJob
@@ -91,11 +90,9 @@ type Statement struct {
 	Where Span         // AdminShowDDLJobs, ShowVariables, ShowImportJobs: the expression; empty if none
 
 	Count   int64         // AdminShowDDLJobs: n, 0 if not given
-	IDs     []int64       // ADMIN … JOBS; one for AdminAlterDDLJobs, Kill and the import kinds
+	IDs     []int64       // ADMIN … JOBS; one for AdminAlterDDLJobs and the import kinds
 	Options []AdminOption // AdminAlterDDLJobs
 	Index   string        // AdminCheckIndex
-
-	KillQuery bool // KILL QUERY
 }
 
 // Has says whether the span holds anything.
@@ -213,8 +210,6 @@ func (p *reader) statement(st *Statement) {
 		p.show(st)
 	case p.word("ADMIN"):
 		p.admin(st)
-	case p.word("KILL"):
-		p.kill(st)
 	case p.word("IMPORT"):
 		if p.word("INTO") {
 			st.Kind = ImportInto

@@ -79,21 +79,3 @@ func (p *reader) adminOptions() []AdminOption {
 	}
 	return list
 }
-
-// kill reads what follows KILL. Only a plain number is ours: the id of a
-// connection that may wait for a job.
-func (p *reader) kill(st *Statement) {
-	p.anyWord("HARD", "SOFT", "TIDB")
-	switch {
-	case p.word("QUERY"):
-		st.KillQuery = true
-		if isWord(p.text, p.peek(), "ID") {
-			return // MariaDB's query ids are not connection ids
-		}
-	default:
-		p.word("CONNECTION")
-	}
-	st.IDs = []int64{p.integer()}
-	p.end()
-	st.Kind = Kill
-}

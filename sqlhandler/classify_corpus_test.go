@@ -154,10 +154,6 @@ var corpus = []string{
 	"SHOW ERRORS LIMIT 5",
 	"SHOW COUNT(*) WARNINGS",
 	"SHOW COUNT(*) ERRORS",
-	"KILL 5",
-	"KILL QUERY 5",
-	"KILL HARD CONNECTION 5",
-	"KILL TIDB QUERY 5",
 
 	// The framework's tables.
 	"SELECT * FROM mysql.tidb_global_task",

@@ -19,7 +19,7 @@ var kindText = [...]string{
 	ShowWarnings: "show warnings", ShowErrors: "show errors", ShowCountWarnings: "count warnings", ShowCountErrors: "count errors",
 	AdminShowDDL: "show ddl", AdminShowDDLJobs: "show jobs", AdminShowDDLJobQueries: "show queries", AdminCancelDDLJobs: "cancel",
 	AdminPauseDDLJobs: "pause", AdminResumeDDLJobs: "resume", AdminAlterDDLJobs: "alter jobs", AdminCheckTable: "check table",
-	AdminCheckIndex: "check index", AdminChecksumTable: "checksum", AdminUnknown: "admin?", Kill: "kill", VirtualTables: "virtual",
+	AdminCheckIndex: "check index", AdminChecksumTable: "checksum", AdminUnknown: "admin?", VirtualTables: "virtual",
 	ImportInto: "import into", ShowImportJob: "show import job", ShowImportJobs: "show import jobs", CancelImportJob: "cancel import",
 }
 
@@ -98,9 +98,6 @@ func describe(text string, st Statement) string {
 	}
 	if st.Index != "" {
 		p(" index=%s", st.Index)
-	}
-	if st.KillQuery {
-		p(" query")
 	}
 	for _, o := range st.Options {
 		p(" %s=%q/%d", o.Name, o.Value, o.Kind)
