@@ -1,0 +1,44 @@
+package executor_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"dxfproxy/changefeed"
+	"dxfproxy/dxf"
+	"dxfproxy/executor"
+)
+
+// TestBinlog takes jobs from start to end with the changefeed that the product
+// has, while clients write. The finished table must be the table that was.
+func TestBinlog(t *testing.T) {
+	h := start(t, addIndex, nil, base, "CREATE TABLE log (n BIGINT AUTO_INCREMENT PRIMARY KEY, op CHAR(1), id BIGINT, a INT, b VARCHAR(40))", rows(50_000))
+	h.real = true
+	h.exec = executor.NewBackfill(h.store.SQL(), h.store, h.log)
+	feeds, err := changefeed.New(h.store, changefeed.Config{DSN: srv.DSN(), NodeID: node, MetaSchema: h.store.Schema(), Logger: h.log})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- feeds.Run(ctx) }()
+	t.Cleanup(func() { cancel(); require.NoError(t, <-ended) })
+
+	w := h.write(4, 150_000)
+	require.True(t, h.next())
+	sum, err := h.run()
+	require.NoError(t, err)
+	require.InDelta(t, 50_000, sum.RowCount, 15_000)
+	h.through(dxf.StepBuild)
+	sum = h.through(dxf.StepVerify)
+	require.Zero(t, sum.Repaired)
+	h.through(dxf.StepCutover)
+	w.stop()
+	won, err := h.plan.OnDone(t.Context(), h.task)
+	require.NoError(t, err)
+	require.True(t, won)
+	h.requireDone()
+	// What the log says of every row is what the table must hold.
+	require.Equal(t, "0", h.query(`SELECT COUNT(*) FROM (SELECT id, MAX(n) AS n FROM log GROUP BY id) m JOIN log l USING (n)
+		LEFT JOIN t ON t.id = l.id WHERE IF(l.op = 'd', t.id IS NOT NULL, t.id IS NULL OR NOT (t.b <=> l.b AND t.a <=> l.a))`))
+}
