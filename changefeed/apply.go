@@ -40,7 +40,8 @@ type writer struct {
 }
 
 func openWriter(ctx context.Context, db *sql.DB, l *layout, store Store) (*writer, error) {
-	s, err := table.OpenSession(ctx, db, readCommitted, settings)
+	// A DELETE that names its table by an alias wants a default schema.
+	s, err := table.OpenSession(ctx, db, readCommitted, settings, "USE "+table.Quote(l.source.Schema))
 	if err != nil {
 		return nil, err
 	}
