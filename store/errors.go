@@ -30,7 +30,6 @@ const (
 	erParse              = 1064
 	erTableAccessDenied  = 1142
 	erColumnAccessDenied = 1143
-	erNoSuchTable        = 1146
 	erUnknownVariable    = 1193
 	erLockWaitTimeout    = 1205
 	erDeadlock           = 1213

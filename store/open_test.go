@@ -32,6 +32,7 @@ func TestColumnsAreTiDBs(t *testing.T) {
 		columns, err := rows.Columns()
 		require.NoError(t, err)
 		require.NoError(t, rows.Close())
+		require.NoError(t, rows.Err())
 		require.Equal(t, want, strings.Join(columns, " "), table)
 		tables++
 	}

@@ -272,4 +272,5 @@ func (s *Store) SetWaiting(ctx context.Context, term dxf.Term, jobID int64, wait
 	return nil
 }
 
+// errNoTx: see StartFeed, CommitFeed, SaveCheckpoint.
 var errNoTx = errors.New("memstore has no transactions: pass nil")

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"database/sql"
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -64,7 +65,7 @@ func feedLife(b *bench) {
 			switch {
 			case err == nil:
 				won.Add(1)
-			case !isOnly(err, dxf.ErrLeaseLost):
+			case !errors.Is(err, dxf.ErrLeaseLost):
 				b.t.Errorf("claim: %v", err)
 			}
 		})

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"database/sql"
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -75,7 +76,7 @@ func leaseRace(b *bench) {
 			switch {
 			case err == nil:
 				won.Add(1)
-			case !isOnly(err, dxf.ErrLeaseLost):
+			case !errors.Is(err, dxf.ErrLeaseLost):
 				b.t.Errorf("lease: %v", err)
 			}
 		})

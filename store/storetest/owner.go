@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -72,7 +73,7 @@ func campaignRace(b *bench) {
 					term.Store(&t)
 					return
 				}
-				if !isOnly(err, dxf.ErrNotOwner) {
+				if !errors.Is(err, dxf.ErrNotOwner) {
 					b.t.Errorf("campaign: %v", err)
 				}
 			})

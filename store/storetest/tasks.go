@@ -2,15 +2,12 @@ package storetest
 
 import (
 	"encoding/json"
-	"errors"
 	"strconv"
 
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/dxf"
 )
-
-func isOnly(err, target error) bool { return errors.Is(err, target) }
 
 func submit(b *bench) {
 	id := b.submit()
