@@ -29,7 +29,8 @@ type applier struct {
 	log      *zap.Logger
 	counters *counters
 
-	backoff time.Duration
+	backoff  time.Duration
+	restarts int // since the last committed window
 }
 
 func newApplier(m *Manager, db *sql.DB, f dxf.Feed, begun time.Time) *applier {
@@ -90,6 +91,9 @@ func (a *applier) loop(ctx context.Context) error {
 		if err != nil && !errors.Is(err, dxf.ErrLeaseLost) {
 			if e := fatal(f.JobID, err); e != nil {
 				return a.fail(ctx, e)
+			}
+			if a.restarts++; a.restarts >= stubborn && lasting(err) {
+				return a.fail(ctx, dxf.Errorf("changefeed of job %d: %v", f.JobID, err))
 			}
 			a.log.Warn("changefeed interrupted", zap.Error(err))
 			a.counters.update(func(s *Status) { s.Restarts++; s.LastError = err.Error() })

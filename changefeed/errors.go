@@ -3,6 +3,7 @@ package changefeed
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,20 @@ func isLockConflict(err error) bool {
 	return errors.As(err, &me) && (me.Number == errLockTimeout || me.Number == errDeadlock)
 }
 
+// stubborn is how often an error of the server may interrupt a feed without any
+// progress in between (about half a minute), unless it is one that passes.
+const stubborn = 12
+
+// passing are errors of the server that end by themselves or by an operator:
+// too many connections, full disks, shutdown, KILL, lock conflicts, read-only.
+var passing = []uint16{1021, 1040, 1041, 1053, 1114, 1152, 1159, 1160, 1161, 1203, 1205, 1213, 1226, 1290, 1317, 1836, 1927, 3100}
+
+// lasting says whether a server's error is not known to pass.
+func lasting(err error) bool {
+	var me *mysql.MySQLError
+	return errors.As(err, &me) && !slices.Contains(passing, me.Number)
+}
+
 // fatal says whether a feed cannot go on after err, and how clients are told. What
 // is not listed here (lost connections above all) is tried again.
 func fatal(job int64, err error) *dxf.Error {
@@ -37,6 +52,9 @@ func fatal(job int64, err error) *dxf.Error {
 	}
 	if errors.Is(err, table.ErrNoTable) {
 		return dxf.Errorf("changefeed of job %d: %v; run the statement again", job, err)
+	}
+	if errors.Is(err, mysql.ErrPktTooLarge) {
+		return dxf.Errorf("changefeed of job %d: a row is too large for one statement of this node's connection to the store (%v)", job, err)
 	}
 	var be *binlog.MyError
 	if errors.As(err, &be) && be.Code == errBinlogRead && gone(be.Message) {

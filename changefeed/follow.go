@@ -251,7 +251,7 @@ func (fo *follower) release(win *window) {
 func (fo *follower) moved(c dxf.FeedCommit) {
 	fo.feed.File, fo.feed.Pos, fo.feed.Mode = c.File, c.Pos, c.Mode
 	fo.committed = time.Now()
-	fo.a.backoff = 0
+	fo.a.backoff, fo.a.restarts = 0, 0
 	fo.a.counters.update(func(s *Status) {
 		s.File, s.Pos, s.Mode = c.File, c.Pos, c.Mode
 		s.Applied += c.Applied

@@ -72,7 +72,12 @@ func New(store Store, cfg Config) (*Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("changefeed: parse the store's DSN: %w", err)
 	}
-	dsn.ParseTime, dsn.MultiStatements = true, false
+	dsn.ParseTime, dsn.MultiStatements, dsn.DBName = true, false, cfg.MetaSchema // DELETE with an alias wants a schema, any one
+	dsn.InterpolateParams = true
+	dsn.ClientFoundRows = true // Store.CommitFeed counts rows that it found
+	if dsn.Timeout == 0 {
+		dsn.Timeout = 5 * time.Second
+	}
 	dsn.MaxAllowedPacket = 1 << 30 // the server's own limit is kept by the writer
 	return &Manager{store: store, cfg: cfg, dsn: dsn, wake: make(chan struct{}, 1), feeds: map[int64]*counters{}}, nil
 }
