@@ -77,9 +77,10 @@ func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, te
 	at := [2]int{st.Table.Span.Start, st.Table.Span.End}
 	t, err := h.try(ctx, schema, name, text, at, facts)
 	switch {
-	case err != nil && len(info.Parents)+len(info.Children) > 0:
-		// The copy has no foreign keys, so its judgement of a statement that
-		// touches one is no judgement; the table itself will tell.
+	case err != nil && (len(info.Parents)+len(info.Children) > 0 || addsForeignKey(st)):
+		// The copy has no foreign keys, and the tables around it are not there:
+		// its judgement of a statement that touches one is no judgement. The
+		// table itself will tell.
 		t = trial{}
 	case err != nil:
 		return nil, err
@@ -102,6 +103,16 @@ func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, te
 	}
 	h.wakeAll()
 	return h.wait(ctx, c, id)
+}
+
+// addsForeignKey says whether the statement makes the table refer to another.
+func addsForeignKey(st Statement) bool {
+	for _, spec := range st.Specs {
+		if spec.Kind == SpecAddForeignKey {
+			return true
+		}
+	}
+	return false
 }
 
 // way says how the job is to run: as the settings say, unless the statement

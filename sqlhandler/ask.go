@@ -57,6 +57,10 @@ func askSession(ctx context.Context, c *protocol.Conn) (sessionFacts, error) {
 	return sessionFacts{schema: field(rs, 0, 0), sqlMode: field(rs, 0, 1), charset: field(rs, 0, 2), user: field(rs, 0, 3)}, nil
 }
 
+// forgetSQL reads a table, which is what makes the store forget the errors of
+// our questions: a later SHOW WARNINGS of the client must not find them.
+const forgetSQL = "SELECT 1 FROM (SELECT 1) x LIMIT 0"
+
 // noColumn is a column no table has; noTable a table no schema has.
 const (
 	noColumn = "__dxf_no_such_column"
@@ -107,7 +111,8 @@ func mayAddIndex(ctx context.Context, c *protocol.Conn, schema, table string, cr
 	}
 	_, err := query(ctx, c, probe, quoteName(schema), quoteName(table))
 	if code(err) == 1072 {
-		return nil
+		_, err = query(ctx, c, forgetSQL)
+		return err
 	}
 	if err == nil {
 		return dxf.Errorf("dxfproxy: table %s.%s has a column %s", schema, table, noColumn)
