@@ -32,7 +32,7 @@ type display struct {
 }
 
 func newDisplay(out io.Writer, total int64, name string) *display {
-	d := &display{out: out, name: name, began: time.Now(), total: total}
+	d := &display{out: out, name: name, began: time.Now(), last: time.Now(), total: total}
 	f, ok := out.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return d
@@ -81,9 +81,13 @@ func (d *display) figures(done, total int64) string {
 		return fmt.Sprintf("%.1fs", time.Since(d.began).Seconds())
 	}
 	took := time.Since(d.began).Seconds()
-	speed := float64(done) / max(took, 0.001)
-	s := fmt.Sprintf("%3d %% %s rows, %s/s", 100*done/total, group(done), group(int64(speed)))
-	if done > 0 && done < total {
+	s := fmt.Sprintf("%3d %% %s rows", 100*done/total, group(done))
+	if took < 0.5 || done == 0 { // too early to tell a speed
+		return s
+	}
+	speed := float64(done) / took
+	s += fmt.Sprintf(", %s/s", group(int64(speed)))
+	if done < total {
 		s += fmt.Sprintf(", %.0fs left", float64(total-done)/speed)
 	}
 	return s
