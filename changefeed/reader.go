@@ -118,11 +118,10 @@ func (r *reader) HandleEvent(e *replication.BinlogEvent) error {
 	if time.Since(r.told) < idleEvery {
 		return nil
 	}
-	r.told = time.Now()
 	if cur, ok := r.grouper.idle(); ok {
 		select {
 		case r.groups <- cur:
-			r.grouper.foreign = false
+			r.told, r.grouper.foreign = time.Now(), false
 		default: // the applier is busy, and will hear of a later one
 		}
 	}

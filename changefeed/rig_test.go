@@ -3,6 +3,7 @@ package changefeed_test
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"strings"
@@ -108,12 +109,13 @@ func (r *rig) exec(statements ...string) {
 	}
 }
 
-// session runs statements on one connection.
+// session runs statements on one connection, which ends with them.
 func (r *rig) session(statements ...string) {
 	r.t.Helper()
 	conn, err := r.db.Conn(context.Background())
 	require.NoError(r.t, err)
 	defer conn.Close()
+	defer conn.Raw(func(any) error { return driver.ErrBadConn }) // not to be used again
 	for _, q := range statements {
 		_, err := conn.ExecContext(context.Background(), q)
 		require.NoError(r.t, err, q)
