@@ -48,12 +48,20 @@ func runInstaller(ctx context.Context, prog program, cfg Config, as account, dir
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	if err := as.own(dir); err != nil {
+	// Every server that starts sweeps #sql* out of its tmpdir: in one shared by
+	// two installers the one takes the other's tables away.
+	tmp := dir + ".tmp"
+	if err := os.MkdirAll(tmp, 0o700); err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	if err := errors.Join(as.own(dir), as.own(tmp)); err != nil {
 		return err
 	}
 	args := []string{
 		"--no-defaults",
 		"--datadir=" + dir,
+		"--tmpdir=" + tmp,
 		// root comes in without a password; the installer's default would be an
 		// account that only the system's root can use, and only on the socket.
 		"--auth-root-authentication-method=normal",

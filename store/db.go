@@ -137,7 +137,13 @@ var sessionSetup = []string{
 	`SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED`,
 	`SET time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 5`,
 	`SET idle_transaction_timeout = 10`,
+	setRowFormat,
 }
+
+// setRowFormat: READ COMMITTED cannot be written to a binlog of statements. An
+// account that may not set it finds the server's format good enough, or is told
+// by its first write.
+const setRowFormat = `SET SESSION binlog_format = 'ROW'`
 
 func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.limit)
@@ -148,7 +154,7 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	}
 	for _, q := range sessionSetup {
 		_, err := conn.(driver.ExecerContext).ExecContext(ctx, q, nil)
-		if err != nil && number(err) != erUnknownVariable {
+		if err != nil && number(err) != erUnknownVariable && !(q == setRowFormat && number(err) == erSpecificAccess) {
 			_ = conn.Close()
 			return nil, fmt.Errorf("prepare session: %w", err)
 		}

@@ -79,6 +79,14 @@ func Position(ctx context.Context, q Querier) (BinlogPosition, error) {
 	return p, nil
 }
 
+// Reason says why no table of the server can be copied online; "" when one may.
+func (s Settings) Reason() Reason {
+	if r := checkBinlog(nil, Definition{}, s); r != "" {
+		return r
+	}
+	return checkGrants(nil, Definition{}, s)
+}
+
 // checkBinlog: the changefeed needs whole rows.
 func checkBinlog(_ *Info, _ Definition, s Settings) Reason {
 	switch {

@@ -6,8 +6,6 @@ import (
 	"net"
 	"syscall"
 
-	"github.com/go-sql-driver/mysql"
-
 	"dxfproxy/mariadbd"
 	"dxfproxy/store"
 )
@@ -20,20 +18,6 @@ type listenError struct {
 
 func (e listenError) Error() string { return fmt.Sprintf("listen on %s: %s", e.addr, cause(e.err)) }
 func (e listenError) Unwrap() error { return e.err }
-
-// storeError is a store that does not serve. dsn is empty for the embedded one.
-type storeError struct {
-	dsn string
-	err error
-}
-
-func (e storeError) Error() string {
-	if c, err := mysql.ParseDSN(e.dsn); err == nil && e.dsn != "" {
-		return fmt.Sprintf("store %s: %s", c.Addr, e.err)
-	}
-	return fmt.Sprintf("store: %s", e.err)
-}
-func (e storeError) Unwrap() error { return e.err }
 
 // cause is the innermost reason of a network error, in the system's words.
 func cause(err error) error {

@@ -15,10 +15,11 @@ import (
 
 	"dxfproxy/mariadbd"
 	"dxfproxy/store"
+	"dxfproxy/table"
 )
 
 // serve runs one node until ctx ends.
-func serve(ctx context.Context, args []string, stdout, _ io.Writer) error {
+func serve(ctx context.Context, args []string, stdout, _ io.Writer) (err error) {
 	cfg, err := parseConfig(args)
 	if err != nil {
 		return err
@@ -45,10 +46,11 @@ func serve(ctx context.Context, args []string, stdout, _ io.Writer) error {
 
 	db, err := store.Open(ctx, store.Config{DSN: dsn, Schema: cfg.MetaSchema})
 	if err != nil {
-		return storeError{cfg.Store, err}
+		return err
 	}
 	defer db.Close()
 
+	warnOfStore(ctx, db, log)
 	n, err := newNode(cfg, dsn, db, ln, log)
 	if err != nil {
 		return err
@@ -68,6 +70,19 @@ func serve(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	err = g.Wait()
 	log.Info("node stopped", zap.Error(err))
 	return err
+}
+
+// warnOfStore says, once at the start, when every job on this store will be the
+// store's own DDL.
+func warnOfStore(ctx context.Context, db *store.DB, log *zap.Logger) {
+	settings, err := table.LoadSettings(ctx, db.SQL())
+	if err != nil {
+		log.Warn("the store's settings could not be read", zap.Error(err))
+		return
+	}
+	if reason := settings.Reason(); reason != "" {
+		log.Warn("no table of this store can be copied online: ADD INDEX will run as the store's own DDL", zap.String("reason", string(reason)))
+	}
 }
 
 // clientCommand is what to type to get in.
