@@ -151,8 +151,8 @@ func (b *bench) own(ctx context.Context) error {
 func (b *bench) ptOSC(program string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		out, err := exec.CommandContext(ctx, program, "--execute", "--alter", alter,
-			"--host", "127.0.0.1", "--port", strconv.Itoa(b.srv.Port()), "--user", "root",
-			"--recursion-method", "none", "--no-version-check", "D=bench,t=orders").CombinedOutput()
+			"--recursion-method", "none", "--no-version-check",
+			"h=127.0.0.1,P="+strconv.Itoa(b.srv.Port())+",u=root,D=bench,t=orders").CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("%w: %s", err, out)
 		}

