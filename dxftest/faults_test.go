@@ -126,9 +126,9 @@ func (r *faultRun) waitForJob() {
 // strike picks the moment and the node, and does what is to be done.
 func (r *faultRun) strike() *cluster.Node {
 	t := r.T
-	// A moment: a step, and a while within it.
+	// A moment: a step, and a while within it, about as long as it takes.
 	step := 1 + r.rnd.IntN(4)
-	while := time.Duration(r.rnd.IntN(800)) * time.Millisecond
+	while := time.Duration(r.rnd.IntN([...]int{800, 500, 300, 80}[step-1])) * time.Millisecond
 	require.Eventually(t, func() bool {
 		var at sql.NullInt64
 		err := r.direct.QueryRowContext(t.Context(), "SELECT step FROM "+r.meta("tidb_global_task")).Scan(&at)
@@ -157,7 +157,7 @@ func (r *faultRun) victim() *cluster.Node {
 	var err error
 	switch r.kind {
 	case killOwner:
-		err = r.direct.QueryRow("SELECT owner_id FROM " + r.meta("owner")).Scan(&addr)
+		err = r.direct.QueryRow("SELECT host FROM " + r.meta("owner")).Scan(&addr)
 	case killApplier:
 		err = r.direct.QueryRow("SELECT exec_id FROM " + r.meta("changefeed") + " WHERE exec_id <> ''").Scan(&addr)
 	case killExecutor:
