@@ -136,11 +136,12 @@ func TestRefused(t *testing.T) {
 		"CREATE VIEW v AS SELECT * FROM t", "CREATE SEQUENCE s", "CREATE TABLE locked (a INT)", "CREATE TABLE wide (c VARCHAR(4000))",
 		"CREATE USER dxf_none@'%' IDENTIFIED BY 'pw'", "GRANT SELECT, INSERT ON " + h.schema + ".* TO dxf_none@'%'",
 		"CREATE USER dxf_index@'%' IDENTIFIED BY 'pw'", "GRANT SELECT, INDEX ON " + h.schema + ".* TO dxf_index@'%'",
+		"CREATE USER dxf_alter@'%' IDENTIFIED BY 'pw'", "GRANT SELECT, ALTER ON " + h.schema + ".* TO dxf_alter@'%'",
 		"CREATE USER dxf_blind@'%' IDENTIFIED BY 'pw'", "GRANT SELECT ON " + h.schema + ".locked TO dxf_blind@'%'",
 	} {
 		execute(t, h.direct, s)
 	}
-	t.Cleanup(func() { _, _ = h.direct.Exec("DROP USER dxf_none@'%', dxf_index@'%', dxf_blind@'%'") })
+	t.Cleanup(func() { _, _ = h.direct.Exec("DROP USER dxf_none@'%', dxf_index@'%', dxf_alter@'%', dxf_blind@'%'") })
 	before := h.definitions()
 	long := strings.Repeat("x", 65)
 	for _, c := range []struct {
@@ -176,6 +177,8 @@ func TestRefused(t *testing.T) {
 		{name: "no INDEX", user: "dxf_none", statement: "CREATE INDEX i ON t (a)", code: 1142, state: "42000"},
 		{name: "INDEX and no ALTER", user: "dxf_index", statement: "ALTER TABLE t ADD INDEX i (a)", code: 1142, state: "42000"},
 		{name: "may not see the table", user: "dxf_blind", statement: "ALTER TABLE t ADD INDEX i (a)", code: 1142, state: "42000"},
+		{name: "ALTER and no right to rename", user: "dxf_alter", statement: "ALTER TABLE t ADD INDEX i (a), RENAME TO mysql.stolen", code: 1142, state: "42000"},
+		{name: "ALTER and no REFERENCES", user: "dxf_alter", statement: "ALTER TABLE t ADD INDEX i (a), ADD FOREIGN KEY (a) REFERENCES mysql.help_topic (help_topic_id)", code: 1142, state: "42000"},
 		{name: "ADMIN SHOW without SUPER", user: "dxf_none", statement: "ADMIN SHOW DDL JOBS", code: 8121, state: "HY000", message: "privilege check for 'Super' fail"},
 		{name: "ADMIN CANCEL without SUPER", user: "dxf_none", statement: "ADMIN CANCEL DDL JOBS 1", code: 8121, state: "HY000"},
 		{name: "SET GLOBAL without SUPER", user: "dxf_none", statement: "SET GLOBAL tidb_enable_dist_task = OFF", code: 1227, state: "42000"},
@@ -255,6 +258,11 @@ func TestAccepted(t *testing.T) {
 		{name: "several statements", alter: "ALTER TABLE x ADD INDEX i (a); SELECT 1", params: "multiStatements=true"},
 		{name: "text PREPARE", before: []string{"PREPARE p FROM 'ALTER TABLE x ADD INDEX i (a)'"}, alter: "EXECUTE p"},
 		{name: "EXECUTE IMMEDIATE", alter: "EXECUTE IMMEDIATE 'ALTER TABLE x ADD INDEX i (a)'"},
+		{name: "NOWAIT", alter: "ALTER TABLE x NOWAIT ADD INDEX i (a)"},
+		{name: "IGNORE", before: []string{"INSERT INTO x VALUES (1, 7, 'b'), (2, 7, 'b')"}, alter: "ALTER IGNORE TABLE x ADD UNIQUE INDEX i (a)"},
+		{name: "foreign key in a column", before: []string{"CREATE TABLE parent3 (id INT PRIMARY KEY)"}, alter: "ALTER TABLE x ADD COLUMN p INT REFERENCES parent3 (id), ADD INDEX i (a)"},
+		{name: "with PARTITION BY", alter: "ALTER TABLE x ADD INDEX i (a) PARTITION BY HASH (id) PARTITIONS 2"},
+		{name: "with ENGINE", alter: "ALTER TABLE x ADD INDEX i (a), ENGINE=InnoDB"},
 		{name: "LOCK TABLES WRITE", before: []string{"LOCK TABLES x WRITE"}, alter: "ALTER TABLE x ADD INDEX i (a)", after: []string{"UNLOCK TABLES"}},
 		{name: "with ADD COLUMN", alter: "ALTER TABLE x ADD COLUMN c INT, ADD INDEX i (c)"},
 		{name: "no primary key", before: []string{"ALTER TABLE x DROP PRIMARY KEY"}, alter: "ALTER TABLE x ADD INDEX i (a)"},
@@ -334,6 +342,25 @@ func TestAccepted(t *testing.T) {
 		refused(t, err, 1146, "42S02", "")
 		h.nothingLeft()
 	})
+}
+
+// TestScratchTablesOfTheDead finds scratch tables whose node was killed dropped,
+// and those of live nodes left alone.
+func TestScratchTablesOfTheDead(t *testing.T) {
+	h := newHouse(t, 2)
+	alive := text(t, h.session(0, ""), "SELECT uuid FROM mysql.dist_framework_meta WHERE host = ?", h.nodes[1].Addr)
+	require.NotEmpty(t, alive)
+	dead := "scratch_00000000-0000-4000-8000-000000000000_1"
+	live := "scratch_" + alive + "_1000000"
+	execute(t, h.direct, "CREATE TABLE `"+h.meta+"`.`"+dead+"` (a INT)")
+	execute(t, h.direct, "CREATE TABLE `"+h.meta+"`.`"+live+"` (a INT)")
+	exists := func(name string) int {
+		return scan[int](t, h.direct, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = ? AND table_name = ?", h.meta, name)
+	}
+	require.Eventually(t, func() bool { return exists(dead) == 0 }, 20*time.Second, 50*time.Millisecond)
+	require.Equal(t, 1, exists(live))
+	require.NoError(t, h.nodes[1].Kill())
+	require.Eventually(t, func() bool { return exists(live) == 0 }, 40*time.Second, 100*time.Millisecond, "its node is dead now")
 }
 
 var errNotThere = errors.New("not there")

@@ -36,8 +36,8 @@ func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, te
 	if err != nil {
 		return nil, err
 	}
-	if ambiguous[facts.charset] {
-		return protocol.Forward{}, nil
+	if ambiguous[facts.charset] || !understood(text, st, mode(c.Status())) {
+		return h.remember(ctx, c, text, st)
 	}
 	schema := st.Table.Schema
 	if schema == "" {
@@ -47,14 +47,16 @@ func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, te
 		return nil, errNoDatabase
 	}
 	if systemSchemas[strings.ToLower(schema)] || schema == h.schema {
-		return protocol.Forward{}, nil
+		return h.remember(ctx, c, text, st)
 	}
 	kind, err := askTable(ctx, c, schema, st.Table.Name, st.CreateIndex)
-	if err != nil {
-		return nil, err
-	}
-	if kind == notOurs {
+	switch {
+	case code(err) == 1146 && st.IfExists, err == nil && kind == notOurs:
 		return protocol.Forward{}, nil
+	case err != nil:
+		return nil, err
+	case kind == locked:
+		return h.remember(ctx, c, text, st)
 	}
 	if err := mayAddIndex(ctx, c, schema, st.Table.Name, st.CreateIndex); err != nil {
 		return nil, err
@@ -77,10 +79,9 @@ func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, te
 	at := [2]int{st.Table.Span.Start, st.Table.Span.End}
 	t, err := h.try(ctx, schema, name, text, at, facts)
 	switch {
-	case err != nil && (len(info.Parents)+len(info.Children) > 0 || addsForeignKey(st)):
-		// The copy has no foreign keys, and the tables around it are not there:
-		// its judgement of a statement that touches one is no judgement. The
-		// table itself will tell.
+	case err != nil && len(info.Parents)+len(info.Children) > 0:
+		// The copy has no foreign keys, so its judgement of a statement that
+		// touches one is no judgement; the table itself will tell.
 		t = trial{}
 	case err != nil:
 		return nil, err
@@ -105,19 +106,51 @@ func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, te
 	return h.wait(ctx, c, id)
 }
 
-// addsForeignKey says whether the statement makes the table refer to another.
-func addsForeignKey(st Statement) bool {
+// alterAlone are the kinds of changes for which the privilege to alter the table
+// is enough, and of which several may stand in one job. Whatever needs rights
+// on other tables runs on the client's own session, where the store checks them.
+var alterAlone = map[SpecKind]bool{
+	SpecAddIndex: true, SpecAddPrimaryKey: true, SpecAddCheck: true, SpecAddColumn: true,
+	SpecDropColumn: true, SpecDropIndex: true, SpecDropPrimaryKey: true, SpecDropForeignKey: true, SpecDropConstraint: true,
+	SpecModify: true, SpecChange: true, SpecSetDefault: true, SpecRenameColumn: true, SpecRenameIndex: true, SpecIndexVisibility: true,
+	SpecConvert: true, SpecTableCharset: true, SpecTableComment: true, SpecAutoIncrement: true, SpecOption: true,
+}
+
+// elsewhere are the words of a column's definition that reach for other tables
+// and sequences.
+var elsewhere = []string{"REFERENCES", "NEXTVAL", "LASTVAL", "SETVAL", "NEXT", "PREVIOUS"}
+
+// understood says whether a job may be made of the statement. A WAIT clause
+// bounds the wait for a lock, which a job, that tries again, would not.
+func understood(text []byte, st Statement, m Mode) bool {
+	if st.Wait >= 0 {
+		return false
+	}
 	for _, spec := range st.Specs {
-		if spec.Kind == SpecAddForeignKey {
-			return true
+		if !alterAlone[spec.Kind] {
+			return false
+		}
+		if spec.Kind == SpecAddIndex || spec.Kind == SpecAddPrimaryKey {
+			continue
+		}
+		l := lexer{src: spec.Span.Of(text), mode: m}
+		for t := l.next(); t.kind != tokEOF && t.kind != tokBad; t = l.next() {
+			for _, w := range elsewhere {
+				if isWord(l.src, t, w) {
+					return false
+				}
+			}
 		}
 	}
-	return false
+	return true
 }
 
 // way says how the job is to run: as the settings say, unless the statement
 // itself asks for something only the store's own DDL can give.
 func way(s settings, st Statement) dxf.Way {
+	if st.Ignore {
+		return dxf.WayNative // rows that are double are to go, not to be complained about
+	}
 	switch strings.ToUpper(st.Algorithm) {
 	case "", "DEFAULT", "INPLACE", "NOCOPY":
 	default:
@@ -161,6 +194,9 @@ func (h *Handler) alreadyAdding(ctx context.Context, schema, name string, st Sta
 	return nil
 }
 
+// submitTimeout bounds the one transaction that makes a job.
+const submitTimeout = 30 * time.Second
+
 // submit writes the job and its task.
 func (h *Handler) submit(ctx context.Context, c *protocol.Conn, facts sessionFacts, info *table.Info, st Statement, s settings, meta dxf.BackfillMeta) (int64, error) {
 	j := dxf.Job{
@@ -181,6 +217,10 @@ func (h *Handler) submit(ctx context.Context, c *protocol.Conn, facts sessionFac
 		Priority: dxf.DefaultPriority, Concurrency: s.Thread,
 		TargetScope: s.Scope, MaxNodeCount: s.MaxNodeCount, Meta: raw,
 	}
+	// Whether there is a job must be known even when the client is killed just
+	// now: then it is cancelled.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), submitTimeout)
+	defer cancel()
 	return h.jobs.Submit(ctx, j, t, meta)
 }
 

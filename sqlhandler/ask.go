@@ -72,7 +72,8 @@ type tableKind int
 
 const (
 	baseTable tableKind = iota
-	notOurs             // a view, a sequence, a temporary table, or under LOCK TABLES
+	notOurs             // a view, a sequence or a temporary table
+	locked              // the session holds LOCK TABLES
 )
 
 // askTable asks the client's session what a table is. It answers the store's
@@ -95,7 +96,7 @@ func askTable(ctx context.Context, c *protocol.Conn, schema, table string, creat
 	// may not name a table it did not lock: 1100.
 	_, err = query(ctx, c, "SELECT 1 FROM %s.%s LIMIT 0", quoteName(schema), noTable)
 	if code(err) == 1100 {
-		return notOurs, nil
+		return locked, nil
 	}
 	return baseTable, nil
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
 
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
@@ -58,8 +59,13 @@ func New(cfg Config) *Handler {
 	return h
 }
 
-// Run keeps the global variables fresh until ctx ends.
-func (h *Handler) Run(ctx context.Context) error { return h.vars.run(ctx, h.log) }
+// Run keeps the global variables fresh and scratch tables few until ctx ends.
+func (h *Handler) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return h.vars.run(ctx, h.log) })
+	g.Go(func() error { return h.sweepScratch(ctx) })
+	return g.Wait()
+}
 
 // Wake tells sessions that wait for a job that something may have changed.
 func (h *Handler) Wake() { h.changed.broadcast() }
@@ -78,14 +84,14 @@ func (h *Handler) Closed(*protocol.Conn) {}
 func (h *Handler) Handle(ctx context.Context, c *protocol.Conn, stmt protocol.Statement) protocol.Reply {
 	reply, err := h.answer(ctx, c, stmt)
 	if err != nil {
-		return h.refuse(stmt, err)
+		return h.refuse(ctx, stmt, err)
 	}
 	return reply
 }
 
 // refuse turns an error into the packet the client gets. Errors with a number
 // go out as they are; others are ours to explain, and are logged.
-func (h *Handler) refuse(stmt protocol.Statement, err error) protocol.Reply {
+func (h *Handler) refuse(ctx context.Context, stmt protocol.Statement, err error) protocol.Reply {
 	var pe *protocol.Error
 	if errors.As(err, &pe) {
 		return pe
@@ -93,6 +99,9 @@ func (h *Handler) refuse(stmt protocol.Statement, err error) protocol.Reply {
 	var de *dxf.Error
 	if errors.As(err, &de) {
 		return packet(de)
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return interruption(cause)
 	}
 	h.log.Warn("statement could not be answered", zap.ByteString("statement", head(stmt.SQL, 200)), zap.Error(err))
 	return packet(dxf.Errorf("dxfproxy: %s", err))

@@ -6,10 +6,13 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
+	"go.uber.org/zap"
 
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
@@ -68,6 +71,73 @@ func (h *Handler) try(ctx context.Context, schema, table string, text []byte, at
 	}
 	t.after, err = showCreate(ctx, conn, name)
 	return t, err
+}
+
+// sweepEvery is how often scratch tables are looked for whose node was killed.
+const sweepEvery = 3 * time.Second
+
+// sweepScratch drops the scratch tables of nodes that are gone, until ctx ends.
+// A table must be found twice: a node that has just started may not yet be
+// among the live ones.
+func (h *Handler) sweepScratch(ctx context.Context) error {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	before := map[string]bool{}
+	for {
+		left, err := h.leftScratch(ctx)
+		if err != nil && ctx.Err() == nil {
+			h.log.Debug("scratch tables could not be listed", zap.Error(err))
+		}
+		now := map[string]bool{}
+		for _, name := range left {
+			now[name] = true
+			if !before[name] {
+				continue
+			}
+			if _, err := h.sql.ExecContext(ctx, fmt.Sprintf("DROP TABLE IF EXISTS %s.%s NOWAIT", quoteName(h.schema), quoteName(name))); err == nil {
+				h.log.Info("dropped the scratch table of a node that is gone", zap.String("table", name))
+			}
+		}
+		before = now
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// leftScratch lists the scratch tables of nodes that are not alive.
+func (h *Handler) leftScratch(ctx context.Context) ([]string, error) {
+	const scratchSQL = `SELECT table_name FROM information_schema.tables WHERE table_schema = ? AND table_name LIKE 'scratch\_%'`
+	rows, err := h.sql.QueryContext(ctx, scratchSQL, h.schema)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var names []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	if err := rows.Err(); err != nil || len(names) == 0 {
+		return nil, err
+	}
+	nodes, err := h.jobs.Nodes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(names, func(name string) bool {
+		for _, n := range append(nodes, h.node) {
+			if strings.HasPrefix(name, "scratch_"+n.UUID+"_") {
+				return true
+			}
+		}
+		return false
+	}), nil
 }
 
 // replaceSpan puts name in the place of the table reference.

@@ -81,8 +81,8 @@ var (
 // interrupted ends a wait. A killed client's job is cancelled, and the wait
 // goes on until it is, for the answer must not come before the truth.
 func (h *Handler) interrupted(cause error, id int64) (protocol.Reply, error) {
-	if !errors.Is(cause, protocol.ErrQueryKilled) && !errors.Is(cause, protocol.ErrConnectionKilled) {
-		return packet(errShutdown), nil
+	if !killed(cause) {
+		return interruption(cause), nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), cancelWait)
 	defer cancel()
@@ -109,6 +109,18 @@ func (h *Handler) interrupted(cause error, id int64) (protocol.Reply, error) {
 			return packet(errInterrupted), nil
 		}
 	}
+}
+
+func killed(cause error) bool {
+	return errors.Is(cause, protocol.ErrQueryKilled) || errors.Is(cause, protocol.ErrConnectionKilled)
+}
+
+// interruption is what a client gets whose statement was cut short.
+func interruption(cause error) *protocol.Error {
+	if killed(cause) {
+		return packet(errInterrupted)
+	}
+	return packet(errShutdown)
 }
 
 // showProgress sends a progress report, which clients that asked for it show
