@@ -201,9 +201,17 @@ func (r *faultRun) checkTable() {
 		n := scan[int](t, r.direct, "SELECT COUNT(*) FROM information_schema.statistics WHERE table_schema = ? AND table_name = 'orders' AND index_name = ? AND seq_in_index = 1", r.table.Schema, index)
 		require.Equal(t, 1, n, "index %s", index)
 	}
+	// Warnings about delete-marked index entries that purge has not come to yet
+	// may stand in front of the verdict, which is the last row.
+	rows, err := r.direct.Query("CHECK TABLE " + r.table.Quoted() + " EXTENDED")
+	require.NoError(t, err)
+	defer rows.Close()
 	var table, op, kind, text string
-	require.NoError(t, r.direct.QueryRow("CHECK TABLE "+r.table.Quoted()+" EXTENDED").Scan(&table, &op, &kind, &text))
-	require.Equal(t, "OK", text)
+	for rows.Next() {
+		require.NoError(t, rows.Scan(&table, &op, &kind, &text))
+	}
+	require.NoError(t, rows.Err())
+	require.Equal(t, "status OK", kind+" "+text)
 	require.Eventually(t, func() bool {
 		left := scan[int](t, r.direct, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = ? AND table_name <> 'orders'", r.table.Schema) +
 			scan[int](t, r.direct, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = ? AND table_name LIKE 'scratch%'", metaSchema(t)) +
@@ -211,9 +219,9 @@ func (r *faultRun) checkTable() {
 			scan[int](t, r.direct, "SELECT COUNT(*) FROM "+r.meta("changefeed_marker"))
 		return left == 0
 	}, 20*time.Second, 100*time.Millisecond, "something is left behind")
-	rows := scan[int64](t, r.direct, "SELECT COUNT(*) FROM "+r.table.Quoted()+" FORCE INDEX (PRIMARY)")
+	count := scan[int64](t, r.direct, "SELECT COUNT(*) FROM "+r.table.Quoted()+" FORCE INDEX (PRIMARY)")
 	for _, index := range []string{"by_day", "u"} {
 		n := scan[int64](t, r.direct, fmt.Sprintf("SELECT COUNT(%s) FROM %s FORCE INDEX (%s)", map[string]string{"by_day": "created_at", "u": "code"}[index], r.table.Quoted(), index))
-		require.Equal(t, rows, n, "rows in index %s", index)
+		require.Equal(t, count, n, "rows in index %s", index)
 	}
 }
