@@ -61,6 +61,7 @@ func New(cfg Config) *Handler {
 
 // Run keeps the global variables fresh and scratch tables few until ctx ends.
 func (h *Handler) Run(ctx context.Context) error {
+	h.makeVariablesInfo(ctx)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return h.vars.run(ctx, h.log) })
 	g.Go(func() error { return h.sweepScratch(ctx) })

@@ -19,7 +19,7 @@ var virtualTables = map[string]map[string]bool{
 		"tidb_import_jobs":                true,
 		"global_variables":                true,
 	},
-	"information_schema": {"ddl_jobs": true},
+	"information_schema": {"ddl_jobs": true, "variables_info": true},
 }
 
 // longestVirtual bounds what is put into lower case to be looked up.
