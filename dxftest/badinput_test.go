@@ -235,14 +235,15 @@ func TestAccepted(t *testing.T) {
 		n := scan[int](t, h.direct, "SELECT COUNT(*) FROM information_schema.statistics WHERE table_schema = ? AND table_name = ? AND index_name = ? AND seq_in_index = 1", h.schema, table, index)
 		require.Equal(t, 1, n, "index %s of %s", index, table)
 	}
-	for _, c := range []struct {
+	type accepted struct {
 		name   string
 		before []string // besides CREATE TABLE x (id INT PRIMARY KEY, a INT, b VARCHAR(20))
 		alter  string
 		index  string
 		after  []string
 		params string
-	}{
+	}
+	cases := []accepted{
 		{name: "LOCK=NONE", alter: "ALTER TABLE x ADD INDEX i (a), LOCK=NONE"},
 		{name: "LOCK=SHARED", alter: "ALTER TABLE x ADD INDEX i (a), LOCK=SHARED"},
 		{name: "LOCK=EXCLUSIVE", alter: "CREATE INDEX i ON x (a) LOCK=EXCLUSIVE"},
@@ -259,7 +260,7 @@ func TestAccepted(t *testing.T) {
 		{name: "text PREPARE", before: []string{"PREPARE p FROM 'ALTER TABLE x ADD INDEX i (a)'"}, alter: "EXECUTE p"},
 		{name: "EXECUTE IMMEDIATE", alter: "EXECUTE IMMEDIATE 'ALTER TABLE x ADD INDEX i (a)'"},
 		{name: "NOWAIT", alter: "ALTER TABLE x NOWAIT ADD INDEX i (a)"},
-		{name: "IGNORE", before: []string{"INSERT INTO x VALUES (1, 7, 'b'), (2, 7, 'b')"}, alter: "ALTER IGNORE TABLE x ADD UNIQUE INDEX i (a)"},
+		{name: "IGNORE", before: []string{"INSERT INTO x VALUES (11, 7, 'b'), (12, 7, 'b')"}, alter: "ALTER IGNORE TABLE x ADD UNIQUE INDEX i (a)"},
 		{name: "foreign key in a column", before: []string{"CREATE TABLE parent3 (id INT PRIMARY KEY)"}, alter: "ALTER TABLE x ADD COLUMN p INT REFERENCES parent3 (id), ADD INDEX i (a)"},
 		{name: "with PARTITION BY", alter: "ALTER TABLE x ADD INDEX i (a) PARTITION BY HASH (id) PARTITIONS 2"},
 		{name: "with ENGINE", alter: "ALTER TABLE x ADD INDEX i (a), ENGINE=InnoDB"},
@@ -271,24 +272,35 @@ func TestAccepted(t *testing.T) {
 		{name: "FULLTEXT", alter: "ALTER TABLE x ADD FULLTEXT INDEX i (b)"},
 		{name: "MyISAM", before: []string{"ALTER TABLE x ENGINE=MyISAM"}, alter: "ALTER TABLE x ADD INDEX i (a)"},
 		{name: "a name to be quoted", alter: "ALTER TABLE x ADD INDEX `i``'\"我` (a)", index: "i`'\"我"},
-		{name: "empty", before: []string{"DELETE FROM x"}, alter: "ALTER TABLE x ADD INDEX i (a)"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			h := h.in(t)
-			s := h.session(0, "", c.params)
-			defer s.Close()
-			h.run(s, "CREATE TABLE x (id INT PRIMARY KEY, a INT, b VARCHAR(20))")
-			defer execute(t, h.direct, "DROP TABLE x")
-			h.run(s, c.before...)
-			h.run(s, c.alter)
-			h.run(s, c.after...)
-			if c.index == "" {
-				c.index = "i"
-			}
-			has(t, "x", c.index)
-			h.nothingLeft()
-		})
+		{name: "empty", alter: "ALTER TABLE x ADD INDEX i (a)"},
 	}
+	root := h.session(0, "")
+	for _, way := range []struct{ name, set string }{
+		{"native", "SET GLOBAL dxf_native_ddl_max_size = DEFAULT"},
+		{"distributed", "SET GLOBAL dxf_native_ddl_max_size = 0"},
+	} {
+		h.run(root, way.set)
+		for _, c := range cases {
+			t.Run(way.name+" "+c.name, func(t *testing.T) {
+				h := h.in(t)
+				s := h.session(0, "", c.params)
+				defer s.Close()
+				h.run(s, "DROP TABLE IF EXISTS parent, parent2, parent3", "CREATE TABLE x (id INT PRIMARY KEY, a INT, b VARCHAR(20))",
+					"INSERT INTO x VALUES (1, NULL, 'one'), (2, NULL, 'zwei'), (3, NULL, 'три')")
+				defer execute(t, h.direct, "DROP TABLE x")
+				h.run(s, c.before...)
+				h.run(s, c.alter)
+				h.run(s, c.after...)
+				if c.index == "" {
+					c.index = "i"
+				}
+				has(t, "x", c.index)
+				require.Equal(t, 3, scan[int](t, h.direct, "SELECT COUNT(*) FROM x WHERE a IS NULL AND b IN ('one', 'zwei', 'три')"))
+				h.nothingLeft()
+			})
+		}
+	}
+	h.run(root, "SET GLOBAL dxf_native_ddl_max_size = DEFAULT")
 
 	t.Run("temporary table", func(t *testing.T) {
 		h := h.in(t)
