@@ -466,6 +466,16 @@ func TestWaitingClient(t *testing.T) {
 				})
 				require.False(t, has(t))
 			})
+			t.Run("KILL QUERY on another node", func(t *testing.T) {
+				h := h.in(t)
+				h.blocked(func(_ *sql.Conn, id int64, _ func()) {
+					conn := scan[string](t, h.direct, "SELECT JSON_VALUE(CONVERT(job_meta USING utf8mb4), '$.conn_id') FROM `"+h.meta+"`.tidb_ddl_job WHERE job_id = ?", id)
+					h.run(other, "KILL QUERY "+conn)
+				}, func(err error) {
+					refused(t, err, 8214, "HY000", "Cancelled DDL job")
+				})
+				require.False(t, has(t))
+			})
 			t.Run("client leaves", func(t *testing.T) {
 				h.in(t).blocked(func(_ *sql.Conn, _ int64, leave func()) {
 					leave()

@@ -19,6 +19,11 @@ type Server struct {
 	// Handler is asked about statements; nil relays all of them.
 	Handler Handler
 
+	// KilledElsewhere is told of a KILL that the store has agreed to and whose
+	// victim is no session of this server; behind a balancer a client's Ctrl-C
+	// comes in anywhere. nil: nobody is told.
+	KilledElsewhere func(id uint32)
+
 	// Log gets sessions that end badly. nil is silent.
 	Log *zap.Logger
 
@@ -156,6 +161,9 @@ func (s *Server) kill(k killing) {
 	victim := s.byID[k.id]
 	s.mu.Unlock()
 	if victim == nil {
+		if s.KilledElsewhere != nil {
+			s.KilledElsewhere(k.id)
+		}
 		return
 	}
 	victim.mu.Lock()

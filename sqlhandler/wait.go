@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"go.uber.org/zap"
+
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
 )
@@ -108,6 +110,34 @@ func (h *Handler) interrupted(cause error, id int64) (protocol.Reply, error) {
 		case <-ctx.Done():
 			return packet(errInterrupted), nil
 		}
+	}
+}
+
+// Killed cancels the job that a client of another node waits for, when that
+// client's connection was killed through this one. It is for people: errors are
+// logged, and the client waits on.
+func (h *Handler) Killed(id uint32) {
+	ctx, cancel := context.WithTimeout(context.Background(), cancelWait)
+	defer cancel()
+	jobs, err := h.jobs.UnfinishedJobs(ctx)
+	if err != nil {
+		h.log.Warn("a killed connection's job could not be looked for", zap.Uint32("connection", id), zap.Error(err))
+		return
+	}
+	for _, j := range jobs {
+		if j.ConnID != id {
+			continue
+		}
+		// The store counts connections from 1 again when it is started again.
+		const sinceSQL = `SELECT UTC_TIMESTAMP() - INTERVAL VARIABLE_VALUE SECOND FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'UPTIME'`
+		var since time.Time
+		if err := h.sql.QueryRowContext(ctx, sinceSQL).Scan(&since); err != nil || j.CreateTime.Before(since) {
+			continue
+		}
+		if err := h.jobs.CancelJob(ctx, j.ID); err != nil {
+			h.log.Info("the job of a killed connection is not cancelled", zap.Int64("job", j.ID), zap.Error(err))
+		}
+		h.wakeAll()
 	}
 }
 

@@ -81,7 +81,7 @@ func newNode(cfg config, dsn string, db *store.DB, ln net.Listener, log *zap.Log
 			var d net.Dialer
 			return d.DialContext(ctx, network, addr)
 		},
-		Handler: n.handler, Log: log,
+		Handler: n.handler, KilledElsewhere: n.handler.Killed, Log: log,
 		MaxConnections: cfg.MaxConnections, DrainTimeout: cfg.DrainTimeout,
 	}
 	if n.waker, err = scheduler.ListenWake(ln.Addr().String(), n.wakeHere); err != nil {
