@@ -99,7 +99,7 @@ func (fo *follower) run(ctx context.Context) error {
 func (fo *follower) next(ctx context.Context) (group, error) {
 	if g := fo.back; g != nil {
 		fo.back = nil
-		return *g, nil
+		return *g, g.err
 	}
 	select {
 	case g := <-fo.reader.groups:

@@ -262,7 +262,9 @@ func (g *grouper) query(e *replication.QueryEvent, pos uint32) error {
 		return g.decide(q[len("XA ROLLBACK "):], false, pos)
 	}
 	g.foreign = true
-	switch g.names.judge(e.Schema, e.Query) {
+	n := g.names
+	n.utf8 = inUTF8(e.StatusVars)
+	switch n.judge(e.Schema, e.Query) {
 	case altered:
 		return g.fatal("this was executed: " + excerpt(q))
 	case written:

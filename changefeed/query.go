@@ -2,6 +2,7 @@ package changefeed
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strings"
 )
 
@@ -18,6 +19,7 @@ const (
 type names struct {
 	schema, table string
 	fold          bool // the server compares names without regard to case
+	utf8          bool // the statement is in UTF-8, as the names are
 }
 
 func (n names) same(a, b string) bool {
@@ -124,7 +126,7 @@ func (n names) found(schema string, words []word) bool {
 // the schema's name. A name behind another one is a column or somebody else's table.
 func (n names) at(schema string, words []word, i int) bool {
 	w := words[i]
-	if !w.name || !n.same(w.text, n.table) && !foreignText(w.text, n.table) {
+	if !w.name || !n.same(w.text, n.table) && (n.utf8 || !foreignText(w.text, n.table)) {
 		return false
 	}
 	if i >= 2 && words[i-1].text == "." {
@@ -138,6 +140,41 @@ func (n names) at(schema string, words []word, i int) bool {
 func foreignText(text, table string) bool {
 	ascii := func(s string) bool { return strings.IndexFunc(s, func(r rune) bool { return r >= 0x80 }) < 0 }
 	return !ascii(table) && !ascii(text)
+}
+
+// inUTF8 says whether the client's character set, which is that of a Query
+// event's text, is one of UTF-8. It is behind flags, SQL mode, catalog and
+// AUTO_INCREMENT steps in the event's status variables (MariaDB manual,
+// "QUERY_EVENT"); false when it is not there.
+func inUTF8(vars []byte) bool {
+	for len(vars) > 0 {
+		code, rest := vars[0], vars[1:]
+		size := 0
+		switch code {
+		case 0, 3: // flags, AUTO_INCREMENT
+			size = 4
+		case 1: // SQL mode
+			size = 8
+		case 6: // catalog
+			if len(rest) == 0 {
+				return false
+			}
+			size = 1 + int(rest[0])
+		case 4: // character_set_client, and two collations
+			if len(rest) < 2 {
+				return false
+			}
+			id := binary.LittleEndian.Uint16(rest)
+			return id == 33 || id == 83 || id == 45 || id == 46 || id >= 192 && id <= 247
+		default:
+			return false
+		}
+		if len(rest) < size {
+			return false
+		}
+		vars = rest[size:]
+	}
+	return false
 }
 
 func (n names) foundSchema(words []word) bool {

@@ -60,6 +60,34 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+func TestJudgeUTF8(t *testing.T) {
+	n := names{schema: "shop", table: "aufträge", utf8: true}
+	for query, want := range map[string]verdict{
+		"ALTER TABLE aufträge FORCE":                 altered,
+		"ALTER TABLE `aufträge__dxf1_new` ADD i (a)": harmless,
+		"ALTER TABLE bestände FORCE":                 harmless,
+	} {
+		if got := n.judge([]byte("shop"), []byte(query)); got != want {
+			t.Errorf("%s: %d, want %d", query, got, want)
+		}
+	}
+}
+
+func TestInUTF8(t *testing.T) {
+	for vars, want := range map[string]bool{
+		"\x00\x00\x00\x00\x00\x01\x00\x00\x20\x54\x00\x00\x00\x00\x06\x03std\x04\x2d\x00\x2d\x00\x08\x00": true,
+		"\x00\x00\x00\x00\x00\x06\x03std\x03\x02\x00\x01\x00\x04\x08\x00\x2d\x00\x08\x00":                 false, // latin1
+		"\x00\x00\x00\x00\x00": false,
+		"\x06\x09std":          false,
+		"\x04\x2d":             false,
+		"":                     false,
+	} {
+		if got := inUTF8([]byte(vars)); got != want {
+			t.Errorf("%x: %v, want %v", vars, got, want)
+		}
+	}
+}
+
 // FuzzJudge: no text may break the reading of statements.
 func FuzzJudge(f *testing.F) {
 	f.Add([]byte("ALTER TABLE `orders"))
