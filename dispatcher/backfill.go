@@ -58,7 +58,11 @@ func (b *Backfill) Plan(ctx context.Context, t dxf.Task, nodes int) (Plan, error
 	}
 	switch t.Step {
 	case dxf.StepInit:
-		return b.begin(ctx, m, nodes)
+		p, err := b.begin(ctx, m, nodes)
+		if err == nil && p.Step == dxf.StepCopy {
+			p.Concurrency, err = b.share(ctx, t.Concurrency, nodes)
+		}
+		return p, err
 	case dxf.StepCopy:
 		return b.built(ctx, t, m)
 	case dxf.StepBuild:
@@ -69,6 +73,26 @@ func (b *Backfill) Plan(ctx context.Context, t dxf.Task, nodes int) (Plan, error
 		return Plan{Step: dxf.StepDone}, nil
 	}
 	return Plan{}, dxf.Errorf("a backfill has no step after %s", t.Step)
+}
+
+// selectProcessors: MariaDB's default of thread_pool_size is the number of the
+// server's processors.
+const selectProcessors = `SELECT @@GLOBAL.thread_pool_size`
+
+// share is how many chunks each node may have under way so that all nodes
+// together keep the store's processors busy and no more: the work of a chunk is
+// the store's, and beyond that threads only get into each other's way (2 M rows
+// on two processors: 16.6 s with three chunks at once, 20.6 s with six).
+func (b *Backfill) share(ctx context.Context, concurrency, nodes int) (int, error) {
+	var processors int
+	err := b.db.QueryRowContext(ctx, selectProcessors).Scan(&processors)
+	if table.IsErr(err, 1193) { // a server without a thread pool
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("count the store's processors: %w", err)
+	}
+	return min(max(concurrency, 1), max((processors+nodes-1)/nodes, 1)), nil
 }
 
 // single is a step of one subtask.

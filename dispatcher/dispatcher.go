@@ -200,7 +200,7 @@ func (d *Dispatcher) plan(ctx context.Context, v view) (outcome, error) {
 		p.Subtasks[i].Ordinal = i + 1
 	}
 	deal(p.Subtasks, v.nodes)
-	a := dxf.Advance{State: dxf.TaskRunning, Step: p.Step, Meta: p.Meta, Subtasks: p.Subtasks}
+	a := dxf.Advance{State: dxf.TaskRunning, Step: p.Step, Meta: p.Meta, Subtasks: p.Subtasks, Concurrency: p.Concurrency}
 	if err := d.advance(ctx, t, a); err != nil {
 		return outcome{}, err
 	}

@@ -32,4 +32,7 @@ type Plan struct {
 	Step     dxf.Step // dxf.StepDone: nothing is left to do
 	Meta     []byte   // the task's meta from now on; nil: unchanged
 	Subtasks []dxf.Subtask
+	// Concurrency is how many slots the task may hold on each node from now
+	// on; 0: as many as before.
+	Concurrency int
 }
