@@ -1,0 +1,453 @@
+package dxftest
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/stretchr/testify/require"
+)
+
+// shape is a table and how clients write to it.
+type shape struct {
+	name    string     // of the test
+	table   string     // x when empty
+	columns string     // definitions of the key's columns, and of others nobody writes to
+	keys    string     // key definitions
+	options string     // what follows the brackets
+	key     []string   // names of the key's columns
+	values  [][]string // expressions for them, with ? for the row's number; an update may change one list into another
+	payload []payload  // the columns that are written; a and b when nil
+	set     string     // SET of every session that writes; "" for none
+	alter   string     // what is tested; two indexes on a and b when empty
+	rows    int        // at the start; 20,000 when 0
+}
+
+// payload is a column with a value for every taste.
+type payload struct {
+	name, typ string
+	value     func(*rand.Rand) string // an SQL expression
+}
+
+var plainPayload = []payload{
+	{"a", "INT", func(r *rand.Rand) string { return strconv.Itoa(r.IntN(1000)) }},
+	{"b", "VARCHAR(60) CHARACTER SET utf8mb4", func(r *rand.Rand) string {
+		return [...]string{"NULL", "''", "MD5(" + strconv.Itoa(r.IntN(1e6)) + ")", "CONCAT('ü😀', " + strconv.Itoa(r.IntN(100)) + ")"}[r.IntN(4)]
+	}},
+}
+
+// twins are a table of a shape and another one that gets exactly the same
+// statements in the same transactions, but is never touched by a job.
+type twins struct {
+	*house
+	shape
+	seed  uint64
+	names [2]string // quoted
+
+	clients sync.WaitGroup
+	stop    context.CancelFunc
+	commits atomic.Int64
+	mu      sync.Mutex
+	err     error
+}
+
+// newTwins makes and fills both tables.
+func newTwins(h *house, s shape) *twins {
+	h.Helper()
+	if s.table == "" {
+		s.table = "x"
+	}
+	if s.payload == nil {
+		s.payload = plainPayload
+	}
+	if s.alter == "" {
+		s.alter = "ADD INDEX by_a (a), ADD INDEX by_b (b(10), a)"
+	}
+	if s.rows == 0 {
+		s.rows = 20_000
+	}
+	w := &twins{house: h, shape: s, seed: uint64(time.Now().UnixNano()), names: [2]string{"`" + s.table + "`", "`the twin`"}}
+	if text := os.Getenv("DXFPROXY_SEED"); text != "" {
+		var err error
+		w.seed, err = strconv.ParseUint(text, 10, 64)
+		require.NoError(h, err)
+	}
+	h.Logf("DXFPROXY_SEED=%d", w.seed)
+	defs := []string{s.columns}
+	for _, p := range s.payload {
+		defs = append(defs, p.name+" "+p.typ)
+	}
+	h.Cleanup(func() {
+		for _, n := range w.names {
+			_, _ = h.direct.Exec("DROP TABLE IF EXISTS " + n)
+		}
+	})
+	execute(h.T, h.direct, fmt.Sprintf("CREATE TABLE %s (%s, %s) ENGINE=InnoDB %s", w.names[0], strings.Join(defs, ", "), s.keys, s.options))
+	c := w.connect("")
+	defer c.Close()
+	rnd := rand.New(rand.NewPCG(w.seed, 99))
+	for first := 1; first <= s.rows; first += 500 {
+		var rows []string
+		for n := first; n < first+500 && n <= s.rows; n++ {
+			rows = append(rows, "("+strings.Join(append(w.at(n, 0), w.draw(rnd)...), ", ")+")")
+		}
+		_, err := c.ExecContext(h.Context(), "INSERT INTO "+w.names[0]+" ("+w.columnList()+") VALUES "+strings.Join(rows, ", "))
+		require.NoError(h, err)
+	}
+	execute(h.T, h.direct, "CREATE TABLE "+w.names[1]+" LIKE "+w.names[0])
+	_, err := c.ExecContext(h.Context(), "INSERT INTO "+w.names[1]+" ("+w.columnList()+") SELECT "+w.columnList()+" FROM "+w.names[0])
+	require.NoError(h, err)
+	return w
+}
+
+// connect opens a session of a client: at addr, or at the store itself.
+func (w *twins) connect(addr string) *sql.Conn {
+	w.Helper()
+	dsn := srv.DSN()
+	if addr != "" {
+		dsn = "root@tcp(" + addr + ")/"
+	}
+	cfg, err := mysql.ParseDSN(dsn + w.schema)
+	require.NoError(w, err)
+	cfg.ClientFoundRows = true
+	cfg.Logger = &mysql.NopLogger{}
+	connector, err := mysql.NewConnector(cfg)
+	require.NoError(w, err)
+	db := sql.OpenDB(connector)
+	w.Cleanup(func() { db.Close() })
+	c, err := db.Conn(w.Context())
+	require.NoError(w, err)
+	if w.set != "" {
+		_, err := c.ExecContext(w.Context(), w.set)
+		require.NoError(w, err)
+	}
+	return c
+}
+
+// at is the key of row n in a variant.
+func (w *twins) at(n, variant int) []string {
+	var out []string
+	for _, v := range w.values[variant] {
+		out = append(out, strings.ReplaceAll(v, "?", strconv.Itoa(n)))
+	}
+	return out
+}
+
+func (w *twins) draw(rnd *rand.Rand) []string {
+	var out []string
+	for _, p := range w.payload {
+		out = append(out, p.value(rnd))
+	}
+	return out
+}
+
+func (w *twins) columnList() string {
+	names := append([]string(nil), w.key...)
+	for _, p := range w.payload {
+		names = append(names, p.name)
+	}
+	return strings.Join(names, ", ")
+}
+
+func (w *twins) where(n, variant int) string {
+	var terms []string
+	for i, v := range w.at(n, variant) {
+		terms = append(terms, w.key[i]+" = "+v)
+	}
+	return strings.Join(terms, " AND ")
+}
+
+// start begins writing: by every node, and by one client that knows of none.
+func (w *twins) start() {
+	ctx, cancel := context.WithCancel(w.Context())
+	w.stop = cancel
+	addrs := []string{""}
+	for _, n := range w.nodes {
+		addrs = append(addrs, n.Addr)
+	}
+	for i, addr := range addrs {
+		c := w.connect(addr)
+		w.clients.Add(1)
+		go func() {
+			defer w.clients.Done()
+			defer c.Close()
+			if err := w.write(ctx, c, i, len(addrs)); err != nil {
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				w.err = errors.Join(w.err, fmt.Errorf("client %d: %w", i, err))
+			}
+		}()
+	}
+}
+
+// finish ends the writing after the transactions in hand.
+func (w *twins) finish() {
+	w.Helper()
+	w.stop()
+	w.clients.Wait()
+	require.NoError(w, w.err)
+}
+
+// gone is the variant of a row that is not there.
+const gone = -1
+
+// write changes the rows that leave the remainder i when divided by n.
+func (w *twins) write(ctx context.Context, c *sql.Conn, i, n int) error {
+	rnd := rand.New(rand.NewPCG(w.seed, uint64(i)))
+	variants := map[int]int{} // where not 0
+	top := w.rows + 2*n - w.rows%n
+	for beyond := w.rows + 1; beyond < top; beyond++ {
+		variants[beyond] = gone
+	}
+	pause := time.NewTicker(2 * time.Millisecond)
+	defer pause.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-pause.C:
+		}
+		changed := map[int]int{}
+		var statements []string
+		for range 1 + rnd.IntN(3) {
+			row := rnd.IntN(top/n)*n + i
+			if rnd.IntN(5) == 0 {
+				row = top + i
+				top += n
+				variants[row] = gone
+			}
+			if _, twice := changed[row]; twice || row == 0 {
+				continue
+			}
+			was := variants[row]
+			statement, now := w.change(rnd, row, was)
+			statements = append(statements, statement)
+			changed[row] = now
+		}
+		err := w.transact(context.WithoutCancel(ctx), c, 1e9+rnd.IntN(7e8), statements)
+		var e *mysql.MySQLError
+		if errors.As(err, &e) && e.Number == 1213 {
+			continue // two clients of the twin's gaps
+		}
+		if err != nil {
+			return err
+		}
+		for row, v := range changed {
+			variants[row] = v
+		}
+		w.commits.Add(1)
+	}
+}
+
+// change is a statement, with %s for the table, and the row's variant after it.
+func (w *twins) change(rnd *rand.Rand, row, was int) (string, int) {
+	if was == gone {
+		v := rnd.IntN(len(w.values))
+		verb := [...]string{"INSERT", "REPLACE"}[rnd.IntN(2)]
+		return verb + " INTO %s (" + w.columnList() + ") VALUES (" + strings.Join(append(w.at(row, v), w.draw(rnd)...), ", ") + ")", v
+	}
+	if rnd.IntN(6) == 0 {
+		return "DELETE FROM %s WHERE " + w.where(row, was), gone
+	}
+	var set []string
+	now := was
+	if rnd.IntN(3) == 0 { // another key
+		now = rnd.IntN(len(w.values))
+		for i, v := range w.at(row, now) {
+			set = append(set, w.key[i]+" = "+v)
+		}
+	}
+	for _, p := range w.payload {
+		if len(w.payload) < 4 || rnd.IntN(4) == 0 {
+			set = append(set, p.name+" = "+p.value(rnd))
+		}
+	}
+	if len(set) == 0 {
+		set = append(set, w.payload[0].name+" = "+w.payload[0].value(rnd))
+	}
+	return "UPDATE %s SET " + strings.Join(set, ", ") + " WHERE " + w.where(row, was), now
+}
+
+// transact runs the statements on both tables in one transaction.
+func (w *twins) transact(ctx context.Context, c *sql.Conn, now int, statements []string) (err error) {
+	run := func(q string) (int64, error) {
+		res, err := c.ExecContext(ctx, q)
+		if err != nil {
+			return 0, fmt.Errorf("%.2000s: %w", q, err)
+		}
+		return res.RowsAffected()
+	}
+	if _, err := run(fmt.Sprintf("SET timestamp = %d", now)); err != nil {
+		return err
+	}
+	if _, err := run("BEGIN"); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_, e := run("ROLLBACK")
+			err = errors.Join(err, e)
+		}
+	}()
+	for _, s := range statements {
+		for _, table := range w.names {
+			q := strings.Replace(s, "%s", table, 1)
+			n, err := run(q)
+			if err != nil {
+				return err
+			}
+			if n != 1 {
+				return fmt.Errorf("%.2000s: %d rows", q, n)
+			}
+		}
+	}
+	_, err = run("COMMIT")
+	return err
+}
+
+// alterUnderWrites runs the statement of the shape while clients write, and
+// a moment longer.
+func (w *twins) alterUnderWrites() {
+	w.Helper()
+	w.start()
+	s := w.session(0, "")
+	defer s.Close()
+	before := w.commits.Load()
+	began := time.Now()
+	_, err := s.ExecContext(w.Context(), "ALTER TABLE "+w.names[0]+" "+w.alter)
+	took := time.Since(began)
+	during := w.commits.Load() - before
+	if err == nil {
+		require.Eventually(w, func() bool { return w.commits.Load() > before+during+20 || w.failed() }, 20*time.Second, 5*time.Millisecond, "clients write no more")
+	}
+	w.finish()
+	require.NoError(w, err)
+	require.Positive(w, during, "nothing was written during the job")
+	w.Logf("job took %v, %d transactions during it", took.Round(time.Millisecond), during)
+}
+
+func (w *twins) failed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err != nil
+}
+
+// exactly is an expression that tells all values of a column apart.
+func exactly(name, typ string) string {
+	q := "`" + name + "`"
+	switch typ {
+	case "float", "double":
+		return "CAST(" + q + " + 0e0 AS CHAR)"
+	case "bit", "enum", "set":
+		return "CONCAT(CAST(" + q + " AS UNSIGNED), ' ', HEX(" + q + "))"
+	case "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "date", "time", "datetime", "timestamp", "year":
+		return "CAST(" + q + " AS CHAR)"
+	case "uuid", "inet4", "inet6":
+		return "HEX(CAST(" + q + " AS BINARY))"
+	}
+	return "HEX(" + q + ")"
+}
+
+// same compares the twins row by row and byte by byte, and then their
+// definitions, after the twin has had the same change from the store itself.
+func (w *twins) same() {
+	w.Helper()
+	rows, err := w.direct.QueryContext(w.Context(), "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position", w.schema, w.names[1][1:len(w.names[1])-1])
+	require.NoError(w, err)
+	var names, exprs []string
+	for rows.Next() {
+		var name, typ string
+		require.NoError(w, rows.Scan(&name, &typ))
+		names, exprs = append(names, name), append(exprs, exactly(name, typ))
+	}
+	require.NoError(w, rows.Err())
+	var sides [2][][]sql.NullString
+	for i, table := range w.names {
+		rows, err := w.direct.QueryContext(w.Context(), "SELECT "+strings.Join(exprs, ", ")+" FROM "+table+" ORDER BY "+strings.Join(w.key, ", "))
+		require.NoError(w, err)
+		for rows.Next() {
+			row := make([]sql.NullString, len(exprs))
+			into := make([]any, len(exprs))
+			for j := range row {
+				into[j] = &row[j]
+			}
+			require.NoError(w, rows.Scan(into...))
+			sides[i] = append(sides[i], row)
+		}
+		require.NoError(w, rows.Err())
+	}
+	wrong := 0
+	for i := range min(len(sides[0]), len(sides[1])) {
+		for j := range names {
+			if got, want := sides[0][i][j], sides[1][i][j]; got != want {
+				if wrong++; wrong <= 10 {
+					w.Errorf("row %d, %s: %.200v, want %.200v", i, names[j], got, want)
+				}
+			}
+		}
+	}
+	require.Equal(w, len(sides[1]), len(sides[0]), "rows")
+	require.Zero(w, wrong, "values that differ")
+
+	execute(w.T, w.direct, "ALTER TABLE "+w.names[1]+" "+w.alter)
+	require.Equal(w, w.definition(w.names[1]), w.definition(w.names[0]))
+	// EXTENDED minds delete-marked entries of an index on a virtual column that
+	// the server itself has not purged.
+	how := " EXTENDED"
+	if strings.Contains(w.definition(w.names[0]), "VIRTUAL") {
+		how = ""
+	}
+	var table, op, kind, text string
+	require.NoError(w, w.direct.QueryRow("CHECK TABLE "+w.names[0]+how).Scan(&table, &op, &kind, &text))
+	require.Equal(w, "OK", text)
+	for _, index := range w.indexes() {
+		n := scan[int](w.T, w.direct, "SELECT COUNT(*) FROM "+w.names[0]+" FORCE INDEX (`"+index+"`)")
+		require.Equal(w, len(sides[0]), n, "entries of index %s", index)
+	}
+	w.Logf("%d rows are the same", len(sides[0]))
+}
+
+// indexes lists the names of the table's indexes.
+func (w *twins) indexes() []string {
+	w.Helper()
+	rows, err := w.direct.QueryContext(w.Context(), "SELECT DISTINCT index_name FROM information_schema.statistics WHERE table_schema = ? AND table_name = ? AND index_type = 'BTREE'", w.schema, w.table)
+	require.NoError(w, err)
+	var names []string
+	for rows.Next() {
+		var name string
+		require.NoError(w, rows.Scan(&name))
+		names = append(names, name)
+	}
+	require.NoError(w, rows.Err())
+	return names
+}
+
+// definition is SHOW CREATE TABLE without the table's name and its counter.
+func (h *house) definition(quoted string) string {
+	h.Helper()
+	var name, def string
+	require.NoError(h, h.direct.QueryRowContext(h.Context(), "SHOW CREATE TABLE "+quoted).Scan(&name, &def))
+	_, def, _ = strings.Cut(def, "\n")
+	if before, after, found := strings.Cut(def, " AUTO_INCREMENT="); found {
+		def = before + strings.TrimLeft(after, "0123456789")
+	}
+	return def
+}
+
+// distributed makes sure that the last job went the distributed way.
+func (h *house) distributed() {
+	h.Helper()
+	meta := scan[string](h.T, h.direct, "SELECT CONVERT(job_meta USING utf8mb4) FROM `"+h.meta+"`.tidb_ddl_history ORDER BY job_id DESC LIMIT 1")
+	require.Contains(h, meta, `"state":"synced"`)
+	n := scan[int](h.T, h.direct, "SELECT COUNT(*) FROM `"+h.meta+"`.tidb_background_subtask_history WHERE step = 1 AND task_key = (SELECT MAX(id) FROM `"+h.meta+"`.tidb_global_task_history)")
+	require.Positive(h, n, "the job was not made by copying: %s", meta)
+}
