@@ -110,7 +110,10 @@ func (b *bench) run(ctx context.Context) (err error) {
 		}
 	}
 	b.print(cs)
-	return nil
+	if err := b.cutovers(ctx, three); err != nil {
+		return fmt.Errorf("cut-overs: %w", err)
+	}
+	return printMemory(append(one.Nodes, three.Nodes...))
 }
 
 func (b *bench) cluster(ctx context.Context, dir string, nodes int) (*cluster.Cluster, error) {
