@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -76,7 +77,7 @@ func (n *Node) waitReady(ctx context.Context) error {
 		}
 		select {
 		case <-n.exited:
-			return fmt.Errorf("%s ended at its start: %v\n%s", n.Name, n.err, n.LogTail())
+			return fmt.Errorf("%s ended at its start (%w)\n%s", n.Name, errors.Join(errors.New("see its log"), n.err), n.LogTail())
 		case <-ctx.Done():
 			return fmt.Errorf("%s does not answer: %w\n%s", n.Name, err, n.LogTail())
 		case <-tick.C:

@@ -84,7 +84,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	load := workload.Start(ctx, workload.Config{
 		Table: table, DSNs: c.DSNs(), Writers: 3, Pause: 5 * time.Millisecond, Seed: cfg.Seed,
 	})
-	defer load.Stop()
+	defer func() { _ = load.Stop() }() // again; the error was looked at
 	say("load     3 clients insert, update and delete through all nodes, from now to the end")
 	say("")
 	say("mysql> %s;", statement)

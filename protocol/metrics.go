@@ -34,7 +34,7 @@ func (s *Server) Stats() Stats {
 	defer s.mu.Unlock()
 	sum := s.stats
 	for c := range s.sessions {
-		c.counters.addTo(&sum)
+		c.addTo(&sum)
 	}
 	return sum
 }
@@ -83,7 +83,7 @@ func (s *Server) unregister(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.sessions, c)
-	c.counters.addTo(&s.stats)
+	c.addTo(&s.stats)
 	if s.byID[c.id] == c { // a restarted store hands ids out again
 		delete(s.byID, c.id)
 	}

@@ -41,7 +41,7 @@ func (h *Handler) try(ctx context.Context, schema, table string, text []byte, at
 	}
 	// The session's settings are the client's: it must not go back to the pool.
 	defer conn.Close()
-	defer conn.Raw(func(any) error { return driver.ErrBadConn })
+	defer func() { _ = conn.Raw(func(any) error { return driver.ErrBadConn }) }()
 
 	name := fmt.Sprintf("%s.%s", quoteName(h.schema), quoteName(fmt.Sprintf("scratch_%s_%d", h.node.UUID, scratchNumber.Add(1))))
 	if _, err := conn.ExecContext(ctx, fmt.Sprintf("CREATE TABLE %s LIKE %s.%s", name, quoteName(schema), quoteName(table))); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -75,8 +76,10 @@ func askZone(ctx context.Context, c *protocol.Conn) (*time.Location, error) {
 	if err != nil {
 		return nil, err
 	}
-	var seconds int
-	fmt.Sscan(field(rs, 0, 0), &seconds)
+	seconds, err := strconv.Atoi(field(rs, 0, 0))
+	if err != nil {
+		return nil, fmt.Errorf("ask for the session's time zone: %w", err)
+	}
 	return time.FixedZone("", seconds), nil
 }
 

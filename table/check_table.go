@@ -54,9 +54,12 @@ func checkForeignKeys(t *Info, _ Definition, _ Settings) Reason {
 				return reasonf("foreign key %s changes rows (%s) without a trace in the binlog", f.Name, strings.ToLower(action))
 			}
 		}
-		return reasonf("it has foreign key %s", f.Name)
 	}
-	for _, f := range t.Children {
+	switch {
+	case len(t.Parents) > 0:
+		return reasonf("it has foreign key %s", t.Parents[0].Name)
+	case len(t.Children) > 0:
+		f := t.Children[0]
 		return reasonf("foreign key %s of %s.%s refers to it", f.Name, f.Schema, f.Table)
 	}
 	return ""

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -19,7 +20,7 @@ func runDemo(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	rows := fs.Int64("rows", 1_000_000, "")
 	seed := fs.Uint64("seed", uint64(time.Now().UnixNano())%1_000_000, "")
 	if err := fs.Parse(args); err != nil {
-		if err == pflag.ErrHelp {
+		if errors.Is(err, pflag.ErrHelp) {
 			return err
 		}
 		return usagef("%s", err)
