@@ -94,6 +94,8 @@ func newTwins(h *house, s shape) *twins {
 	execute(h.T, h.direct, fmt.Sprintf("CREATE TABLE %s (%s, %s) ENGINE=InnoDB %s", w.names[0], strings.Join(defs, ", "), s.keys, s.options))
 	c := w.connect("")
 	defer c.Close()
+	_, err := c.ExecContext(h.Context(), "SET timestamp = 1000000000")
+	require.NoError(h, err)
 	rnd := rand.New(rand.NewPCG(w.seed, 99))
 	for first := 1; first <= s.rows; first += 500 {
 		var rows []string
@@ -104,7 +106,7 @@ func newTwins(h *house, s shape) *twins {
 		require.NoError(h, err)
 	}
 	execute(h.T, h.direct, "CREATE TABLE "+w.names[1]+" LIKE "+w.names[0])
-	_, err := c.ExecContext(h.Context(), "INSERT INTO "+w.names[1]+" ("+w.columnList()+") SELECT "+w.columnList()+" FROM "+w.names[0])
+	_, err = c.ExecContext(h.Context(), "INSERT INTO "+w.names[1]+" ("+w.columnList()+") SELECT "+w.columnList()+" FROM "+w.names[0])
 	require.NoError(h, err)
 	return w
 }
