@@ -100,8 +100,14 @@ func obstacle(source, target Definition) string {
 	if source.Partitions != target.Partitions {
 		return "the partitioning is changed"
 	}
-	if engineOf(source.Options) != engineOf(target.Options) {
+	if optionOf(source.Options, "ENGINE") != optionOf(target.Options, "ENGINE") {
 		return "the storage engine is changed"
+	}
+	// Columns that have the table's character set do not say so in their lines.
+	for _, o := range []string{"CHARSET", "COLLATE"} {
+		if optionOf(source.Options, o) != optionOf(target.Options, o) {
+			return "the character set is changed"
+		}
 	}
 	return ""
 }
@@ -122,10 +128,11 @@ func defaultOf(column string) string {
 	}
 }
 
-func engineOf(options string) string {
+// optionOf is the value of a table option; "" when it is not there.
+func optionOf(options, name string) string {
 	for _, f := range strings.Fields(options) {
-		if e, ok := strings.CutPrefix(f, "ENGINE="); ok {
-			return e
+		if v, ok := strings.CutPrefix(f, name+"="); ok {
+			return v
 		}
 	}
 	return ""

@@ -27,6 +27,8 @@ func TestCheck(t *testing.T) {
 		"parent":      {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)", "CREATE TABLE c (id INT PRIMARY KEY, CONSTRAINT f FOREIGN KEY (id) REFERENCES t (id))"}, want: "foreign key f of S.c refers to it"},
 		"key changed": {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT NOT NULL)"}, alter: "ALTER TABLE t DROP PRIMARY KEY, ADD PRIMARY KEY (a)", want: "key PRIMARY, by which rows are copied, is changed"},
 		"type":        {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)"}, alter: "ALTER TABLE t MODIFY a CHAR(9), ADD INDEX (a)", want: "column a is changed"},
+		"charset":     {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a CHAR(9)) CHARSET=latin1"}, alter: "ALTER TABLE t CONVERT TO CHARACTER SET utf16, ADD INDEX (a)", want: "the character set is changed"},
+		"collation":   {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a CHAR(9)) CHARSET=latin1"}, alter: "ALTER TABLE t CONVERT TO CHARACTER SET latin1 COLLATE latin1_bin, ADD INDEX (a)", want: "the character set is changed"},
 		"no binlog":   {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)"}, settings: func(s *table.Settings) { s.LogBin = false }, want: "the server keeps no binlog (log_bin is OFF)"},
 		"format":      {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)"}, settings: func(s *table.Settings) { s.Format = "MIXED" }, want: "binlog_format is MIXED, not ROW"},
 		"image":       {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)"}, settings: func(s *table.Settings) { s.RowImage = "MINIMAL" }, want: "binlog_row_image is MINIMAL, not FULL"},
