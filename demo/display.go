@@ -38,7 +38,9 @@ func newDisplay(out io.Writer, total int64, name string) *display {
 		return d
 	}
 	d.bars = mpb.New(mpb.WithOutput(out), mpb.WithWidth(40), mpb.WithRefreshRate(200*time.Millisecond))
-	d.bar = d.bars.AddBar(max(total, 1),
+	// A bar made with a total completes by itself, and no other way: estimates
+	// need one that is told when it is complete.
+	d.bar = d.bars.AddBar(0,
 		mpb.PrependDecorators(decor.Name(fmt.Sprintf("%-8s ", name))),
 		mpb.AppendDecorators(decor.Any(func(s decor.Statistics) string { return d.figures(s.Current, s.Total) })),
 		mpb.BarExtender(mpb.BarFillerFunc(func(w io.Writer, _ decor.Statistics) error {
@@ -109,6 +111,6 @@ func (d *display) close() {
 		return
 	}
 	d.lines.Store(&[]string{})
-	d.bar.SetTotal(max(d.total, 1), true)
+	d.bar.SetTotal(-1, true) // what there is, is all
 	d.bars.Wait()
 }

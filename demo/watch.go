@@ -113,7 +113,7 @@ func (w *watcher) lines(nodes map[string]*share) []string {
 		if !n.Running() {
 			state = fmt.Sprintf("killed; %d done, %s rows", s.succeed, group(s.rows))
 			if s.running > 0 {
-				state = fmt.Sprintf("killed; %d subtasks move when its lease ends, %d done, %s rows", s.running, s.succeed, group(s.rows))
+				state = fmt.Sprintf("killed; %d running until its lease ends, %d done, %s rows", s.running, s.succeed, group(s.rows))
 			}
 		}
 		lines = append(lines, fmt.Sprintf("%s %s", n.Name, state))

@@ -1,0 +1,26 @@
+package dxftest
+
+import (
+	"bytes"
+	"context"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestDemo runs the demo as a user does, on a small table: it kills a node,
+// compares every row, says so and ends with status 0.
+func TestDemo(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	var out bytes.Buffer
+	cmd := exec.CommandContext(ctx, binary, "demo", "--rows", "200000")
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	require.NoError(t, err, out.String())
+	for _, want := range []string{"kill -9 node-", "Query OK", "none missing, none twice, none different", "by_day is there", "nothing left behind"} {
+		require.Contains(t, out.String(), want)
+	}
+}
