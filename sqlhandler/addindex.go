@@ -217,6 +217,9 @@ func (h *Handler) submit(ctx context.Context, c *protocol.Conn, facts sessionFac
 		Priority: dxf.DefaultPriority, Concurrency: s.Thread,
 		TargetScope: s.Scope, MaxNodeCount: s.MaxNodeCount, Meta: raw,
 	}
+	if meta.Way == dxf.WayTxn {
+		t.MaxNodeCount = 1
+	}
 	// Whether there is a job must be known even when the client is killed just
 	// now: then it is cancelled.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), submitTimeout)
