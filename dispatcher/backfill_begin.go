@@ -24,9 +24,19 @@ func (b *Backfill) begin(ctx context.Context, m dxf.BackfillMeta, nodes int) (Pl
 		return Plan{}, err
 	}
 	defer s.Close()
+	asked := m.Fingerprint
+	m.Fingerprint = ""
 	info, err := b.load(ctx, s, m)
 	if err != nil {
 		return Plan{}, err
+	}
+	m.Fingerprint = info.Fingerprint
+	if asked != "" && asked != info.Fingerprint {
+		// A job that was ahead of this one, or somebody else, has changed the
+		// table meanwhile. Nothing is done yet: the change is made to what is there.
+		if m.Target, err = b.target(ctx, s, info, m); err != nil {
+			return Plan{}, err
+		}
 	}
 	if m.Way == dxf.WayNative || (m.Way == dxf.WayDistributed && info.DataLength < m.NativeMaxSize) {
 		return native(m, "")
@@ -106,6 +116,31 @@ func (b *Backfill) begin(ctx context.Context, m dxf.BackfillMeta, nodes int) (Pl
 	}
 	b.log.Info("shadow made", zap.Int64("job", m.JobID), zap.String("table", m.Schema+"."+m.Table), zap.String("shadow", m.Shadow), zap.Strings("indexes", m.Indexes))
 	return cut(ctx, s, info, m, dxf.StepCopy, nodes)
+}
+
+// target is what the statement makes of the table as it is now, tried on an
+// empty copy; "" when that cannot be told.
+func (b *Backfill) target(ctx context.Context, s *table.Session, info *table.Info, m dxf.BackfillMeta) (string, error) {
+	var err error
+	if m.Shadow, err = table.ShadowName(m.Table, m.JobID); err != nil {
+		return "", nil
+	}
+	redirected, err := table.Redirect(m.Statement, m.TableAt, m.CharsetClient, m.Schema, m.Shadow)
+	if err != nil {
+		return "", nil
+	}
+	err = b.makeShadow(ctx, s, info, m, redirected)
+	if err != nil && len(info.Parents)+len(info.Children) > 0 {
+		return "", drop(ctx, s, m.Schema, m.Shadow) // the copy has no foreign keys: the table itself will tell
+	}
+	if err != nil {
+		return "", err
+	}
+	text, err := table.ShowCreate(ctx, s, m.Schema, m.Shadow)
+	if err != nil {
+		return "", err
+	}
+	return text, drop(ctx, s, m.Schema, m.Shadow)
 }
 
 // native plans the store's own DDL. A reason makes a Note for the user.

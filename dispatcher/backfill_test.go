@@ -49,21 +49,23 @@ func TestBackfillPlan(t *testing.T) {
 		note      string
 		err       string
 	}{
-		"copied":    {tables: []string{plain, "INSERT INTO t (a) SELECT 1 FROM seq_1_to_25000", "ANALYZE TABLE t"}, nodes: 2, step: dxf.StepCopy, subtasks: 3},
-		"empty":     {tables: []string{plain}, nodes: 2, step: dxf.StepCopy, subtasks: 1},
-		"small":     {tables: []string{plain}, change: func(m *dxf.BackfillMeta) { m.NativeMaxSize = 64 << 20 }, step: dxf.StepNative, subtasks: 1},
-		"txn":       {tables: []string{plain}, change: func(m *dxf.BackfillMeta) { m.Way, m.NativeMaxSize = dxf.WayTxn, 64<<20 }, step: dxf.StepCopy, subtasks: 1},
-		"native":    {tables: []string{plain}, change: func(m *dxf.BackfillMeta) { m.Way = dxf.WayNative }, step: dxf.StepNative, subtasks: 1},
-		"instant":   {tables: []string{plain}, statement: "ALTER TABLE t RENAME INDEX ka TO kz", step: dxf.StepNative, subtasks: 1},
-		"no key":    {tables: []string{"CREATE TABLE t (a INT, b INT)"}, step: dxf.StepNative, subtasks: 1, note: "it has no primary key or NOT NULL unique key that rows can be copied by"},
-		"trigger":   {tables: []string{plain, "CREATE TRIGGER x AFTER INSERT ON t FOR EACH ROW SET @a = 1"}, step: dxf.StepNative, subtasks: 1, note: "it has trigger x"},
-		"column":    {tables: []string{plain}, statement: "ALTER TABLE t MODIFY a BIGINT, ADD INDEX kb (b)", step: dxf.StepNative, subtasks: 1, note: "column a is changed"},
-		"changed":   {tables: []string{plain}, change: func(m *dxf.BackfillMeta) { m.Fingerprint = "another" }, err: "Information schema is changed"},
-		"gone":      {tables: []string{plain}, change: func(m *dxf.BackfillMeta) { m.Table = "x" }, err: "doesn't exist"},
-		"statement": {tables: []string{plain}, statement: "ALTER TABLE t ADD INDEX ka (a)", err: "Duplicate key name"},
-		"in way":    {tables: []string{plain, "CREATE TABLE t__dxf7_new (a INT)", "INSERT INTO t__dxf7_new VALUES (1)"}, err: "in the way"},
-		"left over": {tables: []string{plain, "CREATE TABLE t__dxf7_new (a INT)"}, step: dxf.StepCopy, subtasks: 1},
-		"xa":        {tables: []string{plain, "XA START 'x'", "INSERT INTO t (a) VALUES (1)", "XA END 'x'", "XA PREPARE 'x'"}, step: dxf.StepNative, subtasks: 1, note: "an XA transaction stays prepared"},
+		"copied":         {tables: []string{plain, "INSERT INTO t (a) SELECT 1 FROM seq_1_to_25000", "ANALYZE TABLE t"}, nodes: 2, step: dxf.StepCopy, subtasks: 3},
+		"empty":          {tables: []string{plain}, nodes: 2, step: dxf.StepCopy, subtasks: 1},
+		"small":          {tables: []string{plain}, change: func(m *dxf.BackfillMeta) { m.NativeMaxSize = 64 << 20 }, step: dxf.StepNative, subtasks: 1},
+		"txn":            {tables: []string{plain}, change: func(m *dxf.BackfillMeta) { m.Way, m.NativeMaxSize = dxf.WayTxn, 64<<20 }, step: dxf.StepCopy, subtasks: 1},
+		"native":         {tables: []string{plain}, change: func(m *dxf.BackfillMeta) { m.Way = dxf.WayNative }, step: dxf.StepNative, subtasks: 1},
+		"instant":        {tables: []string{plain}, statement: "ALTER TABLE t RENAME INDEX ka TO kz", step: dxf.StepNative, subtasks: 1},
+		"no key":         {tables: []string{"CREATE TABLE t (a INT, b INT)"}, step: dxf.StepNative, subtasks: 1, note: "it has no primary key or NOT NULL unique key that rows can be copied by"},
+		"trigger":        {tables: []string{plain, "CREATE TRIGGER x AFTER INSERT ON t FOR EACH ROW SET @a = 1"}, step: dxf.StepNative, subtasks: 1, note: "it has trigger x"},
+		"column":         {tables: []string{plain}, statement: "ALTER TABLE t MODIFY a BIGINT, ADD INDEX kb (b)", step: dxf.StepNative, subtasks: 1, note: "column a is changed"},
+		"changed":        {tables: []string{plain}, change: func(m *dxf.BackfillMeta) { m.Fingerprint, m.Target = "another", "" }, step: dxf.StepCopy, subtasks: 1},
+		"changed, small": {tables: []string{plain}, change: func(m *dxf.BackfillMeta) { m.Fingerprint, m.NativeMaxSize = "another", 64<<20 }, step: dxf.StepNative, subtasks: 1},
+		"changed, taken": {tables: []string{plain}, statement: "ALTER TABLE t ADD INDEX ka (a)", change: func(m *dxf.BackfillMeta) { m.Fingerprint, m.NativeMaxSize = "another", 64<<20 }, err: "Duplicate key name"},
+		"gone":           {tables: []string{plain}, change: func(m *dxf.BackfillMeta) { m.Table = "x" }, err: "doesn't exist"},
+		"statement":      {tables: []string{plain}, statement: "ALTER TABLE t ADD INDEX ka (a)", err: "Duplicate key name"},
+		"in way":         {tables: []string{plain, "CREATE TABLE t__dxf7_new (a INT)", "INSERT INTO t__dxf7_new VALUES (1)"}, err: "in the way"},
+		"left over":      {tables: []string{plain, "CREATE TABLE t__dxf7_new (a INT)"}, step: dxf.StepCopy, subtasks: 1},
+		"xa":             {tables: []string{plain, "XA START 'x'", "INSERT INTO t (a) VALUES (1)", "XA END 'x'", "XA PREPARE 'x'"}, step: dxf.StepNative, subtasks: 1, note: "an XA transaction stays prepared"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			schema, db := mariadbdtest.Schema(t, srv)
@@ -108,6 +110,10 @@ func TestBackfillPlan(t *testing.T) {
 					require.Nil(t, m.Note)
 				} else {
 					require.Contains(t, m.Note.Message, c.note)
+				}
+				require.Equal(t, info.Fingerprint, m.Fingerprint)
+				if strings.HasPrefix(name, "changed") {
+					require.Contains(t, m.Target, "KEY `kb` (`b`)")
 				}
 				require.Equal(t, c.step == dxf.StepCopy, len(f.started) == 1)
 				if c.step == dxf.StepCopy {
