@@ -1,0 +1,188 @@
+package dxftest
+
+import (
+	"database/sql"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// comments reads COMMENTS of the newest job.
+func (h *house) comments(c *sql.Conn) string {
+	h.Helper()
+	rows, err := c.QueryContext(h.Context(), "ADMIN SHOW DDL JOBS 1")
+	require.NoError(h, err)
+	defer rows.Close()
+	columns, err := rows.Columns()
+	require.NoError(h, err)
+	require.Equal(h, "COMMENTS", columns[len(columns)-1])
+	require.True(h, rows.Next())
+	values := make([]sql.NullString, len(columns))
+	into := make([]any, len(columns))
+	for i := range values {
+		into[i] = &values[i]
+	}
+	require.NoError(h, rows.Scan(into...))
+	return values[len(values)-1].String
+}
+
+// warnings is what SHOW WARNINGS answers, one line each.
+func (h *house) warnings(c *sql.Conn) string {
+	h.Helper()
+	rows, err := c.QueryContext(h.Context(), "SHOW WARNINGS")
+	require.NoError(h, err)
+	defer rows.Close()
+	var all []string
+	for rows.Next() {
+		var level, code, message string
+		require.NoError(h, rows.Scan(&level, &code, &message))
+		all = append(all, level+": "+message)
+	}
+	require.NoError(h, rows.Err())
+	return strings.Join(all, "\n")
+}
+
+// steps lists the steps that the newest task had.
+func (h *house) steps() string {
+	h.Helper()
+	return scan[string](h.T, h.direct, "SELECT COALESCE(GROUP_CONCAT(DISTINCT step ORDER BY step), '') FROM `"+h.meta+
+		"`.tidb_background_subtask_history WHERE task_key = (SELECT MAX(id) FROM `"+h.meta+"`.tidb_global_task_history)")
+}
+
+const (
+	copied   = "1,2,3,4"
+	natively = "5"
+)
+
+// TestWays runs statements under every setting, and compares each result with
+// what the store makes of the same statement on the same table without us.
+func TestWays(t *testing.T) {
+	h := newHouse(t, 2)
+	const table = "CREATE TABLE %s (id INT AUTO_INCREMENT PRIMARY KEY, a INT NOT NULL, b VARCHAR(60), c TEXT, KEY old (b))"
+	const always = "SET GLOBAL dxf_native_ddl_max_size = 0"
+	for _, c := range []struct {
+		name   string
+		set    string
+		create []string // with %s for the table; table when nil
+		alter  string   // with %s
+		way    string   // steps
+		says   string   // COMMENTS; "ingest, DXF" when empty
+		note   string   // part of the Note; "" for none
+	}{
+		{name: "distributed", alter: "ALTER TABLE %s ADD INDEX i (a)", way: copied},
+		{name: "several", alter: "ALTER TABLE %s ADD INDEX i (a), ADD UNIQUE KEY j (b, a), ADD KEY k (c(10)), ADD INDEX (a, b)", way: copied},
+		{name: "with ADD COLUMN and DROP INDEX", alter: "ALTER TABLE %s ADD COLUMN d INT DEFAULT 5 AFTER a, ADD INDEX i (d, a), DROP INDEX old", way: copied},
+		{name: "with DROP COLUMN", alter: "ALTER TABLE %s DROP COLUMN c, ADD INDEX i (a)", way: natively, note: "column c is dropped"},
+		{name: "DESC", alter: "ALTER TABLE %s ADD INDEX i (a DESC, b ASC)", way: copied},
+		{name: "options", alter: "ALTER TABLE %s ADD INDEX i USING BTREE (a) COMMENT 'it''s ü'", way: copied},
+		{name: "ignored", alter: "ALTER TABLE %s ADD INDEX i (a) IGNORED", way: copied},
+		{name: "IF NOT EXISTS", alter: "ALTER TABLE %s ADD INDEX IF NOT EXISTS i (a), ADD INDEX IF NOT EXISTS old (a)", way: copied},
+		{name: "CREATE INDEX", alter: "CREATE INDEX i ON %s (b(5), a)", way: copied},
+		{name: "CREATE UNIQUE INDEX", alter: "CREATE UNIQUE INDEX IF NOT EXISTS i ON %s (b)", way: copied},
+		{name: "CREATE OR REPLACE INDEX", alter: "CREATE OR REPLACE INDEX old ON %s (a)", way: copied},
+		{name: "ALGORITHM=INPLACE, LOCK=NONE", alter: "ALTER TABLE %s ADD INDEX i (a), ALGORITHM=INPLACE, LOCK=NONE", way: copied},
+		{name: "LOCK=SHARED", alter: "CREATE INDEX i ON %s (a) LOCK=SHARED", way: natively},
+		{name: "ALGORITHM=COPY", alter: "ALTER TABLE %s ADD INDEX i (a), ALGORITHM=COPY", way: natively},
+		{name: "FULLTEXT", alter: "ALTER TABLE %s ADD FULLTEXT INDEX i (c)", way: copied},
+		{name: "small", set: "SET GLOBAL dxf_native_ddl_max_size = DEFAULT", alter: "ALTER TABLE %s ADD INDEX i (a)", way: natively},
+		{name: "native", set: "SET GLOBAL tidb_enable_dist_task = OFF", alter: "ALTER TABLE %s ADD INDEX i (a)", way: natively, says: "ingest"},
+		{name: "txn", set: "SET GLOBAL tidb_enable_dist_task = OFF, GLOBAL tidb_ddl_enable_fast_reorg = OFF", alter: "ALTER TABLE %s ADD INDEX i (a)", way: copied, says: "txn"},
+		{
+			name: "no key", create: []string{"CREATE TABLE %s (id INT, a INT NOT NULL, b VARCHAR(60), c TEXT, UNIQUE KEY n (id))"},
+			alter: "ALTER TABLE %s ADD INDEX i (a)", way: natively, note: "it has no primary key or NOT NULL unique key",
+		},
+		{
+			name: "triggers", create: []string{table, "CREATE TRIGGER tr_%s AFTER DELETE ON %s FOR EACH ROW SET @x = 1"},
+			alter: "ALTER TABLE %s ADD INDEX i (a)", way: natively, note: "it has trigger tr_w",
+		},
+		{
+			name: "child", create: []string{table, "ALTER TABLE %s ADD CONSTRAINT fk_%s FOREIGN KEY (a) REFERENCES parent (id) ON DELETE CASCADE"},
+			alter: "ALTER TABLE %s ADD INDEX i (a, b)", way: natively, note: "foreign key fk_w changes rows (cascade)",
+		},
+		{
+			name: "parent", create: []string{table, "CREATE TABLE child_%s (x INT, CONSTRAINT fk_%s FOREIGN KEY (x) REFERENCES %s (id))"},
+			alter: "ALTER TABLE %s ADD INDEX i (a, b)", way: natively, note: "refers to it",
+		},
+		{
+			name: "system-versioned", create: []string{strings.TrimSuffix(table, ")") + ") WITH SYSTEM VERSIONING", "SET GLOBAL system_versioning_alter_history = KEEP"},
+			alter: "ALTER TABLE %s ADD INDEX i (a)", way: natively, note: "it is system-versioned",
+		},
+		{
+			name: "compressed column", create: []string{"CREATE TABLE %s (id INT AUTO_INCREMENT PRIMARY KEY, a INT, b VARCHAR(60), c TEXT COMPRESSED)"},
+			alter: "ALTER TABLE %s ADD INDEX i (a)", way: natively, note: "column c is compressed",
+		},
+		{name: "type changed", alter: "ALTER TABLE %s MODIFY a BIGINT UNSIGNED, ADD INDEX i (a)", way: natively, note: "column a"},
+		{name: "charset changed", alter: "ALTER TABLE %s CONVERT TO CHARACTER SET utf16, ADD INDEX i (a)", way: natively, note: "character set"},
+		{name: "key changed", alter: "ALTER TABLE %s DROP PRIMARY KEY, ADD PRIMARY KEY (id, a)", way: natively, note: "PRIMARY"},
+		{
+			name: "MyISAM", create: []string{table + " ENGINE=MyISAM"},
+			alter: "ALTER TABLE %s ADD INDEX i (a)", way: natively, note: "its storage engine is MyISAM",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := h.in(t)
+			s := h.session(0, "")
+			defer s.Close()
+			h.run(s, always)
+			if c.set != "" {
+				h.run(s, c.set)
+				defer h.run(s, "SET GLOBAL tidb_enable_dist_task = ON, GLOBAL tidb_ddl_enable_fast_reorg = ON")
+			}
+			if c.create == nil {
+				c.create = []string{table}
+			}
+			execute(t, h.direct, "CREATE TABLE parent (id INT PRIMARY KEY)")
+			execute(t, h.direct, "INSERT INTO parent SELECT seq FROM seq_1_to_3000")
+			for _, name := range []string{"w", "w_twin"} {
+				for _, q := range c.create {
+					execute(t, h.direct, strings.ReplaceAll(q, "%s", name))
+				}
+				execute(t, h.direct, "INSERT INTO "+name+" (id, a, b, c) SELECT seq, seq, CONCAT('b', seq), CONCAT('some words ', seq) FROM seq_1_to_3000")
+			}
+			defer execute(t, h.direct, "DROP TABLE IF EXISTS child_w, child_w_twin, w, w_twin, parent")
+
+			h.run(s, strings.ReplaceAll(c.alter, "%s", "w"))
+			warnings, comments := h.warnings(s), h.comments(s)
+			if c.says == "" {
+				c.says = "ingest, DXF"
+			}
+			require.Equal(t, c.way, h.steps(), "steps")
+			first, _, _ := strings.Cut(comments, "; ")
+			require.Equal(t, c.says, first, "COMMENTS: %s", comments)
+			if c.note == "" {
+				require.NotContains(t, warnings, "cannot be copied")
+			} else {
+				require.Contains(t, warnings, "Note: ")
+				require.Contains(t, warnings, c.note)
+			}
+			require.Equal(t, "synced", h.state())
+
+			execute(t, h.direct, strings.ReplaceAll(c.alter, "%s", "w_twin"))
+			require.Equal(t, strings.ReplaceAll(h.definition("w_twin"), "w_twin", "w"), h.definition("w"))
+			if c.name != "system-versioned" { // its rows know when they were written
+				require.Equal(t, h.checksum("w_twin"), h.checksum("w"))
+			}
+			h.nothingLeft()
+		})
+	}
+
+	t.Run("txn on one node", func(t *testing.T) {
+		h := h.in(t)
+		s := h.session(1, "")
+		h.run(s, always, "SET GLOBAL tidb_enable_dist_task = OFF, GLOBAL tidb_ddl_enable_fast_reorg = OFF, SESSION tidb_ddl_reorg_batch_size = 100",
+			"CREATE TABLE w (id INT PRIMARY KEY, a INT)", "INSERT INTO w SELECT seq, seq FROM seq_1_to_25000")
+		defer h.run(s, "SET GLOBAL tidb_enable_dist_task = ON, GLOBAL tidb_ddl_enable_fast_reorg = ON")
+		inserts := func() (n int) {
+			var name string
+			require.NoError(t, h.direct.QueryRow("SHOW GLOBAL STATUS LIKE 'Com_insert_select'").Scan(&name, &n))
+			return n
+		}
+		before := inserts()
+		h.run(s, "SET SESSION tidb_ddl_reorg_priority = 'PRIORITY_HIGH'", "ALTER TABLE w ADD INDEX i (a)")
+		require.GreaterOrEqual(t, inserts()-before, 250, "chunks of 100 rows")
+		nodes := scan[int](t, h.direct, "SELECT COUNT(DISTINCT exec_id) FROM `"+h.meta+"`.tidb_background_subtask_history WHERE step = 1 AND task_key = (SELECT MAX(id) FROM `"+h.meta+"`.tidb_global_task_history)")
+		require.Equal(t, 1, nodes)
+		h.nothingLeft()
+	})
+}
