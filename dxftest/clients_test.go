@@ -313,9 +313,7 @@ func TestSysbench(t *testing.T) {
 				require.Regexp(t, `transactions: +[1-9]\d+ `, out)
 				require.Regexp(t, `reconnects: +0 `, out)
 				h.nothingLeft()
-				var table, op, kind, text string
-				require.NoError(t, h.direct.QueryRow("CHECK TABLE sbtest1 EXTENDED").Scan(&table, &op, &kind, &text))
-				require.Equal(t, "OK", text)
+				checkTable(t, h.direct, "sbtest1", "EXTENDED")
 			})
 		}
 	}
