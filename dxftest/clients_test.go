@@ -313,7 +313,7 @@ func TestSysbench(t *testing.T) {
 				require.Regexp(t, `transactions: +[1-9]\d+ `, out)
 				require.Regexp(t, `reconnects: +0 `, out)
 				h.nothingLeft()
-				checkTable(t, h.direct, "sbtest1", "EXTENDED")
+				checkTable(t, h.direct, "sbtest1")
 			})
 		}
 	}
