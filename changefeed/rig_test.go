@@ -163,6 +163,14 @@ func (r *rig) feed() dxf.Feed {
 	return f
 }
 
+// binlogEnd is where the binlog ends now. Other tests write to it too.
+func (r *rig) binlogEnd() uint32 {
+	r.t.Helper()
+	p, err := table.Position(r.t.Context(), r.db)
+	require.NoError(r.t, err)
+	return p.Pos
+}
+
 // failed waits until the feed has failed, and returns why.
 func (r *rig) failed() *dxf.Error {
 	r.t.Helper()
