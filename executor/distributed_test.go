@@ -272,7 +272,7 @@ func TestTooDifferent(t *testing.T) {
 func TestCutoverKilled(t *testing.T) {
 	h := start(t, addIndex, nil, base, rows(2_000))
 	h.through(dxf.StepVerify)
-	h.feed.delay = 10 * time.Millisecond // something to aim at
+	h.feed.delay.Store(int64(10 * time.Millisecond)) // something to aim at
 	w := h.write(3, 6_000)
 	require.True(t, h.next())
 	ctx, stop := context.WithCancel(t.Context())

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -336,7 +337,7 @@ type logFeed struct {
 	*store.DB
 	h      *harness
 	shadow string
-	delay  time.Duration
+	delay  atomic.Int64       // nanoseconds between looks
 	hook   func(stage string) // called when the executor asks for a seal or checks its lease
 
 	mu      sync.Mutex
@@ -387,7 +388,7 @@ func (f *logFeed) run(ctx context.Context) {
 				f.ack(known)
 			}
 		}
-		t := time.NewTimer(max(f.delay, time.Millisecond))
+		t := time.NewTimer(max(time.Duration(f.delay.Load()), time.Millisecond))
 		<-t.C
 	}
 }
