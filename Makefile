@@ -38,7 +38,7 @@ setup: ## install what tests and benchmarks need
 .PHONY: test
 test: setup ## check, then all tests with the race detector
 	@$(MAKE) -s check
-	$(GO) test -race -p $(PARALLEL) -timeout 10m ./...
+	$(GO) test -race -p $(PARALLEL) -timeout 20m ./...
 
 .PHONY: check
 check: ## formatting and go vet
@@ -51,7 +51,7 @@ lint: check ## check, and golangci-lint (built on first use)
 
 .PHONY: cover
 cover: setup ## coverage by function, and coverage.out
-	$(GO) test -p $(PARALLEL) -timeout 10m -coverpkg=./... -coverprofile=coverage.out ./...
+	$(GO) test -p $(PARALLEL) -timeout 20m -coverpkg=./... -coverprofile=coverage.out ./...
 	$(GO) tool cover -func=coverage.out | tail -1
 
 .PHONY: fuzz
