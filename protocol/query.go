@@ -59,6 +59,9 @@ func (c *Conn) ask(ctx context.Context, payload []byte, kind responseKind, r *Re
 	var refusal *Error
 	if err == nil || errors.As(err, &refusal) {
 		c.broken = interrupted // the deadline may hit the next read instead
+		if refusal != nil && refusal.Code == errQueryInterrupted {
+			c.killed() // the victim may hear of it before the killer does
+		}
 		return err
 	}
 	c.broken = true
@@ -66,6 +69,15 @@ func (c *Conn) ask(ctx context.Context, payload []byte, kind responseKind, r *Re
 		return context.Cause(ctx)
 	}
 	return fmt.Errorf("%w: %w", errStoreGone, err)
+}
+
+// killed ends the Handle in flight as a KILL QUERY seen by the server does.
+func (c *Conn) killed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cancel != nil {
+		c.cancel(ErrQueryKilled)
+	}
 }
 
 func (c *Conn) exchange(payload []byte, kind responseKind, r *ResultSet) error {
