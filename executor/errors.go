@@ -40,6 +40,11 @@ func (b *Backfill) IsRetryableErr(err error) bool {
 			return false
 		}
 	}
+	return passing(err)
+}
+
+// passing says whether an error goes away by itself, or with a new connection.
+func passing(err error) bool {
 	return lostConnection(err) || table.IsErr(err, errTooManyConnections, errLockWait, errDeadlock, errTimeout)
 }
 
@@ -57,10 +62,11 @@ var duplicate = regexp.MustCompile(`^Duplicate entry '((?s).*)' for key '([^']*(
 
 // clientError turns the server's answer to the user's statement, made to the
 // table or its shadow, into the error the user is shown. TiDB names the table
-// in its duplicates; anything else is the server's own text.
+// in its duplicates; anything else is the server's own text. Errors that pass by
+// themselves are not the statement's: they stay what they are, to be retried.
 func clientError(err error, tableName string) error {
 	var e *mysql.MySQLError
-	if !errors.As(err, &e) {
+	if !errors.As(err, &e) || passing(err) {
 		return err
 	}
 	out := &dxf.Error{Code: e.Number, State: strings.TrimRight(string(e.SQLState[:]), "\x00"), Message: e.Message}
