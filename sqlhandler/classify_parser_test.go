@@ -227,16 +227,16 @@ func FuzzClassifyParser(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		if len(text) > 1000 || strings.Contains(text, "/*") || mariaOnly(text) {
-			t.Skip()
+			return // TiDB's parser has no say in it
 		}
 		for _, c := range []byte(text) {
 			if c < ' ' || c > '~' {
-				t.Skip()
+				return // the parser folds what we compare by its bytes
 			}
 		}
 		want, ok := judge(text)
 		if !ok || parserOnly(text) {
-			t.Skip()
+			return // refused by the parser, or accepted by it alone
 		}
 		st := Classify([]byte(text), Mode{})
 		if st.Kind != AddIndex {
