@@ -19,9 +19,9 @@ type account struct {
 }
 
 // chooseAccount is our own account, or, when we are root, the account mysql if
-// it exists and can get at dir: a database need not own the machine. A server
+// it exists and can get at dirs: a database need not own the machine. A server
 // that must run as root has to be told so by asRoot.
-func chooseAccount(dir string, log *zap.Logger) account {
+func chooseAccount(log *zap.Logger, dirs ...string) account {
 	own := account{uid: os.Getuid(), gid: os.Getgid()}
 	if own.uid != 0 {
 		return own
@@ -37,9 +37,11 @@ func chooseAccount(dir string, log *zap.Logger) account {
 		return own
 	}
 	a := account{uid: uid, gid: gid, switched: true}
-	if closed := a.closedParent(dir); closed != "" {
-		log.Warn("embedded store runs as root: the account mysql cannot enter its directory", zap.String("directory", closed))
-		return own
+	for _, dir := range dirs {
+		if closed := a.closedParent(dir); dir != "" && closed != "" {
+			log.Warn("embedded store runs as root: the account mysql cannot enter its directory", zap.String("directory", closed))
+			return own
+		}
 	}
 	return a
 }

@@ -17,6 +17,10 @@ type Config struct {
 	// in this directory, or another free one.
 	Port int
 
+	// BaseDir is the installation to take the server from, as "/usr": MariaDB,
+	// MySQL or TiDB, whichever is there. Empty takes the MariaDB on PATH.
+	BaseDir string
+
 	// BufferPool is innodb_buffer_pool_size in bytes. 0 takes a quarter of the
 	// memory this process may use, at least 128 MiB and at most 4 GiB.
 	BufferPool int64
@@ -32,6 +36,7 @@ type Config struct {
 	// Options are further server options, "name=value" or "--name=value". They
 	// come last and so win over those of this package, except for those by
 	// which it finds its own server again (data directory, socket, port, user).
+	// TiDB takes none.
 	Options []string
 
 	// TemplateDir keeps freshly initialised data directories, one for each
@@ -76,18 +81,19 @@ func clamp(n, low, high int64) int64 {
 }
 
 // reserved options would hide the server from the package that runs it.
-var reserved = []string{"datadir", "socket", "port", "pid-file", "user", "log-error", "bootstrap", "skip-networking"}
+var reserved = []string{"datadir", "socket", "port", "pid-file", "user", "log-error", "bootstrap", "skip-networking", "basedir"}
 
 // settings are the options of the server apart from its whereabouts.
-func (c Config) settings() ([]string, error) {
+func (c Config) settings(k Kind) ([]string, error) {
+	if k == TiDB {
+		return nil, nil // what it has in common with these is called otherwise
+	}
 	opts := []string{
 		// The changefeed reads row events with whole before and after images.
 		"--server-id=1",
 		"--log-bin=binlog",
 		"--binlog-format=ROW",
 		"--binlog-row-image=FULL",
-		// A job paused on Friday can be resumed on Monday.
-		"--expire-logs-days=7",
 
 		// Nobody may be known by a name that somebody else's DNS decides.
 		"--bind-address=127.0.0.1",
@@ -97,12 +103,8 @@ func (c Config) settings() ([]string, error) {
 		"--max-connections=4000",
 		"--max-allowed-packet=64M", // TiDB's default
 		"--character-set-server=utf8mb4",
-		"--performance-schema=OFF",
-		// Level 2 writes a line for every client that leaves without a goodbye.
-		"--log-warnings=1",
 
 		fmt.Sprintf("--innodb-buffer-pool-size=%d", c.BufferPool),
-		fmt.Sprintf("--innodb-log-file-size=%d", c.RedoLog),
 		// INSERT ... SELECT of a copy chunk must not hold the table's
 		// AUTO-INC lock; interleaved numbers are safe with row binlog.
 		"--innodb-autoinc-lock-mode=2",
@@ -111,6 +113,18 @@ func (c Config) settings() ([]string, error) {
 		// (four indexes on 2 M rows: 6.0 s with 1 MiB, 8.1 s with 16 MiB).
 		// Writers may get far ahead of a native build.
 		"--innodb-online-alter-log-max-size=1G",
+	}
+	if k == MySQL {
+		opts = append(opts, c.mysqlSettings()...)
+	} else {
+		opts = append(opts,
+			// A job paused on Friday can be resumed on Monday.
+			"--expire-logs-days=7",
+			"--performance-schema=OFF",
+			// Level 2 writes a line for every client that leaves without a goodbye.
+			"--log-warnings=1",
+			fmt.Sprintf("--innodb-log-file-size=%d", c.RedoLog),
+		)
 	}
 	if c.Relaxed {
 		// Written to the page cache at commit, synced once a second.

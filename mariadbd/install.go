@@ -23,7 +23,9 @@ func install(ctx context.Context, prog program, cfg Config, as account, scratch,
 	if err := os.RemoveAll(scratch); err != nil {
 		return fmt.Errorf("remove a half-made data directory: %w", err)
 	}
-	if cfg.TemplateDir != "" {
+	if prog.kind == TiDB {
+		return mkdirFor(as, dir) // it makes the rest itself
+	} else if cfg.TemplateDir != "" {
 		from, err := template(ctx, prog, cfg)
 		if err != nil {
 			return err
@@ -43,39 +45,62 @@ func install(ctx context.Context, prog program, cfg Config, as account, scratch,
 	return nil
 }
 
-// runInstaller runs mariadb-install-db on dir, which must not exist.
-func runInstaller(ctx context.Context, prog program, cfg Config, as account, dir string) error {
+// mkdirFor makes an empty directory of the account's.
+func mkdirFor(as account, dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	// Every server that starts sweeps #sql* out of its tmpdir: in one shared by
-	// two installers the one takes the other's tables away.
-	tmp := dir + ".tmp"
-	if err := os.MkdirAll(tmp, 0o700); err != nil {
-		return err
+	return as.own(dir)
+}
+
+// installer is the command that makes a data directory at dir, with tmp for
+// what it needs on the way.
+func installer(prog program, cfg Config, dir, tmp string) (*exec.Cmd, error) {
+	args := []string{"--no-defaults", "--datadir=" + dir, "--tmpdir=" + tmp}
+	if prog.baseDir != "" {
+		args = append(args, "--basedir="+prog.baseDir)
 	}
-	defer os.RemoveAll(tmp)
-	if err := errors.Join(as.own(dir), as.own(tmp)); err != nil {
-		return err
+	if prog.kind == MySQL {
+		own, err := cfg.mysqlInstaller(filepath.Join(tmp, "root.sql"))
+		return exec.Command(prog.server, append(args, own...)...), err
 	}
-	args := []string{
-		"--no-defaults",
-		"--datadir=" + dir,
-		"--tmpdir=" + tmp,
+	args = append(args,
 		// root comes in without a password; the installer's default would be an
 		// account that only the system's root can use, and only on the socket.
 		"--auth-root-authentication-method=normal",
 		"--cross-bootstrap", // no account for this machine's name, which others could reach
 		"--skip-test-db",
 		fmt.Sprintf("--innodb-log-file-size=%d", cfg.RedoLog),
+	)
+	return exec.Command(prog.install, args...), nil
+}
+
+// runInstaller makes a data directory at dir, which must not exist.
+func runInstaller(ctx context.Context, prog program, cfg Config, as account, dir string) error {
+	if err := mkdirFor(as, dir); err != nil {
+		return err
 	}
-	cmd := exec.Command(prog.install, append(args, as.asRoot()...)...)
+	// Every server that starts sweeps #sql* out of its tmpdir: in one shared by
+	// two installers the one takes the other's tables away.
+	tmp := dir + ".tmp"
+	if err := os.RemoveAll(tmp); err != nil {
+		return err
+	}
+	if err := mkdirFor(as, tmp); err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	cmd, err := installer(prog, cfg, dir, tmp)
+	if err != nil {
+		return err
+	}
+	cmd.Args = append(cmd.Args, as.asRoot()...)
 	cmd.Dir = dir
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	p, err := spawn(cmd, as)
 	if err != nil {
-		return fmt.Errorf("run %s: %w", prog.install, err)
+		return fmt.Errorf("run %s: %w", cmd.Path, err)
 	}
 	select {
 	case <-p.done:
@@ -86,7 +111,7 @@ func runInstaller(ctx context.Context, prog program, cfg Config, as account, dir
 		return fmt.Errorf("make a data directory: %w", context.Cause(ctx))
 	}
 	if p.err != nil {
-		return fmt.Errorf("make a data directory with %s: %w\n%s", prog.install, p.err, lastLines(out.String()))
+		return fmt.Errorf("make a data directory with %s: %w\n%s", cmd.Path, p.err, lastLines(out.String()))
 	}
 	return nil
 }
@@ -96,7 +121,7 @@ func template(ctx context.Context, prog program, cfg Config) (string, error) {
 	if err := os.MkdirAll(cfg.TemplateDir, 0o700); err != nil {
 		return "", fmt.Errorf("make the directory of templates: %w", err)
 	}
-	name := fmt.Sprintf("mariadb-%s-log%d", prog.version, cfg.RedoLog/mib)
+	name := fmt.Sprintf("%s-%s-log%d", strings.ToLower(prog.kind.String()), prog.version, cfg.RedoLog/mib)
 	dir := filepath.Join(cfg.TemplateDir, name)
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
@@ -181,7 +206,7 @@ func copyFile(from, to string) (err error) {
 func dataVersion(dir string) (version, bool) {
 	for _, name := range []string{"mariadb_upgrade_info", "mysql_upgrade_info"} {
 		if text, err := os.ReadFile(filepath.Join(dir, name)); err == nil {
-			return parseVersion(strings.TrimSpace(string(text)))
+			return parseVersion(MariaDB, strings.TrimSpace(string(text)))
 		}
 	}
 	return version{}, false

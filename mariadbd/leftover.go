@@ -49,13 +49,16 @@ func serversOn(dirs ...string) []int {
 		named := slices.ContainsFunc(args[:min(2, len(args))], func(arg string) bool {
 			// The installer is a script: its interpreter comes first.
 			switch filepath.Base(arg) {
-			case "mariadbd", "mysqld", "mariadb-install-db", "mysql_install_db":
+			case "mariadbd", "mysqld", "tidb-server", "mariadb-install-db", "mysql_install_db":
 				return true
 			}
 			return false
 		})
 		ours := slices.ContainsFunc(args, func(arg string) bool {
 			dir, ok := strings.CutPrefix(arg, "--datadir=")
+			if !ok {
+				dir, ok = strings.CutPrefix(arg, "--path=") // TiDB
+			}
 			return ok && slices.Contains(dirs, dir)
 		})
 		if named && ours {

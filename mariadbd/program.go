@@ -15,14 +15,29 @@ import (
 // directories for users other than root.
 var searchDirs = []string{"/usr/sbin", "/usr/libexec", "/usr/local/sbin", "/usr/bin", "/usr/local/bin"}
 
+// kind is whose server a program is. The embedded store is always MariaDB; the
+// others are for tests.
+type Kind int
+
+// The servers we can run.
+const (
+	MariaDB Kind = iota
+	MySQL
+	TiDB
+)
+
+func (k Kind) String() string { return [...]string{"MariaDB", "MySQL", "TiDB"}[k] }
+
 // program is an installed server.
 type program struct {
-	server  string  // mariadbd
-	install string  // mariadb-install-db
+	kind    Kind
+	server  string  // mariadbd, mysqld or tidb-server
+	install string  // mariadb-install-db; the others have none
+	baseDir string  // Config.BaseDir, absolute; empty: the system's
 	version version // of the server
 }
 
-// version is that of a MariaDB server, as in "10.11.19-MariaDB".
+// version is that of a server, as in "10.11.19-MariaDB".
 type version struct {
 	major, minor, patch int
 }
@@ -35,10 +50,15 @@ func (v version) newerSeries(w version) bool {
 	return v.major > w.major || v.major == w.major && v.minor > w.minor
 }
 
-var versionText = regexp.MustCompile(`(\d+)\.(\d+)\.(\d+)-MariaDB`)
+// versionTexts are what the servers print, each unlike the others'.
+var versionTexts = [...]*regexp.Regexp{
+	MariaDB: regexp.MustCompile(`(\d+)\.(\d+)\.(\d+)-MariaDB`),
+	MySQL:   regexp.MustCompile(`Ver (\d+)\.(\d+)\.(\d+)\S* for`),
+	TiDB:    regexp.MustCompile(`Release Version: v(\d+)\.(\d+)\.(\d+)`),
+}
 
-func parseVersion(text string) (version, bool) {
-	m := versionText.FindStringSubmatch(text)
+func parseVersion(k Kind, text string) (version, bool) {
+	m := versionTexts[k].FindStringSubmatch(text)
 	if m == nil {
 		return version{}, false
 	}
@@ -49,21 +69,26 @@ func parseVersion(text string) (version, bool) {
 	return v, true
 }
 
-// findProgram finds an installed MariaDB server. A mysqld that is not MariaDB's
-// is passed over: its data directories are made in another way.
-func findProgram(ctx context.Context) (program, error) {
+// findProgram finds an installed server: MariaDB's on PATH, or any in baseDir.
+// On PATH a mysqld that is not MariaDB's is passed over: the embedded store of
+// one start must be readable by the next.
+func findProgram(ctx context.Context, baseDir string) (program, error) {
+	if baseDir != "" {
+		return programIn(ctx, baseDir)
+	}
+	dirs := append(filepath.SplitList(os.Getenv("PATH")), searchDirs...)
 	var passed []string
-	for _, path := range candidates("mariadbd", "mysqld") {
+	for _, path := range candidates(dirs, "mariadbd", "mysqld") {
 		text, err := exec.CommandContext(ctx, path, "--no-defaults", "--version").Output()
 		if ctx.Err() != nil {
 			return program{}, ctx.Err()
 		}
-		v, ok := parseVersion(string(text))
+		v, ok := parseVersion(MariaDB, string(text))
 		if err != nil || !ok {
 			passed = append(passed, path)
 			continue
 		}
-		installers := candidates("mariadb-install-db", "mysql_install_db")
+		installers := candidates(dirs, "mariadb-install-db", "mysql_install_db")
 		if len(installers) == 0 {
 			return program{}, fmt.Errorf("find mariadb-install-db for %s: %w", path, ErrNoServer)
 		}
@@ -75,10 +100,42 @@ func findProgram(ctx context.Context) (program, error) {
 	return program{}, fmt.Errorf("find mariadbd: %w", ErrNoServer)
 }
 
+// programIn is the server of an installation of its own.
+func programIn(ctx context.Context, baseDir string) (program, error) {
+	baseDir, err := filepath.Abs(baseDir)
+	if err != nil {
+		return program{}, err
+	}
+	p := program{baseDir: baseDir}
+	dirs := []string{filepath.Join(baseDir, "sbin"), filepath.Join(baseDir, "bin")}
+	found := candidates(dirs, "mariadbd", "mysqld", "tidb-server")
+	if len(found) == 0 {
+		return p, fmt.Errorf("find a server in %s: %w", baseDir, ErrNoServer)
+	}
+	p.server = found[0]
+	if installers := candidates(dirs, "mariadb-install-db"); len(installers) > 0 {
+		p.install = installers[0]
+	}
+	ask := []string{"--no-defaults", "--version"}
+	if filepath.Base(p.server) == "tidb-server" {
+		ask = []string{"-V"}
+	}
+	text, err := exec.CommandContext(ctx, p.server, ask...).Output()
+	if err != nil {
+		return p, fmt.Errorf("ask %s for its version: %w", p.server, err)
+	}
+	for k := range versionTexts {
+		if v, ok := parseVersion(Kind(k), string(text)); ok {
+			p.kind, p.version = Kind(k), v
+			return p, nil
+		}
+	}
+	return p, fmt.Errorf("%s is no server we know: %w", p.server, ErrNoServer)
+}
+
 // candidates lists the executables of these names, the first name first.
-func candidates(names ...string) []string {
+func candidates(dirs []string, names ...string) []string {
 	var found []string
-	dirs := append(filepath.SplitList(os.Getenv("PATH")), searchDirs...)
 	for _, name := range names {
 		for _, dir := range dirs {
 			path, err := filepath.Abs(filepath.Join(dir, name))

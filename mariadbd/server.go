@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -74,6 +75,9 @@ func (s *Server) Socket() string { return s.socket }
 
 // PID is the server's process id.
 func (s *Server) PID() int { return s.proc.cmd.Process.Pid }
+
+// Kind is whose server it is.
+func (s *Server) Kind() Kind { return s.prog.kind }
 
 // Version is the server's, as in "10.11.19".
 func (s *Server) Version() string { return s.prog.version.String() }
@@ -153,17 +157,18 @@ func (s *Server) exitError() error {
 
 func (s *Server) start(ctx context.Context) error {
 	began := time.Now()
-	settings, err := s.cfg.settings()
-	if err != nil {
+	var err error
+	if s.prog, err = findProgram(ctx, s.cfg.BaseDir); err != nil {
 		return err
 	}
-	if s.prog, err = findProgram(ctx); err != nil {
+	settings, err := s.cfg.settings(s.prog.kind)
+	if err != nil {
 		return err
 	}
 	if err := s.prepareDir(); err != nil {
 		return err
 	}
-	s.as = chooseAccount(s.dir, s.log)
+	s.as = chooseAccount(s.log, s.dir, s.prog.baseDir)
 	data, scratch := filepath.Join(s.dir, "data"), filepath.Join(s.dir, "data.new")
 	if err := stopLeftovers(ctx, s.log, data, scratch); err != nil {
 		return err
@@ -281,21 +286,36 @@ func (s *Server) launch(ctx context.Context, settings []string, data string) err
 		if err := s.choosePort(); err != nil {
 			return err
 		}
-		args := append([]string{
-			"--no-defaults",
-			"--datadir=" + data,
-			"--tmpdir=" + filepath.Join(s.dir, "tmp"),
-			"--socket=" + s.socket,
-			"--pid-file=" + filepath.Join(data, "mariadbd.pid"),
-			"--port=" + strconv.Itoa(s.port),
-		}, append(s.as.asRoot(), settings...)...)
-		err := s.launchOnce(ctx, args)
+		err := s.launchOnce(ctx, append(s.whereabouts(data), settings...))
 		if errors.Is(err, ErrPortInUse) && s.cfg.Port == 0 && try < tries {
 			_ = os.Remove(s.portFile())
 			continue
 		}
 		return err
 	}
+}
+
+// whereabouts are the options that say where the server's things are.
+func (s *Server) whereabouts(data string) []string {
+	tmp := filepath.Join(s.dir, "tmp")
+	if s.prog.kind == TiDB {
+		return []string{
+			"--store=unistore", "--path=" + data, "--temp-dir=" + tmp, "--socket=" + s.socket,
+			"--host=127.0.0.1", "-P=" + strconv.Itoa(s.port), "--report-status=false",
+		}
+	}
+	args := []string{
+		"--no-defaults",
+		"--datadir=" + data,
+		"--tmpdir=" + tmp,
+		"--socket=" + s.socket,
+		"--pid-file=" + filepath.Join(data, "mariadbd.pid"),
+		"--port=" + strconv.Itoa(s.port),
+	}
+	if s.prog.baseDir != "" {
+		args = append(args, "--basedir="+s.prog.baseDir)
+	}
+	return append(args, s.as.asRoot()...)
 }
 
 func (s *Server) launchOnce(ctx context.Context, args []string) error {
@@ -321,6 +341,9 @@ func (s *Server) launchOnce(ctx context.Context, args []string) error {
 	_ = os.WriteFile(s.portFile(), []byte(strconv.Itoa(s.port)+"\n"), 0o644)
 	return nil
 }
+
+// portTaken is how a server says so: MariaDB and MySQL, then TiDB.
+var portTaken = regexp.MustCompile(`Can't start server: Bind on TCP/IP port|listen tcp .*: address already in use`)
 
 // waitReady returns when the server answers a query on its socket. By then it
 // listens on its port too.
@@ -352,7 +375,7 @@ func (s *Server) waitReady(ctx context.Context) error {
 		}
 		switch {
 		case s.proc.ended():
-			if strings.Contains(logSince(s.LogFile(), s.logFrom), "Can't start server: Bind on TCP/IP port") {
+			if portTaken.MatchString(logSince(s.LogFile(), s.logFrom)) {
 				return fmt.Errorf("listen on %s: %w", s.Addr(), ErrPortInUse)
 			}
 			return s.exitError()

@@ -1,5 +1,6 @@
 // Package mariadbdtest gives tests a MariaDB server of their own, started in
-// well under a second and gone with the test.
+// well under a second and gone with the test. DXFPROXY_TEST_BASEDIR names the
+// installation of another server for them to run against (mariadbd.Config.BaseDir).
 package mariadbdtest
 
 import (
@@ -112,6 +113,7 @@ func start(ctx context.Context, options []string) (*mariadbd.Server, func(), err
 	}
 	srv, err := mariadbd.Start(ctx, mariadbd.Config{
 		DataDir:     filepath.Join(dir, "store"),
+		BaseDir:     os.Getenv("DXFPROXY_TEST_BASEDIR"),
 		BufferPool:  64 << 20,
 		RedoLog:     16 << 20,
 		Relaxed:     true,
@@ -133,10 +135,9 @@ func quick() []string {
 	return []string{
 		"innodb_buffer_pool_load_at_startup=OFF",
 		"innodb_doublewrite=OFF", // a torn page needs a power failure
-		"innodb_temp_data_file_path=ibtmp1:4M:autoextend",
 		"innodb_fast_shutdown=2",
 		"key_buffer_size=1M",
-		"aria_pagecache_buffer_size=8M",
+		"loose_aria_pagecache_buffer_size=8M", // not on MySQL
 	}
 }
 
