@@ -80,3 +80,12 @@ func (b *requestBuffer) release() {
 	b.r, b.w = 0, 0
 	b.settle()
 }
+
+// wipe clears what has been read: it may be a password.
+func (b *requestBuffer) wipe() {
+	clear(b.in[:b.r])
+	clear(b.in[b.w:])
+	if len(b.in) != smallSize {
+		clear(b.small[:])
+	}
+}

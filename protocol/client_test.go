@@ -198,28 +198,30 @@ func TestChangeUser(t *testing.T) {
 	})
 	c := dialRaw(t, addr, capsMySQL)
 	c.must("SET @a = 1")
-	change := func(user string, password string) *scanner {
-		c.send(comChangeUser, []byte(user+"\x00\x00\x00\x2d\x00mysql_native_password\x00")...)
-		p := c.read()
-		for p.payload[0] == 0xfe {
-			_, salt, _ := bytes.Cut(p.payload[1:], []byte{0})
-			var answer []byte
-			if password != "" {
-				answer = scramble(bytes.TrimRight(salt, "\x00"), password)
-			}
-			c.write(p.seq+1, answer)
-			p = c.read()
-		}
-		s := &scanner{caps: c.caps, Failed: p.payload[0] == 0xff}
-		return s
-	}
-	require.False(t, change("chris", "secret").Failed)
+	require.False(t, c.changeUser("chris", "secret").Failed)
 	pkts := c.must("SELECT CURRENT_USER(), @a")
 	require.Equal(t, "\x07chris@%\xfb", string(pkts[3].payload))
 	pkts = c.must("TEST user")
 	require.Equal(t, "\x05chris", string(pkts[2].payload))
-	require.False(t, change("eddy", "").Failed)
-	require.True(t, change("chris", "wrong").Failed)
+	require.False(t, c.changeUser("eddy", "").Failed)
+	require.True(t, c.changeUser("chris", "wrong").Failed)
+}
+
+// changeUser logs in anew, with mysql_native_password.
+func (c *rawClient) changeUser(user, password string) *scanner {
+	c.t.Helper()
+	c.send(comChangeUser, []byte(user+"\x00\x00\x00\x2d\x00mysql_native_password\x00")...)
+	p := c.read()
+	for p.payload[0] == 0xfe {
+		_, salt, _ := bytes.Cut(p.payload[1:], []byte{0})
+		var answer []byte
+		if password != "" {
+			answer = scramble(bytes.TrimRight(salt, "\x00"), password)
+		}
+		c.write(p.seq+1, answer)
+		p = c.read()
+	}
+	return &scanner{caps: c.caps, Failed: p.payload[0] == 0xff}
 }
 
 // scramble is the answer of mysql_native_password.

@@ -10,7 +10,10 @@ const (
 	errUnsupportedPrepared = 1295 // ER_UNSUPPORTED_PS
 	errQueryInterrupted    = 1317 // ER_QUERY_INTERRUPTED
 	errNoCursor            = 1421 // ER_STMT_HAS_NO_OPEN_CURSOR
+	errTLSRequired         = 3159 // ER_SECURE_TRANSPORT_REQUIRED
 	errStoreUnreachable    = 2003 // CR_CONN_HOST_ERROR: a client's number, but the one people search for
+
+	errTLS = 2026 // CR_SSL_CONNECTION_ERROR
 
 	// progressCode marks an ERR packet that is a progress report (MariaDB).
 	progressCode = 0xffff

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 )
@@ -12,6 +13,7 @@ type greeting struct {
 	ConnectionID uint32
 	Caps         Capability
 	Status       StatusFlags
+	Salt         []byte // what the first plugin mixes with the password, without the NUL behind it
 
 	lower, upper, extended int // where the capability words are in the payload; extended is 0 when there is none
 }
@@ -25,14 +27,16 @@ func parseGreeting(b []byte) (g greeting, err error) {
 	at := func() int { return len(b) - len(c.b) }
 	g.Version = string(c.cstring())
 	g.ConnectionID = c.u32()
-	c.take(8 + 1) // first part of the salt, NUL
+	salt := c.take(8) // its first part
+	c.u8()            // NUL
 	g.lower = at()
 	g.Caps = Capability(c.u16())
 	c.u8() // collation
 	g.Status = StatusFlags(c.u16())
 	g.upper = at()
 	g.Caps |= Capability(c.u16()) << 16
-	c.take(1 + 6) // length of the salt, filler
+	length := int(c.u8()) // of both parts of the salt
+	c.take(6)             // filler
 	extended := at()
 	ext := c.u32()
 	if c.bad {
@@ -42,12 +46,16 @@ func parseGreeting(b []byte) (g greeting, err error) {
 		g.extended = extended
 		g.Caps |= Capability(ext) << 32
 	}
+	g.Salt = append(g.Salt, salt...)
+	if second := c.take(max(13, length-8)); second != nil {
+		g.Salt = append(g.Salt, bytes.TrimSuffix(second, []byte{0})...)
+	}
 	return g, nil
 }
 
-// offer masks the capabilities in the payload b of the greeting down to keep.
-func (g *greeting) offer(b []byte, keep Capability) {
-	g.Caps &= keep
+// offer puts caps into the payload b of the greeting.
+func (g *greeting) offer(b []byte, caps Capability) {
+	g.Caps = caps
 	binary.LittleEndian.PutUint16(b[g.lower:], uint16(g.Caps))
 	binary.LittleEndian.PutUint16(b[g.upper:], uint16(g.Caps>>16))
 	if g.extended > 0 {

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 )
@@ -77,6 +78,12 @@ func parseAttrs(b []byte) map[string]string {
 	return attrs
 }
 
+// isSSLRequest reports whether a payload is only the beginning of a handshake
+// response: the rest follows under TLS.
+func isSSLRequest(b []byte) bool {
+	return len(b) == handshakeFixed && Capability(binary.LittleEndian.Uint32(b)).Has(ClientSSL|ClientProtocol41)
+}
+
 // narrow lowers the capabilities in the payload b of a handshake response to
 // caps, so that the store believes what the relay believes. No bit it may clear
 // changes how the store parses the rest.
@@ -88,4 +95,41 @@ func narrow(b []byte, caps Capability) {
 		ext := b[handshakeFixed-4 : handshakeFixed]
 		binary.LittleEndian.PutUint32(ext, binary.LittleEndian.Uint32(ext)&uint32(caps>>32))
 	}
+}
+
+// announceTLS sets the bit in the payload b of a handshake response that says it
+// is, or will be, under TLS.
+func announceTLS(b []byte) {
+	binary.LittleEndian.PutUint32(b, binary.LittleEndian.Uint32(b)|uint32(ClientSSL))
+}
+
+// A changeUser is a COM_CHANGE_USER, as far as the relay needs it.
+type changeUser struct {
+	User   string
+	Plugin string // whose answer it carries
+}
+
+// parseChangeUser reads a COM_CHANGE_USER, behind the command byte. What is
+// missing is left empty: the store judges.
+func parseChangeUser(b []byte, caps Capability) (u changeUser) {
+	c := cursor{b: b}
+	u.User = string(c.cstring())
+	if caps.Has(ClientSecureConnection) {
+		c.take(int(c.u8()))
+	} else {
+		c.cstring()
+	}
+	c.cstring() // schema
+	c.u16()     // collation
+	u.Plugin = string(c.cstring())
+	return u
+}
+
+// parseAuthSwitch reads an AuthSwitchRequest: the plugin the store asks for, and
+// the salt for it.
+func parseAuthSwitch(b []byte) (plugin string, salt []byte) {
+	c := cursor{b: b}
+	c.u8()
+	plugin = string(c.cstring())
+	return plugin, bytes.TrimSuffix(c.rest(), []byte{0})
 }

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"crypto/tls"
 	"encoding/binary"
 	"net"
 	"testing"
@@ -36,7 +37,8 @@ type rawClient struct {
 	log  []rawPacket
 }
 
-// dialRaw logs in as root without a password, at a server or a relay.
+// dialRaw logs in as root without a password, at a server or a relay, under TLS
+// if ClientSSL is in caps.
 func dialRaw(t testing.TB, addr string, caps Capability) *rawClient {
 	t.Helper()
 	c := dialGreeting(t, addr)
@@ -47,13 +49,20 @@ func dialRaw(t testing.TB, addr string, caps Capability) *rawClient {
 	if caps.Has(ClientLongPassword) {
 		c.caps &= classicCapabilities
 	}
+	seq := byte(1)
 	b := binary.LittleEndian.AppendUint32(nil, uint32(caps))
 	b = binary.LittleEndian.AppendUint32(b, 1<<24)
 	b = append(b, collationUTF8MB4)
 	b = append(b, make([]byte, 19)...)
 	b = binary.LittleEndian.AppendUint32(b, uint32(c.caps>>32))
+	if caps.Has(ClientSSL) {
+		c.caps &^= ClientSSL
+		c.write(seq, b)
+		c.conn = tls.Client(c.conn, unverified)
+		seq++
+	}
 	b = append(b, "root\x00\x00mysql_native_password\x00"...)
-	c.write(1, b)
+	c.write(seq, b)
 	for {
 		p := c.read()
 		if p.payload[0] == 0x00 {

@@ -2,8 +2,11 @@ package protocol
 
 import (
 	"context"
+	"crypto/rsa"
+	"crypto/tls"
 	"errors"
 	"net"
+	"net/netip"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -15,6 +18,26 @@ import (
 type Server struct {
 	// Dial opens a connection to the store. Every client has one of its own.
 	Dial func(ctx context.Context) (net.Conn, error)
+
+	// TLS is what clients are offered; nil is no TLS. Certificates that change
+	// while it runs come from its GetConfigForClient.
+	TLS *tls.Config
+
+	// RequireTLS refuses clients that use neither TLS nor a Unix socket.
+	RequireTLS bool
+
+	// StoreTLS says when the store's leg is under TLS, StoreTLSConfig how; nil
+	// encrypts without looking at the store's certificate.
+	StoreTLS       StoreTLS
+	StoreTLSConfig *tls.Config
+
+	// ProxyNetworks are those whose connections begin with a PROXY protocol
+	// header that says who the client is. It is believed.
+	ProxyNetworks []netip.Prefix
+
+	// StoreProxyHeader is the version, 1 or 2, of the PROXY protocol header that
+	// tells the store who the client is; 0 is none.
+	StoreProxyHeader int
 
 	// Handler is asked about statements; nil relays all of them.
 	Handler Handler
@@ -44,6 +67,10 @@ type Server struct {
 	stats    Stats // without the counters of open sessions
 	byID     map[uint32]*Conn
 	sessions map[*Conn]struct{}
+
+	loginKeyOnce sync.Once
+	rsaKey       *rsa.PrivateKey
+	rsaErr       error
 }
 
 func (s *Server) handshakeTimeout() time.Duration {

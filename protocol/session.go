@@ -33,8 +33,9 @@ type Conn struct {
 	server *Server
 	log    *zap.Logger
 
-	client net.Conn
+	client net.Conn // socket, or TLS over it
 	store  net.Conn
+	socket net.Conn
 	requestBuffer
 	scan  scanner
 	extra []byte // what the store sent behind the end of a response, unasked
@@ -44,6 +45,11 @@ type Conn struct {
 	caps    Capability
 	user    string
 	attrs   map[string]string
+	salt    []byte // the store's last, for the authentication
+
+	source, destination       net.Addr // what a PROXY header said of the client; nil: the socket's own are true
+	storeHasTLS               bool     // its greeting offered it
+	clientSecure, storeSecure bool     // under TLS, or a socket of this machine
 
 	stmts     map[uint32]*prepared // those we answer for
 	last      *prepared            // what statement id -1 means, if it is one of those
@@ -68,7 +74,7 @@ type Conn struct {
 }
 
 func newConn(s *Server, client net.Conn) *Conn {
-	c := &Conn{server: s, client: client, lastLocal: firstLocalID - 1}
+	c := &Conn{server: s, client: client, socket: client, lastLocal: firstLocalID - 1, clientSecure: isSocket(client)}
 	c.log = s.log().With(zap.Stringer("client", client.RemoteAddr()))
 	c.requestBuffer.init()
 	return c
@@ -76,7 +82,7 @@ func newConn(s *Server, client net.Conn) *Conn {
 
 // run is the whole life of a session.
 func (c *Conn) run(ctx context.Context, watch *supervisor) error {
-	defer c.client.Close()
+	defer func() { c.client.Close() }()
 	defer c.requestBuffer.release()
 	if err := c.login(ctx); err != nil {
 		if c.store != nil {
@@ -92,6 +98,7 @@ func (c *Conn) run(ctx context.Context, watch *supervisor) error {
 	defer c.server.unregister(c)
 	token := watch.add(c)
 	defer watch.remove(token)
+	c.settle()
 	for {
 		if err := c.await(); err != nil {
 			return err
@@ -232,7 +239,7 @@ func (c *Conn) forget() {
 // and in no transaction.
 func (c *Conn) drain() {
 	c.draining.Store(true)
-	_ = c.client.SetReadDeadline(past)
+	_ = c.socket.SetReadDeadline(past)
 }
 
 // storeHungUp tells the session, from another goroutine, that the store has
@@ -245,7 +252,7 @@ func (c *Conn) storeHungUp() {
 	}
 	c.mu.Unlock()
 	if c.idle.Load() {
-		_ = c.client.SetReadDeadline(past)
+		_ = c.socket.SetReadDeadline(past)
 	}
 }
 
@@ -257,7 +264,7 @@ func (c *Conn) abort(cause error) {
 	if c.cancel != nil {
 		c.cancel(cause)
 	}
-	_ = c.client.SetDeadline(past)
+	_ = c.socket.SetDeadline(past)
 	if c.wakeup != nil {
 		c.wakeup()
 	}
@@ -275,8 +282,22 @@ func (c *Conn) ServerVersion() string { return c.version }
 // Attr is a connection attribute, such as program_name.
 func (c *Conn) Attr(name string) string { return c.attrs[name] }
 
-// RemoteAddr is the client's address.
-func (c *Conn) RemoteAddr() net.Addr { return c.client.RemoteAddr() }
+// RemoteAddr is the client's address, as the balancer before us gives it if we
+// listen to one.
+func (c *Conn) RemoteAddr() net.Addr {
+	if c.source != nil {
+		return c.source
+	}
+	return c.socket.RemoteAddr()
+}
+
+// localAddr is the address the client connected to.
+func (c *Conn) localAddr() net.Addr {
+	if c.destination != nil {
+		return c.destination
+	}
+	return c.socket.LocalAddr()
+}
 
 // Status is the status of the session after its last response.
 func (c *Conn) Status() StatusFlags { return c.scan.Status & sessionStatus }

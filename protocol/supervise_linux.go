@@ -67,7 +67,7 @@ func (s *supervisor) run(raw syscall.RawConn) {
 
 // add watches the store's leg of c until remove.
 func (s *supervisor) add(c *Conn) (token int32) {
-	sc, ok := c.store.(syscall.Conn)
+	sc, ok := socketOf(c.store).(syscall.Conn)
 	if s == nil || !ok {
 		return 0
 	}
