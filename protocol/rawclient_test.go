@@ -41,7 +41,15 @@ type rawClient struct {
 // if ClientSSL is in caps.
 func dialRaw(t testing.TB, addr string, caps Capability) *rawClient {
 	t.Helper()
-	c := dialGreeting(t, addr)
+	conn, err := net.Dial("tcp", addr)
+	require.NoError(t, err)
+	return loginRaw(t, conn, caps)
+}
+
+// loginRaw does the same over a connection that is there already.
+func loginRaw(t testing.TB, conn net.Conn, caps Capability) *rawClient {
+	t.Helper()
+	c := newRawClient(t, conn)
 	greet, err := parseGreeting(c.read().payload)
 	require.NoError(t, err)
 	c.id = greet.ConnectionID
@@ -80,6 +88,11 @@ func dialGreeting(t testing.TB, addr string) *rawClient {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
 	require.NoError(t, err)
+	return newRawClient(t, conn)
+}
+
+func newRawClient(t testing.TB, conn net.Conn) *rawClient {
+	t.Helper()
 	t.Cleanup(func() { conn.Close() })
 	require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
 	return &rawClient{t: t, conn: conn}
