@@ -48,8 +48,8 @@ var schemaName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
 
 // Open connects to the store and makes the meta schema and its tables when
 // they are missing. Any number of nodes may do so at once. It refuses with
-// ErrUnreachable, ErrAccessDenied, ErrNoRights, ErrUnsupported or
-// ErrNewerSchema.
+// ErrUnreachable, ErrAccessDenied, ErrNoRights, ErrUnsupported, ErrTiDB
+// or ErrNewerSchema.
 func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if cfg.Schema == "" {
 		cfg.Schema = DefaultSchema

@@ -18,6 +18,8 @@ var (
 	ErrNoRights = errors.New("account lacks privileges")
 	// ErrUnsupported: the server lacks something the tables are made of.
 	ErrUnsupported = errors.New("server is not supported as a store")
+	// ErrTiDB: the server is TiDB, which runs such jobs itself.
+	ErrTiDB = errors.New("server is TiDB")
 	// ErrNewerSchema: the tables were made by a newer dxfproxy.
 	ErrNewerSchema = errors.New("tables were made by a newer dxfproxy")
 )

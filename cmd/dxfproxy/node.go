@@ -44,10 +44,6 @@ func newNode(cfg config, dsn string, db *store.DB, ln net.Listener, log *zap.Log
 	if err != nil {
 		return nil, err
 	}
-	network, addr, err := storeAddr(dsn)
-	if err != nil {
-		return nil, err
-	}
 	n := &node{
 		self:  dxf.Node{ID: cfg.Node, Role: strings.ToLower(cfg.ServiceScope), CPUCount: slots(), UUID: uuid},
 		log:   log,
@@ -76,18 +72,29 @@ func newNode(cfg config, dsn string, db *store.DB, ln net.Listener, log *zap.Log
 		Jobs: db, SQL: db.SQL(), Schema: db.Schema(), Node: n.self, Role: n.self.Role,
 		Wake: n.wake, SetRole: n.scheduler.SetRole, Log: log,
 	})
-	n.server = &protocol.Server{
-		Dial: func(ctx context.Context) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, network, addr)
-		},
-		Handler: n.handler, KilledElsewhere: n.handler.Killed, Log: log,
-		MaxConnections: cfg.MaxConnections, DrainTimeout: cfg.DrainTimeout,
+	if n.server, err = newServer(cfg, dsn, log); err != nil {
+		return nil, err
 	}
+	n.server.Handler, n.server.KilledElsewhere = n.handler, n.handler.Killed
 	if n.waker, err = scheduler.ListenWake(ln.Addr().String(), n.wakeHere); err != nil {
 		log.Warn("other nodes cannot wake this one, it polls", zap.Error(err))
 	}
 	return n, nil
+}
+
+// newServer is the relay; it has no handler yet.
+func newServer(cfg config, dsn string, log *zap.Logger) (*protocol.Server, error) {
+	network, addr, err := storeAddr(dsn)
+	if err != nil {
+		return nil, err
+	}
+	return &protocol.Server{
+		Dial: func(ctx context.Context) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, network, addr)
+		},
+		Log: log, MaxConnections: cfg.MaxConnections, DrainTimeout: cfg.DrainTimeout,
+	}, nil
 }
 
 // run runs all parts until ctx ends or one of them fails. Work for jobs stops

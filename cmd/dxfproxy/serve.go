@@ -44,21 +44,15 @@ func serve(ctx context.Context, args []string, stdout, _ io.Writer) (err error) 
 	}
 	defer func() { err = errors.Join(err, stopStore()) }()
 
-	db, err := store.Open(ctx, store.Config{DSN: dsn, Schema: cfg.MetaSchema})
+	run, closeStore, err := newRun(ctx, cfg, dsn, ln, log)
 	if err != nil {
 		return err
 	}
-	defer db.Close()
-
-	warnOfStore(ctx, db, log)
-	n, err := newNode(cfg, dsn, db, ln, log)
-	if err != nil {
-		return err
-	}
-	log.Info("node started", zap.String("listen", ln.Addr().String()), zap.String("version", version), zap.Int("slots", n.self.CPUCount))
+	defer closeStore()
+	log.Info("node started", zap.String("listen", ln.Addr().String()), zap.String("version", version), zap.Int("slots", slots()))
 	fmt.Fprintf(stdout, "dxfproxy %s is ready: %s\n", version, clientCommand(ln.Addr()))
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return n.run(gctx) })
+	g.Go(func() error { return run(gctx) })
 	g.Go(func() error {
 		select {
 		case err := <-died:
@@ -70,6 +64,30 @@ func serve(ctx context.Context, args []string, stdout, _ io.Writer) (err error) 
 	err = g.Wait()
 	log.Info("node stopped", zap.Error(err))
 	return err
+}
+
+// newRun makes what this node runs, and what closes its connections after that:
+// all its parts, or, before a store that has jobs of its own, the relay alone.
+func newRun(ctx context.Context, cfg config, dsn string, ln net.Listener, log *zap.Logger) (run func(context.Context) error, closeStore func() error, err error) {
+	db, err := store.Open(ctx, store.Config{DSN: dsn, Schema: cfg.MetaSchema})
+	if errors.Is(err, store.ErrTiDB) {
+		log.Warn("this node only relays: TiDB runs ADD INDEX and the like as jobs of its own, and answers for them", zap.String("reason", err.Error()))
+		server, err := newServer(cfg, dsn, log)
+		if err != nil {
+			return nil, nil, err
+		}
+		return func(ctx context.Context) error { return server.Serve(ctx, ln) }, func() error { return nil }, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	warnOfStore(ctx, db, log)
+	n, err := newNode(cfg, dsn, db, ln, log)
+	if err != nil {
+		_ = db.Close()
+		return nil, nil, err
+	}
+	return n.run, db.Close, nil
 }
 
 // warnOfStore says, once at the start, when every job on this store will be the
