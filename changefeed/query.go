@@ -165,7 +165,8 @@ func inUTF8(vars []byte) bool {
 				return false
 			}
 			id := binary.LittleEndian.Uint16(rest)
-			return id == 33 || id == 83 || id == 45 || id == 46 || id >= 192 && id <= 247
+			// From 2048 on it is MariaDB's UCA 14.0.0, whose utf8mb4 is the default of 11.5.
+			return id == 33 || id == 83 || id == 45 || id == 46 || id >= 192 && id <= 247 || id >= 2048 && id < 2560
 		default:
 			return false
 		}

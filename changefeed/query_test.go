@@ -77,10 +77,12 @@ func TestInUTF8(t *testing.T) {
 	for vars, want := range map[string]bool{
 		"\x00\x00\x00\x00\x00\x01\x00\x00\x20\x54\x00\x00\x00\x00\x06\x03std\x04\x2d\x00\x2d\x00\x08\x00": true,
 		"\x00\x00\x00\x00\x00\x06\x03std\x03\x02\x00\x01\x00\x04\x08\x00\x2d\x00\x08\x00":                 false, // latin1
-		"\x00\x00\x00\x00\x00": false,
-		"\x06\x09std":          false,
-		"\x04\x2d":             false,
-		"":                     false,
+		"\x04\x00\x09\x00\x09\x00\x09": true,  // utf8mb4_uca1400_ai_ci
+		"\x04\x00\x0a\x00\x0a\x00\x0a": false, // ucs2_uca1400_ai_ci
+		"\x00\x00\x00\x00\x00":         false,
+		"\x06\x09std":                  false,
+		"\x04\x2d":                     false,
+		"":                             false,
 	} {
 		if got := inUTF8([]byte(vars)); got != want {
 			t.Errorf("%x: %v, want %v", vars, got, want)

@@ -12,6 +12,8 @@ import (
 	"github.com/go-mysql-org/go-mysql/client"
 	"github.com/go-mysql-org/go-mysql/mysql"
 	"github.com/stretchr/testify/require"
+
+	"dxfproxy/mariadbd"
 )
 
 const (
@@ -23,6 +25,9 @@ const (
 // statement by statement. An answer that differs must be listed, with a reason;
 // one that is listed and does not differ is an error too.
 func TestOracle(t *testing.T) {
+	if v := srv.Version(); srv.Kind() != mariadbd.MariaDB || !strings.HasPrefix(v, "10.11.") {
+		t.Skipf("the differences are listed as MariaDB 10.11 words them, this is %v %s", srv.Kind(), v)
+	}
 	known := readDifferences(t)
 	for _, name := range []string{"sysvars", "add_index", "admin_ddl", "tables"} {
 		t.Run(name, func(t *testing.T) {
