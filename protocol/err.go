@@ -6,6 +6,7 @@ import "fmt"
 const (
 	errTooManyConnections  = 1040 // ER_CON_COUNT_ERROR
 	errHandshake           = 1043 // ER_HANDSHAKE_ERROR
+	errServerShutdown      = 1053 // ER_SERVER_SHUTDOWN
 	errUnknown             = 1105 // ER_UNKNOWN_ERROR
 	errUnsupportedPrepared = 1295 // ER_UNSUPPORTED_PS
 	errQueryInterrupted    = 1317 // ER_QUERY_INTERRUPTED
@@ -13,7 +14,8 @@ const (
 	errTLSRequired         = 3159 // ER_SECURE_TRANSPORT_REQUIRED
 	errStoreUnreachable    = 2003 // CR_CONN_HOST_ERROR: a client's number, but the one people search for
 
-	errTLS = 2026 // CR_SSL_CONNECTION_ERROR
+	errServerLost = 2013 // CR_SERVER_LOST: what a client would say by itself
+	errTLS        = 2026 // CR_SSL_CONNECTION_ERROR
 
 	// progressCode marks an ERR packet that is a progress report (MariaDB).
 	progressCode = 0xffff

@@ -20,6 +20,7 @@ func (c *Conn) write(build func(dst []byte, seq *byte) []byte) error {
 	seq := 1 + c.injected
 	p := build(nil, &seq)
 	c.injected = seq - 1
+	c.next = seq
 	if _, err := c.client.Write(p); err != nil {
 		return fmt.Errorf("send a reply: %w", err)
 	}

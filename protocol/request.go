@@ -3,7 +3,6 @@ package protocol
 import (
 	"errors"
 	"fmt"
-	"time"
 )
 
 // forward sends the request at the head of the buffer to the store, all its
@@ -58,39 +57,4 @@ func (c *Conn) upload() (seq byte, err error) {
 			return seq, err
 		}
 	}
-}
-
-// lastWordsWait is how long to look for what the store said before it closed
-// the connection under a request.
-const lastWordsWait = 200 * time.Millisecond
-
-// hungUp is called when the store would take no more of a request: it may have
-// said why (packet too large, connection killed), and the client should read it.
-func (c *Conn) hungUp(cause error, seq byte) error {
-	_ = c.store.SetReadDeadline(time.Now().Add(lastWordsWait))
-	p := make([]byte, 1<<10)
-	if n, _ := c.store.Read(p); n > 0 {
-		_ = c.lastWords(p[:n], seq)
-	}
-	return fmt.Errorf("%w: %w", errStoreGone, cause)
-}
-
-// farewell ends an idle session the store has hung up on.
-func (c *Conn) farewell() error {
-	return c.hungUp(errors.New("session was idle"), 0)
-}
-
-// lastWords passes on an ERR the store sent unasked, such as the one before it
-// closes an idle session. It is numbered 0; a client that has just sent a
-// request takes it only as the answer.
-func (c *Conn) lastWords(p []byte, requestSeq byte) error {
-	if len(p) > headerSize && p[headerSize] == 0xff {
-		if p[3] == 0 {
-			p[3] = requestSeq + 1
-		}
-		if _, err := c.client.Write(p); err != nil {
-			return err
-		}
-	}
-	return errStoreGone
 }

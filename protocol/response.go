@@ -12,6 +12,7 @@ import (
 func (c *Conn) respond(kind responseKind, requestSeq byte) error {
 	c.scan.reset(kind)
 	c.scan.shift = c.injected
+	c.next, c.asked = requestSeq+1+c.injected, true
 
 	small := chunks.Get().(*chunk)
 	defer chunks.Put(small)
@@ -29,12 +30,16 @@ func (c *Conn) respond(kind responseKind, requestSeq byte) error {
 			if err == nil {
 				continue
 			}
+			if c.cut.Load() {
+				return ErrShutdown
+			}
 			return fmt.Errorf("%w: read a response: %w", errStoreGone, err)
 		}
 		if first && n > headerSize && buf[3] == 0 && buf[headerSize] == 0xff && requestSeq+1 != 0 {
 			buf[3] = requestSeq + 1 // said before the request came, see lastWords
 		}
 		used, ev, scanErr := c.scan.scan(buf[:n])
+		c.next = 0
 		if _, err := c.client.Write(buf[:used]); err != nil {
 			return fmt.Errorf("send a response: %w", err)
 		}

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"container/list"
 	"context"
 	"crypto/rsa"
 	"crypto/tls"
@@ -56,7 +57,8 @@ type Server struct {
 
 	// MaxHandshakes refuses more clients than that at once on their way to a
 	// login, with the same error: each costs the store a connection before it
-	// has shown a password. 0 is 1024.
+	// has shown a password. One that takes more than a second makes room for the
+	// next, under either limit. 0 is 1024.
 	MaxHandshakes int
 
 	HandshakeTimeout time.Duration // from accept to the store's OK; 0: 10 s, as connect_timeout of the servers
@@ -67,6 +69,7 @@ type Server struct {
 	stats    Stats // without the counters of open sessions
 	byID     map[uint32]*Conn
 	sessions map[*Conn]struct{}
+	logins   list.List // of *Conn on their way to a login, the oldest first
 
 	loginKeyOnce sync.Once
 	rsaKey       *rsa.PrivateKey
@@ -141,7 +144,7 @@ func (s *Server) accept(ctx context.Context, ln net.Listener, sessions *sessionG
 		pause = 0
 		keepAlive(client)
 		c := newConn(s, client)
-		if !s.enter() {
+		if !s.enter(c) {
 			sessions.start(c, func() {
 				defer client.Close()
 				_ = client.SetDeadline(time.Now().Add(time.Second))
@@ -174,11 +177,14 @@ func (s *Server) session(ctx context.Context, c *Conn, watch *supervisor) {
 	}
 }
 
-// keepAlive lets the kernel find peers that vanished without a word. Go has
-// switched Nagle's algorithm off already.
+// KeepAlive lets the kernel find peers that vanished without a word, within two
+// minutes.
+var KeepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4}
+
+// keepAlive sets it. Go has switched Nagle's algorithm off already.
 func keepAlive(c net.Conn) {
 	if tc, ok := c.(*net.TCPConn); ok {
-		_ = tc.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4})
+		_ = tc.SetKeepAliveConfig(KeepAlive)
 	}
 }
 

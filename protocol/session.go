@@ -18,9 +18,7 @@ var (
 	errDrained = errors.New("session was idle at shutdown")
 )
 
-// errStoreGone wraps what ended the store's leg. The client gets no ERR for
-// it: to a driver that would say "statement failed, connection fine", while the
-// statement may have run.
+// errStoreGone wraps what ended the store's leg.
 var errStoreGone = errors.New("store hung up")
 
 // past is a deadline that has always expired: setting it wakes whoever blocks.
@@ -57,16 +55,18 @@ type Conn struct {
 	warnings  []Warning
 	value     any
 
+	next     byte // number of a packet that may be sent to the client now; 0: none may be
+	asked    bool // a request is with the store, which has not answered
 	injected byte // packets of our own sent in answer to the current command
 	broken   bool // a Query was abandoned: what the store says next is unknown
 
 	counters
-	loggedIn   bool
-	registered bool        // with the Server
-	idle       atomic.Bool // blocked on the client, between commands
-	orphan     atomic.Bool // the store has hung up
-	draining   atomic.Bool
-	cut        atomic.Bool
+	admission
+	loggedIn bool
+	idle     atomic.Bool // blocked on the client, between commands
+	orphan   atomic.Bool // the store has hung up
+	draining atomic.Bool
+	cut      atomic.Bool
 
 	mu     sync.Mutex
 	cancel context.CancelCauseFunc // of the Handle in flight, else nil
@@ -91,19 +91,24 @@ func (c *Conn) run(ctx context.Context, watch *supervisor) error {
 		return err
 	}
 	defer c.store.Close()
+	if err := c.server.register(c); err != nil {
+		return err
+	}
 	if h := c.server.Handler; h != nil {
 		defer h.Closed(c)
 	}
-	c.server.register(c)
 	defer c.server.unregister(c)
 	token := watch.add(c)
 	defer watch.remove(token)
 	c.settle()
 	for {
+		c.next, c.asked = 1, false // as if in answer to the request to come
 		if err := c.await(); err != nil {
+			c.explain(err)
 			return err
 		}
 		if err := c.command(); err != nil {
+			c.explain(err)
 			return err
 		}
 		c.settle()

@@ -225,6 +225,7 @@ func TestShutdownWaitsForTransactions(t *testing.T) {
 func TestShutdownCutsWhoStays(t *testing.T) {
 	causes, started := make(chan error, 1), make(chan struct{}, 1)
 	h := &testHandler{handle: func(ctx context.Context, c *Conn, _ Statement) Reply {
+		_ = c.Progress(1, 1, 50, "")
 		started <- struct{}{}
 		<-ctx.Done()
 		causes <- context.Cause(ctx)
@@ -233,15 +234,41 @@ func TestShutdownCutsWhoStays(t *testing.T) {
 	addr, stop, done := startStoppable(t, &Server{DrainTimeout: 50 * time.Millisecond, Handler: h})
 	busy := dialRaw(t, addr, capsPyMySQL)
 	busy.must("BEGIN")
-	waiting := dialRaw(t, addr, capsPyMySQL)
+	waiting := dialRaw(t, addr, capsLibMariaDB)
 	waiting.sendText(comQuery, "TEST wait")
 	receive(t, started)
 	running := dialRaw(t, addr, capsPyMySQL)
 	running.sendText(comQuery, "SELECT SLEEP(30)")
+	waitRunning(t, running)
+	halfway := dialRaw(t, addr, capsPyMySQL)
+	halfway.sendText(comQuery, "SELECT SLEEP(0), REPEAT('x', 100000) UNION ALL SELECT SLEEP(30), 'y'")
+	require.Equal(t, []byte{2}, halfway.read().payload)
 	dialGreeting(t, addr).read()
 	stop()
 	require.NoError(t, receive(t, done))
 	require.ErrorIs(t, receive(t, causes), ErrShutdown)
+
+	require.Equal(t, byte(0xff), waiting.read().payload[0], "the progress report")
+	for _, c := range []*rawClient{busy, waiting, running} {
+		p := c.read()
+		e := parseError(p.payload)
+		require.EqualValues(t, errServerShutdown, e.Code)
+		require.Equal(t, "08S01", e.State)
+		want := byte(1)
+		if c == waiting {
+			want = 2
+		}
+		require.Equal(t, want, p.seq, "numbered as the answer the client waits for, or will")
+		_, err := readPacket(c.conn, nil, 1000)
+		require.Error(t, err)
+	}
+	for {
+		pkt, err := readPacket(halfway.conn, nil, 1<<20)
+		if err != nil {
+			break
+		}
+		require.NotEqual(t, byte(0xff), pkt[headerSize], "nothing of ours in the middle of a response")
+	}
 }
 
 func TestTooManyConnections(t *testing.T) {
@@ -262,14 +289,16 @@ func TestTooManyConnections(t *testing.T) {
 func TestTooManyHandshakes(t *testing.T) {
 	srv := &Server{MaxHandshakes: 1}
 	addr := startRelay(t, srv)
+	none := func() bool { return srv.Stats().Handshakes == 0 }
 	dialRaw(t, addr, capsPyMySQL)
+	require.Eventually(t, none, 10*time.Second, time.Millisecond)
 	slow := dialGreeting(t, addr)
 	slow.read()
 	refused := dialGreeting(t, addr)
 	require.EqualValues(t, errTooManyConnections, parseError(refused.read().payload).Code)
 	require.EqualValues(t, 1, srv.Stats().Refused)
 	slow.conn.Close()
-	require.Eventually(t, func() bool { return srv.Stats().Handshakes == 0 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, none, 10*time.Second, time.Millisecond)
 	dialRaw(t, addr, capsPyMySQL)
 }
 
@@ -357,13 +386,13 @@ func TestStoreLostBetweenAndDuringStatements(t *testing.T) {
 	c.sendText(comQuery, "SELECT SLEEP(30)")
 	waitRunning(t, c)
 	root.must(fmt.Sprintf("KILL %d", c.id))
-	for { // what had been sent, and then the end: no ERR of ours
+	for { // what had been sent, an ERR of the store's or of ours, and the end
 		pkt, err := readPacket(c.conn, nil, 1000)
 		if err != nil {
 			break
 		}
 		if pkt[headerSize] == 0xff {
-			require.EqualValues(t, 1927, parseError(pkt[headerSize:]).Code)
+			require.Contains(t, []uint16{1927, errServerLost}, parseError(pkt[headerSize:]).Code)
 		}
 	}
 }

@@ -1,0 +1,225 @@
+package protocol
+
+import (
+	"bytes"
+	"crypto/tls"
+	"encoding/binary"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+)
+
+// memory is what the process holds, after a collection.
+func memory() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapInuse + m.StackInuse
+}
+
+// TestSilentClientsKeepNobodyOut connects many times more clients than may log
+// in at once. They say nothing, or one byte now and then; others are served.
+func TestSilentClientsKeepNobodyOut(t *testing.T) {
+	const room, silent = 20, 200
+	srv := &Server{MaxHandshakes: room, HandshakeTimeout: time.Minute, Log: zap.NewNop()}
+	addr := startRelay(t, srv)
+	before := memory()
+	var slow []net.Conn
+	come := func() {
+		c := dialGreeting(t, addr).conn
+		_, _ = c.Write([]byte{0x60, 0xea, 0, 1}) // 60,000 bytes will follow
+		slow = append(slow, c)
+	}
+	for range silent {
+		come()
+	}
+	require.Eventually(t, func() bool { return srv.Stats().Handshakes == room }, 10*time.Second, time.Millisecond)
+	db := open(t, addr, "")
+	db.SetMaxIdleConns(0)
+	served := 0
+	for deadline := time.Now().Add(3 * time.Second); time.Now().Before(deadline) && len(slow) < 5*silent; {
+		for _, c := range slow {
+			_, _ = c.Write([]byte{0}) // one at a time
+		}
+		come()
+		if db.Ping() == nil {
+			served++
+		}
+	}
+	t.Logf("served %d times beside %d slow clients; %d KiB more", served, len(slow), (memory()-before)>>10)
+	require.Greater(t, served, 5)
+	require.LessOrEqual(t, srv.Stats().Handshakes, room)
+	require.Less(t, memory(), before+8<<20)
+}
+
+// TestSilentClientsUnderTheLimitOfConnections is the same where they fill the
+// places of all clients.
+func TestSilentClientsUnderTheLimitOfConnections(t *testing.T) {
+	srv := &Server{MaxConnections: 5, HandshakeTimeout: time.Minute}
+	addr := startRelay(t, srv)
+	for range 5 {
+		dialGreeting(t, addr).read()
+	}
+	require.Eventually(t, func() bool {
+		c := dialGreeting(t, addr)
+		defer c.conn.Close()
+		return c.read().payload[0] == 10
+	}, 10*time.Second, 10*time.Millisecond)
+	require.NoError(t, open(t, addr, "").Ping())
+}
+
+// TestGarbageBeforeTheLogin sends what is no login, in every phase before it and
+// much of it; the node keeps serving others, in little memory.
+func TestGarbageBeforeTheLogin(t *testing.T) {
+	a := newAuthority(t)
+	srv := &Server{TLS: &tls.Config{Certificates: []tls.Certificate{a.sign(t, "relay")}}, HandshakeTimeout: 2 * time.Second, Log: zap.NewNop()}
+	addr := startRelay(t, srv)
+	header := func(n int, seq byte) []byte { return []byte{byte(n), byte(n >> 8), byte(n >> 16), seq} }
+	login := append(binary.LittleEndian.AppendUint32(nil, uint32(capsMySQL)), make([]byte, 28)...)
+	login = append(login, "nobody\x00\x00nothing\x00"...) // the store will ask for another plugin
+	ssl := append(binary.LittleEndian.AppendUint32(nil, uint32(capsMySQL|ClientSSL)), make([]byte, 28)...)
+	endless := func(b []byte) []byte { return bytes.Repeat(b, 4<<20/len(b)) }
+	floods := map[string][]byte{
+		"zeros":                 endless([]byte{0}),
+		"ones":                  endless([]byte{0xff}),
+		"text":                  endless([]byte("GET / HTTP/1.1\r\n")),
+		"a long packet":         append(header(maxPayload, 1), endless([]byte("x"))...),
+		"a packet of 64 KiB":    append(header(maxLoginPacket-headerSize, 1), endless([]byte("x"))...),
+		"answers without end":   append(append(header(len(login), 1), login...), endless(append(header(1000, 3), make([]byte, 1000)...))...),
+		"empty answers":         append(append(header(len(login), 1), login...), endless(header(0, 3))...),
+		"a long answer":         append(append(header(len(login), 1), login...), append(header(maxPayload, 3), endless([]byte("x"))...)...),
+		"TLS that is none":      append(append(header(len(ssl), 1), ssl...), endless([]byte("x"))...),
+		"a TLS record too long": append(append(header(len(ssl), 1), ssl...), append([]byte{0x16, 3, 1, 0xff, 0xff}, endless([]byte("x"))...)...),
+	}
+	before := memory()
+	most := before
+	for name, garbage := range floods {
+		const clients = 30
+		ended := make(chan error, clients)
+		for range clients {
+			go func() {
+				conn, err := net.Dial("tcp", addr)
+				if err != nil {
+					ended <- err
+					return
+				}
+				defer conn.Close()
+				_ = conn.SetDeadline(time.Now().Add(time.Minute))
+				_, _ = conn.Write(garbage)
+				for {
+					if _, err := conn.Read(make([]byte, 1000)); err != nil {
+						ended <- err
+						return
+					}
+				}
+			}()
+		}
+		require.NoError(t, open(t, addr, "").Ping(), name)
+		most = max(most, memory())
+		for range clients {
+			require.False(t, isTimeout(<-ended), "%s: nobody hung up", name)
+		}
+	}
+	t.Logf("memory before %d KiB, at most %d KiB", before>>10, most>>10)
+	// 30 clients: a block for each, and what TLS reads at once; much less than
+	// the 120 MiB they sent.
+	require.Less(t, most, before+24<<20)
+}
+
+// descriptors is how many files this process has open.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	open, err := filepath.Glob("/proc/self/fd/*")
+	require.NoError(t, err)
+	return len(open)
+}
+
+// TestNothingIsLeftOfManyConnections comes and goes in every way.
+func TestNothingIsLeftOfManyConnections(t *testing.T) {
+	if _, err := os.Stat("/proc/self/fd"); err != nil {
+		t.Skip("needs /proc")
+	}
+	a := newAuthority(t)
+	srv := &Server{TLS: &tls.Config{Certificates: []tls.Certificate{a.sign(t, "relay")}}, Handler: &testHandler{}, Log: zap.NewNop()}
+	addr := startRelay(t, srv)
+	gone := func() bool { return srv.Stats().Connections == 0 }
+	dialRaw(t, addr, capsMySQL).conn.Close()
+	require.Eventually(t, gone, 10*time.Second, time.Millisecond)
+	files, goroutines := descriptors(t), runtime.NumGoroutine()
+	const times = 2000
+	workers := make(chan error)
+	const abreast = 8
+	for w := range abreast {
+		go func() { workers <- comeAndGo(addr, w, times/abreast) }()
+	}
+	for range abreast {
+		require.NoError(t, <-workers)
+	}
+	require.Eventually(t, gone, 30*time.Second, time.Millisecond)
+	require.GreaterOrEqual(t, srv.Stats().Accepted, uint64(times))
+	require.Eventually(t, func() bool {
+		return descriptors(t) <= files && runtime.NumGoroutine() <= goroutines+1 // this one
+	}, 10*time.Second, 10*time.Millisecond, "files were %d, goroutines %d", files, goroutines)
+}
+
+// comeAndGo connects n times and leaves at another point each time.
+func comeAndGo(addr string, worker, n int) error {
+	login := append(binary.LittleEndian.AppendUint32(nil, uint32(capsPyMySQL)), make([]byte, 28)...)
+	login = append(login, "root\x00\x00mysql_native_password\x00"...)
+	for i := range n {
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			return err
+		}
+		_ = conn.SetDeadline(time.Now().Add(time.Minute))
+		if err := leaveAt(conn, login, (i+worker)%7); err != nil {
+			return err
+		}
+		conn.Close()
+	}
+	return nil
+}
+
+// leaveAt takes a connection to a point of its life.
+func leaveAt(conn net.Conn, login []byte, point int) error {
+	read := func() error {
+		_, err := readPacket(conn, nil, 1<<20)
+		return err
+	}
+	if point == 0 {
+		return nil // not even the greeting
+	}
+	if err := read(); err != nil || point == 1 {
+		return err
+	}
+	seq := byte(1)
+	if point == 2 {
+		_, err := conn.Write(login[:10])
+		return err
+	}
+	if point == 3 { // TLS, and gone in the middle of it
+		request := bytes.Clone(login[:handshakeFixed])
+		announceTLS(request)
+		_, err := conn.Write(append(appendPacket(nil, &seq, request), 0x16, 3, 1))
+		return err
+	}
+	if _, err := conn.Write(appendPacket(nil, &seq, login)); err != nil {
+		return err
+	}
+	if err := read(); err != nil || point == 4 {
+		return err
+	}
+	seq = 0
+	if point == 5 {
+		_, err := conn.Write(appendPacket(nil, &seq, []byte("\x03SELECT SLEEP(0.01)")))
+		return err
+	}
+	_, err := conn.Write(appendPacket(nil, &seq, []byte{comQuit}))
+	return err
+}

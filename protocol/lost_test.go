@@ -1,0 +1,113 @@
+package protocol
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"dxfproxy/mariadbd/mariadbdtest"
+)
+
+// TestStoreKilledUnderAStatement kills the whole server, which says nothing, at
+// different moments of a statement.
+func TestStoreKilledUnderAStatement(t *testing.T) {
+	core, logs := observer.New(zap.WarnLevel)
+	store := mariadbdtest.StartT(t)
+	addr := startRelay(t, &Server{Dial: dialer(store.Addr()), Log: zap.New(core)})
+	idle := dialRaw(t, addr, capsMySQL)
+	waiting := dialRaw(t, addr, capsMySQL)
+	waiting.sendText(comQuery, "SELECT SLEEP(100) FROM nowhere.nothing")
+	_, s := waiting.response(respQuery)
+	require.True(t, s.Failed)
+	waiting.sendText(comQuery, "DO SLEEP(100)")
+	halfway := dialRaw(t, addr, capsMySQL)
+	halfway.sendText(comQuery, "SELECT SLEEP(0), REPEAT('x', 100000) UNION ALL SELECT SLEEP(100), 'y'")
+	require.Equal(t, []byte{2}, halfway.read().payload)
+	store.Kill()
+
+	p := waiting.read()
+	e := parseError(p.payload)
+	require.EqualValues(t, errServerLost, e.Code)
+	require.Equal(t, "08S01", e.State)
+	require.Equal(t, byte(1), p.seq)
+	for _, c := range []*rawClient{idle, waiting, halfway} {
+		rest, err := io.ReadAll(c.conn)
+		require.False(t, err != nil && isTimeout(err))
+		require.NotContains(t, string(rest), "dxfproxy")
+	}
+	require.Eventually(t, func() bool {
+		return logs.FilterMessage("the store hung up on a statement").Len() == 1
+	}, 10*time.Second, time.Millisecond)
+	e = parseError(dialGreeting(t, addr).read().payload)
+	require.EqualValues(t, errStoreUnreachable, e.Code)
+}
+
+// TestStoreThatTakesNoMore: a request is on its way when the store goes.
+func TestStoreThatTakesNoMore(t *testing.T) {
+	client, front := socketPair(t)
+	back, store := socketPair(t)
+	c := newConn(&Server{}, front)
+	c.store, c.loggedIn, c.caps = back, true, capsMySQL
+	store.(*net.TCPConn).SetLinger(0)
+	store.Close()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		err := c.await()
+		if err == nil {
+			err = c.command()
+		}
+		c.explain(err)
+		front.Close()
+	}()
+	require.NoError(t, client.SetDeadline(time.Now().Add(time.Minute)))
+	raw := &rawClient{t: t, conn: client, caps: capsMySQL}
+	raw.sendText(comQuery, "INSERT INTO t VALUES ('"+string(bytes.Repeat([]byte("x"), 1000))+"')")
+	p := raw.read()
+	require.EqualValues(t, errServerLost, parseError(p.payload).Code)
+	require.Equal(t, byte(1), p.seq)
+	<-done
+}
+
+func TestKeepAliveOnClients(t *testing.T) {
+	got := make(chan net.Conn, 1)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	srv := &Server{Dial: dialStore}
+	go func() { done <- srv.Serve(ctx, tellingListener{ln, got}) }()
+	dialRaw(t, ln.Addr().String(), capsMySQL)
+	raw, err := (<-got).(*net.TCPConn).SyscallConn()
+	require.NoError(t, err)
+	idle := 0
+	require.NoError(t, raw.Control(func(fd uintptr) {
+		idle, err = syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE)
+	}))
+	require.NoError(t, err)
+	require.EqualValues(t, KeepAlive.Idle/time.Second, idle)
+	cancel()
+	require.NoError(t, <-done)
+}
+
+// A tellingListener tells whom it has accepted.
+type tellingListener struct {
+	net.Listener
+	accepted chan net.Conn
+}
+
+func (l tellingListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err == nil {
+		l.accepted <- c
+	}
+	return c, err
+}
