@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/jmoiron/sqlx"
 
@@ -28,12 +29,14 @@ func (db *DB) ResumeJob(ctx context.Context, id int64) error {
 	return db.ask(ctx, id, ask.Resume)
 }
 
-// ask lets decide change a task and its job, both locked.
-func (db *DB) ask(ctx context.Context, id int64, decide func(*dxf.Task, *dxf.Job) (changed bool, err error)) error {
+// ask lets decide change a task and its job, both locked, and tells it how far
+// the task's step is.
+func (db *DB) ask(ctx context.Context, id int64, decide func(*dxf.Task, *dxf.Job, dxf.Counts) (changed bool, err error)) error {
 	// Everybody locks tasks by id. To lock by key would take two locks, of the
 	// index and of the row, in the order opposite to theirs.
 	const findSQL = `SELECT id FROM tidb_global_task WHERE task_key = ?`
 	const lockSQL = `SELECT ` + taskColumns + ` FROM tidb_global_task WHERE id = ? FOR UPDATE`
+	const countSQL = `SELECT state, COUNT(*) AS n FROM tidb_background_subtask WHERE task_key = ? AND step = ? GROUP BY state`
 	const askSQL = `UPDATE tidb_global_task SET state = ?, modify_params = ?, state_update_time = NOW() WHERE id = ?`
 	return db.tx(ctx, func(tx *sqlx.Tx) error {
 		var row taskRow
@@ -59,7 +62,18 @@ func (db *DB) ask(ctx context.Context, id int64, decide func(*dxf.Task, *dxf.Job
 		if err != nil {
 			return err
 		}
-		changed, err := decide(&t, &j)
+		var states []struct {
+			State string `db:"state"`
+			N     int    `db:"n"`
+		}
+		if err := tx.SelectContext(ctx, &states, countSQL, strconv.FormatInt(t.ID, 10), int(t.Step)); err != nil {
+			return err
+		}
+		subs := make(dxf.Counts)
+		for _, s := range states {
+			subs[dxf.SubtaskState(s.State)] = s.N
+		}
+		changed, err := decide(&t, &j, subs)
 		if err != nil || !changed {
 			return err
 		}

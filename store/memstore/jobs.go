@@ -177,7 +177,7 @@ func (s *Store) PauseJob(ctx context.Context, id int64) error { return s.ask(ctx
 func (s *Store) ResumeJob(ctx context.Context, id int64) error { return s.ask(ctx, id, ask.Resume) }
 
 // ask lets decide change a task and its job.
-func (s *Store) ask(ctx context.Context, id int64, decide func(*dxf.Task, *dxf.Job) (changed bool, err error)) error {
+func (s *Store) ask(ctx context.Context, id int64, decide func(*dxf.Task, *dxf.Job, dxf.Counts) (changed bool, err error)) error {
 	now, err := s.begin(ctx)
 	defer s.mu.Unlock()
 	if err != nil {
@@ -188,7 +188,11 @@ func (s *Store) ask(ctx context.Context, id int64, decide func(*dxf.Task, *dxf.J
 		return ask.NotFound(id)
 	}
 	t, j := copyTask(task), copyJob(*s.jobs[id])
-	changed, err := decide(&t, &j)
+	subs := make(dxf.Counts)
+	for _, sub := range s.subtasksOf(t.ID, t.Step) {
+		subs[sub.State]++
+	}
+	changed, err := decide(&t, &j, subs)
 	if err != nil || !changed {
 		return err
 	}

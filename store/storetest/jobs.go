@@ -26,15 +26,16 @@ func cancel(b *bench) {
 	require.Equal(b.t, dxf.JobRollingback, b.job(queued).State)
 	require.Equal(b.t, dxf.TaskReverting, b.task(queued).State)
 
-	for _, step := range []dxf.Step{dxf.StepCopy, dxf.StepBuild, dxf.StepVerify, dxf.StepNative} {
+	for _, step := range []dxf.Step{dxf.StepCopy, dxf.StepBuild, dxf.StepVerify, dxf.StepCutover, dxf.StepNative} {
 		job := b.submit()
 		b.move(term, job, dxf.TaskRunning, step, 1, dxf.JobRunning)
 		require.NoError(b.t, b.CancelJob(b.ctx, job), step)
 		require.Equal(b.t, dxf.TaskCancelling, b.task(job).State)
 	}
-	for _, step := range []dxf.Step{dxf.StepCutover, dxf.StepDone} {
+	for _, step := range []dxf.Step{dxf.StepCutover, dxf.StepNative} {
 		job := b.submit()
 		b.move(term, job, dxf.TaskRunning, step, 1, dxf.JobRunning)
+		b.succeed(job)
 		b.refused(b.CancelJob(b.ctx, job), text("[ddl:8226]This job:%d is almost finished, can't be cancelled now", job))
 		require.Equal(b.t, dxf.TaskRunning, b.task(job).State)
 		require.Equal(b.t, dxf.JobRunning, b.job(job).State)
@@ -77,11 +78,24 @@ func pauseResume(b *bench) {
 
 	late := b.submit()
 	b.move(term, late, dxf.TaskRunning, dxf.StepCutover, 1, dxf.JobRunning)
+	b.succeed(late)
 	b.refused(b.PauseJob(b.ctx, late), text("[ddl:8260]Job [%d] can't be paused: state [running] or schema state [none]", late))
+
+	swapping := b.submit()
+	b.move(term, swapping, dxf.TaskRunning, dxf.StepCutover, 1, dxf.JobRunning)
+	require.NoError(b.t, b.PauseJob(b.ctx, swapping))
+	require.Equal(b.t, dxf.TaskPausing, b.task(swapping).State)
 
 	queued := b.submit()
 	require.NoError(b.t, b.PauseJob(b.ctx, queued))
 	require.Equal(b.t, dxf.TaskPausing, b.task(queued).State)
+}
+
+// succeed ends the subtasks of a job's step.
+func (b *bench) succeed(job int64) {
+	for _, s := range b.subtasks(job) {
+		require.NoError(b.t, b.Finish(b.ctx, b.lease(s).Lease(), dxf.SubtaskSucceed, dxf.Summary{}, nil))
+	}
 }
 
 // A job in the history is not found, as in TiDB.

@@ -17,18 +17,24 @@ func refuse(code uint16, format string, args ...any) *dxf.Error {
 	return &dxf.Error{Code: code, State: "HY000", Class: "ddl", Message: fmt.Sprintf(format, args...)}
 }
 
-// late says that the table may have its new definition already.
-func late(t dxf.Task) bool { return t.Step == dxf.StepCutover || t.Step == dxf.StepDone }
+// late says that the table has its new definition, and that the owner may be
+// removing what would tell. Until then a job can be called back, also while its
+// last step waits for a client's lock: a cut-over that is stopped either has
+// renamed the tables or has not, and the names say which (dispatcher's OnDone),
+// so that one who asks too late gets a job that has succeeded.
+func late(t dxf.Task, subs dxf.Counts) bool {
+	return t.Step == dxf.StepDone || (t.Step == dxf.StepCutover || t.Step == dxf.StepNative) && subs[dxf.SubtaskSucceed] > 0
+}
 
-// Cancel changes t and j as ADMIN CANCEL DDL JOBS does. changed is false when
-// the job is being undone already.
-func Cancel(t *dxf.Task, j *dxf.Job) (changed bool, err error) {
+// Cancel changes t and j as ADMIN CANCEL DDL JOBS does; subs counts the
+// subtasks of t's step. changed is false when the job is being undone already.
+func Cancel(t *dxf.Task, j *dxf.Job, subs dxf.Counts) (changed bool, err error) {
 	switch {
 	case t.State.Ended() || j.State.Ended():
 		return false, refuse(8225, "This job:%d is finished, so can't be cancelled", j.ID)
 	case t.State == dxf.TaskCancelling || t.State == dxf.TaskReverting:
 		return false, nil
-	case late(*t):
+	case late(*t, subs):
 		return false, refuse(8226, "This job:%d is almost finished, can't be cancelled now", j.ID)
 	}
 	t.State, t.ModifyParams = dxf.TaskCancelling, nil
@@ -36,12 +42,13 @@ func Cancel(t *dxf.Task, j *dxf.Job) (changed bool, err error) {
 	return true, nil
 }
 
-// Pause changes t and j as ADMIN PAUSE DDL JOBS does.
-func Pause(t *dxf.Task, j *dxf.Job) (changed bool, err error) {
+// Pause changes t and j as ADMIN PAUSE DDL JOBS does; subs counts the subtasks
+// of t's step.
+func Pause(t *dxf.Task, j *dxf.Job, subs dxf.Counts) (changed bool, err error) {
 	switch {
 	case t.State == dxf.TaskPausing || t.State == dxf.TaskPaused:
 		return false, refuse(8262, "Job [%d] has already been paused", j.ID)
-	case !t.State.CanMove(dxf.TaskPausing) || late(*t):
+	case !t.State.CanMove(dxf.TaskPausing) || late(*t, subs):
 		return false, refuse(8260, "Job [%d] can't be paused: state [%s] or schema state [%s]", j.ID, j.State, j.SchemaState)
 	}
 	t.State = dxf.TaskPausing
@@ -50,7 +57,7 @@ func Pause(t *dxf.Task, j *dxf.Job) (changed bool, err error) {
 }
 
 // Resume changes t and j as ADMIN RESUME DDL JOBS does.
-func Resume(t *dxf.Task, j *dxf.Job) (changed bool, err error) {
+func Resume(t *dxf.Task, j *dxf.Job, _ dxf.Counts) (changed bool, err error) {
 	if t.State != dxf.TaskPaused {
 		return false, refuse(8261, "Job [%d] can't be resumed: job has not been paused, job state:%s, schema state:%s", j.ID, j.State, j.SchemaState)
 	}
