@@ -180,10 +180,17 @@ func (b *Backfill) load(ctx context.Context, q table.Querier, m dxf.BackfillMeta
 }
 
 // IsRetryableErr says whether planning or cleaning should be tried again: the
-// store went away, or somebody held a lock too long.
+// store went away, somebody held a lock too long, or it is not known yet what
+// the outcome is.
 func (b *Backfill) IsRetryableErr(err error) bool {
 	var own *dxf.Error
-	if err == nil || errors.As(err, &own) {
+	var open undecided
+	switch {
+	case err == nil:
+		return false
+	case errors.As(err, &open):
+		return true
+	case errors.As(err, &own):
 		return false
 	}
 	var n net.Error

@@ -15,6 +15,12 @@ type FeedStore interface {
 	// forgotten. The caller's transaction is on the session that holds the
 	// job's lock, so a frozen former owner cannot turn the position back.
 	StartFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed) error
+	// Feed returns a job's feed; dxf.ErrNotFound when there is none.
+	Feed(ctx context.Context, jobID int64) (dxf.Feed, error)
+	// StopFeed ends the feed in the caller's transaction and keeps its row: mode
+	// sealed under a new epoch, held by nobody. The applier's next write is
+	// refused and rolled back. It is no error when there is no feed.
+	StopFeed(ctx context.Context, tx *sql.Tx, jobID int64) error
 	// DropFeed removes the feed's row and its markers in the caller's
 	// transaction. The applier's next write finds no row and is rolled back.
 	// It is no error when there is none.

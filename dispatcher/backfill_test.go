@@ -12,32 +12,42 @@ import (
 
 	"dxfproxy/dispatcher"
 	"dxfproxy/dxf"
+	"dxfproxy/mariadbd"
 	"dxfproxy/mariadbd/mariadbdtest"
+	"dxfproxy/store"
 	"dxfproxy/table"
 )
 
-// feeds remembers what the extension did to the changefeed.
+// feeds is a store that remembers what the extension did to the changefeed.
 type feeds struct {
-	started, dropped []dxf.Feed
-	subtasks         []dxf.Subtask
+	*store.DB
+	started []dxf.Feed
+	dropErr error // of DropFeed
 }
 
-func (f *feeds) StartFeed(_ context.Context, _ *sql.Tx, feed dxf.Feed) error {
+func newFeeds(t *testing.T, srv *mariadbd.Server) *feeds {
+	t.Helper()
+	db, err := store.Open(t.Context(), store.Config{DSN: srv.DSN()})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return &feeds{DB: db}
+}
+
+func (f *feeds) StartFeed(ctx context.Context, tx *sql.Tx, feed dxf.Feed) error {
 	f.started = append(f.started, feed)
-	return nil
+	return f.DB.StartFeed(ctx, tx, feed)
 }
 
-func (f *feeds) DropFeed(_ context.Context, _ *sql.Tx, id int64) error {
-	f.dropped = append(f.dropped, dxf.Feed{JobID: id})
-	return nil
-}
-
-func (f *feeds) Subtasks(context.Context, int64, dxf.Step) ([]dxf.Subtask, error) {
-	return f.subtasks, nil
+func (f *feeds) DropFeed(ctx context.Context, tx *sql.Tx, id int64) error {
+	if f.dropErr != nil {
+		return f.dropErr
+	}
+	return f.DB.DropFeed(ctx, tx, id)
 }
 
 func TestBackfillPlan(t *testing.T) {
 	srv := mariadbdtest.StartT(t)
+	f := newFeeds(t, srv)
 	const plain = "CREATE TABLE t (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, a INT, b INT, KEY ka (a))"
 	for name, c := range map[string]struct {
 		statement string
@@ -88,7 +98,7 @@ func TestBackfillPlan(t *testing.T) {
 			if c.change != nil {
 				c.change(&m)
 			}
-			f := &feeds{}
+			f.started = nil
 			b := dispatcher.NewBackfill(db, f, nil)
 			task := dxf.Task{ID: 1, Type: dxf.Backfill, Step: dxf.StepInit, Meta: encode(t, m)}
 			p, err := b.Plan(t.Context(), task, c.nodes)
@@ -132,7 +142,8 @@ func TestBackfillPlan(t *testing.T) {
 			var n int
 			require.NoError(t, db.QueryRow("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME LIKE '%dxf%'", schema).Scan(&n))
 			require.Zero(t, n)
-			require.Len(t, f.dropped, 1)
+			_, err = f.Feed(t.Context(), 7)
+			require.ErrorIs(t, err, dxf.ErrNotFound)
 		})
 	}
 }
@@ -149,7 +160,7 @@ func TestBackfillFrozenOwner(t *testing.T) {
 	ok, err := frozen.Lock(t.Context(), table.LockName(7), 0, nil)
 	require.NoError(t, err)
 	require.True(t, ok)
-	b := dispatcher.NewBackfill(db, &feeds{}, nil)
+	b := dispatcher.NewBackfill(db, newFeeds(t, srv), nil)
 	task := dxf.Task{Type: dxf.Backfill, Step: dxf.StepInit, Meta: encode(t, dxf.BackfillMeta{
 		JobID: 7, Schema: schema, Table: "t", Statement: "ALTER TABLE t ADD INDEX (a)", TableAt: [2]int{12, 13}, Way: dxf.WayDistributed,
 	})}

@@ -178,7 +178,7 @@ func (d *Dispatcher) act(ctx context.Context, v view, do todo) (outcome, error) 
 // plan cuts the next step and deals it out, or ends the task when there is none.
 func (d *Dispatcher) plan(ctx context.Context, v view) (outcome, error) {
 	t := v.task
-	p, err := d.ext.Plan(ctx, t, len(v.nodes))
+	p, err := d.ext.Plan(d.waiting(ctx), t, len(v.nodes))
 	if err != nil {
 		if ctx.Err() != nil {
 			return outcome{}, context.Cause(ctx)
@@ -241,7 +241,7 @@ func whyRevert(t dxf.Task, subs []dxf.Subtask) *dxf.Error {
 // subtasks of a failing task have stopped. What cannot be cleaned up is left
 // behind and said in the log; to keep the client waiting would not help it.
 func (d *Dispatcher) end(ctx context.Context, t dxf.Task, meta []byte) (outcome, error) {
-	won, err := d.ext.OnDone(ctx, t)
+	won, err := d.ext.OnDone(d.waiting(ctx), t)
 	if err != nil {
 		if ctx.Err() != nil {
 			return outcome{}, context.Cause(ctx)
@@ -349,6 +349,11 @@ func (d *Dispatcher) note(ctx context.Context, waiting string) error {
 	}
 	d.noted, d.known = waiting, true
 	return nil
+}
+
+// waiting lets the extension note what it waits for.
+func (d *Dispatcher) waiting(ctx context.Context) context.Context {
+	return WithWaiting(ctx, func(text string) error { return d.note(ctx, text) })
 }
 
 // place makes the moves, those of pending subtasks first and in a transaction

@@ -7,7 +7,8 @@ import (
 )
 
 // Extension is what one task type adds to the dispatcher: how its steps are
-// cut, and what is to be cleaned up.
+// cut, and what is to be cleaned up. Plan and OnDone say by Waiting what they
+// wait for.
 type Extension interface {
 	// Plan says which step follows t.Step and cuts it into subtasks (without
 	// nodes: the dispatcher deals them out). nodes is how many nodes may run
@@ -18,7 +19,8 @@ type Extension interface {
 	// on every kind of failure, before the end state is written, and may run
 	// twice. won tells that the task's effect is in place (in doubt after a
 	// failure: the shadow had already taken the table's name); such a task
-	// succeeds.
+	// succeeds. It counts beside an error too: what could not be removed. An
+	// error that left the question open is one to be retried.
 	OnDone(ctx context.Context, t dxf.Task) (won bool, err error)
 	// IsRetryableErr says whether planning or cleaning should be tried again.
 	IsRetryableErr(err error) bool

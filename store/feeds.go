@@ -63,6 +63,13 @@ func (db *DB) StartFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed) error {
 
 const deleteMarkersSQL = `DELETE FROM meta.changefeed_marker WHERE job_id = ?`
 
+// StopFeed ends the feed in the caller's transaction and keeps its row.
+func (db *DB) StopFeed(ctx context.Context, tx *sql.Tx, jobID int64) error {
+	const stopSQL = `UPDATE meta.changefeed SET mode = 'sealed', exec_id = '', expires = NULL, epoch = epoch + 1 WHERE job_id = ?`
+	_, err := change(ctx, tx, db.here(stopSQL), jobID)
+	return err
+}
+
 // DropFeed removes the feed's row and its markers in the caller's transaction.
 func (db *DB) DropFeed(ctx context.Context, tx *sql.Tx, jobID int64) error {
 	const dropSQL = `DELETE FROM meta.changefeed WHERE job_id = ?`

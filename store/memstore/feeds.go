@@ -32,6 +32,22 @@ func (s *Store) StartFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed) error {
 	return nil
 }
 
+// StopFeed ends the feed and keeps its row. tx must be nil.
+func (s *Store) StopFeed(ctx context.Context, tx *sql.Tx, jobID int64) error {
+	_, err := s.begin(ctx)
+	defer s.mu.Unlock()
+	if tx != nil {
+		err = errNoTx
+	}
+	if err != nil {
+		return err
+	}
+	if f := s.feeds[jobID]; f != nil {
+		f.Mode, f.ExecID, f.Expires, f.Epoch = dxf.FeedSealed, "", time.Time{}, f.Epoch+1
+	}
+	return nil
+}
+
 // DropFeed removes the feed's row and its markers. tx must be nil.
 func (s *Store) DropFeed(ctx context.Context, tx *sql.Tx, jobID int64) error {
 	_, err := s.begin(ctx)

@@ -95,6 +95,22 @@ func feedLife(b *bench) {
 	require.NoError(b.t, err)
 	require.Greater(b.t, third.Epoch, second.Epoch)
 
+	// Stopped, it is there for everybody to see and for nobody to take.
+	stop := func() error { return b.InTx(b.ctx, func(tx *sql.Tx) error { return b.StopFeed(b.ctx, tx, 7) }) }
+	require.NoError(b.t, stop())
+	require.NoError(b.t, stop())
+	is = b.feed(7)
+	require.Equal(b.t, dxf.FeedSealed, is.Mode)
+	require.Equal(b.t, someFeed.Shadow, is.Shadow)
+	require.Empty(b.t, b.claimable())
+	_, err = b.Claim(b.ctx, 7, "n2:4000")
+	require.ErrorIs(b.t, err, dxf.ErrLeaseLost)
+	require.ErrorIs(b.t, b.commitFeed(third, dxf.FeedCommit{Mode: dxf.FeedMerge}), dxf.ErrLeaseLost)
+	_, err = b.RenewFeed(b.ctx, third)
+	require.ErrorIs(b.t, err, dxf.ErrLeaseLost)
+	require.ErrorIs(b.t, b.FailFeed(b.ctx, third, dxf.Errorf("boo")), dxf.ErrLeaseLost)
+	third = is
+
 	// Begun anew, and then begun anew after it was dropped: no epoch twice.
 	require.NoError(b.t, b.startFeed(someFeed))
 	require.Greater(b.t, b.feed(7).Epoch, third.Epoch)
@@ -103,6 +119,7 @@ func feedLife(b *bench) {
 	drop := func() error { return b.InTx(b.ctx, func(tx *sql.Tx) error { return b.DropFeed(b.ctx, tx, 7) }) }
 	require.NoError(b.t, drop())
 	require.NoError(b.t, drop())
+	require.NoError(b.t, stop(), "there is none")
 	_, err = b.Feed(b.ctx, 7)
 	require.ErrorIs(b.t, err, dxf.ErrNotFound)
 	_, err = b.RenewFeed(b.ctx, third)

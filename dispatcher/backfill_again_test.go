@@ -1,0 +1,266 @@
+package dispatcher_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/stretchr/testify/require"
+
+	"dxfproxy/changefeed"
+	"dxfproxy/dispatcher"
+	"dxfproxy/dxf"
+	"dxfproxy/mariadbd"
+	"dxfproxy/mariadbd/mariadbdtest"
+	"dxfproxy/table"
+)
+
+// A job is job 7, which adds an index to table t with one row.
+type job struct {
+	*dispatcher.Backfill
+	t      *testing.T
+	schema string
+	db     *sql.DB
+	feeds  *feeds
+	task   dxf.Task
+}
+
+func newJob(t *testing.T, srv *mariadbd.Server) *job {
+	t.Helper()
+	j := &job{t: t, feeds: newFeeds(t, srv)}
+	j.schema, j.db = mariadbdtest.Schema(t, srv)
+	j.exec("CREATE TABLE t (id INT PRIMARY KEY, a INT)", "INSERT INTO t VALUES (1, 1)")
+	j.Backfill = dispatcher.NewBackfill(j.db, j.feeds, nil)
+	j.task = dxf.Task{Type: dxf.Backfill, Step: dxf.StepInit, Meta: encode(t, dxf.BackfillMeta{
+		JobID: 7, Schema: j.schema, Table: "t", Statement: "ALTER TABLE t ADD INDEX (a)", TableAt: [2]int{12, 13}, Way: dxf.WayDistributed,
+	})}
+	return j
+}
+
+func (j *job) exec(statements ...string) {
+	j.t.Helper()
+	for _, q := range statements {
+		_, err := j.db.ExecContext(j.t.Context(), q)
+		require.NoError(j.t, err, q)
+	}
+}
+
+func (j *job) count(query string) (n int) {
+	j.t.Helper()
+	require.NoError(j.t, j.db.QueryRowContext(j.t.Context(), query).Scan(&n), query)
+	return n
+}
+
+// plan plans the first step; the task stays as it was, as if the owner had died.
+func (j *job) plan() dispatcher.Plan {
+	j.t.Helper()
+	p, err := j.Plan(j.t.Context(), j.task, 1)
+	require.NoError(j.t, err)
+	return p
+}
+
+func (j *job) nothingLeft() {
+	j.t.Helper()
+	require.Zero(j.t, j.count("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME LIKE '%dxf%'"))
+	_, err := j.feeds.Feed(j.t.Context(), 7)
+	require.ErrorIs(j.t, err, dxf.ErrNotFound)
+}
+
+// TestBackfillPlanLost: the owner dies after the feed has begun and before the
+// plan is written down. The feed fills the shadow meanwhile; it is ours still.
+func TestBackfillPlanLost(t *testing.T) {
+	srv := mariadbdtest.StartT(t)
+	j := newJob(t, srv)
+	for _, end := range []string{"planned again", "cancelled", "native"} {
+		t.Run(end, func(t *testing.T) {
+			require.Equal(t, dxf.StepCopy, j.plan().Step)
+			feed, err := j.feeds.Claim(t.Context(), 7, "n1")
+			require.NoError(t, err)
+			j.exec("INSERT INTO t__dxf7_new VALUES (2, 2)")
+			again := j.task
+			switch end {
+			case "planned again":
+				require.Equal(t, dxf.StepCopy, j.plan().Step)
+				require.Zero(t, j.count("SELECT COUNT(*) FROM t__dxf7_new"))
+			case "native":
+				again.Meta = encode(t, dxf.BackfillMeta{
+					JobID: 7, Schema: j.schema, Table: "t", Statement: "ALTER TABLE t ADD INDEX (a)", TableAt: [2]int{12, 13}, Way: dxf.WayDistributed, NativeMaxSize: 1 << 30,
+				})
+				p, err := j.Plan(t.Context(), again, 1)
+				require.NoError(t, err)
+				require.Equal(t, dxf.StepNative, p.Step)
+				j.nothingLeft()
+			}
+			// The applier of the first attempt may have been frozen.
+			tx, err := j.db.BeginTx(t.Context(), nil)
+			require.NoError(t, err)
+			defer tx.Rollback() //nolint:errcheck // the test is over
+			err = j.feeds.CommitFeed(t.Context(), tx, feed, dxf.FeedCommit{File: feed.File, Pos: feed.Pos, Mode: feed.Mode})
+			if end != "cancelled" {
+				require.ErrorIs(t, err, dxf.ErrLeaseLost)
+			}
+			require.NoError(t, tx.Rollback())
+
+			won, err := j.OnDone(t.Context(), again)
+			require.NoError(t, err)
+			require.False(t, won)
+			j.nothingLeft()
+			won, err = j.OnDone(t.Context(), again) // twice
+			require.NoError(t, err)
+			require.False(t, won)
+		})
+	}
+	// A table that no feed names is somebody's.
+	j.exec("CREATE TABLE t__dxf7_new (a INT)", "INSERT INTO t__dxf7_new VALUES (1)")
+	_, err := j.Plan(t.Context(), j.task, 1)
+	require.ErrorContains(t, err, "in the way")
+	_, err = j.OnDone(t.Context(), j.task)
+	require.NoError(t, err)
+	require.Equal(t, 1, j.count("SELECT COUNT(*) FROM t__dxf7_new"))
+}
+
+// TestBackfillPlanAgainUnderWrites: an applier is at work while the job is
+// planned again and again. What is in the last shadow comes from its own feed:
+// only changes made since.
+func TestBackfillPlanAgainUnderWrites(t *testing.T) {
+	srv := mariadbdtest.StartT(t)
+	j := newJob(t, srv)
+	m, err := changefeed.New(j.feeds.DB, changefeed.Config{DSN: srv.DSN(), NodeID: "n1", MetaSchema: j.feeds.Schema(), Poll: 10 * time.Millisecond})
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- m.Run(ctx) }()
+	defer func() { stop(); require.NoError(t, <-ended) }()
+
+	id := 10
+	write := func() { id++; j.exec(fmt.Sprintf("INSERT INTO t VALUES (%d, 0)", id)) }
+	for range 8 {
+		j.plan()
+		write()
+		require.Eventually(t, func() bool {
+			write()
+			return j.count("SELECT COUNT(*) FROM t__dxf7_new") > 0
+		}, 30*time.Second, time.Millisecond)
+	}
+	before := id
+	j.plan()
+	write()
+	marker, err := j.feeds.Mark(t.Context(), 7, dxf.MarkSync)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		ok, err := j.feeds.Marked(t.Context(), 7, marker)
+		require.NoError(t, err)
+		return ok
+	}, 30*time.Second, time.Millisecond)
+	require.Equal(t, 1, j.count("SELECT COUNT(*) FROM t__dxf7_new"))
+	require.Equal(t, before+1, j.count("SELECT MAX(id) FROM t__dxf7_new"))
+	_, err = j.OnDone(t.Context(), j.task)
+	require.NoError(t, err)
+	j.nothingLeft()
+}
+
+// TestBackfillOrphan: the session of a node that was killed holds the job's lock
+// until its statement ends. Clean-up says so, and ends it; a session of another
+// account it leaves alone.
+func TestBackfillOrphan(t *testing.T) {
+	srv := mariadbdtest.StartT(t)
+	j := newJob(t, srv)
+	var notes []string
+	ctx := dispatcher.WithWaiting(t.Context(), func(text string) error { notes = append(notes, text); return nil })
+
+	orphan, err := table.OpenSession(t.Context(), j.db)
+	require.NoError(t, err)
+	defer orphan.Close()
+	_, err = orphan.Lock(t.Context(), table.LockName(7), 0, nil)
+	require.NoError(t, err)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := orphan.ExecContext(context.WithoutCancel(t.Context()), "DO SLEEP(600)")
+		ended <- err
+	}()
+	_, err = j.OnDone(ctx, j.task)
+	require.NoError(t, err)
+	require.Error(t, <-ended)
+	require.Equal(t, []string{
+		fmt.Sprintf("waits for the session of its predecessor (connection %d) to end", orphan.ID),
+		fmt.Sprintf("ends the session of its predecessor (connection %d)", orphan.ID),
+		"",
+	}, distinct(notes))
+
+	j.exec("CREATE USER stranger@'%' IDENTIFIED BY 'x'")
+	cfg, err := mysql.ParseDSN(srv.DSN())
+	require.NoError(t, err)
+	cfg.User, cfg.Passwd = "stranger", "x"
+	other, err := sql.Open("mysql", cfg.FormatDSN())
+	require.NoError(t, err)
+	defer other.Close()
+	stranger, err := other.Conn(t.Context())
+	require.NoError(t, err)
+	defer stranger.Close()
+	_, err = stranger.ExecContext(t.Context(), "DO GET_LOCK(?, 0)", table.LockName(7))
+	require.NoError(t, err)
+	short, cancel := context.WithTimeout(ctx, 6*time.Second)
+	defer cancel()
+	_, err = j.OnDone(short, j.task)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.NoError(t, stranger.PingContext(t.Context()))
+}
+
+func distinct(notes []string) (once []string) {
+	for _, n := range notes {
+		if len(once) == 0 || once[len(once)-1] != n {
+			once = append(once, n)
+		}
+	}
+	return once
+}
+
+// TestBackfillOrphanOfSuccessor: who cannot write the note is no owner any more,
+// and ends nobody's session.
+func TestBackfillOrphanOfSuccessor(t *testing.T) {
+	srv := mariadbdtest.StartT(t)
+	j := newJob(t, srv)
+	successor, err := table.OpenSession(t.Context(), j.db)
+	require.NoError(t, err)
+	defer successor.Close()
+	_, err = successor.Lock(t.Context(), table.LockName(7), 0, nil)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(dispatcher.WithWaiting(t.Context(), func(string) error { return dxf.ErrNotOwner }), 6*time.Second)
+	defer cancel()
+	_, err = j.OnDone(ctx, j.task)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.NoError(t, successor.PingContext(t.Context()))
+}
+
+// TestBackfillDoneInDoubt: a rename that took place is never told as one that
+// did not, whatever clean-up meets.
+func TestBackfillDoneInDoubt(t *testing.T) {
+	srv := mariadbdtest.StartT(t)
+	j := newJob(t, srv)
+	j.task.Meta = j.plan().Meta
+	j.task.Step = dxf.StepCutover
+	j.exec("RENAME TABLE t TO t__dxf7_old, t__dxf7_new TO t")
+
+	j.feeds.dropErr = dxf.Errorf("no")
+	won, err := j.OnDone(t.Context(), j.task)
+	require.ErrorContains(t, err, "no")
+	require.True(t, won, "told as reverted")
+	require.False(t, j.IsRetryableErr(err))
+
+	cfg, err := mysql.ParseDSN(srv.DSN())
+	require.NoError(t, err)
+	cfg.Passwd = "wrong"
+	denied, err := sql.Open("mysql", cfg.FormatDSN())
+	require.NoError(t, err)
+	defer denied.Close()
+	b := dispatcher.NewBackfill(denied, j.feeds, nil)
+	for step, again := range map[dxf.Step]bool{dxf.StepCutover: true, dxf.StepNative: true, dxf.StepDone: true, dxf.StepCopy: false, dxf.StepInit: false} {
+		j.task.Step = step
+		_, err = b.OnDone(t.Context(), j.task)
+		require.Error(t, err)
+		require.Equal(t, again, b.IsRetryableErr(err), "%s: %v", step, err)
+	}
+}

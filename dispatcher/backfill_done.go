@@ -1,0 +1,158 @@
+package dispatcher
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"dxfproxy/dxf"
+	"dxfproxy/table"
+)
+
+// OnDone removes the feed, the shadow, the sentry and the old table. Whether
+// the task's effect is in place is decided first, by names: what cannot be
+// removed changes nothing about it.
+func (b *Backfill) OnDone(ctx context.Context, t dxf.Task) (won bool, err error) {
+	m, err := metaOf(t)
+	if err != nil {
+		return false, err
+	}
+	s, err := b.session(ctx, m.JobID, orphanLimit)
+	if err != nil {
+		return false, inDoubt(t, err)
+	}
+	defer s.Close()
+	if t.Step == dxf.StepNative {
+		won, err = b.reached(ctx, s, m)
+		return won, inDoubt(t, err)
+	}
+	if m.Shadow == "" { // planning did not come to an end
+		return false, b.sweep(ctx, s, m)
+	}
+	names, err := table.LoadNames(ctx, s, m.Schema, m.Shadow, m.Old, m.JobID)
+	if err != nil {
+		return false, inDoubt(t, err)
+	}
+	switch {
+	case names.Shadow, names.Sentry:
+	case names.Old:
+		won = true
+	case t.Step == dxf.StepCutover || t.Step == dxf.StepDone: // all was removed before
+		if won, err = b.reached(ctx, s, m); err != nil {
+			return false, inDoubt(t, err)
+		}
+	}
+	if err := b.changeFeed(ctx, s, m.JobID, b.store.DropFeed); err != nil {
+		return won, err
+	}
+	if names.Sentry || (won && names.Old) {
+		if err := drop(ctx, s, m.Schema, m.Old); err != nil {
+			return won, err
+		}
+	}
+	if names.Shadow {
+		return won, drop(ctx, s, m.Schema, m.Shadow)
+	}
+	return won, nil
+}
+
+// undecided is an error that left open whether the task's effect is in place.
+// To guess could tell the user that a change was not made which was.
+type undecided struct{ error }
+
+func (u undecided) Unwrap() error { return u.error }
+
+// inDoubt marks an error that came before the decision, in the steps that can
+// have made the change.
+func inDoubt(t dxf.Task, err error) error {
+	switch t.Step {
+	case dxf.StepNative, dxf.StepCutover, dxf.StepDone:
+		if err != nil {
+			return undecided{err}
+		}
+	}
+	return err
+}
+
+// sweep removes what an earlier planning of the job left. The shadow is ours if
+// it is empty, or if the job's feed names it, which has filled it since. The feed
+// is stopped first, so that nobody writes any more to a table of this name, and
+// its row goes last: whoever has to begin again finds the proof.
+func (b *Backfill) sweep(ctx context.Context, s *table.Session, m dxf.BackfillMeta) error {
+	shadow, err := table.ShadowName(m.Table, m.JobID)
+	if err != nil {
+		return nil // and cannot have made any
+	}
+	f, err := b.store.Feed(ctx, m.JobID)
+	fed := err == nil
+	if err != nil && !errors.Is(err, dxf.ErrNotFound) {
+		return fmt.Errorf("look for an earlier changefeed: %w", err)
+	}
+	if fed {
+		if err := b.changeFeed(ctx, s, m.JobID, b.store.StopFeed); err != nil {
+			return err
+		}
+	}
+	ours := fed && f.Schema == m.Schema && f.Shadow == shadow
+	if !ours {
+		var n int
+		err := s.QueryRowContext(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM "+table.Quote(m.Schema, shadow)+" LIMIT 1) AS x").Scan(&n)
+		if err != nil && !table.IsErr(err, 1146, 1049) {
+			return fmt.Errorf("look for an earlier shadow: %w", err)
+		}
+		ours = err == nil && n == 0
+	}
+	if ours {
+		if err := drop(ctx, s, m.Schema, shadow); err != nil {
+			return err
+		}
+	}
+	if fed {
+		return b.changeFeed(ctx, s, m.JobID, b.store.DropFeed)
+	}
+	return nil
+}
+
+// changeFeed changes the job's feed on the session that holds the job's lock.
+func (b *Backfill) changeFeed(ctx context.Context, s *table.Session, job int64, change func(context.Context, *sql.Tx, int64) error) error {
+	tx, err := s.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("stop the changefeed: %w", err)
+	}
+	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing
+	if err := change(ctx, tx, job); err != nil {
+		return fmt.Errorf("stop the changefeed: %w", err)
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("stop the changefeed: %w", err)
+	}
+	return nil
+}
+
+// reached says whether the table is what the statement makes of it.
+func (b *Backfill) reached(ctx context.Context, s *table.Session, m dxf.BackfillMeta) (bool, error) {
+	if m.Target == "" {
+		return false, nil
+	}
+	text, err := table.ShowCreate(ctx, s, m.Schema, m.Table)
+	if errors.Is(err, table.ErrNoTable) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	now, err := table.Parse(text)
+	if err != nil {
+		return false, err
+	}
+	target, err := table.Parse(m.Target)
+	if err != nil {
+		return false, err
+	}
+	if m.Fingerprint != "" && strings.EqualFold(m.Fingerprint, table.Fingerprint(text)) {
+		return false, nil // untouched, whatever the target
+	}
+	return table.Same(now, target), nil
+}

@@ -1,0 +1,147 @@
+package dispatcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"dxfproxy/dxf"
+	"dxfproxy/table"
+)
+
+var errInvisible = errors.New("transactions before the changefeed's start are not visible yet")
+
+// startFeed begins the feed at the end of the binlog. A transaction is in the
+// binlog before it can be read, so the copy may begin only when a snapshot has
+// been seen that is as new: what a copier cannot see later comes by the feed.
+// That of a prepared XA transaction may never come; it has to be decided first.
+// One that is just being prepared is in the binlog before XA RECOVER knows it,
+// and one that is decided leaves XA RECOVER after it was written to the binlog:
+// hence a snapshot before the look and another one after it.
+func (b *Backfill) startFeed(ctx context.Context, s *table.Session, m dxf.BackfillMeta) (table.Reason, error) {
+	start, err := table.Position(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	if err := visible(ctx, s, start); err != nil {
+		return "", err
+	}
+	ok, err := decided(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	if !ok {
+		return "an XA transaction stays prepared (XA RECOVER)", nil
+	}
+	end, err := table.Position(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	if err := visible(ctx, s, end); err != nil {
+		return "", err
+	}
+	return "", b.writeFeed(ctx, s, m, start)
+}
+
+const (
+	// lookPause is the time between two looks of planning at the server.
+	lookPause = 20 * time.Millisecond
+	// visibleLimit is how long one turn of planning waits for transactions that
+	// are in the binlog and not yet visible: for a replica's receipt, as a rule.
+	visibleLimit = 30 * time.Second
+	// undecidedLimit is how long planning waits for prepared XA transactions.
+	undecidedLimit = 5 * time.Second
+	// noteAfter: shorter waits are not worth a note.
+	noteAfter = 500 * time.Millisecond
+)
+
+// look looks until there is nothing to wait for; ok is false when limit has passed.
+func look(ctx context.Context, limit time.Duration, waiting string, done func() (bool, error)) (ok bool, err error) {
+	noted := false
+	for start := time.Now(); ; {
+		if ok, err = done(); ok || err != nil {
+			break
+		}
+		if time.Since(start) > limit {
+			break
+		}
+		if !noted && time.Since(start) > noteAfter {
+			noted = true
+			if err := Waiting(ctx, waiting); err != nil {
+				return false, err
+			}
+		}
+		if !sleep(ctx, lookPause) {
+			return false, context.Cause(ctx)
+		}
+	}
+	if noted && err == nil {
+		err = Waiting(ctx, "")
+	}
+	return ok, err
+}
+
+// visible waits until all that is in front of p can be read.
+func visible(ctx context.Context, s *table.Session, p table.BinlogPosition) error {
+	ok, err := look(ctx, visibleLimit, "planning waits for transactions that are written to the binlog and not yet visible", func() (bool, error) {
+		seen, err := table.SnapshotPosition(ctx, s)
+		return err == nil && !seen.Before(p), err
+	})
+	if err == nil && !ok {
+		err = errInvisible
+	}
+	return err
+}
+
+// decided waits until the XA transactions that are prepared now are not any
+// more; those that come later are in the feed with all that they did.
+func decided(ctx context.Context, s *table.Session) (bool, error) {
+	undecided, err := prepared(ctx, s)
+	if err != nil || len(undecided) == 0 {
+		return err == nil, err
+	}
+	return look(ctx, undecidedLimit, "planning waits for prepared XA transactions (XA RECOVER)", func() (bool, error) {
+		now, err := prepared(ctx, s)
+		if err != nil {
+			return false, err
+		}
+		undecided = slices.DeleteFunc(undecided, func(x string) bool { return !slices.Contains(now, x) })
+		return len(undecided) == 0, nil
+	})
+}
+
+// prepared lists the prepared XA transactions.
+func prepared(ctx context.Context, s *table.Session) ([]string, error) {
+	rows, err := s.QueryContext(ctx, "XA RECOVER")
+	if err != nil {
+		return nil, fmt.Errorf("look for prepared transactions: %w", err)
+	}
+	defer rows.Close()
+	var all []string
+	for rows.Next() {
+		var format, gtrid, bqual, data string
+		if err := rows.Scan(&format, &gtrid, &bqual, &data); err != nil {
+			return nil, err
+		}
+		all = append(all, format+" "+gtrid+" "+data)
+	}
+	return all, rows.Err()
+}
+
+func (b *Backfill) writeFeed(ctx context.Context, s *table.Session, m dxf.BackfillMeta, p table.BinlogPosition) error {
+	tx, err := s.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing
+	err = b.store.StartFeed(ctx, tx, dxf.Feed{
+		JobID: m.JobID, Schema: m.Schema, Table: m.Table, Shadow: m.Shadow, Mode: dxf.FeedMerge, File: p.File, Pos: p.Pos,
+	})
+	if err != nil {
+		return fmt.Errorf("start the changefeed: %w", err)
+	}
+	return tx.Commit()
+}
+

@@ -1,0 +1,71 @@
+package dispatcher
+
+import (
+	"context"
+	"database/sql"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"dxfproxy/dxf"
+	"dxfproxy/mariadbd/mariadbdtest"
+	"dxfproxy/table"
+)
+
+// noFeed is a store in which no feed may begin.
+type noFeed struct {
+	FeedStore
+	t *testing.T
+}
+
+func (n noFeed) StartFeed(context.Context, *sql.Tx, dxf.Feed) error {
+	n.t.Error("a feed was started")
+	return nil
+}
+
+// TestFeedWhilePreparing: an XA transaction is in the binlog in front of the
+// feed's start, and XA RECOVER does not know it yet, because the server waits
+// for a replica's receipt. Its rows would come by no feed.
+func TestFeedWhilePreparing(t *testing.T) {
+	srv := mariadbdtest.StartT(t, "rpl_semi_sync_master_wait_point=AFTER_SYNC", "rpl_semi_sync_master_timeout=2000")
+	_, db := mariadbdtest.Schema(t, srv)
+	client, err := db.Conn(t.Context())
+	require.NoError(t, err)
+	defer client.Close()
+	for _, q := range []string{
+		"CREATE TABLE t (id INT PRIMARY KEY)", "XA START 'x'", "INSERT INTO t VALUES (2)", "XA END 'x'", "SET GLOBAL rpl_semi_sync_master_enabled = ON",
+	} {
+		_, err := client.ExecContext(t.Context(), q)
+		require.NoError(t, err, q)
+	}
+	s, err := table.OpenSession(t.Context(), db)
+	require.NoError(t, err)
+	defer s.Close()
+	was, err := table.Position(t.Context(), s)
+	require.NoError(t, err)
+	answer := make(chan error, 1)
+	go func() {
+		_, err := client.ExecContext(context.WithoutCancel(t.Context()), "XA PREPARE 'x'")
+		answer <- err
+	}()
+	for end := time.Now().Add(20 * time.Second); ; {
+		p, err := table.Position(t.Context(), s)
+		require.NoError(t, err)
+		if was.Before(p) {
+			break
+		}
+		require.True(t, time.Now().Before(end), "the transaction is not in the binlog")
+	}
+	known, err := prepared(t.Context(), s)
+	require.NoError(t, err)
+	require.Empty(t, known, "the test came too late")
+
+	b := NewBackfill(db, noFeed{t: t}, nil)
+	reason, err := b.startFeed(t.Context(), s, dxf.BackfillMeta{JobID: 7})
+	require.NoError(t, err)
+	require.Contains(t, string(reason), "stays prepared")
+	require.NoError(t, <-answer)
+	_, err = client.ExecContext(t.Context(), "XA ROLLBACK 'x'")
+	require.NoError(t, err)
+}
