@@ -84,12 +84,6 @@ func (b *Backfill) begin(ctx context.Context, m dxf.BackfillMeta, nodes int) (Pl
 	if err != nil {
 		return Plan{}, err
 	}
-	autoIncrement := ""
-	for _, c := range info.Columns {
-		if c.AutoIncrement {
-			autoIncrement = c.Name
-		}
-	}
 	shadow, err := table.Load(ctx, s, m.Schema, m.Shadow)
 	if err != nil {
 		return Plan{}, err
@@ -98,7 +92,14 @@ func (b *Backfill) begin(ctx context.Context, m dxf.BackfillMeta, nodes int) (Pl
 	if key == nil {
 		return Plan{}, dxf.Errorf("the shadow of %s.%s has not the key %s", m.Schema, m.Table, info.CopyKey.Name)
 	}
-	_, build := table.Indexes(target, key, autoIncrement)
+	source, err := table.Parse(info.Create)
+	if err != nil {
+		return Plan{}, err
+	}
+	_, build, ok := table.Indexes(source, target, key, info.AutoIncrementColumn())
+	if !ok {
+		return Plan{}, dxf.Errorf("the shadow of %s.%s has no index for its AUTO_INCREMENT column", m.Schema, m.Table)
+	}
 	if statement := table.DropIndexes(m.Schema, m.Shadow, build); statement != "" {
 		if _, err := s.ExecContext(ctx, statement); err != nil {
 			return Plan{}, fmt.Errorf("take the indexes off the shadow: %w", err)

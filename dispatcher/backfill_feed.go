@@ -144,4 +144,3 @@ func (b *Backfill) writeFeed(ctx context.Context, s *table.Session, m dxf.Backfi
 	}
 	return tx.Commit()
 }
-

@@ -68,6 +68,7 @@ func TestBackfillPlan(t *testing.T) {
 		"no key":         {tables: []string{"CREATE TABLE t (a INT, b INT)"}, step: dxf.StepNative, subtasks: 1, note: "it has no primary key or NOT NULL unique key that rows can be copied by"},
 		"trigger":        {tables: []string{plain, "CREATE TRIGGER x AFTER INSERT ON t FOR EACH ROW SET @a = 1"}, step: dxf.StepNative, subtasks: 1, note: "it has trigger x"},
 		"column":         {tables: []string{plain}, statement: "ALTER TABLE t MODIFY a BIGINT, ADD INDEX kb (b)", step: dxf.StepNative, subtasks: 1, note: "column a is changed"},
+		"auto":           {tables: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT AUTO_INCREMENT, b INT, KEY ka (a))"}, statement: "ALTER TABLE t DROP INDEX ka, ADD UNIQUE INDEX kb (a)", step: dxf.StepNative, subtasks: 1, note: "AUTO_INCREMENT column a would have no index but a new unique one"},
 		"changed":        {tables: []string{plain}, change: func(m *dxf.BackfillMeta) { m.Fingerprint, m.Target = "another", "" }, step: dxf.StepCopy, subtasks: 1},
 		"changed, small": {tables: []string{plain}, change: func(m *dxf.BackfillMeta) { m.Fingerprint, m.NativeMaxSize = "another", 64<<20 }, step: dxf.StepNative, subtasks: 1},
 		"changed, taken": {tables: []string{plain}, statement: "ALTER TABLE t ADD INDEX ka (a)", change: func(m *dxf.BackfillMeta) { m.Fingerprint, m.NativeMaxSize = "another", 64<<20 }, err: "Duplicate key name"},

@@ -11,7 +11,7 @@ type Reason string
 func Check(t *Info, target Definition, s Settings) Reason {
 	for _, check := range []func(*Info, Definition, Settings) Reason{
 		checkEngine, checkVersioned, checkCompressed, checkKey, checkTriggers, checkForeignKeys,
-		checkChange, checkTargetKey,
+		checkChange, checkTargetKey, checkAutoIncrement,
 		checkBinlog, checkGrants,
 	} {
 		if r := check(t, target, s); r != "" {

@@ -1,5 +1,7 @@
 package table
 
+import "slices"
+
 // checkChange: the columns that both tables have must be the same, so that the
 // server copies bytes and the changefeed can write the values it read.
 func checkChange(t *Info, target Definition, _ Settings) Reason {
@@ -13,21 +15,40 @@ func checkChange(t *Info, target Definition, _ Settings) Reason {
 	return ""
 }
 
-// checkTargetKey: a row is the same row on both sides by the copy key.
+// checkTargetKey: a row is the same row on both sides by the copy key, and no
+// other row's by the primary key, which is there from the start.
 func checkTargetKey(t *Info, target Definition, _ Settings) Reason {
 	source, err := Parse(t.Create)
 	if err != nil || t.CopyKey == nil {
 		return "its definition is of an unexpected form"
 	}
-	for _, s := range source.Indexes {
-		if s.Name != t.CopyKey.Name {
-			continue
-		}
-		for _, l := range target.Indexes {
-			if (l.Kind == PrimaryKey || l.Kind == UniqueKey) && contents(l) == contents(s) {
-				return ""
-			}
+	unique := func(l Line) bool { return l.Kind == PrimaryKey || l.Kind == UniqueKey }
+	has := func(indexes []Line, key Line) bool {
+		return slices.ContainsFunc(indexes, func(l Line) bool { return unique(l) && contents(l) == contents(key) })
+	}
+	for _, l := range source.Indexes {
+		if l.Name == t.CopyKey.Name && !has(target.Indexes, l) {
+			return reasonf("key %s, by which rows are copied, is changed", l.Name)
 		}
 	}
-	return reasonf("key %s, by which rows are copied, is changed", t.CopyKey.Name)
+	for _, l := range target.Indexes {
+		if l.Kind == PrimaryKey && !has(source.Indexes, l) {
+			return "a primary key is added"
+		}
+	}
+	return ""
+}
+
+// checkAutoIncrement: the column needs an index at all times, and not one that
+// rows could break.
+func checkAutoIncrement(t *Info, target Definition, _ Settings) Reason {
+	source, err := Parse(t.Create)
+	if err != nil || t.CopyKey == nil {
+		return "its definition is of an unexpected form"
+	}
+	column := t.AutoIncrementColumn()
+	if _, _, ok := Indexes(source, target, t.CopyKey, column); !ok {
+		return reasonf("AUTO_INCREMENT column %s would have no index but a new unique one", column)
+	}
+	return ""
 }

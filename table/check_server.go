@@ -3,6 +3,7 @@ package table
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -10,6 +11,7 @@ import (
 // Settings are what the server and our account on it allow.
 type Settings struct {
 	LogBin      bool
+	Snapshots   bool   // the server tells the binlog position of a snapshot
 	Format      string // binlog_format
 	RowImage    string // binlog_row_image
 	SlaveGrant  bool   // the account may read the binlog
@@ -24,7 +26,14 @@ func LoadSettings(ctx context.Context, q Querier) (Settings, error) {
 	if err := q.QueryRowContext(ctx, selectSettings).Scan(&s.LogBin, &s.Format, &s.RowImage); err != nil {
 		return s, fmt.Errorf("read the server's binlog settings: %w", err)
 	}
-	_, err := Position(ctx, q)
+	err := each(ctx, q, func(r *sql.Rows) error {
+		s.Snapshots = true
+		return r.Scan(new(string), new(string))
+	}, selectSnapshot)
+	if err != nil {
+		return s, fmt.Errorf("look for the server's snapshot positions: %w", err)
+	}
+	_, err = Position(ctx, q)
 	s.StatusGrant = err == nil
 	if err != nil && !IsErr(err, errSpecificAccess) {
 		return s, err
@@ -92,6 +101,8 @@ func checkBinlog(_ *Info, _ Definition, s Settings) Reason {
 	switch {
 	case !s.LogBin:
 		return "the server keeps no binlog (log_bin is OFF)"
+	case !s.Snapshots:
+		return "the server does not tell the binlog position of a snapshot (status variable binlog_snapshot_position)"
 	case s.Format != "ROW":
 		return reasonf("binlog_format is %s, not ROW", s.Format)
 	case s.RowImage != "FULL":
@@ -119,19 +130,17 @@ func (p BinlogPosition) Before(q BinlogPosition) bool {
 	return p.Pos < q.Pos
 }
 
+const selectSnapshot = "SHOW STATUS LIKE 'binlog_snapshot_%'"
+
 // SnapshotPosition is the place in the binlog of a snapshot taken now: all that
 // is written before it can be seen. Servers that do not tell (all but MariaDB
-// and Percona's) answer the end of the binlog.
+// and Percona's, see Settings) are an error.
 func SnapshotPosition(ctx context.Context, s *Session) (BinlogPosition, error) {
 	var p BinlogPosition
-	end, err := Position(ctx, s)
-	if err != nil {
-		return p, err
-	}
 	if _, err := s.ExecContext(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT"); err != nil {
 		return p, fmt.Errorf("take a snapshot: %w", err)
 	}
-	err = each(ctx, s, func(r *sql.Rows) error {
+	err := each(ctx, s, func(r *sql.Rows) error {
 		var name, value string
 		if err := r.Scan(&name, &value); err != nil {
 			return err
@@ -145,7 +154,7 @@ func SnapshotPosition(ctx context.Context, s *Session) (BinlogPosition, error) {
 			}
 		}
 		return nil
-	}, "SHOW STATUS LIKE 'binlog_snapshot_%'")
+	}, selectSnapshot)
 	if _, e := s.ExecContext(ctx, "COMMIT"); err == nil {
 		err = e
 	}
@@ -153,7 +162,7 @@ func SnapshotPosition(ctx context.Context, s *Session) (BinlogPosition, error) {
 		return p, fmt.Errorf("read the position of a snapshot: %w", err)
 	}
 	if p.File == "" {
-		return end, nil
+		return p, errors.New("read the position of a snapshot: the server does not tell it")
 	}
 	return p, nil
 }

@@ -9,7 +9,7 @@ import (
 )
 
 func TestCheck(t *testing.T) {
-	good := table.Settings{LogBin: true, Format: "ROW", RowImage: "FULL", SlaveGrant: true, StatusGrant: true}
+	good := table.Settings{LogBin: true, Snapshots: true, Format: "ROW", RowImage: "FULL", SlaveGrant: true, StatusGrant: true}
 	for name, c := range map[string]struct {
 		statements []string
 		alter      string
@@ -26,10 +26,13 @@ func TestCheck(t *testing.T) {
 		"cascade":     {statements: []string{"CREATE TABLE p (id INT PRIMARY KEY)", "CREATE TABLE t (id INT PRIMARY KEY, a INT, CONSTRAINT f FOREIGN KEY (a) REFERENCES p (id) ON DELETE SET NULL)"}, want: "foreign key f changes rows (set null) without a trace in the binlog"},
 		"parent":      {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)", "CREATE TABLE c (id INT PRIMARY KEY, CONSTRAINT f FOREIGN KEY (id) REFERENCES t (id))"}, want: "foreign key f of S.c refers to it"},
 		"key changed": {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT NOT NULL)"}, alter: "ALTER TABLE t DROP PRIMARY KEY, ADD PRIMARY KEY (a)", want: "key PRIMARY, by which rows are copied, is changed"},
+		"key added":   {statements: []string{"CREATE TABLE t (id INT NOT NULL UNIQUE, a INT NOT NULL)"}, alter: "ALTER TABLE t ADD PRIMARY KEY (a)", want: "a primary key is added"},
+		"key renamed": {statements: []string{"CREATE TABLE t (id INT NOT NULL, a INT, UNIQUE u (id))"}, alter: "ALTER TABLE t DROP INDEX u, ADD PRIMARY KEY (id), ADD INDEX (a)"},
 		"type":        {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)"}, alter: "ALTER TABLE t MODIFY a CHAR(9), ADD INDEX (a)", want: "column a is changed"},
 		"charset":     {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a CHAR(9)) CHARSET=latin1"}, alter: "ALTER TABLE t CONVERT TO CHARACTER SET utf16, ADD INDEX (a)", want: "the character set is changed"},
 		"collation":   {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a CHAR(9)) CHARSET=latin1"}, alter: "ALTER TABLE t CONVERT TO CHARACTER SET latin1 COLLATE latin1_bin, ADD INDEX (a)", want: "the character set is changed"},
 		"no binlog":   {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)"}, settings: func(s *table.Settings) { s.LogBin = false }, want: "the server keeps no binlog (log_bin is OFF)"},
+		"snapshots":   {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)"}, settings: func(s *table.Settings) { s.Snapshots = false }, want: "the server does not tell the binlog position of a snapshot (status variable binlog_snapshot_position)"},
 		"format":      {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)"}, settings: func(s *table.Settings) { s.Format = "MIXED" }, want: "binlog_format is MIXED, not ROW"},
 		"image":       {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)"}, settings: func(s *table.Settings) { s.RowImage = "MINIMAL" }, want: "binlog_row_image is MINIMAL, not FULL"},
 		"grant":       {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)"}, settings: func(s *table.Settings) { s.SlaveGrant = false }, want: "the store's account has no REPLICATION SLAVE"},
@@ -60,7 +63,7 @@ func TestSettings(t *testing.T) {
 	_, s := setup(t)
 	got, err := table.LoadSettings(t.Context(), s)
 	require.NoError(t, err)
-	require.Equal(t, table.Settings{LogBin: true, Format: "ROW", RowImage: "FULL", SlaveGrant: true, StatusGrant: true}, got)
+	require.Equal(t, table.Settings{LogBin: true, Snapshots: true, Format: "ROW", RowImage: "FULL", SlaveGrant: true, StatusGrant: true}, got)
 	p, err := table.Position(t.Context(), s)
 	require.NoError(t, err)
 	require.NotEmpty(t, p.File)

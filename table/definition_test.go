@@ -91,7 +91,8 @@ func TestShadow(t *testing.T) {
 			require.Equal(t, want.obstacle, change.Obstacle)
 			require.Equal(t, want.instant, change.Instant)
 
-			stay, build := table.Indexes(target, info.CopyKey, "id")
+			stay, build, ok := table.Indexes(source, target, info.CopyKey, "id")
+			require.True(t, ok)
 			require.Len(t, stay, 1)
 			require.Len(t, build, want.built)
 			if drop := table.DropIndexes(schema, "shadow", build); drop != "" {
@@ -111,12 +112,40 @@ func TestShadow(t *testing.T) {
 }
 
 func TestAutoIncrementNeedsItsIndex(t *testing.T) {
-	schema, s := setup(t, "CREATE TABLE t (k VARCHAR(9) PRIMARY KEY, n INT AUTO_INCREMENT, a INT, KEY x (a), KEY y (n), KEY z (n, a))")
-	info, err := table.Load(t.Context(), s, schema, "t")
-	require.NoError(t, err)
-	stay, build := table.Indexes(definition(t, s, schema, "t"), info.CopyKey, "n")
-	require.Equal(t, []string{"PRIMARY KEY (`k`)", "KEY `y` (`n`)"}, table.Texts(stay))
-	exec(t, s, table.DropIndexes(schema, "t", build))
+	for _, c := range []struct {
+		keys, alter string
+		stays       string // beside the primary key; "" when nothing may
+	}{
+		{keys: "KEY y (n), KEY z (n, a)", alter: "ADD INDEX (a)", stays: "KEY `y` (`n`)"},
+		{keys: "KEY y (n)", alter: "ADD UNIQUE INDEX b (n)", stays: "KEY `y` (`n`)"},
+		{keys: "KEY y (n, a)", alter: "ADD UNIQUE INDEX b (n, a), DROP INDEX y, ADD INDEX z (n)", stays: "KEY `z` (`n`)"},
+		{keys: "UNIQUE KEY y (n)", alter: "ADD INDEX b (a)", stays: "UNIQUE KEY `y` (`n`)"},
+		{keys: "UNIQUE KEY y (n)", alter: "ADD INDEX b (n)", stays: "KEY `b` (`n`)"},
+		{keys: "UNIQUE KEY y (n)", alter: "RENAME INDEX y TO x, ADD INDEX (a)", stays: "UNIQUE KEY `x` (`n`)"},
+		{keys: "KEY y (n)", alter: "DROP INDEX y, ADD UNIQUE INDEX b (n)"},
+		{keys: "UNIQUE KEY y (n, a)", alter: "DROP INDEX y, ADD UNIQUE INDEX b (n)"},
+	} {
+		t.Run(c.keys+", "+c.alter, func(t *testing.T) {
+			schema, s := setup(t, "CREATE TABLE t (k VARCHAR(9) PRIMARY KEY, n INT AUTO_INCREMENT, a INT, KEY x0 (a), "+c.keys+")")
+			info, err := table.Load(t.Context(), s, schema, "t")
+			require.NoError(t, err)
+			require.Equal(t, "n", info.AutoIncrementColumn())
+			source, err := table.Parse(info.Create)
+			require.NoError(t, err)
+			exec(t, s, "ALTER TABLE t "+c.alter)
+			target := definition(t, s, schema, "t")
+			stay, build, ok := table.Indexes(source, target, info.CopyKey, "n")
+			reason := table.Check(info, target, table.Settings{LogBin: true, Snapshots: true, Format: "ROW", RowImage: "FULL", SlaveGrant: true, StatusGrant: true})
+			require.Equal(t, c.stays != "", ok)
+			if !ok {
+				require.Equal(t, table.Reason("AUTO_INCREMENT column n would have no index but a new unique one"), reason)
+				return
+			}
+			require.Empty(t, reason)
+			require.Equal(t, []string{"PRIMARY KEY (`k`)", c.stays}, table.Texts(stay))
+			exec(t, s, table.DropIndexes(schema, "t", build))
+		})
+	}
 }
 
 func TestRedirect(t *testing.T) {

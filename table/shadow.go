@@ -32,26 +32,35 @@ func Redirect(statement string, at [2]int, charset, schema, name string) (string
 
 // Indexes splits the index lines of a shadow into those that stay while rows
 // are copied and those that are built afterwards: all but the copy key and one
-// that an AUTO_INCREMENT column needs as long as it is one.
-func Indexes(d Definition, copyKey *Key, autoIncrement string) (stay, build []Line) {
-	kept := false
-	for _, l := range d.Indexes {
+// that an AUTO_INCREMENT column needs as long as it is one. That one is a plain
+// key, or a unique one that the source has too: a unique index that is being
+// added would turn away, or in the changefeed replace, rows of a table that has
+// duplicates. Without either, ok is false, and the table cannot be copied.
+func Indexes(source, target Definition, copyKey *Key, autoIncrement string) (stay, build []Line, ok bool) {
+	need := autoIncrement != ""
+	for _, l := range target.Indexes {
 		if l.Kind == PrimaryKey || (l.Kind == UniqueKey && strings.EqualFold(l.Name, copyKey.Name)) {
 			stay = append(stay, l)
-			kept = kept || startsWith(l, autoIncrement)
+			need = need && !startsWith(l, autoIncrement)
 		}
 	}
-	for _, l := range d.Indexes {
-		switch {
-		case slices.Contains(stay, l):
-		case !kept && autoIncrement != "" && startsWith(l, autoIncrement) && (l.Kind == PlainKey || l.Kind == UniqueKey):
-			stay = append(stay, l)
-			kept = true
-		default:
+	added := newContents(source.Indexes, target.Indexes)
+	for _, fits := range []func(Line) bool{
+		func(l Line) bool { return l.Kind == PlainKey && !slices.Contains(added, l) },
+		func(l Line) bool { return l.Kind == PlainKey },
+		func(l Line) bool { return l.Kind == UniqueKey && !slices.Contains(added, l) },
+	} {
+		i := slices.IndexFunc(target.Indexes, func(l Line) bool { return fits(l) && startsWith(l, autoIncrement) })
+		if need && i >= 0 {
+			stay, need = append(stay, target.Indexes[i]), false
+		}
+	}
+	for _, l := range target.Indexes {
+		if !slices.Contains(stay, l) {
 			build = append(build, l)
 		}
 	}
-	return stay, build
+	return stay, build, !need
 }
 
 func startsWith(index Line, column string) bool {

@@ -55,6 +55,16 @@ func (t *Info) Column(name string) (Column, bool) {
 	return Column{}, false
 }
 
+// AutoIncrementColumn is the name of the AUTO_INCREMENT column; "" when there is none.
+func (t *Info) AutoIncrementColumn() string {
+	for _, c := range t.Columns {
+		if c.AutoIncrement {
+			return c.Name
+		}
+	}
+	return ""
+}
+
 // Quote makes an identifier of its parts.
 func Quote(parts ...string) string {
 	var b strings.Builder
