@@ -40,6 +40,14 @@ test: setup ## check, then all tests with the race detector
 	@$(MAKE) -s check
 	$(GO) test -race -p $(PARALLEL) -timeout 20m ./...
 
+.PHONY: test-stores
+test-stores: setup ## the relay before MariaDB 11.8, MySQL 9.7 and TiDB, jobs on MariaDB 11.8; fetches them
+	@set -e; scripts/stores | while read -r dir; do \
+		echo "$$dir"; \
+		case $$dir in *mariadb-*) packages='./stores ./dxftest' ;; *) packages=./stores ;; esac; \
+		DXFPROXY_TEST_BASEDIR=$$dir $(GO) test -count=1 -p 1 -timeout 20m $$packages </dev/null || exit 1; \
+	done
+
 .PHONY: check
 check: ## formatting and go vet
 	@unformatted=$$(gofmt -l .) && if [ -n "$$unformatted" ]; then printf 'not formatted:\n%s\n' "$$unformatted"; exit 1; fi
