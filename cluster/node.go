@@ -50,6 +50,7 @@ func (n *Node) Start(ctx context.Context) error {
 	args := append([]string{"serve", "--listen", n.Addr, "--store", n.store}, n.args...)
 	n.cmd = exec.Command(n.binary, args...)
 	n.cmd.Stdout, n.cmd.Stderr = logFile, logFile
+	n.cmd.SysProcAttr = childAttr()
 	if err := n.cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", n.Name, err)
 	}

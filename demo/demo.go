@@ -34,17 +34,21 @@ var ErrFailed = errors.New("the demo found something wrong")
 
 const statement = "ALTER TABLE shop.orders ADD INDEX by_day (created_at)"
 
+// dirPrefix names the temporary directories of demos.
+const dirPrefix = "dxfproxy-demo-"
+
 // Run runs the demo. It leaves nothing behind: data and logs are in a temporary
-// directory, which is kept only when something went wrong.
+// directory, which is kept only when something went wrong, for an hour at least.
 func Run(ctx context.Context, cfg Config) (err error) {
 	began := time.Now()
-	dir, err := os.MkdirTemp("", "dxfproxy-demo-")
+	mariadbd.Sweep(dirPrefix)
+	dir, err := os.MkdirTemp("", dirPrefix)
 	if err != nil {
 		return fmt.Errorf("make a directory for the demo: %w", err)
 	}
 	say := func(format string, args ...any) { fmt.Fprintf(cfg.Out, format+"\n", args...) }
 	defer func() {
-		if err == nil {
+		if err == nil || ctx.Err() != nil {
 			os.RemoveAll(dir)
 		} else {
 			say("logs of the store and the nodes are in %s", dir)

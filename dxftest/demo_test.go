@@ -3,6 +3,7 @@ package dxftest
 import (
 	"bytes"
 	"context"
+	"os"
 	"os/exec"
 	"testing"
 	"time"
@@ -18,8 +19,13 @@ func TestDemo(t *testing.T) {
 	var out bytes.Buffer
 	cmd := exec.CommandContext(ctx, binary, "demo", "--rows", "200000")
 	cmd.Stdout, cmd.Stderr = &out, &out
+	temp := t.TempDir()
+	cmd.Env = append(os.Environ(), "TMPDIR="+temp)
 	err := cmd.Run()
 	require.NoError(t, err, out.String())
+	left, err := os.ReadDir(temp)
+	require.NoError(t, err)
+	require.Empty(t, left)
 	for _, want := range []string{"kill -9 node-", "Query OK", "none missing, none twice, none different", "by_day is there", "nothing left behind"} {
 		require.Contains(t, out.String(), want)
 	}

@@ -23,28 +23,33 @@ var (
 	binary string
 )
 
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "dxftest-")
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	// A name that is swept, should we be killed.
+	dir, err := os.MkdirTemp("", "dxfproxy-test-node-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return 1
 	}
 	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "dxfproxy")
 	// With the race detector: a node that races fails at its exit.
 	if out, err := exec.Command("go", "build", "-race", "-o", binary, "dxfproxy/cmd/dxfproxy").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build dxfproxy: %v\n%s", err, out)
-		os.Exit(1)
+		return 1
 	}
-	mariadbdtest.Main(m, &srv, "innodb-buffer-pool-size=256M", "max-connections=500")
+	return mariadbdtest.Run(m, &srv, "innodb-buffer-pool-size=256M", "max-connections=500")
 }
 
 // startCluster starts nodes with framework tables of their own, and stops
 // them at the end of the test.
 func startCluster(t *testing.T, nodes int, args ...string) *cluster.Cluster {
 	t.Helper()
+	logs, err := os.MkdirTemp(filepath.Dir(binary), "logs-") // swept with it
+	require.NoError(t, err)
 	c, err := cluster.Start(t.Context(), cluster.Config{
-		Binary: binary, Store: srv.DSN(), Dir: t.TempDir(), Nodes: nodes,
+		Binary: binary, Store: srv.DSN(), Dir: logs, Nodes: nodes,
 		Args: append([]string{"--meta-schema", metaSchema(t)}, args...),
 	})
 	require.NoError(t, err)

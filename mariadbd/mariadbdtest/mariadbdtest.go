@@ -19,6 +19,10 @@ import (
 	"dxfproxy/mariadbd"
 )
 
+// dirPattern names the directories of test servers, in the system's temporary
+// directory. Tests that begin a name of their own with it have it swept as well.
+const dirPattern = "dxfproxy-test-"
+
 // startLimit is far above what a start takes: the machine may be busy with the
 // tests of ten other packages.
 const startLimit = 2 * time.Minute
@@ -48,10 +52,12 @@ func StartT(t testing.TB, options ...string) *mariadbd.Server {
 //
 //	func TestMain(m *testing.M) { mariadbdtest.Main(m, &srv) }
 func Main(m *testing.M, srv **mariadbd.Server, options ...string) {
-	os.Exit(run(m, srv, options))
+	os.Exit(Run(m, srv, options...))
 }
 
-func run(m *testing.M, srv **mariadbd.Server, options []string) int {
+// Run is Main for a TestMain that has something to do afterwards: it returns the
+// status to exit with.
+func Run(m *testing.M, srv **mariadbd.Server, options ...string) int {
 	s, clean, err := start(context.Background(), options)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -102,7 +108,7 @@ func open(t testing.TB, srv *mariadbd.Server, schema string) *sql.DB {
 func start(ctx context.Context, options []string) (*mariadbd.Server, func(), error) {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	sweep()
+	mariadbd.Sweep(dirPattern)
 	dir, err := os.MkdirTemp("", dirPattern)
 	if err != nil {
 		return nil, nil, err

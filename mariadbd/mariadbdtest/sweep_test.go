@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"dxfproxy/mariadbd"
 )
 
 func TestSweep(t *testing.T) {
@@ -21,7 +23,7 @@ func TestSweep(t *testing.T) {
 	require.NoError(t, os.Chtimes(left, yesterday, yesterday))
 	require.NoError(t, os.Chtimes(running, yesterday, yesterday))
 
-	sweep()
+	mariadbd.Sweep(dirPattern)
 	require.DirExists(t, running)
 	require.DirExists(t, young)
 	require.NoDirExists(t, left)

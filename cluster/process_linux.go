@@ -1,0 +1,8 @@
+package cluster
+
+import "syscall"
+
+// childAttr lets a node die with the program that started it: one that was
+// killed cannot stop its nodes any more, a frozen one of which would stay for
+// ever. Ctrl-C reaches the nodes by themselves, as it does us.
+func childAttr() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
