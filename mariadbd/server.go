@@ -328,6 +328,7 @@ func (s *Server) launchOnce(ctx context.Context, args []string) error {
 	_ = os.Remove(s.socket)
 
 	cmd := exec.Command(s.prog.server, args...)
+	cmd.Dir = filepath.Join(s.dir, "tmp") // TiDB makes directories where it is
 	cmd.Stdout, cmd.Stderr = out, out
 	if s.proc, err = spawn(cmd, s.as); err != nil {
 		return fmt.Errorf("run %s: %w", s.prog.server, err)

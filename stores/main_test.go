@@ -24,19 +24,22 @@ var (
 	program string
 )
 
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "stores-")
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	// A name that is swept, should we be killed.
+	dir, err := os.MkdirTemp("", "dxfproxy-test-node-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return 1
 	}
 	defer os.RemoveAll(dir)
 	program = filepath.Join(dir, "dxfproxy")
 	if out, err := exec.Command("go", "build", "-race", "-o", program, "dxfproxy/cmd/dxfproxy").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build dxfproxy: %v\n%s", err, out)
-		os.Exit(1)
+		return 1
 	}
-	mariadbdtest.Main(m, &srv, "local_infile=1", "innodb_lock_wait_timeout=2")
+	return mariadbdtest.Run(m, &srv, "local_infile=1", "innodb_lock_wait_timeout=2")
 }
 
 // startNode starts a node in front of the store.
