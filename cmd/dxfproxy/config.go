@@ -5,30 +5,45 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/BurntSushi/toml"
-	"github.com/go-sql-driver/mysql"
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"dxfproxy/protocol"
 )
 
 // config is what serve can be told, by flags and by a TOML file with the same
 // names. A flag on the command line wins over the file.
 type config struct {
-	Listen         string
-	Store          string
-	DataDir        string
-	ServiceScope   string
-	MetaSchema     string
-	Node           string
-	RunDDL         bool
+	Listen       string
+	Socket       string
+	Store        string
+	DataDir      string
+	ServiceScope string
+	MetaSchema   string
+	Node         string
+	RunDDL       bool
+	LogLevel     string
+
 	MaxConnections int
+	ConnectTimeout time.Duration
 	DrainTimeout   time.Duration
-	LogLevel       string
+
+	TLSCert, TLSKey, TLSCA string
+	RequireSecureTransport bool
+	StoreTLS, StoreCA      string
+
+	ProxyProtocolNetworks []string
+	StoreProxyProtocol    string
+
+	proxyNetworks []netip.Prefix
 }
 
 // flags declares every flag of serve with its default.
@@ -36,6 +51,7 @@ func (c *config) flags() *pflag.FlagSet {
 	fs := pflag.NewFlagSet("serve", pflag.ContinueOnError)
 	fs.SetOutput(io.Discard)
 	fs.StringVar(&c.Listen, "listen", "127.0.0.1:4000", "")
+	fs.StringVar(&c.Socket, "socket", "", "")
 	fs.StringVar(&c.Store, "store", "", "")
 	fs.StringVar(&c.DataDir, "data-dir", "./dxfproxy-data", "")
 	fs.StringVar(&c.ServiceScope, "service-scope", "", "")
@@ -43,8 +59,17 @@ func (c *config) flags() *pflag.FlagSet {
 	fs.StringVar(&c.Node, "node", "", "")
 	fs.BoolVar(&c.RunDDL, "run-ddl", true, "")
 	fs.IntVar(&c.MaxConnections, "max-connections", 1000, "")
+	fs.DurationVar(&c.ConnectTimeout, "connect-timeout", 10*time.Second, "")
 	fs.DurationVar(&c.DrainTimeout, "drain-timeout", 10*time.Second, "")
 	fs.StringVar(&c.LogLevel, "log-level", "info", "")
+	fs.StringVar(&c.TLSCert, "tls-cert", "", "")
+	fs.StringVar(&c.TLSKey, "tls-key", "", "")
+	fs.StringVar(&c.TLSCA, "tls-ca", "", "")
+	fs.BoolVar(&c.RequireSecureTransport, "require-secure-transport", false, "")
+	fs.StringVar(&c.StoreTLS, "store-tls", "as-client", "")
+	fs.StringVar(&c.StoreCA, "store-ca", "", "")
+	fs.StringSliceVar(&c.ProxyProtocolNetworks, "proxy-protocol-networks", nil, "")
+	fs.StringVar(&c.StoreProxyProtocol, "store-proxy-protocol", "", "")
 	fs.String("config", "", "")
 	return fs
 }
@@ -91,11 +116,23 @@ func readConfigFile(fs *pflag.FlagSet, file string) error {
 		if f.Changed {
 			continue
 		}
+		if list, ok := v.([]any); ok {
+			v = joinList(list)
+		}
 		if err := fs.Set(name, fmt.Sprint(v)); err != nil {
 			return usagef("config file %s: %s: %s", file, name, err)
 		}
 	}
 	return nil
+}
+
+// joinList is a list of TOML as a flag takes it.
+func joinList(list []any) string {
+	var words []string
+	for _, v := range list {
+		words = append(words, fmt.Sprint(v))
+	}
+	return strings.Join(words, ",")
 }
 
 // scopePattern is what tidb_service_scope accepts.
@@ -122,10 +159,11 @@ func (c *config) check() error {
 	if !schemaPattern.MatchString(c.MetaSchema) {
 		return usagef("--meta-schema %s: a letter, then letters, digits and _", quote(c.MetaSchema))
 	}
-	if c.Store != "" {
-		if _, err := mysql.ParseDSN(c.Store); err != nil {
-			return usagef("--store: %s; it looks like user:password@tcp(host:port)/", err)
-		}
+	if err := c.checkStore(); err != nil {
+		return err
+	}
+	if err := c.checkTransport(); err != nil {
+		return err
 	}
 	if c.MaxConnections < 1 {
 		return usagef("--max-connections must be at least 1")
@@ -134,6 +172,82 @@ func (c *config) check() error {
 		return usagef("--log-level %s: one of debug, info, warn, error", quote(c.LogLevel))
 	}
 	return nil
+}
+
+// checkStore refuses a store that clients cannot be connected to.
+func (c *config) checkStore() error {
+	if c.Store == "" {
+		return nil
+	}
+	all, err := storeDSNs(c.Store)
+	if err != nil {
+		return usagef("--store: %s; it looks like user:password@tcp(host:port)/", err)
+	}
+	for _, s := range all {
+		// On its socket the server would take every client for the node's own
+		// account of the system, and let it in by unix_socket.
+		if s.Net != "tcp" {
+			return usagef("--store: clients are connected over tcp, not over %s", s.Net)
+		}
+	}
+	return nil
+}
+
+// noTLS as --tls-cert means that clients are not offered TLS.
+const noTLS = "none"
+
+// storeTLSModes are the values of --store-tls.
+var storeTLSModes = map[string]protocol.StoreTLS{
+	"as-client": protocol.TLSAsClient, "require": protocol.TLSRequire, "disable": protocol.TLSDisable,
+}
+
+// proxyVersions are the values of --store-proxy-protocol.
+var proxyVersions = map[string]int{"": 0, "v1": 1, "v2": 2}
+
+// checkTransport refuses what cannot be meant for connections.
+func (c *config) checkTransport() error {
+	given := c.TLSCert != "" && c.TLSCert != noTLS
+	if given != (c.TLSKey != "") {
+		return usagef("--tls-cert and --tls-key go together")
+	}
+	if c.TLSCert == noTLS && (c.TLSCA != "" || c.RequireSecureTransport) {
+		return usagef("--tls-cert none: without TLS there is no --tls-ca and no --require-secure-transport")
+	}
+	if _, ok := storeTLSModes[c.StoreTLS]; !ok {
+		return usagef("--store-tls %s: one of as-client, require, disable", quote(c.StoreTLS))
+	}
+	if c.StoreCA != "" && c.StoreTLS == "disable" {
+		return usagef("--store-ca without TLS to the store: --store-tls is disable")
+	}
+	if _, ok := proxyVersions[c.StoreProxyProtocol]; !ok {
+		return usagef("--store-proxy-protocol %s: one of v1, v2", quote(c.StoreProxyProtocol))
+	}
+	for _, n := range c.ProxyProtocolNetworks {
+		prefix, err := parseNetwork(strings.TrimSpace(n))
+		if err != nil {
+			return usagef("--proxy-protocol-networks %s: addresses and networks, as in 10.0.0.0/8,192.0.2.7", quote(n))
+		}
+		c.proxyNetworks = append(c.proxyNetworks, prefix)
+	}
+	if c.ConnectTimeout <= 0 {
+		return usagef("--connect-timeout must be more than 0")
+	}
+	if c.DrainTimeout < 0 {
+		return usagef("--drain-timeout must not be negative")
+	}
+	return nil
+}
+
+// parseNetwork reads a network, or an address for a network of one.
+func parseNetwork(s string) (netip.Prefix, error) {
+	if p, err := netip.ParsePrefix(s); err == nil {
+		return p.Masked(), nil
+	}
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	return a.Prefix(a.BitLen())
 }
 
 // logger writes one console line per event to stderr.

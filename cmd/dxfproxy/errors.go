@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"syscall"
 
 	"dxfproxy/mariadbd"
@@ -32,6 +33,8 @@ func cause(err error) error {
 func hintFor(err error) string {
 	var l listenError
 	switch {
+	case errors.As(err, &l) && strings.Contains(l.addr, "/"):
+		return "another program listens there, or you may not write there; name another path with --socket"
 	case errors.As(err, &l) && errors.Is(err, syscall.EADDRINUSE):
 		return "another program listens there; stop it, or name another address with --listen"
 	case errors.As(err, &l):

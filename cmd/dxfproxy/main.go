@@ -97,14 +97,25 @@ Usage:
 
 Flags of serve (a TOML file given with --config may hold the same names):
   --listen ADDR          where MySQL clients connect             (127.0.0.1:4000)
-  --store DSN            the store, user:password@tcp(host:port)/ (a private MariaDB)
+  --socket PATH          and a Unix socket                       (none)
+  --store DSN            the store, user:password@tcp(host:port)/ (a private MariaDB);
+                         tcp(a:3306,b:3306): clients get the first that answers
   --data-dir DIR         data of the private MariaDB             (./dxfproxy-data)
   --service-scope NAME   this node's tidb_service_scope          ('')
   --meta-schema NAME     schema of the framework's own tables    (dxf)
   --node NAME            this node's name in the cluster         (host:port of --listen)
   --run-ddl=false        this node is never elected owner        (true)
   --max-connections N    clients at once, then error 1040        (1000)
+  --connect-timeout D    how long a login may take               (10s)
   --drain-timeout D      how long transactions may go on at stop (10s)
+  --tls-cert FILE        certificate for clients, or none; SIGHUP loads it again (self-made)
+  --tls-key FILE         its key
+  --tls-ca FILE          clients under TLS must have a certificate signed by one of these
+  --require-secure-transport  clients without TLS get error 3159 (false)
+  --store-tls WHEN       as-client, require or disable           (as-client)
+  --store-ca FILE        who signs the store's certificate       (not verified)
+  --proxy-protocol-networks LIST  whose connections begin with a PROXY header (none)
+  --store-proxy-protocol V  v1 or v2: tell the store who the client is (none)
   --log-level LEVEL      debug, info, warn or error              (info)
   --config FILE          TOML file with these names
 

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -18,7 +17,6 @@ import (
 	"dxfproxy/dispatcher"
 	"dxfproxy/dxf"
 	"dxfproxy/executor"
-	"dxfproxy/protocol"
 	"dxfproxy/scheduler"
 	"dxfproxy/sqlhandler"
 	"dxfproxy/store"
@@ -29,8 +27,7 @@ type node struct {
 	self       dxf.Node
 	log        *zap.Logger
 	store      *store.DB
-	listener   net.Listener
-	server     *protocol.Server
+	front      *relay
 	handler    *sqlhandler.Handler
 	scheduler  *scheduler.Manager
 	dispatcher *dispatcher.Manager // nil: never owner
@@ -39,7 +36,7 @@ type node struct {
 	others     atomic.Pointer[[]dxf.Node]
 }
 
-func newNode(cfg config, dsn string, db *store.DB, ln net.Listener, log *zap.Logger) (*node, error) {
+func newNode(cfg config, b backing, db *store.DB, front *relay, log *zap.Logger) (*node, error) {
 	uuid, err := newUUID()
 	if err != nil {
 		return nil, err
@@ -47,7 +44,7 @@ func newNode(cfg config, dsn string, db *store.DB, ln net.Listener, log *zap.Log
 	n := &node{
 		self:  dxf.Node{ID: cfg.Node, Role: strings.ToLower(cfg.ServiceScope), CPUCount: slots(), UUID: uuid},
 		log:   log,
-		store: db, listener: ln,
+		store: db, front: front,
 	}
 	n.others.Store(&[]dxf.Node{})
 	n.scheduler = scheduler.NewManager(scheduler.Config{
@@ -64,7 +61,7 @@ func newNode(cfg config, dsn string, db *store.DB, ln net.Listener, log *zap.Log
 			},
 		})
 	}
-	n.feeds, err = changefeed.New(db, changefeed.Config{DSN: dsn, NodeID: cfg.Node, MetaSchema: db.Schema(), Logger: log})
+	n.feeds, err = changefeed.New(db, changefeed.Config{DSN: b.dsn, NodeID: cfg.Node, MetaSchema: db.Schema(), Logger: log})
 	if err != nil {
 		return nil, err
 	}
@@ -72,40 +69,21 @@ func newNode(cfg config, dsn string, db *store.DB, ln net.Listener, log *zap.Log
 		Jobs: db, SQL: db.SQL(), Schema: db.Schema(), Node: n.self, Role: n.self.Role,
 		Wake: n.wake, SetRole: n.scheduler.SetRole, Log: log,
 	})
-	if n.server, err = newServer(cfg, dsn, log); err != nil {
-		return nil, err
-	}
-	n.server.Handler, n.server.KilledElsewhere = n.handler, n.handler.Killed
-	if n.waker, err = scheduler.ListenWake(ln.Addr().String(), n.wakeHere); err != nil {
+	front.server.Handler, front.server.KilledElsewhere = n.handler, n.handler.Killed
+	if n.waker, err = scheduler.ListenWake(front.listeners[0].Addr().String(), n.wakeHere); err != nil {
 		log.Warn("other nodes cannot wake this one, it polls", zap.Error(err))
 	}
 	return n, nil
 }
 
-// newServer is the relay; it has no handler yet.
-func newServer(cfg config, dsn string, log *zap.Logger) (*protocol.Server, error) {
-	network, addr, err := storeAddr(dsn)
-	if err != nil {
-		return nil, err
-	}
-	return &protocol.Server{
-		Dial: func(ctx context.Context) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, network, addr)
-		},
-		Log: log, MaxConnections: cfg.MaxConnections, DrainTimeout: cfg.DrainTimeout,
-	}, nil
-}
-
-// run runs all parts until ctx ends or one of them fails. Work for jobs stops
-// first and is given back; clients keep their connections meanwhile, and are
-// let go last.
+// run runs all parts until ctx ends or one of them fails. Then nobody new is let
+// in, work for jobs is given back, and clients may finish their transactions.
 func (n *node) run(ctx context.Context) error {
 	defer n.waker.Close()
-	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	serving, stopServing := context.WithCancel(ctx)
 	defer stopServing()
 	var clients errgroup.Group
-	clients.Go(func() error { return n.server.Serve(serving, n.listener) })
+	clients.Go(func() error { return n.front.run(serving) })
 
 	work, workCtx := errgroup.WithContext(ctx)
 	work.Go(func() error { return n.scheduler.Run(workCtx) })

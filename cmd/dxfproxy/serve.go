@@ -7,13 +7,10 @@ import (
 	"io"
 	"net"
 	"runtime"
-	"time"
 
-	"github.com/go-sql-driver/mysql"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
-	"dxfproxy/mariadbd"
 	"dxfproxy/store"
 	"dxfproxy/table"
 )
@@ -29,30 +26,38 @@ func serve(ctx context.Context, args []string, stdout, _ io.Writer) (err error) 
 
 	// The address first: whoever is told "in use" has lost no time and left
 	// no trace.
-	ln, err := net.Listen("tcp", cfg.Listen)
+	listeners, err := listen(cfg.Listen, cfg.Socket)
 	if err != nil {
-		return listenError{cfg.Listen, err}
+		return err
 	}
-	defer ln.Close()
+	defer closeAll(listeners)
+	addr := listeners[0].Addr()
 	if cfg.Node == cfg.Listen { // a port of 0 was chosen by the system
-		cfg.Node = ln.Addr().String()
+		cfg.Node = addr.String()
 	}
 
-	dsn, stopStore, died, err := openStore(ctx, cfg, log)
+	b, stopStore, died, err := openStore(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, stopStore()) }()
+	certs, err := clientCertificates(cfg, addr, log)
+	if err != nil {
+		return err
+	}
+	warnOfAddresses(cfg, addr, b, log)
+	front := newRelay(cfg, b, certs, listeners, log)
 
-	run, closeStore, err := newRun(ctx, cfg, dsn, ln, log)
+	run, closeStore, err := newRun(ctx, cfg, b, front, log)
 	if err != nil {
 		return err
 	}
 	defer closeStore()
-	log.Info("node started", zap.String("listen", ln.Addr().String()), zap.String("version", version), zap.Int("slots", slots()))
-	fmt.Fprintf(stdout, "dxfproxy %s is ready: %s\n", version, clientCommand(ln.Addr()))
+	log.Info("node started", zap.Stringer("listen", addr), zap.String("version", version), zap.Int("slots", slots()))
+	fmt.Fprintf(stdout, "dxfproxy %s is ready: %s\n", version, clientCommand(addr))
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return run(gctx) })
+	g.Go(func() error { reloadOnHangup(gctx, certs, log); return nil })
 	g.Go(func() error {
 		select {
 		case err := <-died:
@@ -68,21 +73,19 @@ func serve(ctx context.Context, args []string, stdout, _ io.Writer) (err error) 
 
 // newRun makes what this node runs, and what closes its connections after that:
 // all its parts, or, before a store that has jobs of its own, the relay alone.
-func newRun(ctx context.Context, cfg config, dsn string, ln net.Listener, log *zap.Logger) (run func(context.Context) error, closeStore func() error, err error) {
-	db, err := store.Open(ctx, store.Config{DSN: dsn, Schema: cfg.MetaSchema})
+func newRun(ctx context.Context, cfg config, b backing, front *relay, log *zap.Logger) (run func(context.Context) error, closeStore func() error, err error) {
+	// Two sessions for the work of each slot, one for each of the 16 tasks that
+	// an owner plans, and a few that look at what the others do.
+	db, err := store.Open(ctx, store.Config{DSN: b.dsn, Schema: cfg.MetaSchema, WorkConns: 2*slots() + 16 + 8})
 	if errors.Is(err, store.ErrTiDB) {
 		log.Warn("this node only relays: TiDB runs ADD INDEX and the like as jobs of its own, and answers for them", zap.String("reason", err.Error()))
-		server, err := newServer(cfg, dsn, log)
-		if err != nil {
-			return nil, nil, err
-		}
-		return func(ctx context.Context) error { return server.Serve(ctx, ln) }, func() error { return nil }, nil
+		return front.run, func() error { return nil }, nil
 	}
 	if err != nil {
 		return nil, nil, err
 	}
 	warnOfStore(ctx, db, log)
-	n, err := newNode(cfg, dsn, db, ln, log)
+	n, err := newNode(cfg, b, db, front, log)
 	if err != nil {
 		_ = db.Close()
 		return nil, nil, err
@@ -107,40 +110,6 @@ func warnOfStore(ctx context.Context, db *store.DB, log *zap.Logger) {
 func clientCommand(addr net.Addr) string {
 	host, port, _ := net.SplitHostPort(addr.String())
 	return fmt.Sprintf("mariadb -h%s -P%s -uroot", host, port)
-}
-
-// openStore starts the embedded store, or takes the one that --store names. It
-// returns its DSN, what stops it, and a channel that tells when it has died.
-func openStore(ctx context.Context, cfg config, log *zap.Logger) (string, func() error, <-chan error, error) {
-	if cfg.Store != "" {
-		return cfg.Store, func() error { return nil }, nil, nil
-	}
-	srv, err := mariadbd.Start(ctx, mariadbd.Config{DataDir: cfg.DataDir, Logger: log})
-	if err != nil {
-		return "", nil, nil, err
-	}
-	died := make(chan error, 1)
-	go func() {
-		<-srv.Done()
-		if err := srv.Err(); err != nil {
-			died <- err
-		}
-	}()
-	stop := func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-		defer cancel()
-		return srv.Stop(ctx)
-	}
-	return srv.DSN(), stop, died, nil
-}
-
-// storeAddr is the network address in a DSN.
-func storeAddr(dsn string) (network, addr string, err error) {
-	c, err := mysql.ParseDSN(dsn)
-	if err != nil {
-		return "", "", fmt.Errorf("parse the store's DSN: %w", err)
-	}
-	return c.Net, c.Addr, nil
 }
 
 // slots is how many subtasks this node runs at once: one for each CPU.

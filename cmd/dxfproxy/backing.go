@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"go.uber.org/zap"
+
+	"dxfproxy/mariadbd"
+)
+
+// backing is how the node reaches its store.
+type backing struct {
+	dsn   string      // for the jobs' own connections
+	addrs []string    // for clients, in the order to try them
+	tls   *tls.Config // towards it
+}
+
+// openStore starts the embedded store, or takes the one that --store names. It
+// returns what stops it, and a channel that tells when it has died.
+func openStore(ctx context.Context, cfg config, log *zap.Logger) (backing, func() error, <-chan error, error) {
+	if cfg.Store != "" {
+		b, err := namedStore(ctx, cfg, log)
+		return b, func() error { return nil }, nil, err
+	}
+	srv, err := mariadbd.Start(ctx, mariadbd.Config{DataDir: cfg.DataDir, Logger: log})
+	if err != nil {
+		return backing{}, nil, nil, err
+	}
+	died := make(chan error, 1)
+	go func() {
+		<-srv.Done()
+		if err := srv.Err(); err != nil {
+			died <- err
+		}
+	}()
+	stop := func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+		defer cancel()
+		return srv.Stop(ctx)
+	}
+	return backing{dsn: srv.DSN(), addrs: []string{srv.Addr()}}, stop, died, nil
+}
+
+// storeTLSName is under which the driver knows the TLS towards the store.
+const storeTLSName = "dxfproxy-store"
+
+// namedStore is the store of --store. Where TLS is required, or its authority
+// known, the jobs' connections use it too, unless the DSN says otherwise.
+func namedStore(ctx context.Context, cfg config, log *zap.Logger) (b backing, err error) {
+	all, err := storeDSNs(cfg.Store)
+	if err != nil {
+		return b, err
+	}
+	for _, c := range all {
+		b.addrs = append(b.addrs, c.Addr)
+	}
+	if b.tls, err = storeTLSConfig(cfg.StoreCA, all); err != nil {
+		return b, err
+	}
+	jobs := choose(ctx, all, log)
+	if jobs.TLSConfig == "" && (cfg.StoreTLS == "require" || cfg.StoreCA != "") {
+		if err := mysql.RegisterTLSConfig(storeTLSName, b.tls); err != nil {
+			return b, fmt.Errorf("set up TLS to the store: %w", err)
+		}
+		jobs.TLSConfig = storeTLSName
+	}
+	b.dsn = jobs.FormatDSN()
+	return b, nil
+}
+
+// warnOfAddresses says when clients from elsewhere look to the store as if they
+// were on its own machine, which accounts for localhost let in.
+func warnOfAddresses(cfg config, at net.Addr, b backing, log *zap.Logger) {
+	open := !at.(*net.TCPAddr).IP.IsLoopback()
+	for _, addr := range b.addrs {
+		host, _, _ := net.SplitHostPort(addr)
+		local := host == "localhost" || net.ParseIP(host).IsLoopback()
+		if open && local && cfg.StoreProxyProtocol == "" {
+			log.Warn("clients from anywhere reach the store's accounts for localhost: give those passwords, or see --store-proxy-protocol",
+				zap.Stringer("listen", at), zap.String("store", addr))
+			return
+		}
+	}
+}
