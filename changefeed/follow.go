@@ -2,6 +2,7 @@ package changefeed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -34,6 +35,9 @@ func (a *applier) follow(ctx context.Context, f dxf.Feed) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	source, err := table.Load(ctx, a.db, f.Schema, f.Table)
+	if errors.Is(err, table.ErrNoTable) {
+		return dxf.SchemaChanged(err.Error())
+	}
 	if err != nil {
 		return err
 	}
@@ -42,6 +46,9 @@ func (a *applier) follow(ctx context.Context, f dxf.Feed) error {
 		return err
 	}
 	l, err := newLayout(source, shadow)
+	if changed := (*dxf.Error)(nil); errors.As(err, &changed) {
+		return changed
+	}
 	if err != nil {
 		return dxf.Errorf("changefeed of job %d: %v", f.JobID, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/go-mysql-org/go-mysql/replication"
@@ -55,6 +56,8 @@ type grouper struct {
 	limit int64 // of all rows of undecided XA transactions
 
 	file    string
+	high    uint32   // where the last event ended that said so
+	unsaid  uint64   // bytes of the events since
 	last    position // end of the last group
 	foreign bool     // something else than our own bookkeeping was in the groups since emitted
 
@@ -92,6 +95,8 @@ const (
 )
 
 const (
+	flagArtificial = 0x20 // LOG_EVENT_ARTIFICIAL_F of an event's header
+
 	eventIncident = 26 // LOG_EVENT type INCIDENT_EVENT
 	markerTable   = "changefeed_marker"
 )
@@ -112,10 +117,13 @@ func (g *grouper) isMarker(t *replication.TableMapEvent) bool {
 // event takes the next event of the stream. An error ends the feed when it is (or
 // wraps) a *dxf.Error, else the stream.
 func (g *grouper) event(e *replication.BinlogEvent) error {
+	if err := g.place(e.Header); err != nil {
+		return err
+	}
 	switch ev := e.Event.(type) {
 	case *replication.RotateEvent:
 		// The one at the beginning of a stream is made up and only names the file.
-		g.file = string(ev.NextLogName)
+		g.file, g.high, g.unsaid = string(ev.NextLogName), 0, 0
 		if !g.open && e.Header.LogPos != 0 {
 			return g.passed(position{g.file, uint32(max(ev.Position, 4))})
 		}
@@ -148,6 +156,29 @@ func (g *grouper) event(e *replication.BinlogEvent) error {
 	return nil
 }
 
+// place follows the events through the file. A transaction is never cut in two,
+// so one of gigabytes makes a file of more than 4 GiB, while the position in an
+// event's header (and in the command that asks for events) has 32 bits and begins
+// again at 0 there. Such a position names another place in the file, and whoever
+// resumed from it would apply changes twice or not at all. Events that are made
+// up for the reader have no position, or the one of the event before.
+func (g *grouper) place(h *replication.EventHeader) error {
+	switch {
+	case h.EventType == replication.HEARTBEAT_EVENT, h.Flags&flagArtificial != 0:
+		return nil
+	case h.LogPos == 0:
+		if g.open { // MariaDB 11.4 tells no positions inside of transactions
+			g.unsaid += uint64(h.EventSize)
+		}
+		return nil
+	case h.LogPos < g.high || g.unsaid+uint64(h.EventSize) > math.MaxUint32:
+		return dxf.Errorf("the binlog file %s has grown beyond 4 GiB by one transaction, and positions in it have no meaning behind that: the changefeed of job %d cannot go on; run the statement again",
+			g.file, g.job)
+	}
+	g.high, g.unsaid = h.LogPos, 0
+	return nil
+}
+
 func (g *grouper) begin(flags byte) {
 	g.open, g.standalone = true, flags&flagStandalone != 0
 	g.cur, g.handed, g.xid, g.savepoints = group{}, 0, "", g.savepoints[:0]
@@ -168,7 +199,7 @@ func (g *grouper) rows(e *replication.RowsEvent) error {
 	}
 	if g.checked[e.TableID] != e.Table {
 		if err := g.layout.check(e.Table); err != nil {
-			return g.fatal(err.Error())
+			return err
 		}
 		g.checked = map[uint64]*replication.TableMapEvent{e.TableID: e.Table}
 	}
@@ -266,7 +297,7 @@ func (g *grouper) query(e *replication.QueryEvent, pos uint32) error {
 	n.utf8 = inUTF8(e.StatusVars)
 	switch n.judge(e.Schema, e.Query) {
 	case altered:
-		return g.fatal("this was executed: " + excerpt(q))
+		return dxf.SchemaChanged(excerpt(q))
 	case written:
 		return g.fatal("a session with binlog_format other than ROW executed: " + excerpt(q))
 	}

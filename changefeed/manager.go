@@ -26,6 +26,7 @@ type Config struct {
 	// ahead and once more for undecided XA transactions; default 64 MiB.
 	MaxBytes int64
 	Poll     time.Duration // how often to look for feeds; default 1 s
+	MaxFeeds int           // how many feeds this node applies at once; default 32
 	Logger   *zap.Logger   // nil is silent
 }
 
@@ -45,11 +46,17 @@ func (c Config) withDefaults() Config {
 	if c.Poll == 0 {
 		c.Poll = time.Second
 	}
+	if c.MaxFeeds == 0 {
+		c.MaxFeeds = 32
+	}
 	if c.Logger == nil {
 		c.Logger = zap.NewNop()
 	}
 	return c
 }
+
+// lookConns are the connections of a node beside one for each feed.
+const lookConns = 4
 
 // A Manager claims feeds for its node and runs their appliers.
 type Manager struct {
@@ -97,6 +104,11 @@ func (m *Manager) Run(ctx context.Context) error {
 		return fmt.Errorf("changefeed: the store's DSN: %w", err)
 	}
 	db := sql.OpenDB(connector)
+	// A session for each feed; what they look up before they have theirs takes
+	// turns. None of them waits for a connection while it holds one.
+	db.SetMaxOpenConns(m.cfg.MaxFeeds + lookConns)
+	db.SetMaxIdleConns(1)
+	db.SetConnMaxIdleTime(time.Minute)
 	defer db.Close()
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -110,6 +122,9 @@ func (m *Manager) Run(ctx context.Context) error {
 		for _, f := range feeds {
 			if m.busy(f.JobID) {
 				continue // its lease will be lost, and it will notice
+			}
+			if m.full() {
+				break // another node may have room, else it is this one's next
 			}
 			begun := time.Now()
 			claimed, err := m.store.Claim(ctx, f.JobID, m.cfg.NodeID)
@@ -144,6 +159,12 @@ func (m *Manager) busy(job int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.feeds[job] != nil
+}
+
+func (m *Manager) full() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.feeds) >= m.cfg.MaxFeeds
 }
 
 func (m *Manager) enter(job int64, c *counters) {

@@ -39,11 +39,11 @@ type field struct {
 func newLayout(source, shadow *table.Info) (*layout, error) {
 	l := &layout{source: source, shadow: shadow.Quoted()}
 	if source.CopyKey == nil {
-		return nil, fmt.Errorf("table %s has no key that rows can be told apart by", source.Quoted())
+		return nil, dxf.SchemaChanged(fmt.Sprintf("table %s has no key that rows can be told apart by", source.Quoted()))
 	}
 	key := shadow.SameKey(source.CopyKey)
 	if key == nil {
-		return nil, fmt.Errorf("shadow %s has no key like %s", shadow.Quoted(), source.CopyKey.Name)
+		return nil, dxf.SchemaChanged(fmt.Sprintf("shadow %s has no key like %s", shadow.Quoted(), source.CopyKey.Name))
 	}
 	l.key = key.Name
 	var names []string
@@ -73,17 +73,17 @@ func newField(c table.Column) (field, error) {
 
 // check compares the columns a Table_map event tells of with the table as it was
 // when the applier began.
-func (l *layout) check(t *replication.TableMapEvent) error {
+func (l *layout) check(t *replication.TableMapEvent) *dxf.Error {
 	if int(t.ColumnCount) != len(l.source.Columns) {
-		return fmt.Errorf("a change has %d columns where the table had %d", t.ColumnCount, len(l.source.Columns))
+		return dxf.SchemaChanged(fmt.Sprintf("a change of %s has %d columns where the table had %d", l.source.Quoted(), t.ColumnCount, len(l.source.Columns)))
 	}
 	for _, f := range l.write {
 		if typ := t.ColumnType[f.at]; !bytes.Contains(f.types, []byte{typ}) {
 			switch typ {
 			case mysql.MYSQL_TYPE_TIME, mysql.MYSQL_TYPE_DATETIME, mysql.MYSQL_TYPE_TIMESTAMP:
-				return fmt.Errorf("column %s is in a temporal format of before MySQL 5.6; ALTER TABLE ... FORCE renews it", f.name)
+				return dxf.Errorf("column %s of %s is in a temporal format of before MySQL 5.6; ALTER TABLE ... FORCE renews it", f.name, l.source.Quoted())
 			}
-			return fmt.Errorf("a change has type code %d for column %s", typ, f.name)
+			return dxf.SchemaChanged(fmt.Sprintf("a change of %s has type code %d for column %s", l.source.Quoted(), typ, f.name))
 		}
 	}
 	return nil

@@ -78,9 +78,6 @@ func (w *window) stops() (dxf.FeedMode, bool) {
 	return "", false
 }
 
-// empty says that the window changes nothing but the position.
-func (w *window) empty() bool { return len(w.order) == 0 && len(w.markers) == 0 }
-
 // markerIDs is what the store acknowledges.
 func (w *window) markerIDs() []int64 {
 	var ids []int64

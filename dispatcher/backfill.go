@@ -171,10 +171,7 @@ func (b *Backfill) load(ctx context.Context, q table.Querier, m dxf.BackfillMeta
 		return nil, err
 	}
 	if m.Fingerprint != "" && info.Fingerprint != m.Fingerprint {
-		return nil, &dxf.Error{
-			Code: 8028, State: "HY000", Class: "domain",
-			Message: "Information schema is changed during the execution of the statement(for example, table definition may be updated by other DDL ran in parallel). [try again later]",
-		}
+		return nil, dxf.SchemaChanged("")
 	}
 	return info, nil
 }
@@ -195,7 +192,7 @@ func (b *Backfill) IsRetryableErr(err error) bool {
 	}
 	var n net.Error
 	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, io.EOF) ||
-		errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &n) || errors.Is(err, errInvisible) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &n) || errors.Is(err, errInvisible) || errors.Is(err, table.ErrLargeFile) ||
 		// too many connections, shutdown, lock wait, deadlock, interrupted, killed
 		table.IsErr(err, 1040, 1053, 1205, 1213, 1317, 1927)
 }

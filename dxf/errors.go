@@ -47,6 +47,19 @@ func Errorf(format string, args ...any) *Error {
 	return &Error{Code: 1105, State: "HY000", Message: fmt.Sprintf(format, args...)}
 }
 
+// SchemaChanged is TiDB's error 8028 for a table whose definition was changed
+// under a job; how, if it is known, comes behind TiDB's text.
+func SchemaChanged(how string) *Error {
+	e := &Error{
+		Code: 8028, State: "HY000", Class: "domain",
+		Message: "Information schema is changed during the execution of the statement(for example, table definition may be updated by other DDL ran in parallel). [try again later]",
+	}
+	if how != "" {
+		e.Message += ": " + how
+	}
+	return e
+}
+
 // ErrorOf turns any error into one for clients. An Error inside is kept.
 func ErrorOf(err error) *Error {
 	if err == nil {

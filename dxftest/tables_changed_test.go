@@ -37,7 +37,7 @@ func TestTablesChanged(t *testing.T) {
 			err := j.release()
 			var e *mysql.MySQLError
 			require.ErrorAs(t, err, &e)
-			t.Logf("%d (%s): %s", e.Number, e.SQLState, e.Message)
+			require.EqualValues(t, 8028, e.Number, e.Message)
 			require.Contains(t, e.Message, c.says)
 			h.nothingLeft()
 			if !c.gone {

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 )
 
@@ -60,6 +62,10 @@ func LoadSettings(ctx context.Context, q Querier) (Settings, error) {
 
 const errSpecificAccess = 1227
 
+// ErrLargeFile: one transaction has made the binlog file larger than 4 GiB. No
+// position behind that can be asked for. The server begins the next file now.
+var ErrLargeFile = errors.New("the binlog file is larger than 4 GiB")
+
 // BinlogPosition is a place in the server's binlog.
 type BinlogPosition struct {
 	File string
@@ -69,6 +75,7 @@ type BinlogPosition struct {
 // Position is the end of the server's binlog; the zero position when there is none.
 func Position(ctx context.Context, q Querier) (BinlogPosition, error) {
 	var p BinlogPosition
+	var pos uint64
 	err := each(ctx, q, func(r *sql.Rows) error {
 		columns, err := r.Columns()
 		if err != nil {
@@ -76,16 +83,27 @@ func Position(ctx context.Context, q Querier) (BinlogPosition, error) {
 		}
 		// MariaDB answers 4 columns, MySQL 5; the first two are alike.
 		rest := make([]sql.RawBytes, len(columns))
-		dest := []any{&p.File, &p.Pos}
+		dest := []any{&p.File, &pos}
 		for i := 2; i < len(columns); i++ {
 			dest = append(dest, &rest[i])
 		}
 		return r.Scan(dest...)
 	}, "SHOW MASTER STATUS")
+	if err == nil {
+		p.Pos, err = within(pos)
+	}
 	if err != nil {
 		return p, fmt.Errorf("read the end of the binlog: %w", err)
 	}
 	return p, nil
+}
+
+// within makes a position of 32 bits, which is what the binlog's protocol has.
+func within(pos uint64) (uint32, error) {
+	if pos > math.MaxUint32 {
+		return 0, ErrLargeFile
+	}
+	return uint32(pos), nil
 }
 
 // Reason says why no table of the server can be copied online; "" when one may.
@@ -149,9 +167,12 @@ func SnapshotPosition(ctx context.Context, s *Session) (BinlogPosition, error) {
 		case "binlog_snapshot_file":
 			p.File = value
 		case "binlog_snapshot_position":
-			if _, err := fmt.Sscan(value, &p.Pos); err != nil {
+			pos, err := strconv.ParseUint(value, 10, 64)
+			if err != nil {
 				return err
 			}
+			p.Pos, err = within(pos)
+			return err
 		}
 		return nil
 	}, selectSnapshot)
