@@ -228,8 +228,10 @@ func (w *writer) duplicate(f dxf.Feed, me *mysql.MySQLError) error {
 		return dxf.Errorf("shadow %s has diverged from its table: there is a row with key %s already (job %d); the table itself is unharmed, run the statement again",
 			w.layout.shadow, value, f.JobID)
 	}
-	return &dxf.Error{Code: errDuplicate, State: "23000", Class: "kv",
-		Message: fmt.Sprintf("Duplicate entry '%s' for key '%s.%s'", value, f.Table, key)}
+	return &dxf.Error{
+		Code: errDuplicate, State: "23000", Class: "kv",
+		Message: fmt.Sprintf("Duplicate entry '%s' for key '%s.%s'", value, f.Table, key),
+	}
 }
 
 // duplicateOf takes value and key out of "Duplicate entry 'v' for key 'k'"; MySQL

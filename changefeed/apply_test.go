@@ -207,15 +207,19 @@ type frozen struct {
 	mu sync.Mutex
 }
 
-func (f *frozen) RenewFeed(ctx context.Context, feed dxf.Feed) (dxf.Feed, error) {
+// thaw waits while it is frozen.
+func (f *frozen) thaw() {
 	f.mu.Lock()
-	f.mu.Unlock()
+	defer f.mu.Unlock()
+}
+
+func (f *frozen) RenewFeed(ctx context.Context, feed dxf.Feed) (dxf.Feed, error) {
+	f.thaw()
 	return f.DB.RenewFeed(ctx, feed)
 }
 
 func (f *frozen) CommitFeed(ctx context.Context, tx *sql.Tx, feed dxf.Feed, c dxf.FeedCommit) error {
-	f.mu.Lock()
-	f.mu.Unlock()
+	f.thaw()
 	return f.DB.CommitFeed(ctx, tx, feed, c)
 }
 
@@ -276,7 +280,7 @@ func TestSyncIsFast(t *testing.T) {
 	r.sync()
 	r.strict()
 	r.sync()
-	var best time.Duration = time.Hour
+	best := time.Hour
 	for i := range 20 {
 		r.exec(fmt.Sprintf("INSERT INTO t VALUES (%d, 1)", i))
 		begun := time.Now()

@@ -53,7 +53,8 @@ func TestRoomyAndAtMost(t *testing.T) {
 
 	subs := []dxf.Subtask{
 		{ExecID: "b", State: dxf.SubtaskRunning},
-		{ExecID: "c", State: dxf.SubtaskSucceed}, {ExecID: "c", State: dxf.SubtaskSucceed},
+		{ExecID: "c", State: dxf.SubtaskSucceed},
+		{ExecID: "c", State: dxf.SubtaskSucceed},
 	}
 	require.Equal(t, []string{"b", "a"}, ids(atMost(nodes, 2, subs, nil)))
 	require.Equal(t, []string{"b", "c", "a"}, ids(atMost(nodes, 0, subs, map[string]int{"a": 1})))

@@ -62,8 +62,9 @@ func LoadSettings(ctx context.Context, q Querier) (Settings, error) {
 
 const errSpecificAccess = 1227
 
-// ErrLargeFile: one transaction has made the binlog file larger than 4 GiB. No
-// position behind that can be asked for. The server begins the next file now.
+// ErrLargeFile tells that one transaction has made the binlog file larger than
+// 4 GiB. No position behind that can be asked for; the server begins the next
+// file now.
 var ErrLargeFile = errors.New("the binlog file is larger than 4 GiB")
 
 // BinlogPosition is a place in the server's binlog.

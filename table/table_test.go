@@ -164,7 +164,7 @@ func requireRangeAccess(t *testing.T, s *table.Session, r table.Range) {
 	require.NoError(t, err)
 	for rows.Next() {
 	}
-	require.NoError(t, rows.Close())
+	require.NoError(t, rows.Err())
 	var name string
 	var read int64
 	require.NoError(t, s.QueryRowContext(t.Context(), "SHOW SESSION STATUS LIKE 'Handler_read_next'").Scan(&name, &read))
