@@ -35,18 +35,9 @@ func NewBackfill(db *sql.DB, store FeedStore, log *zap.Logger) *Backfill {
 	return &Backfill{db: db, store: store, log: log}
 }
 
-// Sizes of the pieces of a copy. Enough pieces for the nodes to end together;
-// pieces large enough to be worth a row, and small enough to be lost with a node.
-const (
-	piecesPerNode = 16
-	minPiece      = 10_000
-	maxPiece      = 5_000_000
-	maxPieces     = 1024 // a table far larger than the server's estimate gets larger pieces
-)
-
 // Plan says what follows t.Step:
 //
-//	init → copy → build → verify → cutover → done
+//	init → copy → build → [verify →] cutover → done
 //	init → native → done
 func (b *Backfill) Plan(ctx context.Context, t dxf.Task, nodes int) (Plan, error) {
 	var m dxf.BackfillMeta
@@ -64,9 +55,9 @@ func (b *Backfill) Plan(ctx context.Context, t dxf.Task, nodes int) (Plan, error
 		}
 		return p, err
 	case dxf.StepCopy:
-		return b.built(ctx, t, m)
+		return b.afterCopy(ctx, t, m)
 	case dxf.StepBuild:
-		return b.pieces(ctx, m, dxf.StepVerify, nodes)
+		return b.afterBuild(ctx, t, m)
 	case dxf.StepVerify:
 		return single(m, dxf.StepCutover)
 	case dxf.StepCutover, dxf.StepNative:
@@ -93,72 +84,6 @@ func (b *Backfill) share(ctx context.Context, concurrency, nodes int) (int, erro
 		return 0, fmt.Errorf("count the store's processors: %w", err)
 	}
 	return min(max(concurrency, 1), max((processors+nodes-1)/nodes, 1)), nil
-}
-
-// single is a step of one subtask.
-func single(m dxf.BackfillMeta, step dxf.Step) (Plan, error) {
-	text, err := json.Marshal(m)
-	return Plan{Step: step, Meta: text, Subtasks: []dxf.Subtask{{Type: dxf.Backfill, Step: step, Ordinal: 1, Meta: []byte("{}")}}}, err
-}
-
-// built plans the build, now that the rows are counted.
-func (b *Backfill) built(ctx context.Context, t dxf.Task, m dxf.BackfillMeta) (Plan, error) {
-	subs, err := b.store.Subtasks(ctx, t.ID, dxf.StepCopy)
-	if err != nil {
-		return Plan{}, fmt.Errorf("count the rows copied: %w", err)
-	}
-	m.Rows = 0
-	for _, s := range subs {
-		m.Rows += s.Summary.RowCount
-	}
-	return single(m, dxf.StepBuild)
-}
-
-// pieces plans a step over the whole table, cut into ranges.
-func (b *Backfill) pieces(ctx context.Context, m dxf.BackfillMeta, step dxf.Step, nodes int) (Plan, error) {
-	s, err := table.OpenSession(ctx, b.db)
-	if err != nil {
-		return Plan{}, err
-	}
-	defer s.Close()
-	info, err := b.load(ctx, s, m)
-	if err != nil {
-		return Plan{}, err
-	}
-	return cut(ctx, s, info, m, step, nodes)
-}
-
-func cut(ctx context.Context, s *table.Session, info *table.Info, m dxf.BackfillMeta, step dxf.Step, nodes int) (Plan, error) {
-	rows := m.Rows
-	if step == dxf.StepCopy {
-		rows = info.Rows
-	}
-	split := table.NewSplitter(info, min(max(rows/int64(nodes*piecesPerNode), minPiece), maxPiece))
-	p := Plan{Step: step}
-	for {
-		r, ok, err := split.Next(ctx, s)
-		if err != nil {
-			return Plan{}, err
-		}
-		if !ok {
-			break
-		}
-		span, err := json.Marshal(r)
-		if err != nil {
-			return Plan{}, err
-		}
-		meta, err := json.Marshal(dxf.RangeMeta{Range: span})
-		if err != nil {
-			return Plan{}, err
-		}
-		p.Subtasks = append(p.Subtasks, dxf.Subtask{Type: dxf.Backfill, Step: step, Ordinal: len(p.Subtasks) + 1, Meta: meta})
-		if len(p.Subtasks)%maxPieces == 0 {
-			split.Rows *= 4
-		}
-	}
-	var err error
-	p.Meta, err = json.Marshal(m)
-	return p, err
 }
 
 // load reads the table and refuses one that is not what the user changed.

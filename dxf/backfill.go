@@ -1,5 +1,7 @@
 package dxf
 
+import "encoding/json"
+
 // Way is how a backfill task does its work.
 type Way string
 
@@ -49,7 +51,15 @@ type BackfillMeta struct {
 	Rows    int64    `json:"rows,omitempty"` // estimate, for progress
 }
 
-// RangeMeta is the meta of a copy or verify subtask; Range is table.Range as JSON.
+// RangeMeta is the meta of a copy, compare or verify subtask; Range is
+// table.Range as JSON. In the build step it tells a compare from the build.
 type RangeMeta struct {
 	Range []byte `json:"range"`
+}
+
+// Comparison is what the planner reads of a compare subtask's checkpoint.
+type Comparison struct {
+	// Differ are the ranges (table.Range as JSON) that were not seen equal, in
+	// key order, and are left to the verify step.
+	Differ []json.RawMessage `json:"differ,omitempty"`
 }

@@ -13,8 +13,8 @@ const (
 	StepDone Step = -2
 
 	StepCopy    Step = 1 // all nodes: ranges of rows into the shadow table
-	StepBuild   Step = 2 // one subtask: all secondary indexes on the shadow
-	StepVerify  Step = 3 // all nodes: both tables compared range by range
+	StepBuild   Step = 2 // one subtask: all secondary indexes on the shadow; the others compare both tables meanwhile
+	StepVerify  Step = 3 // all nodes: the ranges that differed then, compared again and settled
 	StepCutover Step = 4 // one subtask: the shadow takes the table's name
 	StepNative  Step = 5 // one subtask: the store's own DDL
 )

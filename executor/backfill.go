@@ -22,8 +22,8 @@ type Backfill struct {
 	store Store
 	log   *zap.Logger
 
-	mu     sync.Mutex
-	limits map[int64]*limiter // by task
+	mu    sync.Mutex
+	paces map[int64]*pace // by task
 }
 
 // NewBackfill makes an executor. db is a pool of connections to the store
@@ -32,7 +32,7 @@ func NewBackfill(db *sql.DB, store Store, log *zap.Logger) *Backfill {
 	if log == nil {
 		log = zap.NewNop()
 	}
-	return &Backfill{db: db, store: store, log: log, limits: map[int64]*limiter{}}
+	return &Backfill{db: db, store: store, log: log, paces: map[int64]*pace{}}
 }
 
 // RunSubtask works on s until it is done; see scheduler.SubtaskExecutor.
@@ -47,7 +47,7 @@ func (b *Backfill) RunSubtask(ctx context.Context, t dxf.Task, s dxf.Subtask, re
 	}
 	work := map[dxf.Step]func(context.Context) error{
 		dxf.StepCopy:    r.copy,
-		dxf.StepBuild:   r.build,
+		dxf.StepBuild:   r.buildStep,
 		dxf.StepVerify:  r.verify,
 		dxf.StepCutover: r.cutover,
 		dxf.StepNative:  r.native,
@@ -96,7 +96,7 @@ func (r *run) waiting(format string, args ...any) {
 	}
 }
 
-// span reads the range of a copy or verify subtask.
+// span reads the range of a copy, compare or verify subtask.
 func (r *run) span() (table.Range, error) {
 	var m dxf.RangeMeta
 	var span table.Range
@@ -109,12 +109,13 @@ func (r *run) span() (table.Range, error) {
 	return span, nil
 }
 
-// point is the checkpoint of a copy or verify subtask: how far it came.
+// point is the checkpoint of a copy, compare or verify subtask: how far it came.
 type point struct {
 	Done     []table.Datum `json:"done,omitempty"` // everything up to this key is done
 	All      bool          `json:"all,omitempty"`
 	Rows     int64         `json:"rows,omitempty"`
 	Repaired int64         `json:"repaired,omitempty"`
+	dxf.Comparison
 }
 
 // resume reads the checkpoint. One of another shape is refused: read as zeros

@@ -36,6 +36,7 @@ type copier struct {
 	source *table.Info
 	insert string // everything before the predicate
 	update string // everything after the locking clause
+	pace   *pace
 	size   servo
 	looked time.Time // at the changefeed
 }
@@ -64,7 +65,8 @@ func (r *run) copy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c := &copier{run: r, conn: conn, source: source, size: servo{target: chunkTarget, cap: chunkCap, rows: chunkStart}}
+	c := &copier{run: r, conn: conn, source: source, pace: r.pace(r.task.ID)}
+	c.size = servo{target: chunkTarget, cap: chunkCap, rows: max(c.pace.rows.Load(), chunkStart)}
 	if r.meta.Way == dxf.WayTxn && r.meta.BatchSize > 0 {
 		c.size.rows, c.size.cap = int64(r.meta.BatchSize), int64(r.meta.BatchSize)
 	}
@@ -138,6 +140,7 @@ func (c *copier) chunk(ctx context.Context, span table.Range, at point) (point, 
 			}
 			if full {
 				c.size.took(took)
+				c.pace.rows.Store(c.size.rows)
 			}
 			return next, c.throttle(ctx, rows, took)
 		}
@@ -211,7 +214,7 @@ func (c *copier) write(ctx context.Context, statement string, next point, full b
 
 // throttle does nothing for as long as the settings want it.
 func (c *copier) throttle(ctx context.Context, rows int64, took time.Duration) error {
-	wait := c.limiter(c.task.ID).take(rows*max(c.source.RowLength, 1), c.meta.MaxWriteSpeed, time.Now())
+	wait := c.pace.take(rows*max(c.source.RowLength, 1), c.meta.MaxWriteSpeed, time.Now())
 	if wait > time.Second {
 		c.waiting("copy is slowed down by tidb_ddl_reorg_max_write_speed")
 	}

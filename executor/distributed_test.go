@@ -24,7 +24,7 @@ func TestUnderLoad(t *testing.T) {
 	sum, err := h.run()
 	require.NoError(t, err)
 	require.InDelta(t, 50_000, sum.RowCount, 15_000)
-	sum = h.through(dxf.StepVerify)
+	sum = h.ready()
 	require.Zero(t, sum.Repaired)
 	h.through(dxf.StepCutover)
 	w.stop()
@@ -69,7 +69,7 @@ func TestQuiet(t *testing.T) {
 			FROM seq_1_to_2000`,
 		"INSERT INTO t (k1, k2) VALUES ('nulls', '2020-01-01')",
 	)
-	for h.task.Step != dxf.StepVerify {
+	for h.task.Step != dxf.StepBuild {
 		require.True(t, h.nextQuiet())
 		sum, err := h.run()
 		require.NoError(t, err)
@@ -78,6 +78,7 @@ func TestQuiet(t *testing.T) {
 	require.Equal(t, "2001", h.query("SELECT COUNT(*) FROM "+h.meta.Shadow))
 	require.Equal(t, "2001", h.query("SELECT COUNT(*) FROM t NATURAL JOIN (SELECT k1, k2, HEX(txt) AS htxt, f AS f2, d AS d2, extra FROM "+h.meta.Shadow+") x WHERE NOT (f2 <=> f AND 0) AND (f <=> f2) AND (d <=> d2) AND htxt <=> HEX(txt) AND extra = 5"))
 	require.True(t, h.nextQuiet())
+	require.Equal(t, dxf.StepCutover, h.task.Step, "nothing differed")
 	_, err := h.run()
 	require.NoError(t, err)
 	_, err = h.plan.OnDone(t.Context(), h.task)
@@ -235,15 +236,17 @@ func TestBuildRunsAgain(t *testing.T) {
 // swapped a value.
 func TestRepair(t *testing.T) {
 	h := start(t, addIndex, nil, base, rows(30_000))
-	h.through(dxf.StepBuild)
+	h.through(dxf.StepCopy)
 	shadow := table.Quote(h.meta.Shadow)
 	h.sql("DELETE FROM " + shadow + " WHERE id = 30")
 	h.sql("UPDATE " + shadow + " SET b = UPPER(b) WHERE id = 42000")
 	h.sql("INSERT INTO " + shadow + " VALUES (44444, 1, 'stray')")
 	h.sql("INSERT INTO " + shadow + " VALUES (99999999, 1, 'stray behind the last')")
 	h.sql("UPDATE " + shadow + " SET a = IF(id = 3300, 101, 100) WHERE id IN (3300, 3303)")
+	h.through(dxf.StepBuild)
 	w := h.write(2, 90_000)
 	require.True(t, h.next())
+	require.Equal(t, dxf.StepVerify, h.task.Step)
 	sum, err := h.run()
 	require.NoError(t, err)
 	require.Positive(t, sum.Repaired)
@@ -259,8 +262,9 @@ func TestRepair(t *testing.T) {
 
 func TestTooDifferent(t *testing.T) {
 	h := start(t, addIndex, nil, base, rows(5_000))
-	h.through(dxf.StepBuild)
+	h.through(dxf.StepCopy)
 	h.sql("DELETE FROM " + table.Quote(h.meta.Shadow) + " WHERE id % 2 = 0")
+	h.through(dxf.StepBuild)
 	require.True(t, h.next())
 	_, err := h.run()
 	require.ErrorContains(t, err, "differs from it in more than 1000 rows")
@@ -271,7 +275,7 @@ func TestTooDifferent(t *testing.T) {
 // at all moments, while clients write. It comes to an end all the same.
 func TestCutoverKilled(t *testing.T) {
 	h := start(t, addIndex, nil, base, rows(2_000))
-	h.through(dxf.StepVerify)
+	h.ready()
 	h.feed.delay.Store(int64(10 * time.Millisecond)) // something to aim at
 	w := h.write(3, 6_000)
 	require.True(t, h.next())
@@ -316,7 +320,7 @@ func TestCutoverStages(t *testing.T) {
 	}{{"lease", 1}, {"seal", 1}, {"lease", 2}} {
 		for _, lock := range []func(int64) string{table.LockName, table.SwapLockName} {
 			h := start(t, addIndex, nil, base, rows(500))
-			h.through(dxf.StepVerify)
+			h.ready()
 			w := h.write(3, 1_500)
 			seen := map[string]int{}
 			h.feed.hook = func(stage string) {
@@ -338,7 +342,7 @@ func TestCutoverStages(t *testing.T) {
 // renamed, and the successor can go on.
 func TestCutoverZombie(t *testing.T) {
 	h := start(t, addIndex, nil, base, rows(500))
-	h.through(dxf.StepVerify)
+	h.ready()
 	require.True(t, h.next())
 	s := h.lease()[0]
 	n := 0
@@ -367,7 +371,7 @@ func TestCutoverChanged(t *testing.T) {
 		"ALTER TABLE t ADD COLUMN late INT",
 	} {
 		h := start(t, addIndex, nil, base, rows(100))
-		h.through(dxf.StepVerify)
+		h.ready()
 		h.sql(change)
 		require.True(t, h.next())
 		_, err := h.run()
@@ -397,7 +401,7 @@ func TestCopyFeedFails(t *testing.T) {
 // longer than a second at a time the other clients.
 func TestCutoverWaits(t *testing.T) {
 	h := start(t, addIndex, nil, base, rows(2_000))
-	h.through(dxf.StepVerify)
+	h.ready()
 	tx, err := h.db.BeginTx(t.Context(), nil)
 	require.NoError(t, err)
 	_, err = tx.Exec("SELECT * FROM t LIMIT 1 FOR UPDATE")
@@ -424,7 +428,7 @@ func TestCutoverWaits(t *testing.T) {
 // table is locked. It must not be taken for ours.
 func TestStaleSeal(t *testing.T) {
 	h := start(t, addIndex, nil, base, rows(2_000))
-	h.through(dxf.StepVerify)
+	h.ready()
 	_, err := h.feed.Mark(t.Context(), 0, dxf.MarkSeal)
 	require.NoError(t, err)
 	w := h.write(3, 6_000)
@@ -442,6 +446,8 @@ func TestCancelDropsAll(t *testing.T) {
 			require.NoError(t, err)
 			_, err = h.plan.Plan(t.Context(), h.task, 1) // the next owner
 			require.NoError(t, err)
+		} else if step == dxf.StepVerify {
+			h.ready()
 		} else {
 			h.through(step)
 		}

@@ -153,9 +153,9 @@ func (h *harness) run() (dxf.Summary, error) {
 	)
 	for _, s := range h.lease() {
 		wg.Add(1)
+		slots <- struct{}{} // in order, as a node does
 		go func() {
 			defer wg.Done()
-			slots <- struct{}{}
 			defer func() { <-slots }()
 			sum, err := h.exec.RunSubtask(h.Context(), h.task, s, nil)
 			if err == nil {
@@ -183,6 +183,19 @@ func (h *harness) through(step dxf.Step) (sum dxf.Summary) {
 		h.Logf("%s: %d rows in %s", h.task.Step, sum.RowCount, time.Since(begin).Round(time.Millisecond))
 	}
 	require.Equal(h, step, h.task.Step)
+	return sum
+}
+
+// ready takes the job to where the cut-over comes next: what the comparison
+// beside the build has left is verified.
+func (h *harness) ready() (sum dxf.Summary) {
+	h.Helper()
+	sum = h.through(dxf.StepBuild)
+	p, err := h.plan.Plan(h.Context(), h.task, 1)
+	require.NoError(h, err)
+	if p.Step == dxf.StepVerify {
+		sum = h.through(dxf.StepVerify)
+	}
 	return sum
 }
 

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -64,20 +65,26 @@ func (l *limiter) take(n, rate int64, now time.Time) time.Duration {
 	return l.free.Sub(now)
 }
 
-// limiter returns the task's.
-func (b *Backfill) limiter(task int64) *limiter {
+// pace is what the subtasks of a task on this node share.
+type pace struct {
+	limiter
+	rows atomic.Int64 // chunk size that was right last
+}
+
+// pace returns the task's.
+func (b *Backfill) pace(task int64) *pace {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	l := b.limits[task]
-	if l == nil {
-		// Tasks are few and limiters small, but a node lives long.
-		if len(b.limits) > 100 {
-			clear(b.limits)
+	p := b.paces[task]
+	if p == nil {
+		// Tasks are few and paces small, but a node lives long.
+		if len(b.paces) > 100 {
+			clear(b.paces)
 		}
-		l = &limiter{}
-		b.limits[task] = l
+		p = &pace{}
+		b.paces[task] = p
 	}
-	return l
+	return p
 }
 
 // rest is how long to do nothing after d of work, by tidb_ddl_reorg_priority.

@@ -38,6 +38,7 @@ type verifier struct {
 	insert         string
 	at             point
 	size           servo
+	ahead          bool // see compare.go
 	saved          time.Time
 }
 
@@ -48,6 +49,11 @@ type verifier struct {
 // after the changefeed has caught up, and what still differs is compared while
 // its rows are locked, which leaves no excuse.
 func (r *run) verify(ctx context.Context) error {
+	return r.verifyRange(ctx, false, servo{target: verifyTarget, cap: verifyCap, rows: verifyStart})
+}
+
+// verifyRange goes through the subtask's range in chunks of the size given.
+func (r *run) verifyRange(ctx context.Context, ahead bool, size servo) error {
 	span, err := r.span()
 	if err != nil {
 		return err
@@ -56,7 +62,7 @@ func (r *run) verify(ctx context.Context) error {
 	if err != nil || at.All {
 		return err
 	}
-	v := &verifier{run: r, at: at, size: servo{target: verifyTarget, cap: verifyCap, rows: verifyStart}, saved: time.Now()}
+	v := &verifier{run: r, at: at, ahead: ahead, size: size, saved: time.Now()}
 	for _, s := range []**table.Session{&v.left, &v.right} {
 		if *s, err = table.OpenSession(ctx, r.db, copySettings...); err != nil {
 			return err
@@ -77,22 +83,9 @@ func (r *run) verify(ctx context.Context) error {
 		span = span.From(at.Done)
 	}
 	if span.Upper == nil {
-		// Rows appended from now on arrive in strict mode, which checks itself.
-		last, err := v.source.Last(ctx, v.left, span)
+		last, err := v.end(ctx, span)
 		if err != nil {
 			return err
-		}
-		rest := span
-		if last != nil {
-			rest = span.From(last)
-		}
-		// What only the shadow has up there must not go unseen.
-		stray, err := v.shadow.Last(ctx, v.right, rest)
-		if err != nil {
-			return err
-		}
-		if stray != nil {
-			last = stray
 		}
 		if last == nil {
 			v.at.All = true
@@ -101,6 +94,28 @@ func (r *run) verify(ctx context.Context) error {
 		span = span.To(last)
 	}
 	return v.walk(ctx, span)
+}
+
+// end is where a range without upper bound ends now, nil when it is empty. Rows
+// appended from now on arrive in strict mode, which checks itself; what only
+// the shadow has up there must not go unseen.
+func (v *verifier) end(ctx context.Context, span table.Range) ([]table.Datum, error) {
+	last, err := v.source.Last(ctx, v.left, span)
+	if err != nil {
+		return nil, err
+	}
+	rest := span
+	if last != nil {
+		rest = span.From(last)
+	}
+	stray, err := v.shadow.Last(ctx, v.right, rest)
+	if err != nil {
+		return nil, err
+	}
+	if stray != nil {
+		last = stray
+	}
+	return last, nil
 }
 
 // walk goes through the range chunk by chunk.
@@ -118,10 +133,17 @@ func (v *verifier) walk(ctx context.Context, span table.Range) error {
 		if same && !all {
 			v.size.took(time.Since(start))
 		}
-		if !same {
-			if rows, err = v.settle(ctx, head, v.size.rows); err != nil {
-				return err
+		switch {
+		case v.ahead:
+			rows = 0 // the build's are the step's
+			if !same {
+				err = v.leave(head)
 			}
+		case !same:
+			rows, err = v.settle(ctx, head, v.size.rows)
+		}
+		if err != nil {
+			return err
 		}
 		v.at.Rows += rows
 		v.at.Done, v.at.All = head.Upper, all
@@ -157,10 +179,14 @@ func (v *verifier) save(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-// compare sums both sides at once, without locks.
+// compare sums both sides without locks, at once: beside a build, which has
+// most of the server, one after the other.
 func (v *verifier) compare(ctx context.Context, r table.Range) (same bool, rows int64, err error) {
 	var a, b digest
 	g, both := errgroup.WithContext(ctx)
+	if v.ahead {
+		g.SetLimit(1)
+	}
 	g.Go(func() (err error) { a, err = v.digest(both, v.left, v.source, r, ""); return err })
 	g.Go(func() (err error) { b, err = v.digest(both, v.right, v.shadow, r, ""); return err })
 	err = g.Wait()

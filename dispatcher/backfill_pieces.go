@@ -1,0 +1,107 @@
+package dispatcher
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"dxfproxy/dxf"
+	"dxfproxy/table"
+)
+
+// Sizes of the pieces of a copy. Enough pieces for the nodes to end together;
+// pieces large enough to be worth a row, and small enough to be lost with a node.
+const (
+	piecesPerNode = 16
+	minPiece      = 10_000
+	maxPiece      = 5_000_000
+	maxPieces     = 1024 // a table far larger than the server's estimate gets larger pieces
+)
+
+// single is a step of one subtask.
+func single(m dxf.BackfillMeta, step dxf.Step) (Plan, error) {
+	text, err := json.Marshal(m)
+	return Plan{Step: step, Meta: text, Subtasks: []dxf.Subtask{{Type: dxf.Backfill, Step: step, Ordinal: 1, Meta: []byte("{}")}}}, err
+}
+
+// subtask is the next subtask of a step.
+func (p *Plan) subtask(meta []byte) {
+	p.Subtasks = append(p.Subtasks, dxf.Subtask{Type: dxf.Backfill, Step: p.Step, Ordinal: len(p.Subtasks) + 1, Meta: meta})
+}
+
+// cut plans the copy: the whole table in pieces.
+func cut(ctx context.Context, s *table.Session, info *table.Info, m dxf.BackfillMeta, nodes int) (Plan, error) {
+	split := table.NewSplitter(info, min(max(info.Rows/int64(nodes*piecesPerNode), minPiece), maxPiece))
+	p := Plan{Step: dxf.StepCopy}
+	for {
+		r, ok, err := split.Next(ctx, s)
+		if err != nil {
+			return Plan{}, err
+		}
+		if !ok {
+			break
+		}
+		span, err := json.Marshal(r)
+		if err != nil {
+			return Plan{}, err
+		}
+		meta, err := json.Marshal(dxf.RangeMeta{Range: span})
+		if err != nil {
+			return Plan{}, err
+		}
+		p.subtask(meta)
+		if len(p.Subtasks)%maxPieces == 0 {
+			split.Rows *= 4
+		}
+	}
+	var err error
+	p.Meta, err = json.Marshal(m)
+	return p, err
+}
+
+// afterCopy plans the build, now that the rows are counted, and beside it a
+// first comparison of the pieces that were copied.
+func (b *Backfill) afterCopy(ctx context.Context, t dxf.Task, m dxf.BackfillMeta) (Plan, error) {
+	copied, err := b.store.Subtasks(ctx, t.ID, dxf.StepCopy)
+	if err != nil {
+		return Plan{}, fmt.Errorf("count the rows copied: %w", err)
+	}
+	m.Rows = 0
+	for _, s := range copied {
+		m.Rows += s.Summary.RowCount
+	}
+	p, err := single(m, dxf.StepBuild)
+	for _, s := range copied {
+		p.subtask(s.Meta)
+	}
+	return p, err
+}
+
+// afterBuild plans the verification of what the comparison left.
+func (b *Backfill) afterBuild(ctx context.Context, t dxf.Task, m dxf.BackfillMeta) (Plan, error) {
+	subs, err := b.store.Subtasks(ctx, t.ID, dxf.StepBuild)
+	if err != nil {
+		return Plan{}, fmt.Errorf("read what the comparison left: %w", err)
+	}
+	p := Plan{Step: dxf.StepVerify}
+	for _, s := range subs {
+		var c dxf.Comparison
+		if len(s.Checkpoint) > 0 {
+			if err := json.Unmarshal(s.Checkpoint, &c); err != nil {
+				return Plan{}, dxf.Errorf("read the checkpoint of subtask %d: %s", s.ID, err)
+			}
+		}
+		for _, span := range c.Differ {
+			meta, err := json.Marshal(dxf.RangeMeta{Range: span})
+			if err != nil {
+				return Plan{}, err
+			}
+			p.subtask(meta)
+		}
+	}
+	if len(p.Subtasks) == 0 {
+		return single(m, dxf.StepCutover)
+	}
+	p.Meta, err = json.Marshal(m)
+	return p, err
+}
