@@ -185,8 +185,8 @@ func TestBackfillOrphan(t *testing.T) {
 	require.NoError(t, err)
 	require.Error(t, <-ended)
 	require.Equal(t, []string{
-		fmt.Sprintf("waits for the session of its predecessor (connection %d) to end", orphan.ID),
-		fmt.Sprintf("ends the session of its predecessor (connection %d)", orphan.ID),
+		fmt.Sprintf("clean-up waits for the session of its predecessor (connection %d) to end", orphan.ID),
+		fmt.Sprintf("clean-up ends the session of its predecessor (connection %d)", orphan.ID),
 		"",
 	}, distinct(notes))
 

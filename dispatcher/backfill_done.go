@@ -19,7 +19,7 @@ func (b *Backfill) OnDone(ctx context.Context, t dxf.Task) (won bool, err error)
 	if err != nil {
 		return false, err
 	}
-	s, err := b.session(ctx, m.JobID, orphanLimit)
+	s, err := b.session(ctx, m.JobID, "clean-up", orphanLimit)
 	if err != nil {
 		return false, inDoubt(t, err)
 	}

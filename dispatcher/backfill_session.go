@@ -18,11 +18,12 @@ const sessionEnd = "SET SESSION wait_timeout = 20"
 // statement that its session was in has ended: an index build of an hour.
 const orphanLimit = 3 * time.Second
 
-// session opens a session that holds the job's locks. Who holds them is at work
+// session opens a session that holds the job's locks, for planning or clean-up
+// (who). Who holds them is at work
 // under a right that is over, or was, when its node died: at clean-up nobody may
 // do anything for the job any more, and what is left after orphans (0: never) is
 // ended.
-func (b *Backfill) session(ctx context.Context, job int64, orphans time.Duration) (*table.Session, error) {
+func (b *Backfill) session(ctx context.Context, job int64, who string, orphans time.Duration) (*table.Session, error) {
 	s, err := table.OpenSession(ctx, b.db, sessionEnd, "SET SESSION foreign_key_checks = 0")
 	if err != nil {
 		return nil, err
@@ -31,10 +32,10 @@ func (b *Backfill) session(ctx context.Context, job int64, orphans time.Duration
 	for _, name := range []string{table.LockName(job), table.SwapLockName(job)} {
 		_, err := s.Lock(ctx, name, 0, func(holder int64) {
 			waited = true
-			text := fmt.Sprintf("waits for the session of its predecessor (connection %d) to end", holder)
+			text := fmt.Sprintf("%s waits for the session of its predecessor (connection %d) to end", who, holder)
 			kill := orphans > 0 && holder != 0 && time.Since(start) > orphans
 			if kill {
-				text = fmt.Sprintf("ends the session of its predecessor (connection %d)", holder)
+				text = fmt.Sprintf("%s ends the session of its predecessor (connection %d)", who, holder)
 			}
 			if err := Waiting(ctx, text); err != nil {
 				b.log.Warn("note what the job waits for", zap.Int64("job", job), zap.Error(err))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -165,10 +166,12 @@ func TestBackfillFrozenOwner(t *testing.T) {
 	task := dxf.Task{Type: dxf.Backfill, Step: dxf.StepInit, Meta: encode(t, dxf.BackfillMeta{
 		JobID: 7, Schema: schema, Table: "t", Statement: "ALTER TABLE t ADD INDEX (a)", TableAt: [2]int{12, 13}, Way: dxf.WayDistributed,
 	})}
-	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+	var told string
+	ctx, cancel := context.WithTimeout(dispatcher.WithWaiting(t.Context(), func(text string) error { told = text; return nil }), 1500*time.Millisecond)
 	defer cancel()
 	_, err = b.Plan(ctx, task, 1)
 	require.Error(t, err)
+	require.Equal(t, fmt.Sprintf("planning waits for the session of its predecessor (connection %d) to end", frozen.ID), told)
 	require.NoError(t, frozen.Close())
 	p, err := b.Plan(t.Context(), task, 1)
 	require.NoError(t, err)

@@ -41,8 +41,8 @@ var update = flag.Bool("update", false, "rewrite the output in testdata/*.txt")
 //	finish|fail|stop|hold ORDINALS a running subtask succeeds, fails, is canceled, is paused
 //	late ORDINALS                  a subtask succeeds under the first lease that was taken on it
 //	cancel|pause|resume JOB        as ADMIN CANCEL, PAUSE, RESUME DDL JOBS
-//	plan JOB [retry|fail|ok] [TEXT] what planning answers from now on
-//	won JOB                        the clean-up will find that the job's effect is in place
+//	plan JOB [retry|fail|wait|ok] [TEXT] what planning answers, or waits for, from now on
+//	won JOB [TEXT]                 the clean-up will find that the job's effect is in place, and fail
 //	show [TASK]                    the rows
 func TestStories(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
@@ -80,7 +80,7 @@ type story struct {
 func newStory(t *testing.T) *story {
 	core, logs := observer.New(zapcore.InfoLevel)
 	s := &story{t: t, ctx: t.Context(), store: memstore.New(), logs: logs, leases: make(map[int][]dxf.Lease)}
-	s.ext = &storyExtension{ranges: make(map[int64]int), plans: make(map[int64]error), won: make(map[int64]bool)}
+	s.ext = &storyExtension{ranges: make(map[int64]int), plans: make(map[int64]error), waits: make(map[int64]string), won: make(map[int64]bool)}
 	m := NewManager(Config{
 		Store: s.store, Log: zap.New(core),
 		Extensions: map[dxf.TaskType]Extension{dxf.Backfill: s.ext},
@@ -178,14 +178,19 @@ func (s *story) command(f []string) []string {
 		err = s.store.ResumeJob(s.ctx, int64(number(pos[0], 0)))
 	case "plan":
 		job := int64(number(pos[0], 0))
-		s.ext.plans[job] = nil
+		s.ext.plans[job], s.ext.waits[job] = nil, ""
 		if e := dxf.Errorf("%s", strings.Join(pos[2:], " ")); pos[1] == "retry" {
 			s.ext.plans[job] = fmt.Errorf("%w: %w", errAgain, e)
 		} else if pos[1] == "fail" {
 			s.ext.plans[job] = e
+		} else if pos[1] == "wait" {
+			s.ext.waits[job] = strings.Join(pos[2:], " ")
 		}
 	case "won":
 		s.ext.won[int64(number(pos[0], 0))] = true
+		if len(pos) > 1 {
+			s.ext.dirt = dxf.Errorf("%s", strings.Join(pos[1:], " "))
+		}
 	case "show":
 		said = s.show()
 	default:
@@ -359,11 +364,20 @@ var errAgain = errors.New("again")
 type storyExtension struct {
 	ranges map[int64]int
 	plans  map[int64]error
+	waits  map[int64]string
+	dirt   error
 	won    map[int64]bool
 }
 
-func (x *storyExtension) Plan(_ context.Context, t dxf.Task, _ int) (Plan, error) {
+func (x *storyExtension) Plan(ctx context.Context, t dxf.Task, _ int) (Plan, error) {
 	m, _ := backfillTable(t)
+	if w := x.waits[m.JobID]; w != "" {
+		for _, text := range []string{w, w, ""} {
+			if err := Waiting(ctx, text); err != nil {
+				return Plan{}, err
+			}
+		}
+	}
 	if err := x.plans[m.JobID]; err != nil {
 		return Plan{}, err
 	}
@@ -378,7 +392,7 @@ func (x *storyExtension) Plan(_ context.Context, t dxf.Task, _ int) (Plan, error
 
 func (x *storyExtension) OnDone(_ context.Context, t dxf.Task) (bool, error) {
 	m, _ := backfillTable(t)
-	return x.won[m.JobID], nil
+	return x.won[m.JobID], x.dirt
 }
 
 func (x *storyExtension) IsRetryableErr(err error) bool { return errors.Is(err, errAgain) }
