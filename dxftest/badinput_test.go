@@ -546,21 +546,10 @@ func TestWhatClientsRead(t *testing.T) {
 		p, err := two.PrepareContext(t.Context(), "ADMIN SHOW DDL JOBS 1")
 		require.NoError(t, err)
 		defer p.Close()
-		rows, err := p.QueryContext(t.Context())
-		require.NoError(t, err)
-		defer rows.Close()
-		cols, err := rows.Columns()
-		require.NoError(t, err)
+		cols, vals := firstRow(t, func() (*sql.Rows, error) { return p.QueryContext(t.Context()) })
 		require.Len(t, cols, 13)
-		require.True(t, rows.Next())
-		vals := make([]sql.NullString, 13)
-		var to []any
-		for i := range vals {
-			to = append(to, &vals[i])
-		}
-		require.NoError(t, rows.Scan(to...))
-		require.Equal(t, "add index", vals[3].String)
-		require.Equal(t, "synced", vals[11].String)
+		require.Equal(t, "add index", vals[3])
+		require.Equal(t, "synced", vals[11])
 	})
 	t.Run("DDL that is not a job", func(t *testing.T) {
 		h := h.in(t)

@@ -11,20 +11,31 @@ import (
 // comments reads COMMENTS of the newest job.
 func (h *house) comments(c *sql.Conn) string {
 	h.Helper()
-	rows, err := c.QueryContext(h.Context(), "ADMIN SHOW DDL JOBS 1")
-	require.NoError(h, err)
-	defer rows.Close()
-	columns, err := rows.Columns()
-	require.NoError(h, err)
+	columns, values := firstRow(h.T, func() (*sql.Rows, error) { return c.QueryContext(h.Context(), "ADMIN SHOW DDL JOBS 1") })
 	require.Equal(h, "COMMENTS", columns[len(columns)-1])
-	require.True(h, rows.Next())
-	values := make([]sql.NullString, len(columns))
+	return values[len(values)-1]
+}
+
+// firstRow asks and returns the first row of the answer, NULL as "".
+func firstRow(t *testing.T, ask func() (*sql.Rows, error)) (columns, values []string) {
+	t.Helper()
+	rows, err := ask()
+	require.NoError(t, err)
+	defer rows.Close()
+	columns, err = rows.Columns()
+	require.NoError(t, err)
+	require.True(t, rows.Next(), "no rows")
+	texts := make([]sql.NullString, len(columns))
 	into := make([]any, len(columns))
-	for i := range values {
-		into[i] = &values[i]
+	for i := range texts {
+		into[i] = &texts[i]
 	}
-	require.NoError(h, rows.Scan(into...))
-	return values[len(values)-1].String
+	require.NoError(t, rows.Scan(into...))
+	for _, text := range texts {
+		values = append(values, text.String)
+	}
+	require.NoError(t, rows.Err())
+	return columns, values
 }
 
 // warnings is what SHOW WARNINGS answers, one line each.

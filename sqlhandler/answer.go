@@ -27,7 +27,7 @@ func (h *Handler) answer(ctx context.Context, c *protocol.Conn, stmt protocol.St
 	m := mode(stmt.Status)
 	st := Classify(stmt.SQL, m)
 	if stmt.Prepared {
-		return h.prepare(stmt, st, m), nil
+		return h.prepare(ctx, c, stmt, st, m)
 	}
 	text := func(s Span) string { return string(s.Of(stmt.SQL)) }
 	switch st.Kind {
@@ -57,9 +57,14 @@ func (h *Handler) answer(ctx context.Context, c *protocol.Conn, stmt protocol.St
 		return h.eachJob(ctx, c, st.IDs, h.jobs.ResumeJob)
 	case AdminAlterDDLJobs, AdminCheckTable, AdminCheckIndex, AdminChecksumTable, AdminUnknown:
 		return nil, unsupported(text(st.Text))
-	case VirtualTables:
-		sql, _ := RewriteTables(stmt.SQL, m, h.schema)
-		if asksColumns(sql) {
+	case VirtualTables, Expressions:
+		sql, changed, err := h.rewrite(ctx, c, stmt.SQL, st, m)
+		switch {
+		case err != nil:
+			return nil, err
+		case !changed:
+			return protocol.Forward{}, nil
+		case asksColumns(sql):
 			return showColumns(ctx, c, sql)
 		}
 		return protocol.ForwardSQL{SQL: sql}, nil
@@ -69,30 +74,32 @@ func (h *Handler) answer(ctx context.Context, c *protocol.Conn, stmt protocol.St
 
 // prepare says how a statement that is only being prepared is treated: what
 // the store can prepare it prepares, for its columns and its errors, and the
-// statement comes again when it is executed.
-func (h *Handler) prepare(stmt protocol.Statement, st Statement, m Mode) protocol.Reply {
+// statement comes again when it is executed. One that is rewritten is the store's
+// from then on: our variables in its expressions keep the values they have now.
+func (h *Handler) prepare(ctx context.Context, c *protocol.Conn, stmt protocol.Statement, st Statement, m Mode) (protocol.Reply, error) {
 	switch st.Kind {
 	case AddIndex, OtherDDL, ShowVariables, ShowWarnings, ShowErrors, ShowCountWarnings, ShowCountErrors:
-		return protocol.OnExecute{}
+		return protocol.OnExecute{}, nil
 	case SetVars:
-		return protocol.Local{}
+		return protocol.Local{}, nil
 	case SelectVars:
-		return protocol.Local{Columns: varColumns(st)}
+		return protocol.Local{Columns: varColumns(st)}, nil
 	case AdminShowDDL:
-		return protocol.Local{Columns: ddlColumns}
+		return protocol.Local{Columns: ddlColumns}, nil
 	case AdminShowDDLJobs:
-		return protocol.Local{Columns: jobColumns}
+		return protocol.Local{Columns: jobColumns}, nil
 	case AdminShowDDLJobQueries:
-		return protocol.Local{Columns: queryColumns(st)}
+		return protocol.Local{Columns: queryColumns(st)}, nil
 	case AdminCancelDDLJobs, AdminPauseDDLJobs, AdminResumeDDLJobs:
-		return protocol.Local{Columns: resultColumns}
+		return protocol.Local{Columns: resultColumns}, nil
 	case AdminAlterDDLJobs, AdminCheckTable, AdminCheckIndex, AdminChecksumTable, AdminUnknown:
-		return packet(unsupported(string(st.Text.Of(stmt.SQL))))
-	case VirtualTables:
-		sql, _ := RewriteTables(stmt.SQL, m, h.schema)
-		return protocol.ForwardSQL{SQL: sql}
+		return packet(unsupported(string(st.Text.Of(stmt.SQL)))), nil
+	case VirtualTables, Expressions:
+		if sql, changed, err := h.rewrite(ctx, c, stmt.SQL, st, m); err != nil || changed {
+			return protocol.ForwardSQL{SQL: sql}, err
+		}
 	}
-	return protocol.Forward{}
+	return protocol.Forward{}, nil
 }
 
 // unsupported refuses an ADMIN statement: with TiDB's syntax error where TiDB
@@ -155,11 +162,10 @@ func (h *Handler) remember(ctx context.Context, c *protocol.Conn, sql []byte, st
 		name = strings.Join(names, ",")
 	}
 	if schema == "" && name != "" {
-		rs, err := query(ctx, c, "SELECT DATABASE()")
-		if err != nil {
+		var err error
+		if schema, err = currentSchema(ctx, c); err != nil {
 			return nil, err
 		}
-		schema = field(rs, 0, 0)
 	}
 	if schema == h.schema {
 		return protocol.Forward{}, nil

@@ -35,7 +35,8 @@ const (
 	AdminCheckIndex
 	AdminChecksumTable
 	AdminUnknown  // begins with ADMIN, which no store knows, and is none of the above
-	VirtualTables // reads or writes a table RewriteTables knows
+	VirtualTables // reads or writes a table RewriteTables knows, or may: see Bare
+	Expressions   // has one of our variables in an expression
 	ImportInto
 	ShowImportJob
 	ShowImportJobs
@@ -78,6 +79,8 @@ type Statement struct {
 	// beside OtherDDL for CREATE TABLE … AS SELECT and CREATE VIEW.
 	Virtual bool
 
+	Bare        bool         // VirtualTables: RewriteBareTables would change the text, if it were for the right schema
+	Vars        []VarRef     // VirtualTables, Expressions
 	Assignments []Assignment // SetVars
 	Columns     []VarColumn  // SelectVars
 	// SelectVars, ShowWarnings, ShowErrors, AdminShowDDLJobQueries: LIMIT.
@@ -143,9 +146,18 @@ func Classify(text []byte, mode Mode) Statement {
 	p.statement(&st)
 	st.Conditional = p.conditional
 	if p.bad || st.Kind == Other {
+		understood := !p.bad
 		st = Statement{Text: st.Text, Wait: -1}
-		if virtualVerb(p) && hasVirtual(src, mode) {
-			st.Kind, st.Virtual = VirtualTables, true
+		if expressionVerb(p, understood) {
+			if st.Vars = p.varRefs(); len(st.Vars) > 0 {
+				st.Kind = Expressions
+			}
+		}
+		if virtualVerb(p) {
+			st.Virtual, st.Bare = hasVirtual(src, mode), hasBare(src, mode)
+			if st.Virtual || st.Bare {
+				st.Kind = VirtualTables
+			}
 		}
 	}
 	return st

@@ -19,7 +19,7 @@ var kindText = [...]string{
 	ShowWarnings: "show warnings", ShowErrors: "show errors", ShowCountWarnings: "count warnings", ShowCountErrors: "count errors",
 	AdminShowDDL: "show ddl", AdminShowDDLJobs: "show jobs", AdminShowDDLJobQueries: "show queries", AdminCancelDDLJobs: "cancel",
 	AdminPauseDDLJobs: "pause", AdminResumeDDLJobs: "resume", AdminAlterDDLJobs: "alter jobs", AdminCheckTable: "check table",
-	AdminCheckIndex: "check index", AdminChecksumTable: "checksum", AdminUnknown: "admin?", VirtualTables: "virtual",
+	AdminCheckIndex: "check index", AdminChecksumTable: "checksum", AdminUnknown: "admin?", VirtualTables: "virtual", Expressions: "expressions",
 	ImportInto: "import into", ShowImportJob: "show import job", ShowImportJobs: "show import jobs", CancelImportJob: "cancel import",
 }
 
@@ -169,10 +169,10 @@ func TestClassifyRefusesDoubt(t *testing.T) {
 		"CREATE TEMPORARY TABLE t (a INT)", "CREATE PROCEDURE p() SELECT 1",
 		"SET STATEMENT max_statement_time = 1 FOR SET GLOBAL tidb_enable_dist_task = ON",
 		"SET GLOBAL tidb_enable_dist_task", "SET GLOBAL tidb_enable_dist_task =", "SET tidb_no_such = 1", "SET NAMES utf8, tidb_redact_log = ON",
-		"SELECT @@tidb_enable_dist_task + 1", "SELECT @@tidb_enable_dist_task FROM t", "SELECT @@tidb_no_such", "SELECT @@version",
-		"SELECT @@ tidb_redact_log", "SELECT @@tidb_redact_log, 1", "SHOW VARIABLES LIKE tidb", "SHOW VARIABLES WHERE", "SHOW TABLES",
+		"SELECT @@tidb_no_such", "SELECT @@version", "SELECT @@tidb_no_such + 1", "SET @a = @@tidb_no_such", "DROP TABLE t, @@tidb_redact_log",
+		"SELECT @@ tidb_redact_log", "SELECT '@@tidb_redact_log', @tidb_redact_log", "SHOW VARIABLES LIKE tidb", "SHOW VARIABLES WHERE", "SHOW TABLES",
 		"KILL USER x", "KILL QUERY ID 5", "KILL 1+1", "CANCEL IMPORT JOB x", "DROP TEMPORARY TABLE t",
-		"INSERT INTO t VALUES ('mysql.tidb_global_task')", "SELECT tidb_global_task.id FROM tidb_global_task",
+		"INSERT INTO t VALUES ('mysql.tidb_global_task')", "SELECT tidb_global_task FROM t",
 		"DROP TABLE t1,", "ALTER TABLE mysql.tidb_global_task",
 	} {
 		st := Classify([]byte(text), Mode{})

@@ -207,16 +207,16 @@ func (l *lexer) quoted(kind tokenKind, escapes bool) tokenKind {
 
 func (l *lexer) variable() tokenKind {
 	l.pos++
-	switch c := l.at(0); {
-	case c == '@':
+	switch l.at(0) {
+	case '@':
 		l.pos++
 		l.afterDot = true // a name follows
 		return tokSysVar
-	case c == '\'' || c == '"':
+	case '\'', '"':
 		if l.quoted(tokUserVar, !l.mode.NoBackslashEscapes) == tokBad {
 			return tokBad
 		}
-	case c == '`':
+	case '`':
 		if l.quoted(tokUserVar, false) == tokBad {
 			return tokBad
 		}

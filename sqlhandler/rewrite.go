@@ -1,6 +1,9 @@
 package sqlhandler
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // virtualTables are the names a TiDB client reads the framework under, schema
 // by schema, in lower case as the meta schema spells them. No store has a table
@@ -33,25 +36,112 @@ const longestVirtual = len("tidb_background_subtask_history")
 // column (mysql.tidb_global_task.id) and a bare qualifier (DDL_JOBS.job_id) of
 // a table that was rewritten follow the table.
 //
-// A name without its schema, as after USE mysql, is not seen: the text alone
-// cannot tell what it means.
+// A name without its schema, as after USE mysql, is RewriteBareTables' business.
 func RewriteTables(text []byte, mode Mode, metaSchema string) ([]byte, bool) {
 	refs, ok := virtualRefs(text, mode)
 	if !ok || len(refs) == 0 {
 		return text, false
 	}
-	var out []byte
-	from := 0
+	var edits []edit
 	for _, r := range refs {
-		out = append(out, text[from:r.Start]...)
+		name := quoteName(r.table)
 		if r.qualified {
-			out = append(out, quoteName(metaSchema)...)
-			out = append(out, '.')
+			name = quoteName(metaSchema) + "." + name
 		}
-		out = append(out, quoteName(r.table)...)
-		from = r.End
+		edits = append(edits, edit{r.Span, name})
 	}
-	return append(out, text[from:]...), true
+	return apply(text, edits), true
+}
+
+// RewriteBareTables is RewriteTables for names without a schema, in a session
+// whose schema is current (in lower case). Only names that stand where a table
+// does are taken: after FROM, JOIN, INTO and the like, and in the list of a FROM.
+func RewriteBareTables(text []byte, mode Mode, metaSchema, current string) ([]byte, bool) {
+	refs := bareRefs(text, mode)
+	named := map[string]bool{}
+	for _, r := range refs {
+		if r.qualified && virtualTables[current][r.table] {
+			named[r.table] = true
+		}
+	}
+	var edits []edit
+	for _, r := range refs {
+		switch name := quoteName(r.table); {
+		case !named[r.table]:
+		case r.qualified:
+			edits = append(edits, edit{r.Span, quoteName(metaSchema) + "." + name})
+		default:
+			edits = append(edits, edit{r.Span, name})
+		}
+	}
+	return apply(text, edits), len(named) > 0
+}
+
+func hasBare(text []byte, mode Mode) bool {
+	return slices.ContainsFunc(bareRefs(text, mode), func(r virtualRef) bool { return r.qualified })
+}
+
+// beforeTable are the words that a table's name follows.
+var beforeTable = words("FROM JOIN STRAIGHT_JOIN INTO UPDATE TABLE DESC DESCRIBE EXPLAIN INSERT REPLACE IGNORE")
+
+// afterFrom are the words that end the list of a FROM.
+var afterFrom = words("SELECT SET WHERE GROUP HAVING ORDER LIMIT UNION EXCEPT INTERSECT VALUES WINDOW")
+
+// bareRefs finds names of virtual tables, of whatever schema, that stand in a
+// table's place without a schema (to be qualified), and those before a column's.
+func bareRefs(text []byte, mode Mode) []virtualRef {
+	toks, ok := tokens(text, mode)
+	if !ok {
+		return nil
+	}
+	var refs []virtualRef
+	lists := []bool{false} // by depth of parentheses: this is a FROM's list
+	expected := false      // a table's name
+	for i, t := range toks {
+		list := &lists[len(lists)-1]
+		word := ""
+		if t.kind == tokWord {
+			word = strings.ToUpper(string(t.Of(text)))
+		}
+		if isName(t) && isDot(text, toks[i+1]) && (i == 0 || !isDot(text, toks[i-1])) {
+			if table, ok := lower(text, t); ok && anyVirtual(table) {
+				refs = append(refs, virtualRef{t.Span, table, false})
+			}
+		}
+		switch {
+		case expected && isName(t) && !beforeTable[word] && !isDot(text, toks[i+1]):
+			if table, ok := lower(text, t); ok && anyVirtual(table) {
+				refs = append(refs, virtualRef{t.Span, table, true})
+			}
+			expected = false
+		case beforeTable[word]:
+			*list = *list || word == "FROM" || word == "JOIN" || word == "STRAIGHT_JOIN" || word == "UPDATE"
+			expected = true
+		case afterFrom[word]:
+			*list, expected = false, false
+		case t.kind == tokPunct && text[t.Start] == '(':
+			lists = append(lists, expected)
+		case t.kind == tokPunct && text[t.Start] == ')':
+			if len(lists) > 1 {
+				lists = lists[:len(lists)-1]
+			}
+			expected = false
+		case t.kind == tokPunct && text[t.Start] == ',':
+			expected = *list
+		default:
+			expected = false
+		}
+	}
+	return refs
+}
+
+func anyVirtual(table string) bool {
+	for _, tables := range virtualTables {
+		if tables[table] {
+			return true
+		}
+	}
+	return false
 }
 
 // virtualRef is a reference to a virtual table: the bytes of schema, dot and

@@ -35,3 +35,37 @@ func TestRewriteTables(t *testing.T) {
 	got, _ := RewriteTables([]byte(`SELECT * FROM "mysql"."tidb_global_task"`), Mode{AnsiQuotes: true}, "my`x")
 	require.Equal(t, "SELECT * FROM `my``x`.`tidb_global_task`", string(got))
 }
+
+func TestRewriteBareTables(t *testing.T) {
+	for text, want := range map[string]string{
+		"SELECT * FROM tidb_global_task":                                              "SELECT * FROM `dxf`.`tidb_global_task`",
+		"SELECT TIDB_DDL_JOB.job_id FROM TIDB_DDL_JOB WHERE tidb_ddl_job.job_id = 1":  "SELECT `tidb_ddl_job`.job_id FROM `dxf`.`tidb_ddl_job` WHERE `tidb_ddl_job`.job_id = 1",
+		"SELECT * FROM user u, `tidb_global_task` g LEFT JOIN tidb_ddl_job j ON f(1)": "SELECT * FROM user u, `dxf`.`tidb_global_task` g LEFT JOIN `dxf`.`tidb_ddl_job` j ON f(1)",
+		"SELECT * FROM (SELECT id, f(a, b) FROM (tidb_global_task, db)) tidb_ddl_job": "SELECT * FROM (SELECT id, f(a, b) FROM (`dxf`.`tidb_global_task`, db)) tidb_ddl_job",
+		"(SELECT 1 FROM tidb_ddl_job) UNION SELECT id, state FROM tidb_global_task":   "(SELECT 1 FROM `dxf`.`tidb_ddl_job`) UNION SELECT id, state FROM `dxf`.`tidb_global_task`",
+		"DESC tidb_global_task":                                               "DESC `dxf`.`tidb_global_task`",
+		"SHOW CREATE TABLE dist_framework_meta":                               "SHOW CREATE TABLE `dxf`.`dist_framework_meta`",
+		"DELETE FROM tidb_ddl_history WHERE job_id IN (SELECT 1)":             "DELETE FROM `dxf`.`tidb_ddl_history` WHERE job_id IN (SELECT 1)",
+		"INSERT IGNORE INTO tidb_ddl_job (tidb_ddl_job) VALUES (1)":           "INSERT IGNORE INTO `dxf`.`tidb_ddl_job` (tidb_ddl_job) VALUES (1)",
+		"SELECT mysql.tidb_ddl_job.job_id FROM tidb_ddl_job -- tidb_ddl_job ": "SELECT mysql.tidb_ddl_job.job_id FROM `dxf`.`tidb_ddl_job` -- tidb_ddl_job ",
+	} {
+		require.Equal(t, VirtualTables, Classify([]byte(text), Mode{}).Kind, text)
+		got, changed := RewriteBareTables([]byte(text), Mode{}, "dxf", "mysql")
+		require.True(t, changed, text)
+		require.Equal(t, want, string(got))
+		_, changed = RewriteBareTables([]byte(text), Mode{}, "dxf", "test")
+		require.False(t, changed, text)
+	}
+	for _, text := range []string{
+		"SELECT tidb_global_task FROM t", "SELECT 1 AS tidb_global_task", "SELECT * FROM t tidb_global_task", "SELECT * FROM t WHERE a IN (x, tidb_global_task)",
+		"SELECT * FROM t GROUP BY a, tidb_global_task", "SELECT * FROM x.tidb_global_task", "SELECT * FROM ddl_jobs", "SELECT 'FROM tidb_global_task'",
+		"UPDATE t SET a = 1, tidb_global_task = 2", "SELECT * FROM tidb_global_task.t", "SELECT * FROM tidb_global_task /*! x */",
+	} {
+		got, changed := RewriteBareTables([]byte(text), Mode{}, "dxf", "mysql")
+		require.False(t, changed, text)
+		require.Equal(t, text, string(got))
+	}
+	got, changed := RewriteBareTables([]byte("SELECT * FROM DDL_JOBS"), Mode{}, "dxf", "information_schema")
+	require.True(t, changed)
+	require.Equal(t, "SELECT * FROM `dxf`.`ddl_jobs`", string(got))
+}

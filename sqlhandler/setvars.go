@@ -15,12 +15,17 @@ func (h *Handler) set(ctx context.Context, c *protocol.Conn, s *session, sql []b
 	var theirs []string
 	var ours []assignment
 	var ok protocol.OK
+	m := mode(c.Status())
 	for _, a := range st.Assignments {
+		value, err := h.writeVarsIn(ctx, s, a.Value.Of(sql), m)
+		if err != nil {
+			return nil, err
+		}
 		if a.Var == nil {
-			theirs = append(theirs, string(a.Span.Of(sql)))
+			theirs = append(theirs, string(sql[a.Span.Start:a.Value.Start])+value)
 			continue
 		}
-		n, err := h.check(ctx, c, sql, a, &ok)
+		n, err := h.check(ctx, c, value, a, &ok)
 		if err != nil {
 			return nil, err
 		}
@@ -60,20 +65,21 @@ type assignment struct {
 	isDefault bool   // SET SESSION x = DEFAULT: the global value
 }
 
-func (h *Handler) check(ctx context.Context, c *protocol.Conn, sql []byte, a Assignment, ok *protocol.OK) (assignment, error) {
+// check checks an assignment; value is the text of its right-hand side.
+func (h *Handler) check(ctx context.Context, c *protocol.Conn, value string, a Assignment, ok *protocol.OK) (assignment, error) {
 	scope, refused := a.Var.CheckSet(a.Form)
 	if refused != nil {
 		return assignment{}, refusal(refused)
 	}
 	kind, text := a.Kind, a.Text
 	if kind == sysvars.Expr {
-		rs, err := c.Query(ctx, "SELECT "+string(a.Value.Of(sql)))
+		rs, err := c.Query(ctx, "SELECT "+value)
 		if err != nil {
 			return assignment{}, err
 		}
 		kind, text = sysvars.StringValue, field(rs, 0, 0)
 	}
-	value, warning, refused := a.Var.Check(text, kind)
+	checked, warning, refused := a.Var.Check(text, kind)
 	if refused != nil {
 		return assignment{}, refusal(refused)
 	}
@@ -82,9 +88,9 @@ func (h *Handler) check(ctx context.Context, c *protocol.Conn, sql []byte, a Ass
 	}
 	given := text
 	if kind == sysvars.DefaultValue {
-		given = value
+		given = checked
 	}
-	return assignment{v: a.Var, scope: scope, form: a.Form, value: value, given: given, isDefault: kind == sysvars.DefaultValue}, nil
+	return assignment{v: a.Var, scope: scope, form: a.Form, value: checked, given: given, isDefault: kind == sysvars.DefaultValue}, nil
 }
 
 func (h *Handler) assign(ctx context.Context, s *session, n assignment) error {

@@ -36,7 +36,7 @@ type server struct {
 func (s *server) set(stmt string) string {
 	var warnings []string
 	pending := map[string]string{}
-	var sess map[string]string = map[string]string{}
+	sess := map[string]string{}
 	for item := range strings.SplitSeq(stmt, ", ") {
 		m := assignment.FindStringSubmatch(item)
 		form := map[string]sysvars.Form{"": sysvars.Plain, "GLOBAL": sysvars.FormGlobal, "SESSION": sysvars.FormSession}[strings.ToUpper(m[1])]
