@@ -30,6 +30,9 @@ const (
 	renewBefore = 30 * 24 * time.Hour
 )
 
+// errCertificate is a file of certificates or keys that cannot be used.
+var errCertificate = errors.New("load the certificate for clients")
+
 // certificates are what clients are shown: the files that flags name, or, where
 // they name none, a certificate the node has made itself. That one keeps
 // listeners out, but a client cannot tell it from an impostor's.
@@ -104,7 +107,7 @@ func (c *certificates) load() error {
 		cert, err = tls.LoadX509KeyPair(c.cert, c.key)
 	}
 	if err != nil {
-		return fmt.Errorf("load the certificate for clients: %w", err)
+		return fmt.Errorf("%w: %w", errCertificate, err)
 	}
 	if c.cert == "" {
 		next.renew = cert.Leaf.NotAfter.Add(-renewBefore)
@@ -175,7 +178,6 @@ func makeCertificate(names []string) ([]byte, error) {
 		NotBefore:    now.Add(-time.Hour), // clocks differ
 		NotAfter:     now.Add(selfMadeFor),
 		KeyUsage:     x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		// Its own authority: a client can be given the certificate itself.
 		IsCA: true, BasicConstraintsValid: true,
 	}

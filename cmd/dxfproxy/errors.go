@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/go-sql-driver/mysql"
+
 	"dxfproxy/mariadbd"
 	"dxfproxy/store"
 )
@@ -33,6 +35,10 @@ func cause(err error) error {
 func hintFor(err error) string {
 	var l listenError
 	switch {
+	case errors.Is(err, errCertificate):
+		return "see --tls-cert, --tls-key, --tls-ca and --store-ca"
+	case errors.Is(err, mysql.ErrNoTLS):
+		return "give the store a certificate, or see --store-tls"
 	case errors.As(err, &l) && strings.Contains(l.addr, "/"):
 		return "another program listens there, or you may not write there; name another path with --socket"
 	case errors.As(err, &l) && errors.Is(err, syscall.EADDRINUSE):

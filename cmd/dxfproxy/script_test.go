@@ -30,7 +30,13 @@ func TestMain(m *testing.M) {
 //	serve NAME [flag …]         starts a node in the background (in $NAME.log) and waits until it says it is ready
 //	end NAME TERM|KILL          sends it the signal and waits until it is gone; it must be a clean exit after TERM
 //	exits N command …           runs a command that must exit with status N
-//	sql ADDR statement          prints the rows, or the error, the statement gets through a node
+//	signal NAME TERM|HUP        only sends it
+//	sql ADDR statement          prints the rows, or the error, the statement gets through a node; ADDR may be a DSN
+//	session NAME ADDR           logs in and stays
+//	on NAME statement           prints the same for a statement of that session
+//	verified FILE ADDR [NAME]   logs in to a node whose certificate the authority in FILE has signed, with the certificate NAME
+//	refused ADDR                waits until nobody listens
+//	cert NAME                   writes NAME.pem and NAME.key, a certificate for this machine that is its own authority
 //	log NAME regexp             waits until the node's log has it
 //	no-server DIR               waits until no server program runs in the directory
 func TestScripts(t *testing.T) {
@@ -40,9 +46,11 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"port": scriptPort, "store": scriptStore, "stop-store": scriptStopStore, "serve": scriptServe, "end": scriptEnd,
 			"exits": scriptExits, "sql": scriptSQL, "log": scriptLog, "no-server": scriptNoServer,
+			"signal": scriptSignal, "session": scriptSession, "on": scriptOn, "cert": scriptCert,
+			"verified": scriptVerified, "refused": scriptRefused,
 		},
 		Setup: func(env *testscript.Env) error {
-			env.Values[startedKey{}] = &started{nodes: map[string]*scriptNode{}}
+			env.Values[startedKey{}] = &started{nodes: map[string]*scriptNode{}, sessions: map[string]*sql.Conn{}}
 			// A server started by root runs as mysql, which must get in.
 			return os.Chmod(env.WorkDir, 0o755)
 		},
@@ -100,7 +108,10 @@ func scriptExits(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func openNode(ts *testscript.TestScript, addr string) *sql.DB {
-	cfg, err := mysql.ParseDSN("root@tcp(" + addr + ")/")
+	if !strings.Contains(addr, "@") {
+		addr = "root@tcp(" + addr + ")/"
+	}
+	cfg, err := mysql.ParseDSN(addr)
 	ts.Check(err)
 	cfg.Logger = &mysql.NopLogger{}
 	connector, err := mysql.NewConnector(cfg)
@@ -122,16 +133,7 @@ func scriptSQL(ts *testscript.TestScript, neg bool, args []string) {
 		return
 	}
 	defer conn.Close()
-	for _, statement := range args[1:] {
-		out, err := printRows(ctx, conn, statement)
-		fmt.Fprint(ts.Stdout(), out)
-		if err != nil {
-			fmt.Fprintln(ts.Stdout(), err)
-		}
-		if neg != (err != nil) {
-			ts.Fatalf("%s: %v", statement, err)
-		}
-	}
+	runStatements(ctx, ts, neg, conn, args[1:])
 }
 
 func printRows(ctx context.Context, conn *sql.Conn, statement string) (string, error) {

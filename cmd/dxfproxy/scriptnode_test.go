@@ -1,6 +1,7 @@
 package main
 
 import (
+	"database/sql"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,8 +17,9 @@ import (
 
 // started is what a script has running.
 type started struct {
-	nodes map[string]*scriptNode
-	store *mariadbd.Server
+	nodes    map[string]*scriptNode
+	sessions map[string]*sql.Conn
+	store    *mariadbd.Server
 }
 
 type startedKey struct{}

@@ -63,36 +63,47 @@ func newStoreDialer(addrs []string, log *zap.Logger) *storeDialer {
 	return &storeDialer{addrs: addrs, avoid: make([]atomic.Int64, len(addrs)), log: log}
 }
 
-// dial tries the addresses in order, those that did not answer a moment ago
-// last. Each has its share of the time that is left.
+// dial tries the addresses in order, each with its share of the time that is
+// left.
 func (d *storeDialer) dial(ctx context.Context) (net.Conn, error) {
-	now := time.Now().UnixNano()
 	var errs []error
-	for _, avoided := range []bool{false, true} {
-		for i, addr := range d.addrs {
-			if (d.avoid[i].Load() > now) != avoided {
-				continue
+	order := d.order()
+	for n, i := range order {
+		c, err := dialOne(ctx, d.addrs[i], len(order)-n)
+		if err == nil {
+			if d.avoid[i].Swap(0) != 0 {
+				d.log.Info("the store's address answers again", zap.String("address", d.addrs[i]))
 			}
-			c, err := d.dialOne(ctx, addr, len(d.addrs)-len(errs))
-			if err == nil {
-				if d.avoid[i].Swap(0) != 0 {
-					d.log.Info("the store's address answers again", zap.String("address", addr))
-				}
-				return c, nil
-			}
-			errs = append(errs, err)
-			if d.avoid[i].Swap(time.Now().Add(avoidFor).UnixNano()) == 0 {
-				d.log.Warn("the store's address does not answer", zap.String("address", addr), zap.Error(err))
-			}
+			return c, nil
+		}
+		errs = append(errs, err)
+		if d.avoid[i].Swap(time.Now().Add(avoidFor).UnixNano()) == 0 {
+			d.log.Warn("the store's address does not answer", zap.String("address", d.addrs[i]), zap.Error(err))
 		}
 	}
 	return nil, errors.Join(errs...)
 }
 
-func (d *storeDialer) dialOne(ctx context.Context, addr string, left int) (net.Conn, error) {
+// order is the addresses as they were given, those that did not answer a moment
+// ago last.
+func (d *storeDialer) order() []int {
+	now := time.Now().UnixNano()
+	var first, last []int
+	for i := range d.addrs {
+		if d.avoid[i].Load() > now {
+			last = append(last, i)
+		} else {
+			first = append(first, i)
+		}
+	}
+	return append(first, last...)
+}
+
+// dialOne dials with one of so many shares of the time that is left.
+func dialOne(ctx context.Context, addr string, shares int) (net.Conn, error) {
 	if end, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/time.Duration(left))
+		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/time.Duration(shares))
 		defer cancel()
 	}
 	dialer := net.Dialer{KeepAliveConfig: protocol.KeepAlive}
