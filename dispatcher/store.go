@@ -10,8 +10,9 @@ import (
 // Term checks it in the transaction that writes, and answers dxf.ErrNotOwner,
 // having written nothing, when the term is over.
 type TaskStore interface {
-	// Campaign takes the owner lease when it is free or has run out, by the
-	// store's clock, under a new term. dxf.ErrNotOwner: another node holds it.
+	// Campaign takes the owner lease when it is free, has run out by the
+	// store's clock, or is that of a former life of this node that is known to
+	// be over, under a new term. dxf.ErrNotOwner: somebody else holds it.
 	Campaign(ctx context.Context, n dxf.Node) (dxf.Term, error)
 	Renew(ctx context.Context, t dxf.Term) error
 	Resign(ctx context.Context, t dxf.Term) error

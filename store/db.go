@@ -42,6 +42,7 @@ type DB struct {
 	// Two pools: a heartbeat never queues behind executors for a connection.
 	meta *sqlx.DB
 	work *sql.DB
+	life life
 }
 
 var schemaName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
@@ -94,11 +95,15 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &DB{schema: cfg.Schema, meta: sqlx.NewDb(meta, "mysql"), work: work}, nil
+	own, err := pool(mc, 1)
+	if err != nil {
+		return nil, err
+	}
+	return &DB{schema: cfg.Schema, meta: sqlx.NewDb(meta, "mysql"), work: work, life: life{pool: own}}, nil
 }
 
 // Close closes all connections.
-func (db *DB) Close() error { return errors.Join(db.meta.Close(), db.work.Close()) }
+func (db *DB) Close() error { return errors.Join(db.life.close(), db.meta.Close(), db.work.Close()) }
 
 // SQL is the pool for the work of executors, appliers and planning. Its
 // sessions begin as connector says, in the meta schema; name tables with their
