@@ -116,7 +116,7 @@ func (b *Backfill) begin(ctx context.Context, m dxf.BackfillMeta, nodes int) (Pl
 		return native(m, reason)
 	}
 	b.log.Info("shadow made", zap.Int64("job", m.JobID), zap.String("table", m.Schema+"."+m.Table), zap.String("shadow", m.Shadow), zap.Strings("indexes", m.Indexes))
-	return cut(ctx, s, info, m, dxf.StepCopy, nodes)
+	return cut(ctx, s, info, m, nodes)
 }
 
 // target is what the statement makes of the table as it is now, tried on an
