@@ -7,30 +7,12 @@ import (
 	"dxfproxy/dxf"
 )
 
-// modifyParams is modify_params of a task, in TiDB's shape.
-type modifyParams struct {
-	PrevState     dxf.TaskState  `json:"prev_state"`
-	Modifications []modification `json:"modifications"`
-}
-
-type modification struct {
-	Type string `json:"type"`
-	To   int64  `json:"to"`
-}
-
-// Kinds of modification.
-const (
-	modifyConcurrency   = "modify_concurrency"
-	modifyBatchSize     = "modify_batch_size"
-	modifyMaxWriteSpeed = "modify_max_write_speed"
-)
-
 // modified returns the Advance that applies t.ModifyParams: the task goes back
 // to the state it was in, with new concurrency (cut to slots, those of the
 // largest node) and meta. Kinds we do not know are an error.
 func modified(t dxf.Task, slots int) (dxf.Advance, error) {
 	back := dxf.Advance{State: dxf.TaskRunning, Step: t.Step}
-	var p modifyParams
+	var p dxf.Modify
 	if err := json.Unmarshal(t.ModifyParams, &p); err != nil {
 		return back, fmt.Errorf("read modify_params of task %d: %w", t.ID, err)
 	}
@@ -46,15 +28,15 @@ func modified(t dxf.Task, slots int) (dxf.Advance, error) {
 	}
 	for _, c := range p.Modifications {
 		switch c.Type {
-		case modifyConcurrency:
+		case dxf.ModifyConcurrency:
 			a.Concurrency = max(int(c.To), 1)
 			if slots > 0 {
 				a.Concurrency = min(a.Concurrency, slots)
 			}
 			m.Thread = int(c.To)
-		case modifyBatchSize:
+		case dxf.ModifyBatchSize:
 			m.BatchSize = int(c.To)
-		case modifyMaxWriteSpeed:
+		case dxf.ModifyMaxWriteSpeed:
 			m.MaxWriteSpeed = c.To
 		default:
 			return back, fmt.Errorf("modify task %d: unknown modification %q", t.ID, c.Type)

@@ -55,7 +55,9 @@ func (h *Handler) answer(ctx context.Context, c *protocol.Conn, stmt protocol.St
 		return h.eachJob(ctx, c, st.IDs, h.jobs.PauseJob)
 	case AdminResumeDDLJobs:
 		return h.eachJob(ctx, c, st.IDs, h.jobs.ResumeJob)
-	case AdminAlterDDLJobs, AdminCheckTable, AdminCheckIndex, AdminChecksumTable, AdminUnknown:
+	case AdminAlterDDLJobs:
+		return h.alterJob(ctx, c, stmt.SQL, st)
+	case AdminCheckTable, AdminCheckIndex, AdminChecksumTable, AdminUnknown:
 		return nil, unsupported(text(st.Text))
 	case VirtualTables, Expressions:
 		sql, changed, err := h.rewrite(ctx, c, stmt.SQL, st, m)
@@ -80,7 +82,7 @@ func (h *Handler) prepare(ctx context.Context, c *protocol.Conn, stmt protocol.S
 	switch st.Kind {
 	case AddIndex, OtherDDL, ShowVariables, ShowWarnings, ShowErrors, ShowCountWarnings, ShowCountErrors:
 		return protocol.OnExecute{}, nil
-	case SetVars:
+	case SetVars, AdminAlterDDLJobs:
 		return protocol.Local{}, nil
 	case SelectVars:
 		return protocol.Local{Columns: varColumns(st)}, nil
@@ -92,7 +94,7 @@ func (h *Handler) prepare(ctx context.Context, c *protocol.Conn, stmt protocol.S
 		return protocol.Local{Columns: queryColumns(st)}, nil
 	case AdminCancelDDLJobs, AdminPauseDDLJobs, AdminResumeDDLJobs:
 		return protocol.Local{Columns: resultColumns}, nil
-	case AdminAlterDDLJobs, AdminCheckTable, AdminCheckIndex, AdminChecksumTable, AdminUnknown:
+	case AdminCheckTable, AdminCheckIndex, AdminChecksumTable, AdminUnknown:
 		return packet(unsupported(string(st.Text.Of(stmt.SQL)))), nil
 	case VirtualTables, Expressions:
 		if sql, changed, err := h.rewrite(ctx, c, stmt.SQL, st, m); err != nil || changed {

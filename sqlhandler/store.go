@@ -28,6 +28,9 @@ type Jobs interface {
 	CancelJob(ctx context.Context, id int64) error
 	PauseJob(ctx context.Context, id int64) error
 	ResumeJob(ctx context.Context, id int64) error
+	// AlterJob asks for other parameters of a job. A *dxf.Error (8224, 1105) says
+	// why it gets none.
+	AlterJob(ctx context.Context, id int64, mods []dxf.Modification) error
 
 	// Owner returns the present owner; the zero Term when there is none.
 	Owner(ctx context.Context) (dxf.Term, error)

@@ -29,6 +29,11 @@ func (db *DB) ResumeJob(ctx context.Context, id int64) error {
 	return db.ask(ctx, id, ask.Resume)
 }
 
+// AlterJob asks for other parameters of a job.
+func (db *DB) AlterJob(ctx context.Context, id int64, mods []dxf.Modification) error {
+	return db.ask(ctx, id, ask.Alter(mods))
+}
+
 // ask lets decide change a task and its job, both locked, and tells it how far
 // the task's step is.
 func (db *DB) ask(ctx context.Context, id int64, decide func(*dxf.Task, *dxf.Job, dxf.Counts) (changed bool, err error)) error {

@@ -176,6 +176,11 @@ func (s *Store) PauseJob(ctx context.Context, id int64) error { return s.ask(ctx
 // ResumeJob asks a paused job to go on.
 func (s *Store) ResumeJob(ctx context.Context, id int64) error { return s.ask(ctx, id, ask.Resume) }
 
+// AlterJob asks for other parameters of a job.
+func (s *Store) AlterJob(ctx context.Context, id int64, mods []dxf.Modification) error {
+	return s.ask(ctx, id, ask.Alter(mods))
+}
+
 // ask lets decide change a task and its job.
 func (s *Store) ask(ctx context.Context, id int64, decide func(*dxf.Task, *dxf.Job, dxf.Counts) (changed bool, err error)) error {
 	now, err := s.begin(ctx)

@@ -91,6 +91,31 @@ func pauseResume(b *bench) {
 	require.Equal(b.t, dxf.TaskPausing, b.task(queued).State)
 }
 
+func alter(b *bench) {
+	term := b.elect()
+	threads := []dxf.Modification{{Type: dxf.ModifyConcurrency, To: 8}}
+	b.refused(b.AlterJob(b.ctx, 77, threads), "[ddl:8224]DDL Job:77 not found")
+
+	job, _ := b.running(term, 1)
+	require.NoError(b.t, b.AlterJob(b.ctx, job, threads))
+	require.NoError(b.t, b.AlterJob(b.ctx, job, []dxf.Modification{{Type: dxf.ModifyBatchSize, To: 64}, {Type: dxf.ModifyMaxWriteSpeed, To: 1024}}))
+	task := b.task(job)
+	require.Equal(b.t, dxf.TaskModifying, task.State)
+	require.JSONEq(b.t, `{"prev_state":"running","modifications":[{"type":"modify_concurrency","to":8},
+		{"type":"modify_batch_size","to":64},{"type":"modify_max_write_speed","to":1024}]}`, string(task.ModifyParams))
+	require.Equal(b.t, "ingest, DXF, thread=8, batch_size=64, max_write_speed=1024", b.job(job).Comments())
+
+	b.move(term, job, dxf.TaskRunning, dxf.StepCopy, 0, dxf.JobRunning)
+	require.Empty(b.t, b.task(job).ModifyParams)
+	require.NoError(b.t, b.CancelJob(b.ctx, job))
+	require.EqualError(b.t, b.AlterJob(b.ctx, job, threads), dxf.Errorf("ddl job %d is not running", job).Error())
+
+	primary, err := b.Submit(b.ctx, dxf.Job{Type: "add primary key", Schema: "test", Table: "t", Reorg: &dxf.Reorg{}},
+		dxf.Task{Type: dxf.Backfill}, dxf.BackfillMeta{Schema: "test", Table: "t"})
+	require.NoError(b.t, err)
+	require.ErrorContains(b.t, b.AlterJob(b.ctx, primary, threads), "unsupported DDL operation: add primary key. Supported")
+}
+
 // succeed ends the subtasks of a job's step.
 func (b *bench) succeed(job int64) {
 	for _, s := range b.subtasks(job) {

@@ -66,6 +66,7 @@ func Exercise(t *testing.T, open func(t *testing.T) Bench) {
 		{"CountError", countError},
 		{"Cancel", cancel},
 		{"PauseResume", pauseResume},
+		{"Alter", alter},
 		{"AskAfterTheEnd", askAfterTheEnd},
 		{"RowCount", rowCount},
 		{"Progress", progress},

@@ -4,6 +4,7 @@
 package ask
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -64,6 +65,43 @@ func Resume(t *dxf.Task, j *dxf.Job, _ dxf.Counts) (changed bool, err error) {
 	t.State = dxf.TaskResuming
 	j.State, j.Waiting = dxf.JobQueueing, ""
 	return true, nil
+}
+
+// Alter returns what changes t and j as ADMIN ALTER DDL JOBS does. A task that is
+// being modified gets the new modifications behind the old.
+func Alter(mods []dxf.Modification) func(t *dxf.Task, j *dxf.Job, _ dxf.Counts) (changed bool, err error) {
+	return func(t *dxf.Task, j *dxf.Job, _ dxf.Counts) (bool, error) {
+		params := dxf.Modify{PrevState: t.State}
+		switch {
+		case j.Type != "add index" || j.Reorg == nil:
+			return false, dxf.Errorf("unsupported DDL operation: %s. Supported DDL operations are: ADD INDEX, MODIFY COLUMN, and ALTER TABLE REORGANIZE PARTITION", j.Type)
+		case t.State == dxf.TaskModifying:
+			if err := json.Unmarshal(t.ModifyParams, &params); err != nil {
+				return false, fmt.Errorf("read modify_params of task %d: %w", t.ID, err)
+			}
+		case !t.State.CanMove(dxf.TaskModifying):
+			return false, dxf.Errorf("ddl job %d is not running", j.ID)
+		}
+		params.Modifications = append(params.Modifications, mods...)
+		raw, err := json.Marshal(params)
+		if err != nil {
+			return false, err
+		}
+		t.State, t.ModifyParams = dxf.TaskModifying, raw
+		reorg := *j.Reorg
+		for _, m := range mods {
+			switch m.Type {
+			case dxf.ModifyConcurrency:
+				reorg.Thread = int(m.To)
+			case dxf.ModifyBatchSize:
+				reorg.BatchSize = int(m.To)
+			case dxf.ModifyMaxWriteSpeed:
+				reorg.MaxWriteSpeed = m.To
+			}
+		}
+		j.Reorg = &reorg
+		return true, nil
+	}
 }
 
 // Stamp sets the times of a job that was changed at now: when it was first seen

@@ -1,0 +1,83 @@
+package sqlhandler
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"dxfproxy/dxf"
+	"dxfproxy/protocol"
+	"dxfproxy/sysvars"
+)
+
+// jobOptions are the options of ADMIN ALTER DDL JOBS.
+var jobOptions = map[string]struct {
+	modify    string
+	low, high int64
+	size      bool // may be a text such as 2MiB
+}{
+	"thread":          {modify: dxf.ModifyConcurrency, low: 1, high: 256},
+	"batch_size":      {modify: dxf.ModifyBatchSize, low: 32, high: 10240},
+	"max_write_speed": {modify: dxf.ModifyMaxWriteSpeed, low: 0, high: 1 << 50, size: true},
+}
+
+// alterJob answers ADMIN ALTER DDL JOBS id option = value, …. The values are
+// checked before the job is looked for, in the order of the options' names.
+func (h *Handler) alterJob(ctx context.Context, c *protocol.Conn, sql []byte, st Statement) (protocol.Reply, error) {
+	if err := mayAdminister(ctx, c); err != nil {
+		return nil, err
+	}
+	options := slices.Clone(st.Options)
+	slices.SortStableFunc(options, func(a, b AdminOption) int { return strings.Compare(a.Name, b.Name) })
+	var mods []dxf.Modification
+	for _, o := range options {
+		if o.Kind == sysvars.Expr || o.Kind == sysvars.WordValue {
+			return nil, unsupported(string(st.Text.Of(sql)))
+		}
+		m, err := modification(o)
+		if err != nil {
+			return nil, err
+		}
+		mods = append(mods, m)
+	}
+	id := st.IDs[0]
+	err := h.jobs.AlterJob(ctx, id, mods)
+	var e *dxf.Error
+	if errors.As(err, &e) && e.Code == 8224 {
+		return nil, dxf.Errorf("ddl job %d is not running", id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	h.wakeAll()
+	return protocol.OK{}, nil
+}
+
+// modification checks an option; the errors are TiDB's.
+func modification(o AdminOption) (m dxf.Modification, err error) {
+	known, ok := jobOptions[o.Name]
+	if !ok {
+		return m, dxf.Errorf("unsupported admin alter ddl jobs config: %s", o.Name)
+	}
+	m.Type = known.modify
+	m.To, err = strconv.ParseInt(o.Value, 10, 64)
+	whole := err == nil || errors.Is(err, strconv.ErrRange)
+	switch {
+	case o.Kind == sysvars.NumberValue && whole:
+	case known.size && o.Kind == sysvars.StringValue:
+		if m.To, err = sysvars.ParseSize(o.Value); err != nil {
+			return m, dxf.Errorf("parse %s value error: %s", o.Name, err)
+		}
+		o.Value = strconv.FormatInt(m.To, 10)
+	case known.size:
+		return m, dxf.Errorf("the value %s for %s is invalid", o.Value, o.Name)
+	default:
+		return m, dxf.Errorf("the value for %s is invalid, only integer is allowed", o.Name)
+	}
+	if err != nil || m.To < known.low || m.To > known.high {
+		return m, dxf.Errorf("the value %s for %s is out of range [%d, %d]", o.Value, o.Name, known.low, known.high)
+	}
+	return m, nil
+}
