@@ -29,11 +29,16 @@ func LoadSettings(ctx context.Context, q Querier) (Settings, error) {
 		return s, fmt.Errorf("read the server's binlog settings: %w", err)
 	}
 	err := each(ctx, q, func(r *sql.Rows) error {
-		s.Snapshots = true
-		return r.Scan(new(string), new(string))
-	}, selectSnapshot)
+		var name, value string
+		err := r.Scan(&name, &value)
+		s.Snapshots = s.Snapshots || value != "" // MariaDB has them without a binlog too
+		return err
+	}, selectSnapshotFile)
 	if err != nil {
 		return s, fmt.Errorf("look for the server's snapshot positions: %w", err)
+	}
+	if !s.Snapshots {
+		return s, nil // and the statements that follow may have other names
 	}
 	_, err = Position(ctx, q)
 	s.StatusGrant = err == nil
@@ -149,7 +154,10 @@ func (p BinlogPosition) Before(q BinlogPosition) bool {
 	return p.Pos < q.Pos
 }
 
-const selectSnapshot = "SHOW STATUS LIKE 'binlog_snapshot_%'"
+const (
+	selectSnapshot     = "SHOW STATUS LIKE 'binlog_snapshot_%'"
+	selectSnapshotFile = "SHOW STATUS LIKE 'binlog_snapshot_file'"
+)
 
 // SnapshotPosition is the place in the binlog of a snapshot taken now: all that
 // is written before it can be seen. Servers that do not tell (all but MariaDB

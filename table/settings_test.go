@@ -1,0 +1,29 @@
+package table_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"dxfproxy/mariadbd/mariadbdtest"
+	"dxfproxy/table"
+)
+
+// TestSettingsWithoutBinlog: a server that tells no positions is found unfit
+// before anything is asked that it does not know.
+func TestSettingsWithoutBinlog(t *testing.T) {
+	srv := mariadbdtest.StartT(t, "skip_log_bin")
+	_, db := mariadbdtest.Schema(t, srv)
+	s, err := table.OpenSession(t.Context(), db)
+	require.NoError(t, err)
+	defer s.Close()
+	got, err := table.LoadSettings(t.Context(), s)
+	require.NoError(t, err)
+	require.False(t, got.LogBin)
+	require.False(t, got.Snapshots)
+	require.Equal(t, table.Reason("the server keeps no binlog (log_bin is OFF)"), got.Reason())
+	got.LogBin = true // as if it were a server of another family
+	require.Contains(t, got.Reason(), "does not tell the binlog position of a snapshot")
+	_, err = table.SnapshotPosition(t.Context(), s)
+	require.ErrorContains(t, err, "the server does not tell it")
+}
