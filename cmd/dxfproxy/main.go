@@ -45,6 +45,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		err = serve(ctx, args, stdout, stderr)
 	case "demo":
 		err = runDemo(ctx, args, stdout, stderr)
+	case "check":
+		err = runCheck(ctx, args, stdout, stderr)
 	case "version":
 		fmt.Fprintln(stdout, "dxfproxy", version)
 	case "help":
@@ -92,6 +94,7 @@ const usage = `dxfproxy - a MySQL proxy that runs ADD INDEX as a distributed job
 
 Usage:
   dxfproxy [serve] [flags]   run one node (the default)
+  dxfproxy check [flags]     what the store of --store lacks for jobs, and how to mend it
   dxfproxy demo [flags]      store, three nodes, live load, ADD INDEX, a node killed, rows compared
   dxfproxy version           print the version
 

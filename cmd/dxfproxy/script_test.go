@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 //	on NAME statement           prints the same for a statement of that session
 //	verified FILE ADDR [NAME]   logs in to a node whose certificate the authority in FILE has signed, with the certificate NAME
 //	refused ADDR                waits until nobody listens
+//	apply stdout DSN            runs the statements that the last command printed, indented and with a semicolon
 //	cert NAME                   writes NAME.pem and NAME.key, a certificate for this machine that is its own authority
 //	log NAME regexp             waits until the node's log has it
 //	no-server DIR               waits until no server program runs in the directory
@@ -47,7 +48,7 @@ func TestScripts(t *testing.T) {
 			"port": scriptPort, "store": scriptStore, "stop-store": scriptStopStore, "serve": scriptServe, "end": scriptEnd,
 			"exits": scriptExits, "sql": scriptSQL, "log": scriptLog, "no-server": scriptNoServer,
 			"signal": scriptSignal, "session": scriptSession, "on": scriptOn, "cert": scriptCert,
-			"verified": scriptVerified, "refused": scriptRefused,
+			"apply": scriptApply, "verified": scriptVerified, "refused": scriptRefused,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Values[startedKey{}] = &started{nodes: map[string]*scriptNode{}, sessions: map[string]*sql.Conn{}}
@@ -93,6 +94,7 @@ func scriptStore(ts *testscript.TestScript, _ bool, args []string) {
 	cfg, err := mysql.ParseDSN(srv.DSN())
 	ts.Check(err)
 	ts.Setenv("STORE_ADDR", cfg.Addr)
+	ts.Setenv("STORE_VERSION", srv.Version())
 	startedBy(ts).store = srv
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -90,5 +91,18 @@ func scriptRefused(ts *testscript.TestScript, _ bool, args []string) {
 		return errors.Is(err, syscall.ECONNREFUSED)
 	}) {
 		ts.Fatalf("somebody still listens on %s", args[0])
+	}
+}
+
+var printedStatement = regexp.MustCompile(`(?m)^ +([A-Z].*);$`)
+
+// scriptApply runs the statements in what was printed, as a reader would.
+func scriptApply(ts *testscript.TestScript, _ bool, args []string) {
+	db := openNode(ts, args[1])
+	defer db.Close()
+	for _, m := range printedStatement.FindAllStringSubmatch(ts.ReadFile(args[0]), -1) {
+		if _, err := db.Exec(m[1]); err != nil {
+			ts.Fatalf("%s: %v", m[1], err)
+		}
 	}
 }

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/go-sql-driver/mysql"
+
+	"dxfproxy/store"
+)
+
+// A finding is something a store lacks.
+type finding struct {
+	what string
+	fix  []string // statements to run, or settings to change
+	note bool     // jobs do without
+}
+
+// errNotReady is a store that was looked at and lacks something.
+type errNotReady struct{ missing int }
+
+func (e errNotReady) Error() string {
+	if e.missing == 1 {
+		return "the store is not ready for jobs: 1 thing is missing"
+	}
+	return fmt.Sprintf("the store is not ready for jobs: %d things are missing", e.missing)
+}
+
+// runCheck looks at the store that serve would use with the same flags, and
+// changes nothing in it.
+func runCheck(ctx context.Context, args []string, stdout, _ io.Writer) error {
+	cfg, err := parseConfig(args)
+	if err != nil {
+		return err
+	}
+	if cfg.Store == "" {
+		return usagef("check looks at the store that --store names; the private one has all that jobs need")
+	}
+	b, err := namedStore(ctx, cfg, cfg.logger())
+	if err != nil {
+		return err
+	}
+	mc, err := mysql.ParseDSN(b.dsn)
+	if err != nil {
+		return fmt.Errorf("read the store's DSN: %w", err)
+	}
+	mc.DBName, mc.Logger = "", &mysql.NopLogger{}
+	connector, err := mysql.NewConnector(mc)
+	if err != nil {
+		return fmt.Errorf("read the store's DSN: %w", err)
+	}
+	db := sql.OpenDB(connector)
+	defer db.Close()
+	if err := db.PingContext(ctx); err != nil {
+		return fmt.Errorf("open store %s: %w", mc.Addr, classifyOpen(err))
+	}
+	return check(ctx, db, mc.Addr, cfg.MetaSchema, stdout)
+}
+
+// check prints what it finds, topic by topic.
+func check(ctx context.Context, db *sql.DB, addr, metaSchema string, out io.Writer) error {
+	s, err := inspect(ctx, db, metaSchema)
+	if err != nil {
+		return fmt.Errorf("look at store %s: %w", addr, err)
+	}
+	fmt.Fprintf(out, "store %s is %s %s, the account %s\n", addr, s.kind, s.version, s.account)
+	if s.kind == tidb {
+		fmt.Fprintln(out, "ok    nodes relay to it; TiDB runs ADD INDEX and the like as jobs of its own")
+		return nil
+	}
+	missing := 0
+	for _, topic := range topics {
+		found := topic.look(s)
+		if len(found) == 0 {
+			fmt.Fprintf(out, "ok    %s\n", topic.name)
+		}
+		for _, f := range found {
+			word := "note"
+			if !f.note {
+				word = "FAIL"
+				missing++
+			}
+			fmt.Fprintf(out, "%-5s %s: %s\n", word, topic.name, f.what)
+			for _, line := range f.fix {
+				fmt.Fprintf(out, "      %s\n", line)
+			}
+		}
+	}
+	if missing > 0 {
+		return errNotReady{missing}
+	}
+	return nil
+}
+
+// classifyOpen gives an error of a first connection the kind that has a hint.
+func classifyOpen(err error) error {
+	var refused *mysql.MySQLError
+	var dial net.Error
+	switch {
+	case errors.As(err, &refused) && (refused.Number == 1045 || refused.Number == 1698):
+		return fmt.Errorf("%w: %w", store.ErrAccessDenied, err)
+	case errors.As(err, &dial), errors.Is(err, mysql.ErrInvalidConn):
+		return fmt.Errorf("%w: %w", store.ErrUnreachable, err)
+	}
+	return err
+}
+
+// account writes user@host as SQL takes it.
+func quoteAccount(user string) string {
+	at := strings.LastIndexByte(user, '@')
+	if at < 0 {
+		return quoteSQL(user)
+	}
+	return quoteSQL(user[:at]) + "@" + quoteSQL(user[at+1:])
+}
+
+func quoteSQL(s string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `''`).Replace(s) + "'"
+}
