@@ -111,6 +111,15 @@ func uniqueTable(h *house) (definition string, checksum int64) {
 	return h.definition("u"), h.checksum("u")
 }
 
+// rolledBack: the last job has ended, and table u is as it was.
+func (h *house) rolledBack(definition string, checksum int64) {
+	h.Helper()
+	h.nothingLeft()
+	require.Equal(h, "rollback done", h.state())
+	require.Equal(h, definition, h.definition("u"))
+	require.Equal(h, checksum, h.checksum("u"))
+}
+
 func (h *house) checksum(table string) int64 {
 	h.Helper()
 	var name string
@@ -133,10 +142,7 @@ func TestUniqueDuplicate(t *testing.T) {
 		definition, checksum := h.definition("u"), h.checksum("u")
 		_, err := h.session(1, "").ExecContext(t.Context(), addUnique)
 		refused(t, err, 1062, "23000", "Duplicate entry 'c17' for key 'u.uc'")
-		require.Equal(t, "rollback done", h.state())
-		h.nothingLeft()
-		require.Equal(t, definition, h.definition("u"))
-		require.Equal(t, checksum, h.checksum("u"))
+		h.rolledBack(definition, checksum)
 	})
 	for name, how := range map[string]hold{"during the copy": holdCopy, "during the build": holdBuild, "during the cut-over": holdCutover} {
 		t.Run(name, func(t *testing.T) {
@@ -153,10 +159,7 @@ func TestUniqueDuplicate(t *testing.T) {
 				err = j.release()
 			}
 			refused(t, err, 1062, "23000", "Duplicate entry 'c18' for key 'u.uc'")
-			require.Equal(t, "rollback done", h.state())
-			h.nothingLeft()
-			require.Equal(t, definition, h.definition("u"))
-			require.Equal(t, checksum, h.checksum("u"))
+			h.rolledBack(definition, checksum)
 		})
 	}
 	t.Run("gone before the build", func(t *testing.T) {
@@ -263,10 +266,7 @@ func TestUniqueCancel(t *testing.T) {
 				t.Logf("cancelled after %v", time.Since(began).Round(time.Millisecond))
 				refused(t, err, 8214, "HY000", "Cancelled DDL job")
 				h.run(j.holder, how.end)
-				h.nothingLeft()
-				require.Equal(t, "rollback done", h.state())
-				require.Equal(t, definition, h.definition("u"))
-				require.Equal(t, checksum, h.checksum("u"))
+				h.rolledBack(definition, checksum)
 			})
 		}
 	}

@@ -3,6 +3,7 @@ package sqlhandler
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"dxfproxy/protocol"
@@ -52,8 +53,9 @@ type edit struct {
 	text string
 }
 
-// apply makes edits, which are in the order of the text.
+// apply makes edits, no two of which overlap.
 func apply(text []byte, edits []edit) []byte {
+	slices.SortFunc(edits, func(a, b edit) int { return a.Start - b.Start })
 	var out []byte
 	from := 0
 	for _, e := range edits {
@@ -74,19 +76,15 @@ func (h *Handler) writeVars(ctx context.Context, s *session, text []byte, refs [
 	if err != nil {
 		return nil, err
 	}
-	var edits []edit
-	labels := selectLabels(text, refs, m)
+	edits := selectLabels(text, refs, m)
 	for _, r := range refs {
 		scope, refused := r.Var.CheckRead(r.Form)
 		if refused != nil {
 			return nil, refusal(refused)
 		}
-		for len(labels) > 0 && labels[0].Start <= r.Span.Start {
-			edits, labels = append(edits, labels[0]), labels[1:]
-		}
 		edits = append(edits, edit{r.Span, varLiteral(r.Var, r.Var.Select(h.valueOf(r.Var, scope, s, global)))})
 	}
-	return apply(text, append(edits, labels...)), nil
+	return apply(text, edits), nil
 }
 
 // writeVarsIn is writeVars for a part of a statement: an expression.
