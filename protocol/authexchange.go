@@ -73,7 +73,7 @@ func (a *authExchange) fromStore(pkt []byte) error {
 	payload := pkt[headerSize:]
 	if payload[0] == 0xfe && len(payload) > 1 {
 		a.plugin, a.c.salt = parseAuthSwitch(payload)
-		a.c.salt = bytes.Clone(a.c.salt)
+		a.c.salt, a.step = bytes.Clone(a.c.salt), sha2Idle
 	}
 	if used, err := a.translateFromStore(pkt); used || err != nil {
 		return err

@@ -22,11 +22,14 @@ import (
 //
 // Where the client is secure and the store is not, the relay asks for the key
 // and encrypts; the other way round it gives out a key of its own and decrypts.
-// The password is in memory for that moment, and wiped.
+// The password is in memory for that moment, and wiped. The older
+// sha256_password does the same without being asked, and with 01 for 02.
 const (
 	sha2Plugin     = "caching_sha2_password"
+	sha256Plugin   = "sha256_password"
 	sha2FullAuth   = 0x04
 	sha2KeyRequest = 0x02
+	sha256Request  = 0x01
 	moreData       = 0x01
 )
 
@@ -40,13 +43,29 @@ const (
 	sha2Cipher          // we have given the client our key
 )
 
+// keyRequest is how the plugin asks for the server's key; 0 is that of a plugin
+// that needs no translation.
+func (a *authExchange) keyRequest() byte {
+	switch {
+	case a.c.clientSecure == a.c.storeSecure:
+		return 0
+	case a.plugin == sha2Plugin:
+		return sha2KeyRequest
+	case a.plugin == sha256Plugin:
+		return sha256Request
+	}
+	return 0
+}
+
 // translateFromStore looks at a packet of the store, and reports whether that
 // was all that had to be done with it.
 func (a *authExchange) translateFromStore(pkt []byte) (used bool, err error) {
 	payload := pkt[headerSize:]
 	switch {
-	case payload[0] != moreData || a.plugin != sha2Plugin || a.c.clientSecure == a.c.storeSecure:
-		return false, nil
+	case a.keyRequest() == 0:
+	case payload[0] == 0xfe && a.plugin == sha256Plugin:
+		a.step = sha2Asked
+	case payload[0] != moreData:
 	case a.step == sha2Key:
 		defer clear(a.password)
 		cipher, err := seal(a.password, a.c.salt, payload[1:])
@@ -68,14 +87,14 @@ func (a *authExchange) translateFromStore(pkt []byte) (used bool, err error) {
 func (a *authExchange) translateFromClient(pkt []byte) (used bool, err error) {
 	payload := pkt[headerSize:]
 	switch {
-	case a.step == sha2Asked && a.c.clientSecure:
+	case a.step == sha2Asked && a.c.clientSecure && len(bytes.Trim(payload, "\x00")) > 0:
 		a.password = bytes.Clone(payload)
 		clear(payload)
 		a.step = sha2Key
 		seq := pkt[3] - a.shift
-		_, err := a.c.store.Write(appendPacket(nil, &seq, []byte{sha2KeyRequest}))
+		_, err := a.c.store.Write(appendPacket(nil, &seq, []byte{a.keyRequest()}))
 		return true, err
-	case a.step == sha2Asked && len(payload) == 1 && payload[0] == sha2KeyRequest:
+	case a.step == sha2Asked && len(payload) == 1 && payload[0] == a.keyRequest():
 		key, err := a.c.server.loginKey()
 		if err != nil {
 			return true, err

@@ -16,10 +16,12 @@ import (
 	mysqlserver "github.com/go-mysql-org/go-mysql/server"
 	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
+
+	"dxfproxy/mariadbd"
 )
 
-// startSha2Store is a server that has caching_sha2_password, which MariaDB 10.11
-// has not. Everybody's password is "secret".
+// startSha2Store is a server that has caching_sha2_password (sarah) and
+// sha256_password (simon), which MariaDB 10.11 has not. Everybody's password is "secret".
 func startSha2Store(t *testing.T, cfg *tls.Config) (addr string) {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -27,6 +29,7 @@ func startSha2Store(t *testing.T, cfg *tls.Config) (addr string) {
 	srv := mysqlserver.NewServer("8.0.11", 45, sha2Plugin, key, cfg)
 	accounts := mysqlserver.NewInMemoryAuthenticationHandler(sha2Plugin)
 	require.NoError(t, accounts.AddUser("sarah", "secret", sha2Plugin))
+	require.NoError(t, accounts.AddUser("simon", "secret", sha256Plugin))
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	var running sync.WaitGroup
@@ -69,10 +72,12 @@ func TestCachingSha2Password(t *testing.T) {
 			if legs.client {
 				params = "?maxAllowedPacket=1000&tls=skip-verify"
 			}
-			for _, account := range []string{"sarah:wrong", "sarah:secret", "sarah:secret", "sarah:wrong", "sarah:" + strings.Repeat("x", 300)} {
-				db := openAs(t, addr, account, params)
-				err := db.Ping()
-				require.Equal(t, account == "sarah:secret", err == nil, "%s: %v", account, err)
+			for _, user := range []string{"sarah", "simon"} {
+				for _, password := range []string{"wrong", "secret", "secret", "", "wrong", strings.Repeat("x", 300)} {
+					db := openAs(t, addr, user+":"+password, params)
+					err := db.Ping()
+					require.Equal(t, password == "secret", err == nil, "%s %s: %v", user, password, err)
+				}
 			}
 		})
 	}
@@ -130,4 +135,34 @@ func loginOver(t *testing.T, conn net.Conn, dsn string) error {
 	require.NoError(t, err)
 	_, err = connector.Connect(t.Context())
 	return err
+}
+
+// TestMySQLAccountsOnEitherLeg does the same before a MySQL server, when the
+// tests run with one.
+func TestMySQLAccountsOnEitherLeg(t *testing.T) {
+	if testStore.Kind() != mariadbd.MySQL {
+		t.Skip("the tests' server is not MySQL")
+	}
+	a := newAuthority(t)
+	root := open(t, testStore.Addr(), "")
+	for _, legs := range []struct {
+		client bool
+		mode   StoreTLS
+	}{{false, TLSDisable}, {true, TLSAsClient}, {true, TLSDisable}, {false, TLSRequire}} {
+		addr := startRelay(t, &Server{StoreTLS: legs.mode, TLS: &tls.Config{Certificates: []tls.Certificate{a.sign(t, "relay")}}})
+		params := ""
+		if legs.client {
+			params = "?tls=skip-verify"
+		}
+		for _, plugin := range []string{sha2Plugin, sha256Plugin} {
+			_, err := root.Exec("CREATE USER sarah IDENTIFIED WITH " + plugin + " BY 'secret'") // the server remembers nobody of this name
+			require.NoError(t, err)
+			for _, password := range []string{"wrong", "secret", "secret", ""} {
+				err := openAs(t, addr, "sarah:"+password, params).Ping()
+				require.Equal(t, password == "secret", err == nil, "client %t store %d: %s %s: %v", legs.client, legs.mode, plugin, password, err)
+			}
+			_, err = root.Exec("DROP USER sarah")
+			require.NoError(t, err)
+		}
+	}
 }
