@@ -145,6 +145,8 @@ func TestMySQLAccountsOnEitherLeg(t *testing.T) {
 	}
 	a := newAuthority(t)
 	root := open(t, testStore.Addr(), "")
+	root.SetMaxOpenConns(1)
+	require.NoError(t, root.Ping()) // the leak check is to know it
 	for _, legs := range []struct {
 		client bool
 		mode   StoreTLS
