@@ -31,16 +31,13 @@ func (p *Plan) subtask(meta []byte) {
 
 // cut plans the copy: the whole table in pieces.
 func cut(ctx context.Context, s *table.Session, info *table.Info, m dxf.BackfillMeta, nodes int) (Plan, error) {
-	split := table.NewSplitter(info, min(max(info.Rows/int64(nodes*piecesPerNode), minPiece), maxPiece))
+	size := min(max(info.Rows/int64(nodes*piecesPerNode), minPiece), maxPiece)
+	pieces, err := info.Pieces(ctx, s, size, maxPieces)
+	if err != nil {
+		return Plan{}, err
+	}
 	p := Plan{Step: dxf.StepCopy}
-	for {
-		r, ok, err := split.Next(ctx, s)
-		if err != nil {
-			return Plan{}, err
-		}
-		if !ok {
-			break
-		}
+	for _, r := range pieces {
 		span, err := json.Marshal(r)
 		if err != nil {
 			return Plan{}, err
@@ -50,11 +47,7 @@ func cut(ctx context.Context, s *table.Session, info *table.Info, m dxf.Backfill
 			return Plan{}, err
 		}
 		p.subtask(meta)
-		if len(p.Subtasks)%maxPieces == 0 {
-			split.Rows *= 4
-		}
 	}
-	var err error
 	p.Meta, err = json.Marshal(m)
 	return p, err
 }

@@ -8,7 +8,7 @@
 // A Range is a value: the key's columns, a lower bound that is exclusive and
 // an upper bound that is inclusive, either of them open. It prints itself as a
 // predicate, with literals that mean the same under every session setting, and
-// travels as JSON. Ranges cut from one table by a Splitter touch without
+// travels as JSON. The Pieces of a table touch without
 // overlapping, and the first and last are open, so that together they hold
 // every row there will ever be.
 //

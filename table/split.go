@@ -49,30 +49,3 @@ func (t *Info) keyAt(ctx context.Context, q Querier, r Range, direction string, 
 	}
 	return key, nil
 }
-
-// Splitter cuts a range into pieces of about Rows rows each.
-type Splitter struct {
-	Table *Info
-	Rest  Range // what is not cut off yet
-	Rows  int64
-	done  bool
-}
-
-// NewSplitter starts at the low end of the table.
-func NewSplitter(t *Info, rows int64) *Splitter {
-	return &Splitter{Table: t, Rest: t.Whole(), Rows: rows}
-}
-
-// Next returns the next piece; ok is false when there is none left. The last
-// piece ends where the range ends, even if it is empty by now.
-func (s *Splitter) Next(ctx context.Context, q Querier) (piece Range, ok bool, err error) {
-	if s.done {
-		return Range{}, false, nil
-	}
-	piece, s.done, err = s.Table.Cut(ctx, q, s.Rest, s.Rows)
-	if err != nil {
-		return Range{}, false, err
-	}
-	s.Rest = s.Rest.From(piece.Upper)
-	return piece, true, nil
-}
