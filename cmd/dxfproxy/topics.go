@@ -97,8 +97,8 @@ func lookBinlog(s *inspected) (found []finding) {
 		if reason := one.Reason(); reason != "" {
 			found = append(found, finding{what: string(reason), fix: need.fix(s)})
 		}
-		if !s.binlog.LogBin {
-			return found // the server does not say the rest
+		if !s.binlog.LogBin || len(found) > 0 && !s.binlog.Snapshots {
+			return found // the rest was not asked
 		}
 	}
 	const day = 24 * 60 * 60
