@@ -25,10 +25,16 @@ func TestAlterJob(t *testing.T) {
 	meta := func(name string) string {
 		return text(t, admin, "SELECT JSON_VALUE(CONVERT(meta USING utf8mb4), ?) FROM mysql.tidb_global_task", "$."+name)
 	}
-	h.run(admin, fmt.Sprintf("ADMIN ALTER DDL JOBS %d THREAD = 9, max_write_speed = '1 GiB'", j.id))
+	h.run(
+		admin,
+		fmt.Sprintf("ADMIN ALTER DDL JOBS %d THREAD = 9, max_write_speed = '2 GiB'", j.id),
+		fmt.Sprintf("ADMIN ALTER DDL JOBS %d max_write_speed = '1 GiB'", j.id), // on the heels of the other
+	)
 	require.Contains(t, h.comments(admin), "thread=9, max_write_speed=1073741824")
+	require.Eventually(t, func() bool {
+		return meta("thread")+" "+meta("max_write_speed") == "9 1073741824"
+	}, 20*time.Second, 10*time.Millisecond)
 	task("running")
-	require.Equal(t, "9 1073741824", meta("thread")+" "+meta("max_write_speed"))
 	require.Equal(t, "successful", ask(t, admin, "PAUSE", j.id))
 	task("paused")
 	h.run(admin, fmt.Sprintf("ADMIN ALTER DDL JOBS %d BATCH_SIZE = 64", j.id))

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
@@ -22,6 +23,10 @@ var jobOptions = map[string]struct {
 	"batch_size":      {modify: dxf.ModifyBatchSize, low: 32, high: 10240},
 	"max_write_speed": {modify: dxf.ModifyMaxWriteSpeed, low: 0, high: 1 << 50, size: true},
 }
+
+// alterLimit is for an earlier change to be seen by the owner: longer than it
+// takes to elect one.
+const alterLimit = 15 * time.Second
 
 // alterJob answers ADMIN ALTER DDL JOBS id option = value, …. The values are
 // checked before the job is looked for, in the order of the options' names.
@@ -44,6 +49,17 @@ func (h *Handler) alterJob(ctx context.Context, c *protocol.Conn, sql []byte, st
 	}
 	id := st.IDs[0]
 	err := h.jobs.AlterJob(ctx, id, mods)
+	for end := time.Now().Add(alterLimit); errors.Is(err, dxf.ErrTaskChanged); err = h.jobs.AlterJob(ctx, id, mods) {
+		if time.Now().After(end) {
+			return nil, dxf.Errorf("ddl job %d is being altered; try again", id)
+		}
+		h.wakeAll()
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(pollLast):
+		}
+	}
 	var e *dxf.Error
 	if errors.As(err, &e) && e.Code == 8224 {
 		return nil, dxf.Errorf("ddl job %d is not running", id)

@@ -154,7 +154,7 @@ func Classify(text []byte, mode Mode) Statement {
 			}
 		}
 		if virtualVerb(p) {
-			st.Virtual, st.Bare = hasVirtual(src, mode), hasBare(src, mode)
+			st.Virtual, st.Bare = hasVirtual(src, mode), hasBare(src, toks)
 			if st.Virtual || st.Bare {
 				st.Kind = VirtualTables
 			}

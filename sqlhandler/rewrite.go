@@ -57,7 +57,8 @@ func RewriteTables(text []byte, mode Mode, metaSchema string) ([]byte, bool) {
 // whose schema is current (in lower case). Only names that stand where a table
 // does are taken: after FROM, JOIN, INTO and the like, and in the list of a FROM.
 func RewriteBareTables(text []byte, mode Mode, metaSchema, current string) ([]byte, bool) {
-	refs := bareRefs(text, mode)
+	toks, _ := tokens(text, mode)
+	refs := bareRefs(text, toks)
 	named := map[string]bool{}
 	for _, r := range refs {
 		if r.qualified && virtualTables[current][r.table] {
@@ -77,8 +78,8 @@ func RewriteBareTables(text []byte, mode Mode, metaSchema, current string) ([]by
 	return apply(text, edits), len(named) > 0
 }
 
-func hasBare(text []byte, mode Mode) bool {
-	return slices.ContainsFunc(bareRefs(text, mode), func(r virtualRef) bool { return r.qualified })
+func hasBare(text []byte, toks []token) bool {
+	return slices.ContainsFunc(bareRefs(text, toks), func(r virtualRef) bool { return r.qualified })
 }
 
 // beforeTable are the words that a table's name follows.
@@ -89,11 +90,7 @@ var afterFrom = words("SELECT SET WHERE GROUP HAVING ORDER LIMIT UNION EXCEPT IN
 
 // bareRefs finds names of virtual tables, of whatever schema, that stand in a
 // table's place without a schema (to be qualified), and those before a column's.
-func bareRefs(text []byte, mode Mode) []virtualRef {
-	toks, ok := tokens(text, mode)
-	if !ok {
-		return nil
-	}
+func bareRefs(text []byte, toks []token) []virtualRef {
 	var refs []virtualRef
 	lists := []bool{false} // by depth of parentheses: this is a FROM's list
 	expected := false      // a table's name

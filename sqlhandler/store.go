@@ -29,7 +29,7 @@ type Jobs interface {
 	PauseJob(ctx context.Context, id int64) error
 	ResumeJob(ctx context.Context, id int64) error
 	// AlterJob asks for other parameters of a job. A *dxf.Error (8224, 1105) says
-	// why it gets none.
+	// why it gets none; dxf.ErrTaskChanged, that it is just getting others.
 	AlterJob(ctx context.Context, id int64, mods []dxf.Modification) error
 
 	// Owner returns the present owner; the zero Term when there is none.

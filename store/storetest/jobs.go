@@ -98,11 +98,12 @@ func alter(b *bench) {
 
 	job, _ := b.running(term, 1)
 	require.NoError(b.t, b.AlterJob(b.ctx, job, threads))
-	require.NoError(b.t, b.AlterJob(b.ctx, job, []dxf.Modification{{Type: dxf.ModifyBatchSize, To: 64}, {Type: dxf.ModifyMaxWriteSpeed, To: 1024}}))
+	require.ErrorIs(b.t, b.AlterJob(b.ctx, job, threads), dxf.ErrTaskChanged, "until the owner has seen it")
 	task := b.task(job)
 	require.Equal(b.t, dxf.TaskModifying, task.State)
-	require.JSONEq(b.t, `{"prev_state":"running","modifications":[{"type":"modify_concurrency","to":8},
-		{"type":"modify_batch_size","to":64},{"type":"modify_max_write_speed","to":1024}]}`, string(task.ModifyParams))
+	require.JSONEq(b.t, `{"prev_state":"running","modifications":[{"type":"modify_concurrency","to":8}]}`, string(task.ModifyParams))
+	b.move(term, job, dxf.TaskRunning, dxf.StepCopy, 0, dxf.JobRunning)
+	require.NoError(b.t, b.AlterJob(b.ctx, job, []dxf.Modification{{Type: dxf.ModifyBatchSize, To: 64}, {Type: dxf.ModifyMaxWriteSpeed, To: 1024}}))
 	require.Equal(b.t, "ingest, DXF, thread=8, batch_size=64, max_write_speed=1024", b.job(job).Comments())
 
 	b.move(term, job, dxf.TaskRunning, dxf.StepCopy, 0, dxf.JobRunning)

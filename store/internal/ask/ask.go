@@ -68,22 +68,19 @@ func Resume(t *dxf.Task, j *dxf.Job, _ dxf.Counts) (changed bool, err error) {
 }
 
 // Alter returns what changes t and j as ADMIN ALTER DDL JOBS does. A task that is
-// being modified gets the new modifications behind the old.
+// being modified is dxf.ErrTaskChanged, to be asked again: the owner may have read
+// the earlier modifications, and would not see more.
 func Alter(mods []dxf.Modification) func(t *dxf.Task, j *dxf.Job, _ dxf.Counts) (changed bool, err error) {
 	return func(t *dxf.Task, j *dxf.Job, _ dxf.Counts) (bool, error) {
-		params := dxf.Modify{PrevState: t.State}
 		switch {
 		case j.Type != "add index" || j.Reorg == nil:
 			return false, dxf.Errorf("unsupported DDL operation: %s. Supported DDL operations are: ADD INDEX, MODIFY COLUMN, and ALTER TABLE REORGANIZE PARTITION", j.Type)
 		case t.State == dxf.TaskModifying:
-			if err := json.Unmarshal(t.ModifyParams, &params); err != nil {
-				return false, fmt.Errorf("read modify_params of task %d: %w", t.ID, err)
-			}
+			return false, dxf.ErrTaskChanged
 		case !t.State.CanMove(dxf.TaskModifying):
 			return false, dxf.Errorf("ddl job %d is not running", j.ID)
 		}
-		params.Modifications = append(params.Modifications, mods...)
-		raw, err := json.Marshal(params)
+		raw, err := json.Marshal(dxf.Modify{PrevState: t.State, Modifications: mods})
 		if err != nil {
 			return false, err
 		}
