@@ -1,6 +1,7 @@
 package sqlhandler
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"os"
@@ -272,6 +273,7 @@ func FuzzClassify(f *testing.F) {
 	for _, s := range corpus {
 		f.Add([]byte(s), false, false)
 	}
+	f.Add([]byte("SELECT DISTINCT 1 + @@tidb_redact_log, (@@global.tidb_redact_log) x FROM tidb_ddl_job, mysql.tidb_ddl_job"), false, false)
 	f.Fuzz(func(t *testing.T, text []byte, noBackslash, ansi bool) {
 		mode := Mode{noBackslash, ansi}
 		Match(text)
@@ -288,6 +290,22 @@ func FuzzClassify(f *testing.F) {
 			again := Classify([]byte(other), mode)
 			if again.Kind != AddIndex || again.Table.Name != "x" || again.Table.Schema != "" || len(again.Specs) != len(st.Specs) {
 				t.Fatalf("%q: with another table %q it is %s", text, other, describe(other, again))
+			}
+		}
+		if len(st.Vars) > 0 {
+			src := bytes.TrimSuffix(text, []byte{0})
+			edits := selectLabels(src, st.Vars, mode)
+			for _, r := range st.Vars {
+				edits = append(edits, edit{r.Span, "1"})
+			}
+			written := apply(src, edits)
+			if again := Classify(written, mode); len(again.Vars) > 0 || st.Bare != again.Bare {
+				t.Fatalf("%q with values is %q", text, written)
+			}
+		}
+		if out, changed := RewriteBareTables(text, mode, "dxf", "mysql"); changed {
+			if again, twice := RewriteBareTables(out, mode, "dxf", "mysql"); twice {
+				t.Fatalf("%q rewritten twice: %q, %q", text, out, again)
 			}
 		}
 		out, changed := RewriteTables(text, mode, "dxf")

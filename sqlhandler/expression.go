@@ -1,6 +1,7 @@
 package sqlhandler
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -214,6 +215,7 @@ func currentSchema(ctx context.Context, c *protocol.Conn) (string, error) {
 // rewrite gives a statement of Kind VirtualTables or Expressions its values and
 // tables; changed is false when none of its names mean ours.
 func (h *Handler) rewrite(ctx context.Context, c *protocol.Conn, text []byte, st Statement, m Mode) (sql []byte, changed bool, err error) {
+	text = bytes.TrimSuffix(text, []byte{0}) // as Classify does
 	if sql, err = h.writeVars(ctx, h.session(c), text, st.Vars, m); err != nil {
 		return nil, false, err
 	}
