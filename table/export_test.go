@@ -1,0 +1,8 @@
+package table
+
+import "context"
+
+// Dive cuts a table by estimates, however small it is.
+func (t *Info) Dive(ctx context.Context, q Querier, rows int64, most int) ([]Range, error) {
+	return t.dive(ctx, q, rows, most)
+}
