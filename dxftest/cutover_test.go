@@ -20,6 +20,14 @@ func ask(t *testing.T, c *sql.Conn, what string, id int64) (result string) {
 	return result
 }
 
+// untilPaused waits until the one task there is stands still.
+func (h *house) untilPaused(c *sql.Conn) {
+	h.Helper()
+	require.Eventually(h, func() bool {
+		return text(h.T, c, "SELECT state FROM mysql.tidb_global_task") == "paused"
+	}, 20*time.Second, 10*time.Millisecond)
+}
+
 // TestCutoverWaits: a client's transaction keeps the table from being renamed.
 // The job can be cancelled and paused all the same, and goes on where it was.
 func TestCutoverWaits(t *testing.T) {
@@ -30,9 +38,7 @@ func TestCutoverWaits(t *testing.T) {
 	paused := func(t *testing.T, j *slow) {
 		t.Helper()
 		require.Equal(t, "successful", ask(t, admin, "PAUSE", j.id))
-		require.Eventually(t, func() bool {
-			return text(t, admin, "SELECT state FROM mysql.tidb_global_task") == "paused"
-		}, 20*time.Second, 10*time.Millisecond)
+		h.in(t).untilPaused(admin)
 	}
 	for _, how := range []string{"cancelled", "killed", "paused and cancelled"} {
 		t.Run(how, func(t *testing.T) {
@@ -81,15 +87,15 @@ func TestCutoverWaits(t *testing.T) {
 	})
 }
 
-// TestCutoverRace cancels jobs around the moment of their rename, while rows
-// come in. Whatever a client is told is so, and no row is lost.
+// TestCutoverRace cancels jobs, and pauses others, around the moment of their
+// rename, while rows come in. Whatever a client is told is so, and no row is lost.
 func TestCutoverRace(t *testing.T) {
 	h := newHouse(t, 2)
 	admin := h.session(1, "")
 	h.run(admin, "SET GLOBAL dxf_native_ddl_max_size = 0")
 	meta := "`" + h.meta + "`"
 	ends := make(map[string]int)
-	for i := range 12 {
+	for i := range 9 {
 		definition, _ := uniqueTable(h)
 		ctx, stop := context.WithCancel(t.Context())
 		written := make(chan int, 1)
@@ -119,23 +125,28 @@ func TestCutoverRace(t *testing.T) {
 		if id == 0 {
 			id = scan[int64](t, h.direct, "SELECT MAX(job_id) FROM "+meta+".tidb_ddl_history")
 		}
-		moment := time.NewTimer(time.Duration(i*i) * 2 * time.Millisecond)
+		moment := time.NewTimer(time.Duration(i*i) * 4 * time.Millisecond)
 		<-moment.C
-		result := ask(t, admin, "CANCEL", id)
+		what := []string{"CANCEL", "CANCEL", "PAUSE"}[i%3]
+		result := ask(t, admin, what, id)
+		if what == "PAUSE" && result == "successful" {
+			h.untilPaused(admin)
+			require.Equal(t, "successful", ask(t, admin, "RESUME", id))
+		}
 		err := <-answer
 		stop()
 		rows := <-written
 		require.Positive(t, rows, "rows written meanwhile")
 
 		state := h.state()
-		ends[state+", cancel: "+result[:10]]++
+		ends[state+", "+what+" "+result[:10]]++
 		switch state {
 		case "synced":
 			require.NoError(t, err)
 			require.Contains(t, h.definition("u"), "UNIQUE KEY `uc` (`code`)")
 		default:
 			require.Equal(t, "rollback done", state)
-			require.Equal(t, "successful", result)
+			require.Equal(t, "CANCEL successful", what+" "+result)
 			refused(t, err, 8214, "HY000", "Cancelled DDL job")
 			require.Equal(t, definition, h.definition("u"))
 		}
@@ -143,5 +154,5 @@ func TestCutoverRace(t *testing.T) {
 		h.nothingLeft()
 	}
 	t.Log(ends)
-	require.Positive(t, ends["rollback done, cancel: successful"], "cancelled before the rename")
+	require.Positive(t, ends["rollback done, CANCEL successful"], "cancelled before the rename")
 }

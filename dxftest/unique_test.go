@@ -253,9 +253,7 @@ func TestUniqueCancel(t *testing.T) {
 				j := h.startSlow(how, addUnique)
 				if paused {
 					h.run(admin, fmt.Sprintf("ADMIN PAUSE DDL JOBS %d", j.id))
-					require.Eventually(t, func() bool {
-						return text(t, admin, "SELECT state FROM mysql.tidb_global_task") == "paused"
-					}, 20*time.Second, 10*time.Millisecond)
+					h.untilPaused(admin)
 				}
 				began := time.Now()
 				require.Equal(t, "successful", ask(t, admin, "CANCEL", j.id))
