@@ -12,7 +12,8 @@ import (
 // Sizes of the pieces of a copy. Enough pieces for the nodes to end together;
 // pieces large enough to be worth a row, and small enough to be lost with a node.
 const (
-	piecesPerNode = 16
+	fewestPieces  = 16
+	piecesPerNode = 8
 	minPiece      = 10_000
 	maxPiece      = 5_000_000
 	maxPieces     = 1024 // a table far larger than the server's estimate gets larger pieces
@@ -31,7 +32,7 @@ func (p *Plan) subtask(meta []byte) {
 
 // cut plans the copy: the whole table in pieces.
 func cut(ctx context.Context, s *table.Session, info *table.Info, m dxf.BackfillMeta, nodes int) (Plan, error) {
-	size := min(max(info.Rows/int64(nodes*piecesPerNode), minPiece), maxPiece)
+	size := min(max(info.Rows/int64(max(nodes*piecesPerNode, fewestPieces)), minPiece), maxPiece)
 	pieces, err := info.Pieces(ctx, s, size, maxPieces)
 	if err != nil {
 		return Plan{}, err
