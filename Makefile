@@ -48,6 +48,11 @@ test-stores: setup ## the relay before MariaDB 11.8, MySQL 9.7 and TiDB, jobs on
 		DXFPROXY_TEST_BASEDIR=$$dir $(GO) test -count=1 -p 1 -timeout 20m $$packages </dev/null || exit 1; \
 	done
 
+.PHONY: conformance
+conformance: build ## others' test suites at a store and through a node: what differs; SUITES="godriver mtr clients dump"
+	@scripts/setup conformance
+	$(GO) run ./conformance -binary bin/dxfproxy $(SUITES)
+
 .PHONY: check
 check: ## formatting and go vet
 	@unformatted=$$(gofmt -l .) && if [ -n "$$unformatted" ]; then printf 'not formatted:\n%s\n' "$$unformatted"; exit 1; fi
