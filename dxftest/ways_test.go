@@ -62,7 +62,7 @@ func (h *house) steps() string {
 }
 
 const (
-	copied   = "1,2,3,4"
+	copied   = "1,2,4" // nobody writes to the table: there is nothing to verify
 	natively = "5"
 )
 
