@@ -11,11 +11,14 @@
 // ends. Nothing is copied, decoded or allocated for a statement that is not
 // ours.
 //
+// Either leg may be under TLS. Then bytes go through crypto/tls, and all else is
+// the same; what only one leg's TLS breaks, authexchange and sha2 mend.
+//
 // The layers, from the wire up: packet and cursor (bytes), capability, status
-// and command (vocabulary), greeting and handshake (connection phase), scan
-// (where a response ends), ok, err, column, resultset (replies of our own),
-// session, auth, request, response, intercept, stmt, query (a Conn at work),
-// kill and server.
+// and command (vocabulary), proxyheader, greeting and handshake (connection
+// phase), scan (where a response ends), ok, err, column, resultset (replies of
+// our own), session, auth, tls, authexchange, request, response, intercept,
+// stmt, query, lastwords (a Conn at work), admit, kill and server.
 //
 // The protocol is described in "MySQL Client/Server Protocol" of the MySQL
 // server's source documentation and in "Clients & Utilities: MariaDB protocol"

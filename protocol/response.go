@@ -82,7 +82,7 @@ func (c *Conn) tunnel() error {
 	up := make(chan error, 1)
 	go func() {
 		_, err := io.Copy(c.store, c.client)
-		_ = c.store.SetDeadline(past)
+		_ = c.store.SetDeadline(time.Now().Add(lastWordsWait)) // a client may close its half and read on
 		up <- err
 	}()
 	_, err := io.Copy(c.client, c.store)
