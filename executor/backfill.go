@@ -152,7 +152,7 @@ func (r *run) tables(ctx context.Context, q table.Querier) (source, shadow *tabl
 		return nil, nil, dxf.Errorf("table %s has no key to copy it by any more", r.meta.Table)
 	}
 	if r.meta.Fingerprint != "" && source.Fingerprint != r.meta.Fingerprint {
-		return nil, nil, errChanged()
+		return nil, nil, dxf.SchemaChanged("")
 	}
 	shadow, err = table.Load(ctx, q, r.meta.Schema, r.meta.Shadow)
 	return source, shadow, err

@@ -11,10 +11,16 @@ import (
 	"dxfproxy/table"
 )
 
+// lastLockWait is how many seconds a finished build may wait for whoever reads
+// the shadow: a comparison for moments, somebody's backup for longer. Giving up
+// means to build again.
+const lastLockWait = 3600
+
 // build puts the indexes on the shadow, in one sorted build while the
 // changefeed stands still, and lets the feed catch up under their constraints.
 func (r *run) build(ctx context.Context) error {
-	s, err := r.lockedSession(ctx, table.LockName(r.meta.JobID), "SET SESSION foreign_key_checks = 0", "SET SESSION check_constraint_checks = 0")
+	s, err := r.lockedSession(ctx, table.LockName(r.meta.JobID), "SET SESSION foreign_key_checks = 0", "SET SESSION check_constraint_checks = 0",
+		fmt.Sprintf("SET SESSION lock_wait_timeout = %d", lastLockWait))
 	if err != nil {
 		return err
 	}

@@ -164,7 +164,7 @@ func (s *swap) unchanged(ctx context.Context) error {
 		return err
 	}
 	if len(info.Triggers) > 0 || len(info.Children) > 0 {
-		return errChanged()
+		return dxf.SchemaChanged("")
 	}
 	return nil
 }
@@ -173,7 +173,7 @@ func (s *swap) unchanged(ctx context.Context) error {
 func (s *swap) sameDefinition(ctx context.Context) error {
 	text, err := table.ShowCreate(ctx, s.a, s.meta.Schema, s.meta.Table)
 	if err == nil && s.meta.Fingerprint != "" && table.Fingerprint(text) != s.meta.Fingerprint {
-		return errChanged()
+		return dxf.SchemaChanged("")
 	}
 	return err
 }

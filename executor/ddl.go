@@ -133,6 +133,7 @@ func (r *run) blocker(ctx context.Context, except ...int64) string {
 				return fmt.Sprintf("held by connection %d", id)
 			}
 		}
+		_ = rows.Err() // best effort
 		return ""
 	}
 	rows, err := r.db.QueryContext(ctx, byAge)
@@ -146,6 +147,7 @@ func (r *run) blocker(ctx context.Context, except ...int64) string {
 			return fmt.Sprintf("perhaps held by connection %d, in a transaction for %d s", id, age)
 		}
 	}
+	_ = rows.Err() // best effort
 	return ""
 }
 

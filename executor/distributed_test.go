@@ -2,7 +2,6 @@ package executor_test
 
 import (
 	"context"
-
 	"fmt"
 	"testing"
 	"time"
@@ -441,14 +440,15 @@ func TestCancelDropsAll(t *testing.T) {
 	for _, step := range []dxf.Step{dxf.StepInit, dxf.StepCopy, dxf.StepBuild, dxf.StepVerify} {
 		h := start(t, addIndex, nil, base, rows(500))
 		before := h.query("SELECT COUNT(*) FROM t")
-		if step == dxf.StepInit {
+		switch step {
+		case dxf.StepInit:
 			_, err := h.plan.Plan(t.Context(), h.task, 1) // and died
 			require.NoError(t, err)
 			_, err = h.plan.Plan(t.Context(), h.task, 1) // the next owner
 			require.NoError(t, err)
-		} else if step == dxf.StepVerify {
+		case dxf.StepVerify:
 			h.ready()
-		} else {
+		default:
 			h.through(step)
 		}
 		won, err := h.plan.OnDone(t.Context(), h.task)

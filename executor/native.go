@@ -46,7 +46,7 @@ func (r *run) native(ctx context.Context) error {
 		return err // a predecessor did it
 	}
 	if r.meta.Fingerprint != "" && info.Fingerprint != r.meta.Fingerprint {
-		return errChanged()
+		return dxf.SchemaChanged("")
 	}
 	for _, set := range []string{
 		"USE " + table.Quote(r.meta.Schema),
@@ -146,12 +146,4 @@ func (r *run) rows(ctx context.Context, q table.Querier, info *table.Info) (int6
 	var n int64
 	err := q.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+info.Quoted()).Scan(&n)
 	return n, err
-}
-
-// errChanged is TiDB's error for a table that is not what it was.
-func errChanged() error {
-	return &dxf.Error{
-		Code: 8028, State: "HY000", Class: "domain",
-		Message: "Information schema is changed during the execution of the statement(for example, table definition may be updated by other DDL ran in parallel). [try again later]",
-	}
 }
