@@ -44,21 +44,28 @@ func (s *Server) full() bool {
 	return s.MaxConnections > 0 && s.stats.Connections >= s.MaxConnections || s.stats.Handshakes >= s.maxHandshakes()
 }
 
-// evict ends the oldest login, if it is overdue.
-func (s *Server) evict() {
+// makeRoom ends the oldest login, if it is overdue, and reports whether it was.
+func (s *Server) makeRoom() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.evict()
+}
+
+func (s *Server) evict() bool {
 	first := s.logins.Front()
 	if first == nil {
-		return
+		return false
 	}
 	c := first.Value.(*Conn)
 	if time.Since(c.since) < loginPatience {
-		return
+		return false
 	}
 	s.loginOver(c)
 	s.stats.Connections--
 	s.stats.Failed++
 	c.evicted = true
 	c.abort(errOverdue)
+	return true
 }
 
 // loginOver counts a login that has ended, in whatever way.

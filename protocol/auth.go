@@ -29,10 +29,7 @@ func (c *Conn) login(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := c.connect(ctx, deadline); err != nil {
-		return err
-	}
-	greet, err := c.greet()
+	greet, err := c.reach(ctx, deadline)
 	if err != nil {
 		return err
 	}
@@ -55,6 +52,33 @@ func (c *Conn) login(ctx context.Context) error {
 		return ErrShutdown // the deadlines just cleared were its own
 	}
 	return nil
+}
+
+// reach connects to the store and relays its greeting. A store that has no room
+// for another connection is tried again if there are clients who take too long
+// for their logins: each keeps one of its connections.
+func (c *Conn) reach(ctx context.Context, deadline time.Time) (greeting, error) {
+	const tries, pause = 5, 20 * time.Millisecond
+	for try := 1; ; try++ {
+		if err := c.connect(ctx, deadline); err != nil {
+			return greeting{}, err
+		}
+		pkt, err := c.readGreeting()
+		if err != nil {
+			return greeting{}, err
+		}
+		if try < tries && isFull(pkt) && c.server.makeRoom() {
+			c.store.Close()
+			time.Sleep(pause) // the store has to notice
+			continue
+		}
+		return c.greet(pkt)
+	}
+}
+
+// isFull reports whether the store has greeted with "Too many connections".
+func isFull(pkt []byte) bool {
+	return len(pkt) > headerSize && pkt[headerSize] == 0xff && parseError(pkt[headerSize:]).Code == errTooManyConnections
 }
 
 // connect dials the store and tells it, where that is wished, who the client is.
@@ -86,14 +110,18 @@ func (c *Conn) dial(ctx context.Context) (net.Conn, error) {
 	return c.server.Dial(ctx)
 }
 
-// greet hands the store's greeting to the client, with what cannot be relayed
-// left out of it.
-func (c *Conn) greet() (g greeting, err error) {
+func (c *Conn) readGreeting() ([]byte, error) {
 	pkt, err := readPacket(c.store, make([]byte, 0, 256), maxLoginPacket)
 	if err != nil {
 		c.refuse(&Error{Code: errStoreUnreachable, Message: "The store behind dxfproxy sent no greeting (" + err.Error() + ")"})
-		return g, fmt.Errorf("read the store's greeting: %w", err)
+		return nil, fmt.Errorf("read the store's greeting: %w", err)
 	}
+	return pkt, nil
+}
+
+// greet hands the store's greeting to the client, with what cannot be relayed
+// left out of it.
+func (c *Conn) greet(pkt []byte) (g greeting, err error) {
 	if len(pkt) > headerSize && pkt[headerSize] == 0xff { // too many connections, host blocked, …
 		_, err := c.client.Write(pkt)
 		return g, errors.Join(errRefused, err)

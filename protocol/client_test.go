@@ -87,6 +87,7 @@ func TestGoDriver(t *testing.T) {
 	for range 10 {
 		require.True(t, rows.Next())
 	}
+	require.NoError(t, rows.Err())
 	require.NoError(t, rows.Close())
 	require.NoError(t, db.QueryRow("SELECT COUNT(*) FROM t").Scan(&count))
 	require.Equal(t, lines+2, count)

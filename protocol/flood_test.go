@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
+
+	"dxfproxy/mariadbd/mariadbdtest"
 )
 
 // memory is what the process holds, after a collection.
@@ -72,6 +74,30 @@ func TestSilentClientsUnderTheLimitOfConnections(t *testing.T) {
 		return c.read().payload[0] == 10
 	}, 10*time.Second, 10*time.Millisecond)
 	require.NoError(t, open(t, addr, "").Ping())
+}
+
+// TestSilentClientsUnderTheLimitOfTheStore is the same where they use up the
+// store's own connections.
+func TestSilentClientsUnderTheLimitOfTheStore(t *testing.T) {
+	store := mariadbdtest.StartT(t, "max_connections=10")
+	addr := startRelay(t, &Server{Dial: dialer(store.Addr()), HandshakeTimeout: time.Minute})
+	greeted := 0
+	for range 15 { // the last of them are refused
+		if dialGreeting(t, addr).read().payload[0] == 10 {
+			greeted++
+		}
+	}
+	require.GreaterOrEqual(t, greeted, 10)
+	require.Eventually(t, func() bool {
+		c := dialGreeting(t, addr)
+		defer c.conn.Close()
+		return c.read().payload[0] == 10
+	}, 10*time.Second, 10*time.Millisecond)
+	for range 5 {
+		db := open(t, addr, "")
+		require.NoError(t, db.Ping())
+		require.NoError(t, db.Close())
+	}
 }
 
 // TestGarbageBeforeTheLogin sends what is no login, in every phase before it and

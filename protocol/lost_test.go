@@ -3,6 +3,8 @@ package protocol
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"syscall"
@@ -75,6 +77,35 @@ func TestStoreThatTakesNoMore(t *testing.T) {
 	require.EqualValues(t, errServerLost, parseError(p.payload).Code)
 	require.Equal(t, byte(1), p.seq)
 	<-done
+}
+
+// TestEndsUnderTLS: a session under TLS ends as others do. The store hangs up on
+// it, and a shutdown cuts its transaction off.
+func TestEndsUnderTLS(t *testing.T) {
+	a := newAuthority(t)
+	store := startTLSStore(t, a)
+	addr, stop, done := startStoppable(t, &Server{
+		Dial: dialer(store.Addr()), TLS: &tls.Config{Certificates: []tls.Certificate{a.sign(t, "relay")}}, DrainTimeout: 50 * time.Millisecond,
+	})
+	root := dialRaw(t, store.Addr(), capsPyMySQL)
+	idle := dialRaw(t, addr, capsMySQL|ClientSSL)
+	idle.must("DO 1")
+	root.must(fmt.Sprintf("KILL %d", idle.id))
+	for {
+		if _, err := readPacket(idle.conn, nil, 1000); err != nil {
+			require.False(t, isTimeout(err))
+			break
+		}
+	}
+	busy := dialRaw(t, addr, capsMySQL|ClientSSL)
+	busy.must("BEGIN")
+	running := dialRaw(t, addr, capsMySQL|ClientSSL)
+	running.sendText(comQuery, "DO SLEEP(30)")
+	stop()
+	require.NoError(t, receive(t, done))
+	for _, c := range []*rawClient{busy, running} {
+		require.EqualValues(t, errServerShutdown, parseError(c.read().payload).Code)
+	}
 }
 
 func TestKeepAliveOnClients(t *testing.T) {

@@ -2,9 +2,14 @@ package protocol
 
 import (
 	"bytes"
+	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -131,6 +136,56 @@ func TestProxyHeaderThatDoesNotCome(t *testing.T) {
 		}
 		require.False(t, isTimeout(err))
 	}
+}
+
+// TestBehindHAProxy has a real balancer say who the client is, with TLS behind
+// that and without.
+func TestBehindHAProxy(t *testing.T) {
+	a := newAuthority(t)
+	addr := startRelay(t, &Server{
+		ProxyNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")},
+		TLS:           &tls.Config{Certificates: []tls.Certificate{a.sign(t, "relay")}},
+		Handler: &testHandler{handle: func(_ context.Context, c *Conn, _ Statement) Reply {
+			return &ResultSet{Columns: []Column{{Name: "client"}}, Rows: [][]any{{c.RemoteAddr().String()}}}
+		}},
+	})
+	for _, send := range []string{"send-proxy", "send-proxy-v2", "send-proxy-v2-ssl-cn"} {
+		balancer := startHAProxy(t, addr, send)
+		for _, caps := range []Capability{capsMySQL, capsMySQL | ClientSSL} {
+			conn, err := net.Dial("tcp", balancer)
+			require.NoError(t, err)
+			c := loginRaw(t, conn, caps)
+			pkts := c.must("TEST who")
+			require.Equal(t, conn.LocalAddr().String(), string(pkts[2].payload[1:]))
+		}
+	}
+}
+
+// startHAProxy starts a balancer before addr until the test ends.
+func startHAProxy(t *testing.T, addr, send string) (balancer string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	balancer = ln.Addr().String()
+	ln.Close()
+	file := filepath.Join(t.TempDir(), "haproxy.cfg")
+	config := "defaults\n mode tcp\n timeout connect 5s\n timeout client 1m\n timeout server 1m\nlisten relay\n bind " + balancer + "\n server relay " + addr + " " + send + "\n"
+	require.NoError(t, os.WriteFile(file, []byte(config), 0o644))
+	program, err := exec.LookPath("haproxy")
+	if err != nil {
+		program = "/usr/sbin/haproxy" // not everybody's PATH has it
+	}
+	cmd := exec.Command(program, "-q", "-db", "-f", file)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	require.Eventually(t, func() bool {
+		c, err := net.Dial("tcp", balancer)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	}, 10*time.Second, 5*time.Millisecond)
+	return balancer
 }
 
 func FuzzProxyHeader(f *testing.F) {

@@ -76,14 +76,14 @@ type Conn struct {
 func newConn(s *Server, client net.Conn) *Conn {
 	c := &Conn{server: s, client: client, socket: client, lastLocal: firstLocalID - 1, clientSecure: isSocket(client)}
 	c.log = s.log().With(zap.Stringer("client", client.RemoteAddr()))
-	c.requestBuffer.init()
+	c.init()
 	return c
 }
 
 // run is the whole life of a session.
 func (c *Conn) run(ctx context.Context, watch *supervisor) error {
 	defer func() { c.client.Close() }()
-	defer c.requestBuffer.release()
+	defer c.release()
 	if err := c.login(ctx); err != nil {
 		if c.store != nil {
 			c.store.Close()

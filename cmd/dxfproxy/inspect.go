@@ -145,7 +145,7 @@ func loadGrants(ctx context.Context, db *sql.DB) (grants, error) {
 	return g, nil
 }
 
-var grantPattern = regexp.MustCompile("^GRANT (.*) ON (\\S+\\.\\S+) TO ")
+var grantPattern = regexp.MustCompile(`^GRANT (.*) ON (\S+\.\S+) TO `)
 
 // add reads one line of SHOW GRANTS. One that names no privileges, such as the
 // membership in a role, is passed over.

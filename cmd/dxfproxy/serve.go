@@ -52,7 +52,7 @@ func serve(ctx context.Context, args []string, stdout, _ io.Writer) (err error) 
 	if err != nil {
 		return err
 	}
-	defer closeStore()
+	defer func() { err = errors.Join(err, closeStore()) }()
 	log.Info("node started", zap.Stringer("listen", addr), zap.String("version", version), zap.Int("slots", slots()))
 	fmt.Fprintf(stdout, "dxfproxy %s is ready: %s\n", version, clientCommand(addr))
 	g, gctx := errgroup.WithContext(ctx)
