@@ -49,9 +49,13 @@ func (b *Backfill) Plan(ctx context.Context, t dxf.Task, nodes int) (Plan, error
 	}
 	switch t.Step {
 	case dxf.StepInit:
+		var err error
+		if m.Processors, err = b.processors(ctx); err != nil {
+			return Plan{}, err
+		}
 		p, err := b.begin(ctx, m, nodes)
-		if err == nil && p.Step == dxf.StepCopy {
-			p.Concurrency, err = b.share(ctx, t.Concurrency, nodes)
+		if p.Step == dxf.StepCopy {
+			p.Concurrency = share(t.Concurrency, nodes, m.Processors)
 		}
 		return p, err
 	case dxf.StepCopy:
@@ -70,20 +74,26 @@ func (b *Backfill) Plan(ctx context.Context, t dxf.Task, nodes int) (Plan, error
 // server's processors.
 const selectProcessors = `SELECT @@GLOBAL.thread_pool_size`
 
-// share is how many chunks each node may have under way so that all nodes
-// together keep the store's processors busy and no more: the work of a chunk is
-// the store's, and beyond that threads only get into each other's way (2 M rows
-// on two processors: 16.6 s with three chunks at once, 20.6 s with six).
-func (b *Backfill) share(ctx context.Context, concurrency, nodes int) (int, error) {
-	var processors int
-	err := b.db.QueryRowContext(ctx, selectProcessors).Scan(&processors)
+// processors asks how many the store has; 0 where it does not tell.
+func (b *Backfill) processors(ctx context.Context) (n int, err error) {
+	err = b.db.QueryRowContext(ctx, selectProcessors).Scan(&n)
 	if table.IsErr(err, 1193) { // a server without a thread pool
 		return 0, nil
 	}
 	if err != nil {
 		return 0, fmt.Errorf("count the store's processors: %w", err)
 	}
-	return min(max(concurrency, 1), max((processors+nodes-1)/nodes, 1)), nil
+	return n, nil
+}
+
+// share is how many chunks each node may have under way so that all nodes
+// together keep the store's processors busy: the work of a chunk is the store's.
+// 0 leaves it at what the user set.
+func share(concurrency, nodes, processors int) int {
+	if processors == 0 {
+		return 0
+	}
+	return min(max(concurrency, 1), max((processors+nodes-1)/nodes, 1))
 }
 
 // load reads the table and refuses one that is not what the user changed.

@@ -49,6 +49,9 @@ type BackfillMeta struct {
 	// Indexes are the lines of SHOW CREATE TABLE that the build adds to the shadow.
 	Indexes []string `json:"indexes,omitempty"`
 	Rows    int64    `json:"rows,omitempty"` // estimate, for progress
+	// Processors of the store: how many chunks may be under way there at once,
+	// of all nodes; 0 where it does not tell.
+	Processors int `json:"processors,omitempty"`
 }
 
 // RangeMeta is the meta of a copy, compare or verify subtask; Range is

@@ -36,6 +36,7 @@ type copier struct {
 	source *table.Info
 	insert string // everything before the predicate
 	update string // everything after the locking clause
+	turns  turns
 	pace   *pace
 	size   servo
 	looked time.Time // at the changefeed
@@ -66,6 +67,7 @@ func (r *run) copy(ctx context.Context) error {
 		return err
 	}
 	c := &copier{run: r, conn: conn, source: source, pace: r.pace(r.task.ID)}
+	c.turns = turns{conn: conn, of: r.meta.Processors, next: r.sub.Ordinal % max(r.meta.Processors, 1)}
 	c.size = servo{target: chunkTarget, cap: chunkCap, rows: max(c.pace.rows.Load(), chunkStart)}
 	if r.meta.Way == dxf.WayTxn && r.meta.BatchSize > 0 {
 		c.size.rows, c.size.cap = int64(r.meta.BatchSize), int64(r.meta.BatchSize)
@@ -131,8 +133,12 @@ func (c *copier) chunk(ctx context.Context, span table.Range, at point) (point, 
 		if head.Upper != nil {
 			statement = c.insert + where + lock + c.update
 		}
+		if err := c.turns.take(ctx); err != nil {
+			return at, err
+		}
 		start := time.Now()
 		rows, err := c.write(ctx, statement, next, full)
+		c.turns.give(ctx)
 		if took := time.Since(start); err == nil {
 			next.Rows += rows
 			if c.sum.Waiting != "" {

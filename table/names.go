@@ -46,6 +46,9 @@ func LockName(job int64) string { return fmt.Sprintf("dxf_job_%d", job) }
 // successor needs both: only then no RENAME of its predecessor can be waiting.
 func SwapLockName(job int64) string { return fmt.Sprintf("dxf_job_%d_swap", job) }
 
+// TurnName names the n-th turn of chunks in the store, of all jobs.
+func TurnName(n int) string { return fmt.Sprintf("dxf_turn_%d", n) }
+
 // SentryComment is the comment of the table that holds the old name until the
 // cut-over.
 func SentryComment(job int64, attempt int) string {

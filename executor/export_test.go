@@ -1,0 +1,14 @@
+package executor
+
+import (
+	"context"
+
+	"dxfproxy/table"
+)
+
+// TakeTurn waits for one of so many turns on a session; give ends it.
+func TakeTurn(ctx context.Context, s *table.Session, of int) (name string, give func(), err error) {
+	t := &turns{conn: s, of: of}
+	err = t.take(ctx)
+	return t.held, func() { t.give(ctx) }, err
+}
