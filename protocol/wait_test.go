@@ -122,7 +122,13 @@ func TestPipelinedBehindAWaitingStatement(t *testing.T) {
 // waitRunning blocks until the store runs a SELECT SLEEP of the client.
 func waitRunning(t *testing.T, c *rawClient) {
 	t.Helper()
-	db := open(t, testStore.Addr(), "")
+	waitRunningIn(t, testStore.Addr(), c)
+}
+
+// waitRunningIn does the same for another store.
+func waitRunningIn(t *testing.T, store string, c *rawClient) {
+	t.Helper()
+	db := open(t, store, "")
 	require.Eventually(t, func() bool {
 		var n int
 		const running = "SELECT COUNT(*) FROM information_schema.processlist WHERE id = ? AND info LIKE 'SELECT SLEEP%'"
