@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -60,6 +61,18 @@ func exchanges() []exchange {
 func startSession(t testing.TB, x exchange) (client net.Conn) {
 	client, front := socketPair(t)
 	back, store := socketPair(t)
+	return runSession(t, x, client, front, back, store)
+}
+
+// startTLSSession does the same with TLS on both legs.
+func startTLSSession(t testing.TB, x exchange) (client net.Conn) {
+	client, front := socketPair(t)
+	back, store := socketPair(t)
+	cfg := &tls.Config{Certificates: []tls.Certificate{newAuthority(t).sign(t, "peer")}, DynamicRecordSizingDisabled: true}
+	return runSession(t, x, tls.Client(client, unverified), tls.Server(front, cfg), tls.Client(back, unverified), tls.Server(store, cfg))
+}
+
+func runSession(t testing.TB, x exchange, client, front, back, store net.Conn) net.Conn {
 	c := newConn(&Server{Handler: &testHandler{}}, front)
 	c.store, c.loggedIn, c.caps = back, true, capsGoDriver
 	c.scan.caps = c.caps
@@ -116,20 +129,22 @@ func TestRelayingAllocatesNothing(t *testing.T) {
 
 func BenchmarkRelay(b *testing.B) {
 	for _, x := range exchanges() {
-		b.Run(x.name, func(b *testing.B) {
-			client := startSession(b, x)
-			got := make([]byte, len(x.response))
-			b.ReportAllocs()
-			b.SetBytes(int64(len(x.request) + len(x.response)))
-			for b.Loop() {
-				if _, err := client.Write(x.request); err != nil {
-					b.Fatal(err)
-				}
-				if _, err := io.ReadFull(client, got); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
+		b.Run(x.name, func(b *testing.B) { benchmarkExchange(b, startSession(b, x), x) })
+		b.Run(x.name+" under TLS", func(b *testing.B) { benchmarkExchange(b, startTLSSession(b, x), x) })
+	}
+}
+
+func benchmarkExchange(b *testing.B, client net.Conn, x exchange) {
+	got := make([]byte, len(x.response))
+	b.ReportAllocs()
+	b.SetBytes(int64(len(x.request) + len(x.response)))
+	for b.Loop() {
+		if _, err := client.Write(x.request); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := io.ReadFull(client, got); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 
