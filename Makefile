@@ -81,7 +81,8 @@ bench: setup build ## ADD INDEX against the store's own ALTER and pt-online-sche
 	$(GO) run ./bench -binary bin/dxfproxy
 
 .PHONY: bench-relay
-bench-relay: ## what the relay and the classifier cost a statement
+bench-relay: setup build ## what the relay costs a statement: against HAProxy, and in detail
+	$(GO) run ./bench/relay -binary bin/dxfproxy
 	$(GO) test -run '^$$' -bench . -benchmem ./protocol ./sqlhandler
 
 .PHONY: clean
