@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,9 +26,15 @@ const keysPerDelete = 500
 // itself ends a transaction of ours that stands still: when the node is frozen,
 // its locks on the shadow must not outlive its lease. Values come from a table
 // with the same constraints, so that they are not checked again. The last one
-// keeps MariaDB from turning long IN lists into joins.
-const settings = `SET SESSION foreign_key_checks = 0, SESSION check_constraint_checks = 0, SESSION idle_transaction_timeout = 10,
-	SESSION innodb_lock_wait_timeout = 5, SESSION in_predicate_conversion_threshold = 0`
+// keeps MariaDB from turning long IN lists into joins. What MySQL does not know is
+// a statement of its own.
+var settings = []string{
+	readCommitted,
+	`SET SESSION foreign_key_checks = 0, SESSION innodb_lock_wait_timeout = 5`,
+	`SET SESSION check_constraint_checks = 0`,
+	`SET SESSION idle_transaction_timeout = 10`,
+	`SET SESSION in_predicate_conversion_threshold = 0`,
+}
 
 const readCommitted = `SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED`
 
@@ -41,7 +48,7 @@ type writer struct {
 
 func openWriter(ctx context.Context, db *sql.DB, l *layout, store Store) (*writer, error) {
 	// A DELETE that names its table by an alias wants a default schema.
-	s, err := table.OpenSession(ctx, db, readCommitted, settings, "USE "+table.Quote(l.source.Schema))
+	s, err := table.OpenSession(ctx, db, append(slices.Clone(settings), "USE "+table.Quote(l.source.Schema))...)
 	if err != nil {
 		return nil, err
 	}

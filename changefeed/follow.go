@@ -68,7 +68,7 @@ func (a *applier) follow(ctx context.Context, f dxf.Feed) error {
 		own:   func(schema, table string) bool { return schema == cfg.MetaSchema && table == "changefeed" },
 		piece: cfg.MaxBytes / 4, limit: cfg.MaxBytes,
 	}
-	r, err := openReader(ctx, a.m.dsn, serverID(cfg.NodeID, f.JobID, f.Epoch), g, position{f.File, f.Pos}, cfg.MaxBytes)
+	r, err := openReader(ctx, a.m.dsn, w.session.Family, serverID(cfg.NodeID, f.JobID, f.Epoch), g, position{f.File, f.Pos}, cfg.MaxBytes)
 	if err != nil {
 		return err
 	}

@@ -131,6 +131,11 @@ func (g *grouper) event(e *replication.BinlogEvent) error {
 	case *replication.MariadbGTIDEvent:
 		g.begin(ev.Flags)
 		return nil
+	case *replication.GTIDEvent: // MySQL's, anonymous ones too
+		g.begin(flagStandalone) // until BEGIN or XA START follows
+		return nil
+	case *replication.TransactionPayloadEvent:
+		return dxf.Errorf("a session with binlog_transaction_compression = ON wrote to the binlog; the changefeed of job %d cannot follow; run the statement again", g.job)
 	case *replication.TableMapEvent:
 		if !g.foreign && !g.own(string(ev.Schema), string(ev.Table)) {
 			g.foreign = true
@@ -273,6 +278,10 @@ func (g *grouper) query(e *replication.QueryEvent, pos uint32) error {
 	q := string(bytes.TrimSpace(e.Query[:min(len(e.Query), 2048)]))
 	switch {
 	case q == "BEGIN":
+		g.standalone = false
+		return nil
+	case strings.HasPrefix(q, "XA START "): // MySQL's
+		g.standalone, g.xid = false, "?"
 		return nil
 	case q == "COMMIT":
 		return g.commit(pos)

@@ -14,6 +14,8 @@ import (
 	"github.com/go-mysql-org/go-mysql/replication"
 	"github.com/go-sql-driver/mysql"
 	"golang.org/x/sync/semaphore"
+
+	"dxfproxy/table"
 )
 
 const (
@@ -31,6 +33,10 @@ const (
 	// to the feed.
 	idleEvery = time.Second
 )
+
+// flavors are what the library calls the families. Under any other MariaDB sends
+// dummies in place of its GTIDs.
+var flavors = [...]string{table.MariaDB: binlog.MariaDBFlavor, table.MySQL: binlog.MySQLFlavor}
 
 // A reader is one connection to the binlog. Groups come out of it in order; the
 // last one carries the error that ended the stream.
@@ -50,7 +56,7 @@ type reader struct {
 }
 
 // openReader connects and begins at a transaction boundary.
-func openReader(ctx context.Context, dsn *mysql.Config, serverID uint32, g *grouper, from position, capacity int64) (*reader, error) {
+func openReader(ctx context.Context, dsn *mysql.Config, family table.Family, serverID uint32, g *grouper, from position, capacity int64) (*reader, error) {
 	r := &reader{
 		groups: make(chan group, groupsAhead), memory: semaphore.NewWeighted(capacity), cap: capacity,
 		grouper: g, told: time.Now(), done: make(chan struct{}), dial: &dialer{net: dsn.Net, addr: dsn.Addr},
@@ -59,9 +65,8 @@ func openReader(ctx context.Context, dsn *mysql.Config, serverID uint32, g *grou
 	g.file, g.last, g.emit = from.file, from, r.send
 	r.syncer = replication.NewBinlogSyncer(replication.BinlogSyncerConfig{
 		ServerID: serverID,
-		// Under any other flavor MariaDB sends dummies in place of its GTIDs.
-		Flavor: binlog.MariaDBFlavor,
-		Host:   dsn.Addr, User: dsn.User, Password: dsn.Passwd, TLSConfig: dsn.TLS, Dialer: r.dial.dial,
+		Flavor:   flavors[family],
+		Host:     dsn.Addr, User: dsn.User, Password: dsn.Passwd, TLSConfig: dsn.TLS, Dialer: r.dial.dial,
 		Localhost:               "dxfproxy",
 		TimestampStringLocation: time.UTC,
 		HeartbeatPeriod:         heartbeat,

@@ -20,12 +20,21 @@ var errInvisible = errors.New("transactions before the changefeed's start are no
 // One that is just being prepared is in the binlog before XA RECOVER knows it,
 // and one that is decided leaves XA RECOVER after it was written to the binlog:
 // hence a snapshot before the look and another one after it.
+//
+// MySQL tells no position of a snapshot, but its transactions become visible in
+// the order of the binlog (binlog_order_commits): when a commit of ours has come
+// back, so has all that was in the binlog before. It is the feed's own row that we
+// commit, as often as there is something to wait for.
 func (b *Backfill) startFeed(ctx context.Context, s *table.Session, m dxf.BackfillMeta) (table.Reason, error) {
 	start, err := table.Position(ctx, s)
 	if err != nil {
 		return "", err
 	}
-	if err := visible(ctx, s, start); err != nil {
+	visible := func(p table.BinlogPosition) error { return visible(ctx, s, p) }
+	if s.Family == table.MySQL {
+		visible = func(table.BinlogPosition) error { return b.writeFeed(ctx, s, m, start) }
+	}
+	if err := visible(start); err != nil {
 		return "", err
 	}
 	ok, err := decided(ctx, s)
@@ -39,7 +48,7 @@ func (b *Backfill) startFeed(ctx context.Context, s *table.Session, m dxf.Backfi
 	if err != nil {
 		return "", err
 	}
-	if err := visible(ctx, s, end); err != nil {
+	if err := visible(end); err != nil {
 		return "", err
 	}
 	return "", b.writeFeed(ctx, s, m, start)

@@ -121,13 +121,13 @@ func (c *copier) chunk(ctx context.Context, span table.Range, at point) (point, 
 			return at, err
 		}
 		statement := ""
-		where, lock := head.Where("s"), " LOCK IN SHARE MODE NOWAIT"
+		where, lock := head.Where("s"), c.conn.Family.ShareNoWait()
 		if full && c.size.rows == 1 {
 			// One row and no neighbour: with nothing else locked, waiting
 			// cannot be part of a deadlock with a client.
 			where = head.At("s", head.Upper)
 			if failures > patience {
-				lock = " LOCK IN SHARE MODE WAIT 1"
+				lock = c.conn.Family.ShareWait()
 			}
 		}
 		if head.Upper != nil {
@@ -150,7 +150,7 @@ func (c *copier) chunk(ctx context.Context, span table.Range, at point) (point, 
 			}
 			return next, c.throttle(ctx, rows, took)
 		}
-		if !table.IsErr(err, errLockWait, errDeadlock) {
+		if !table.IsErr(err, errLockWait, table.ErrNoWait, errDeadlock) {
 			return at, err
 		}
 		c.size.collided()

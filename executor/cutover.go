@@ -332,7 +332,7 @@ func (s *swap) queued(ctx context.Context, answer chan error) error {
 			return fmt.Errorf("rename did not wait: %w", err)
 		default:
 		}
-		p, ok, err := s.watch(ctx, s.c.ID)
+		p, ok, err := s.watch(ctx, s.c)
 		if err != nil {
 			return fmt.Errorf("look for the rename: %w", err)
 		}

@@ -41,6 +41,9 @@ const selectProcess = `SELECT STATE, STAGE, MAX_STAGE, PROGRESS, COALESCE((SELEC
 	FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'INNODB_ONLINEDDL_PCT_PROGRESS'), 0) / 100
 FROM information_schema.PROCESSLIST WHERE ID = ?`
 
+// MySQL's process list tells no progress.
+const selectProcessMySQL = `SELECT STATE, 0, 0, 0, 0 FROM information_schema.PROCESSLIST WHERE ID = ?`
+
 // process is what a connection is doing.
 type process struct {
 	State           string
@@ -49,10 +52,14 @@ type process struct {
 }
 
 // watch reads what another connection is doing; ok is false when it is gone.
-func (r *run) watch(ctx context.Context, id int64) (p process, ok bool, err error) {
+func (r *run) watch(ctx context.Context, s *table.Session) (p process, ok bool, err error) {
+	query := selectProcess
+	if s.Family == table.MySQL {
+		query = selectProcessMySQL
+	}
 	var state sql.NullString
 	var inPlace float64
-	err = r.db.QueryRowContext(ctx, selectProcess, id).Scan(&state, &p.Stage, &p.MaxStage, &p.Percent, &inPlace)
+	err = r.db.QueryRowContext(ctx, query, s.ID).Scan(&state, &p.Stage, &p.MaxStage, &p.Percent, &inPlace)
 	if errors.Is(err, sql.ErrNoRows) {
 		return p, false, nil
 	}
@@ -83,7 +90,7 @@ func (r *run) ddl(ctx context.Context, s *table.Session, statement string, tell 
 			return err
 		case <-tick.C:
 			// The looks are best effort; the statement's own answer counts.
-			if p, ok, err := r.watch(ctx, s.ID); err == nil && ok {
+			if p, ok, err := r.watch(ctx, s); err == nil && ok {
 				tell(p)
 			}
 		case <-ctx.Done():

@@ -263,7 +263,7 @@ func (v *verifier) underLock(ctx context.Context, r table.Range) (int64, error) 
 			if _, err := v.sync(ctx, 0); err != nil {
 				return 0, err
 			}
-		case table.IsErr(err, errLockWait, errDeadlock):
+		case table.IsErr(err, errLockWait, table.ErrNoWait, errDeadlock):
 			if failures > patience {
 				v.waiting("verification waits for a row lock that a client holds")
 			}
@@ -290,7 +290,7 @@ func (v *verifier) tryLocked(ctx context.Context, r table.Range) (int64, error) 
 		return 0, err
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing
-	a, err := v.digest(ctx, tx, v.source, r, " LOCK IN SHARE MODE NOWAIT")
+	a, err := v.digest(ctx, tx, v.source, r, v.left.Family.ShareNoWait())
 	if err != nil {
 		return 0, err
 	}

@@ -42,7 +42,7 @@ func setUp(ctx context.Context, mc *mysql.Config, schema string) (err error) {
 	if ok, err := current(ctx, conn, schema); ok || err != nil {
 		return err
 	}
-	const lockSQL = `SELECT GET_LOCK(?, 60)`
+	const lockSQL = `SELECT GET_LOCK(LEFT(?, 64), 60)` // MySQL takes no longer name
 	var got sql.NullInt64
 	if err := conn.QueryRowContext(ctx, lockSQL, "dxf_setup_"+schema).Scan(&got); err != nil {
 		return err

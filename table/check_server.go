@@ -12,15 +12,24 @@ import (
 
 // Settings are what the server and our account on it allow.
 type Settings struct {
+	Family      Family
 	LogBin      bool
-	Snapshots   bool   // the server tells the binlog position of a snapshot
+	Snapshots   bool   // it can be known what of the binlog is visible
 	Format      string // binlog_format
 	RowImage    string // binlog_row_image
 	SlaveGrant  bool   // the account may read the binlog
 	StatusGrant bool   // the account may ask for its position
+
+	// MySQL's alone.
+	Compressed bool // binlog_transaction_compression
+	Partial    bool // binlog_row_value_options has PARTIAL_JSON
 }
 
 const selectSettings = `SELECT @@GLOBAL.log_bin, @@GLOBAL.binlog_format, @@GLOBAL.binlog_row_image`
+
+// MySQL tells no position of a snapshot. But its transactions become visible in
+// the order that they have in the binlog, unless it was told otherwise.
+const selectCommitOrder = `SELECT @@GLOBAL.binlog_order_commits, @@GLOBAL.binlog_transaction_compression, @@GLOBAL.binlog_row_value_options <> ''`
 
 // LoadSettings asks the server.
 func LoadSettings(ctx context.Context, q Querier) (Settings, error) {
@@ -28,14 +37,22 @@ func LoadSettings(ctx context.Context, q Querier) (Settings, error) {
 	if err := q.QueryRowContext(ctx, selectSettings).Scan(&s.LogBin, &s.Format, &s.RowImage); err != nil {
 		return s, fmt.Errorf("read the server's binlog settings: %w", err)
 	}
-	err := each(ctx, q, func(r *sql.Rows) error {
-		var name, value string
-		err := r.Scan(&name, &value)
-		s.Snapshots = s.Snapshots || value != "" // MariaDB has them without a binlog too
-		return err
-	}, selectSnapshotFile)
+	var err error
+	if s.Family, err = FamilyOf(ctx, q); err != nil {
+		return s, err
+	}
+	if s.Family == MySQL {
+		err = q.QueryRowContext(ctx, selectCommitOrder).Scan(&s.Snapshots, &s.Compressed, &s.Partial)
+	} else {
+		err = each(ctx, q, func(r *sql.Rows) error {
+			var name, value string
+			err := r.Scan(&name, &value)
+			s.Snapshots = s.Snapshots || value != "" // MariaDB has them without a binlog too
+			return err
+		}, selectSnapshotFile)
+	}
 	if err != nil {
-		return s, fmt.Errorf("look for the server's snapshot positions: %w", err)
+		return s, fmt.Errorf("ask how the server's binlog and its snapshots go together: %w", err)
 	}
 	if !s.Snapshots {
 		return s, nil // and the statements that follow may have other names
@@ -82,7 +99,11 @@ type BinlogPosition struct {
 func Position(ctx context.Context, q Querier) (BinlogPosition, error) {
 	var p BinlogPosition
 	var pos uint64
-	err := each(ctx, q, func(r *sql.Rows) error {
+	family, err := FamilyOf(ctx, q)
+	if err != nil {
+		return p, err
+	}
+	read := func(r *sql.Rows) error {
 		columns, err := r.Columns()
 		if err != nil {
 			return err
@@ -94,7 +115,11 @@ func Position(ctx context.Context, q Querier) (BinlogPosition, error) {
 			dest = append(dest, &rest[i])
 		}
 		return r.Scan(dest...)
-	}, "SHOW MASTER STATUS")
+	}
+	err = each(ctx, q, read, family.binlogStatus())
+	if IsErr(err, errSyntax) { // MySQL before 8.2
+		err = each(ctx, q, read, MariaDB.binlogStatus())
+	}
 	if err == nil {
 		p.Pos, err = within(pos)
 	}
@@ -125,12 +150,18 @@ func checkBinlog(_ *Info, _ Definition, s Settings) Reason {
 	switch {
 	case !s.LogBin:
 		return "the server keeps no binlog (log_bin is OFF)"
+	case !s.Snapshots && s.Family == MySQL:
+		return "transactions become visible in another order than the binlog's (binlog_order_commits is OFF)"
 	case !s.Snapshots:
 		return "the server does not tell the binlog position of a snapshot (status variable binlog_snapshot_position)"
 	case s.Format != "ROW":
 		return reasonf("binlog_format is %s, not ROW", s.Format)
 	case s.RowImage != "FULL":
 		return reasonf("binlog_row_image is %s, not FULL", s.RowImage)
+	case s.Compressed:
+		return "the binlog's transactions are compressed (binlog_transaction_compression is ON)"
+	case s.Partial:
+		return "changes of JSON values are written to the binlog in part (binlog_row_value_options is not empty)"
 	}
 	return ""
 }

@@ -28,6 +28,26 @@ func checkCompressed(t *Info, _ Definition, _ Settings) Reason {
 	return ""
 }
 
+// checkMySQL: MySQL's JSON is binary, and has no text that reads back as the same
+// bytes in all cases; a CHECK constraint's name is unique in the schema, and the
+// one on a copy would be another.
+func checkMySQL(t *Info, d Definition, s Settings) Reason {
+	if s.Family != MySQL {
+		return ""
+	}
+	for _, c := range t.Columns {
+		if c.DataType == "json" && c.Generated == NotGenerated {
+			return reasonf("column %s is JSON", c.Name)
+		}
+	}
+	for _, l := range d.Constraints {
+		if l.Kind == CheckLine {
+			return reasonf("it has the constraint %s", l.Name)
+		}
+	}
+	return ""
+}
+
 // checkKey: ranges and row changes are told apart by a key.
 func checkKey(t *Info, _ Definition, _ Settings) Reason {
 	if t.CopyKey == nil {

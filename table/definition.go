@@ -138,7 +138,8 @@ func Parse(create string) (Definition, error) {
 			break
 		}
 		if strings.HasPrefix(d.Options[p:], "PARTITION BY") {
-			d.Options, d.Partitions = d.Options[:p], strings.TrimSpace(d.Options[p:])
+			// MySQL has all of it in a comment for versions from 5.1 on.
+			d.Options, d.Partitions = d.Options[:p], strings.TrimSuffix(strings.TrimSpace(d.Options[p:]), " */")
 			break
 		}
 	}

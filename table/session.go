@@ -15,7 +15,8 @@ import (
 // pool with our settings on it.
 type Session struct {
 	*sql.Conn
-	ID int64 // CONNECTION_ID()
+	ID     int64 // CONNECTION_ID()
+	Family Family
 }
 
 // baseSettings: temporal literals are in UTC; values that are in a table
@@ -34,10 +35,12 @@ func OpenSession(ctx context.Context, db *sql.DB, settings ...string) (*Session,
 		return nil, fmt.Errorf("connect to the store: %w", err)
 	}
 	s := &Session{Conn: conn}
-	err = conn.QueryRowContext(ctx, "SELECT CONNECTION_ID()").Scan(&s.ID)
+	var version string
+	err = conn.QueryRowContext(ctx, "SELECT CONNECTION_ID(), VERSION()").Scan(&s.ID, &version)
+	s.Family = familyOf(version)
 	for _, set := range append([]string{baseSettings, "SET SESSION max_statement_time = 0"}, settings...) {
 		if err == nil {
-			if _, err = conn.ExecContext(ctx, set); IsErr(err, errUnknownVariable) {
+			if _, err = conn.ExecContext(ctx, s.Family.setting(set)); IsErr(err, errUnknownVariable) {
 				err = nil
 			}
 		}

@@ -2,7 +2,7 @@ package workload
 
 import (
 	"context"
-	"crypto/md5"
+	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
 	"fmt"
@@ -38,14 +38,15 @@ const createTable = `CREATE TABLE %s (
 ) ENGINE=InnoDB`
 
 // fillTable makes rows a+1 to a+n of version 0. Its expressions are those of
-// Table.Row, so that a million rows need not travel over the wire.
+// Table.Row, so that a million rows need not travel over the wire. MySQL 9.7 has no
+// shorter hash than SHA2.
 const fillTable = `INSERT INTO %[1]s (id, version, customer, code, amount, created_at, note)
 SELECT id, 0,
   CRC32(CONCAT('customer:', %[2]d, ':', id, ':0')) %% 1000000,
-  MD5(CONCAT('code:', %[2]d, ':', id, ':0')),
+  LEFT(SHA2(CONCAT('code:', %[2]d, ':', id, ':0'), 256), 32),
   CRC32(CONCAT('amount:', %[2]d, ':', id, ':0')) %% 1000000 / 100,
   '2020-01-01 00:00:00' + INTERVAL CRC32(CONCAT('day:', %[2]d, ':', id, ':0')) %% 150000000 SECOND,
-  IF(id %% 17 = 0, NULL, CONCAT(MD5(CONCAT('note:', %[2]d, ':', id, ':0')), REPEAT('·', id %% 40)))
+  IF(id %% 17 = 0, NULL, CONCAT(LEFT(SHA2(CONCAT('note:', %[2]d, ':', id, ':0'), 256), 32), REPEAT('·', id %% 40)))
 FROM (SELECT %[3]d + 1 + d0.d + 10*d1.d + 100*d2.d + 1000*d3.d + 10000*d4.d AS id FROM %[5]s d0, %[5]s d1, %[5]s d2, %[5]s d3, %[5]s d4) ids
 WHERE id <= %[3]d + %[4]d`
 
@@ -94,7 +95,7 @@ type Row struct {
 func (t Table) Row(id int64, version int) Row {
 	text := func(name string) string { return fmt.Sprintf("%s:%d:%d:%d", name, t.Seed, id, version) }
 	crc := func(name string) uint32 { return crc32.ChecksumIEEE([]byte(text(name))) }
-	hash := func(name string) string { h := md5.Sum([]byte(text(name))); return hex.EncodeToString(h[:]) }
+	hash := func(name string) string { h := sha256.Sum256([]byte(text(name))); return hex.EncodeToString(h[:16]) }
 	cents := crc("amount") % 1000000
 	r := Row{
 		ID: id, Version: version,

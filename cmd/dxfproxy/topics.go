@@ -55,9 +55,20 @@ var binlogNeeds = []struct {
 	},
 	{
 		func(to *table.Settings, from table.Settings) { to.Snapshots = from.Snapshots },
-		func(*inspected) []string {
+		func(s *inspected) []string {
+			if s.binlog.Family == table.MySQL {
+				return setting("binlog_order_commits", "ON")
+			}
 			return []string{"use MariaDB 10.11 or later; on this server jobs are its own DDL"}
 		},
+	},
+	{
+		func(to *table.Settings, from table.Settings) { to.Compressed = from.Compressed },
+		func(*inspected) []string { return setting("binlog_transaction_compression", "OFF") },
+	},
+	{
+		func(to *table.Settings, from table.Settings) { to.Partial = from.Partial },
+		func(*inspected) []string { return setting("binlog_row_value_options", "''") },
 	},
 	{
 		func(to *table.Settings, from table.Settings) { to.Format = from.Format },
@@ -92,7 +103,7 @@ func lookBinlog(s *inspected) (found []finding) {
 		return []finding{{what: s.binlogError.Error()}}
 	}
 	for _, need := range binlogNeeds {
-		one := table.Settings{LogBin: true, Snapshots: true, Format: "ROW", RowImage: "FULL", SlaveGrant: true, StatusGrant: true}
+		one := table.Settings{Family: s.binlog.Family, LogBin: true, Snapshots: true, Format: "ROW", RowImage: "FULL", SlaveGrant: true, StatusGrant: true}
 		need.take(&one, s.binlog)
 		if reason := one.Reason(); reason != "" {
 			found = append(found, finding{what: string(reason), fix: need.fix(s)})
