@@ -27,7 +27,7 @@ func (s *Server) enter(c *Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.full() {
-		s.evict()
+		s.evict(c)
 	}
 	if s.full() {
 		s.stats.Refused++
@@ -44,20 +44,21 @@ func (s *Server) full() bool {
 	return s.MaxConnections > 0 && s.stats.Connections >= s.MaxConnections || s.stats.Handshakes >= s.maxHandshakes()
 }
 
-// makeRoom ends the oldest login, if it is overdue, and reports whether it was.
-func (s *Server) makeRoom() bool {
+// makeRoom ends the oldest login for another one, if it is overdue, and reports
+// whether it was.
+func (s *Server) makeRoom(by *Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.evict()
+	return s.evict(by)
 }
 
-func (s *Server) evict() bool {
+func (s *Server) evict(by *Conn) bool {
 	first := s.logins.Front()
 	if first == nil {
 		return false
 	}
 	c := first.Value.(*Conn)
-	if time.Since(c.since) < loginPatience {
+	if c == by || time.Since(c.since) < loginPatience {
 		return false
 	}
 	s.loginOver(c)

@@ -67,7 +67,7 @@ func (c *Conn) reach(ctx context.Context, deadline time.Time) (greeting, error) 
 		if err != nil {
 			return greeting{}, err
 		}
-		if try < tries && isFull(pkt) && c.server.makeRoom() {
+		if try < tries && isFull(pkt) && c.server.makeRoom(c) {
 			c.store.Close()
 			time.Sleep(pause) // the store has to notice
 			continue

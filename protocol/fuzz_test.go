@@ -133,6 +133,27 @@ func FuzzGreeting(f *testing.F) {
 	})
 }
 
+// FuzzPayloads reads what is read of single packets by those who ask for one.
+func FuzzPayloads(f *testing.F) {
+	f.Add([]byte("paul\x00\x01xdb\x00\x2d\x00caching_sha2_password\x00"), uint64(capsEverything))
+	f.Add([]byte("\xfemysql_native_password\x00saltsaltsaltsaltsalt\x00"), uint64(capsMySQL))
+	f.Add([]byte("\xff\x15\x04#28000Access denied"), uint64(capsMySQL))
+	f.Add([]byte("\x03def\x00\x00\x00\x01c\x00\x00\x0c\x2d\x00\x04\x00\x00\x00\xfd\x01\x00\x27\x00\x00"), uint64(capsLibMariaDB))
+	f.Fuzz(func(t *testing.T, b []byte, caps uint64) {
+		u := parseChangeUser(b, Capability(caps))
+		require.LessOrEqual(t, len(u.User)+len(u.Plugin), len(b))
+		plugin, salt := parseAuthSwitch(b)
+		require.LessOrEqual(t, len(plugin)+len(salt), len(b))
+		require.LessOrEqual(t, len(parseError(b).Message), len(b))
+		if col, err := parseColumn(b, Capability(caps)); err == nil {
+			require.LessOrEqual(t, len(col.Name), len(b))
+		}
+		if row, err := parseTextRow(b, int(caps%100)); err == nil {
+			require.Len(t, row, int(caps%100))
+		}
+	})
+}
+
 func FuzzLenenc(f *testing.F) {
 	for _, n := range []uint64{0, 0xfa, 0xfb, 0xffff, 0x10000, 0xffffff, 0x1000000, 1 << 63} {
 		f.Add(n, []byte{0xfe, 1, 2})

@@ -55,17 +55,20 @@ func (c *Conn) lastWords(p []byte, requestSeq byte) error {
 // explain tells the client why its session ends under a statement. Numbers and
 // SQLSTATE are those by which drivers know that the connection is lost and the
 // outcome unknown: a statement the store has been sent may have run. In the
-// middle of a response nothing can be said.
+// middle of a response nothing can be said, but to the log.
 func (c *Conn) explain(why error) {
+	lost := errors.Is(why, errStoreGone) && c.asked
+	if lost {
+		c.log.Warn("the store hung up on a statement", zap.Error(why), zap.Uint32("id", c.id), zap.String("user", c.user))
+	}
 	var e *Error
 	switch {
 	case c.next == 0:
 		return
 	case errors.Is(why, ErrShutdown):
 		e = &Error{Code: errServerShutdown, State: "08S01", Message: "Server shutdown in progress"}
-	case errors.Is(why, errStoreGone) && c.asked:
+	case lost:
 		e = &Error{Code: errServerLost, State: "08S01", Message: "Lost connection to the store behind dxfproxy during query"}
-		c.log.Warn("the store hung up on a statement", zap.Error(why), zap.Uint32("id", c.id), zap.String("user", c.user))
 	default:
 		return
 	}
