@@ -17,14 +17,21 @@ import (
 // checks that nothing of it is left then. It returns the address.
 func startRelay(t testing.TB, srv *Server) string {
 	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	startRelayOn(t, srv, ln)
+	return ln.Addr().String()
+}
+
+// startRelayOn does the same on a listener of the caller's.
+func startRelayOn(t testing.TB, srv *Server, ln net.Listener) {
+	t.Helper()
 	if srv.Dial == nil {
 		srv.Dial = dialStore
 	}
 	if srv.Log == nil {
 		srv.Log = zaptest.NewLogger(t)
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
 	before := goleak.IgnoreCurrent()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -43,7 +50,6 @@ func startRelay(t testing.TB, srv *Server) string {
 			t.Error(err)
 		}
 	})
-	return ln.Addr().String()
 }
 
 func dialStore(ctx context.Context) (net.Conn, error) {

@@ -43,11 +43,20 @@ const (
 	sha2Cipher          // we have given the client our key
 )
 
-// keyRequest is how the plugin asks for the server's key; 0 is that of a plugin
-// that needs no translation.
+// secure reports which legs the plugin sends a password in the clear on. The
+// older plugin does so only under TLS, the newer one on a socket too.
+func (a *authExchange) secure() (client, store bool) {
+	if a.plugin == sha256Plugin {
+		return underTLS(a.c.client), underTLS(a.c.store)
+	}
+	return a.c.clientSecure, a.c.storeSecure
+}
+
+// keyRequest is how the plugin asks for the server's key; 0 says that nothing
+// need be translated.
 func (a *authExchange) keyRequest() byte {
-	switch {
-	case a.c.clientSecure == a.c.storeSecure:
+	switch client, store := a.secure(); {
+	case client == store:
 		return 0
 	case a.plugin == sha2Plugin:
 		return sha2KeyRequest
@@ -86,8 +95,9 @@ func (a *authExchange) translateFromStore(pkt []byte) (used bool, err error) {
 // translateFromClient does the same with a packet of the client.
 func (a *authExchange) translateFromClient(pkt []byte) (used bool, err error) {
 	payload := pkt[headerSize:]
+	client, _ := a.secure()
 	switch {
-	case a.step == sha2Asked && a.c.clientSecure && len(bytes.Trim(payload, "\x00")) > 0:
+	case a.step == sha2Asked && client && len(bytes.Trim(payload, "\x00")) > 0:
 		a.password = bytes.Clone(payload)
 		clear(payload)
 		a.step = sha2Key

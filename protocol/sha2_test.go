@@ -6,9 +6,11 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -80,6 +82,26 @@ func TestCachingSha2Password(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestCachingSha2PasswordOverASocket: what is no network needs no TLS, and
+// clients send their passwords in the clear there.
+func TestCachingSha2PasswordOverASocket(t *testing.T) {
+	for _, mode := range []StoreTLS{TLSDisable, TLSRequire} {
+		store := startSha2Store(t, &tls.Config{Certificates: []tls.Certificate{newAuthority(t).sign(t, "store")}})
+		ln, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+		require.NoError(t, err)
+		startRelayOn(t, &Server{Dial: dialer(store), StoreTLS: mode, RequireTLS: true}, ln)
+		for _, user := range []string{"sarah", "simon"} {
+			for _, password := range []string{"wrong", "secret", "secret"} {
+				db, err := sql.Open("mysql", user+":"+password+"@unix("+ln.Addr().String()+")/?maxAllowedPacket=1000")
+				require.NoError(t, err)
+				err = db.Ping()
+				require.NoError(t, db.Close())
+				require.Equal(t, password == "secret", err == nil, "%s %s: %v", user, password, err)
+			}
+		}
 	}
 }
 

@@ -38,8 +38,12 @@ func (c *Conn) wantsStoreTLS() bool {
 	if c.storeSecure || !c.storeHasTLS {
 		return false
 	}
-	_, underTLS := c.client.(*tls.Conn)
-	return c.server.StoreTLS == TLSRequire || c.server.StoreTLS == TLSAsClient && underTLS
+	return c.server.StoreTLS == TLSRequire || c.server.StoreTLS == TLSAsClient && underTLS(c.client)
+}
+
+func underTLS(c net.Conn) bool {
+	_, ok := c.(*tls.Conn)
+	return ok
 }
 
 // secureClient goes over to TLS on the client's leg. Bytes that came with the
