@@ -59,13 +59,21 @@ func (b *Backfill) session(ctx context.Context, job int64, who string, orphans t
 	return s, nil
 }
 
-const selectOwn = `SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = ? AND USER = SUBSTRING_INDEX(USER(), '@', 1)`
+// The second is MySQL's: see the executor about its process list.
+const (
+	selectOwn      = `SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = ? AND USER = SUBSTRING_INDEX(USER(), '@', 1)`
+	selectOwnMySQL = `SELECT COUNT(*) FROM performance_schema.threads WHERE PROCESSLIST_ID = ? AND PROCESSLIST_USER = SUBSTRING_INDEX(USER(), '@', 1)`
+)
 
 // kill ends a connection if it is of our own account: anybody may take a lock of
 // any name.
 func (b *Backfill) kill(ctx context.Context, s *table.Session, job, connection int64) {
 	var n int
-	err := s.QueryRowContext(ctx, selectOwn, connection).Scan(&n)
+	query := selectOwn
+	if s.Family == table.MySQL {
+		query = selectOwnMySQL
+	}
+	err := s.QueryRowContext(ctx, query, connection).Scan(&n)
 	if err == nil && n == 0 {
 		return
 	}

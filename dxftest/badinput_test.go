@@ -428,7 +428,7 @@ func (h *house) blocked(what func(s *sql.Conn, id int64, cancel func()), end fun
 // TestWaitingClient does to clients that wait for a job what happens to them.
 func TestWaitingClient(t *testing.T) {
 	h := newHouse(t, 2)
-	execute(t, h.direct, "INSERT INTO t (a, b) SELECT seq, seq FROM seq_1_to_5000")
+	execute(t, h.direct, "INSERT INTO t (a, b) SELECT seq, seq FROM "+mariadbdtest.Numbers(5000))
 	other := h.session(1, "")
 	has := func(t *testing.T) bool {
 		return strings.Contains(h.definitions(), "KEY `waits`")

@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dxfproxy/mariadbd/mariadbdtest"
+
 	"dxfproxy/cluster"
 )
 
@@ -26,7 +28,7 @@ func newScoped(t *testing.T) *scoped {
 	}
 	s.run(s.clients[0], "SET GLOBAL dxf_native_ddl_max_size = 0",
 		"CREATE TABLE big (id INT AUTO_INCREMENT PRIMARY KEY, a INT, b VARCHAR(100))",
-		"INSERT INTO big (a, b) SELECT seq, REPEAT('x', 80) FROM seq_1_to_90000")
+		"INSERT INTO big (a, b) SELECT seq, REPEAT('x', 80) FROM "+mariadbdtest.Numbers(90000))
 	return s
 }
 
@@ -49,7 +51,7 @@ func (s *scoped) workers() string {
 func (s *scoped) workersIn(table string) string {
 	s.Helper()
 	rows, err := s.direct.QueryContext(s.Context(), "SELECT DISTINCT exec_id FROM `"+s.meta+"`."+table+
-		" WHERE step = 1 AND CAST(task_key AS INT) = (SELECT MAX(CAST(task_key AS INT)) FROM `"+s.meta+"`."+table+")")
+		" WHERE step = 1 AND CAST(task_key AS SIGNED) = (SELECT MAX(CAST(task_key AS SIGNED)) FROM `"+s.meta+"`."+table+")")
 	require.NoError(s, err)
 	var found []string
 	for rows.Next() {

@@ -5,6 +5,8 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
+
+	"dxfproxy/mariadbd"
 )
 
 // TestTablesChanged: another client, who knows of no job, changes the table
@@ -26,6 +28,9 @@ func TestTablesChanged(t *testing.T) {
 		{change: "DROP TABLE u", says: "DROP", gone: true},
 	} {
 		t.Run(c.change, func(t *testing.T) {
+			if srv.Kind() != mariadbd.MariaDB && c.says == "CREATE OR REPLACE" {
+				t.Skip("a statement of MariaDB")
+			}
 			h := h.in(t)
 			uniqueTable(h)
 			j := h.startSlow(holdBuild, addUnique)

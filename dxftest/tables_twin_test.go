@@ -42,7 +42,7 @@ type payload struct {
 var plainPayload = []payload{
 	{"a", "INT", func(r *rand.Rand) string { return strconv.Itoa(r.IntN(1000)) }},
 	{"b", "VARCHAR(60) CHARACTER SET utf8mb4", func(r *rand.Rand) string {
-		return [...]string{"NULL", "''", "MD5(" + strconv.Itoa(r.IntN(1e6)) + ")", "CONCAT('ü😀', " + strconv.Itoa(r.IntN(100)) + ")"}[r.IntN(4)]
+		return [...]string{"NULL", "''", "LEFT(SHA2(" + strconv.Itoa(r.IntN(1e6)) + ", 256), 32)", "CONCAT('ü😀', " + strconv.Itoa(r.IntN(100)) + ")"}[r.IntN(4)]
 	}},
 }
 

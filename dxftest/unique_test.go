@@ -11,6 +11,8 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
+
+	"dxfproxy/mariadbd/mariadbdtest"
 )
 
 // hold is something a test does that a job has to wait for in one of its steps.
@@ -107,7 +109,7 @@ func uniqueTable(h *house) (definition string, checksum int64) {
 	h.Helper()
 	execute(h.T, h.direct, "DROP TABLE IF EXISTS u")
 	execute(h.T, h.direct, "CREATE TABLE u (id INT AUTO_INCREMENT PRIMARY KEY, code VARCHAR(20), n INT, KEY old (n))")
-	execute(h.T, h.direct, "INSERT INTO u (code, n) SELECT CONCAT('c', seq), seq % 10 FROM seq_1_to_3000")
+	execute(h.T, h.direct, "INSERT INTO u (code, n) SELECT CONCAT('c', seq), seq % 10 FROM "+mariadbdtest.Numbers(3000))
 	return h.definition("u"), h.checksum("u")
 }
 

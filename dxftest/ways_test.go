@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"dxfproxy/mariadbd/mariadbdtest"
 )
 
 // comments reads COMMENTS of the newest job.
@@ -144,12 +146,12 @@ func TestWays(t *testing.T) {
 				c.create = []string{table}
 			}
 			execute(t, h.direct, "CREATE TABLE parent (id INT PRIMARY KEY)")
-			execute(t, h.direct, "INSERT INTO parent SELECT seq FROM seq_1_to_3000")
+			execute(t, h.direct, "INSERT INTO parent SELECT seq FROM "+mariadbdtest.Numbers(3000))
 			for _, name := range []string{"w", "w_twin"} {
 				for _, q := range c.create {
 					execute(t, h.direct, strings.ReplaceAll(q, "%s", name))
 				}
-				execute(t, h.direct, "INSERT INTO "+name+" (id, a, b, c) SELECT seq, seq, CONCAT('b', seq), CONCAT('some words ', seq) FROM seq_1_to_3000")
+				execute(t, h.direct, "INSERT INTO "+name+" (id, a, b, c) SELECT seq, seq, CONCAT('b', seq), CONCAT('some words ', seq) FROM "+mariadbdtest.Numbers(3000))
 			}
 			defer execute(t, h.direct, "DROP TABLE IF EXISTS child_w, child_w_twin, w, w_twin, parent")
 
@@ -182,7 +184,7 @@ func TestWays(t *testing.T) {
 		h := h.in(t)
 		s := h.session(1, "")
 		h.run(s, always, "SET GLOBAL tidb_enable_dist_task = OFF, GLOBAL tidb_ddl_enable_fast_reorg = OFF, SESSION tidb_ddl_reorg_batch_size = 100",
-			"CREATE TABLE w (id INT PRIMARY KEY, a INT)", "INSERT INTO w SELECT seq, seq FROM seq_1_to_25000")
+			"CREATE TABLE w (id INT PRIMARY KEY, a INT)", "INSERT INTO w SELECT seq, seq FROM "+mariadbdtest.Numbers(25000))
 		defer h.run(s, "SET GLOBAL tidb_enable_dist_task = ON, GLOBAL tidb_ddl_enable_fast_reorg = ON")
 		inserts := func() (n int) {
 			var name string

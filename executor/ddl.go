@@ -41,8 +41,9 @@ const selectProcess = `SELECT STATE, STAGE, MAX_STAGE, PROGRESS, COALESCE((SELEC
 	FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'INNODB_ONLINEDDL_PCT_PROGRESS'), 0) / 100
 FROM information_schema.PROCESSLIST WHERE ID = ?`
 
-// MySQL's process list tells no progress.
-const selectProcessMySQL = `SELECT STATE, 0, 0, 0, 0 FROM information_schema.PROCESSLIST WHERE ID = ?`
+// MySQL tells no progress there, and its process list cannot be read (error 3854)
+// while any statement in it has a character beyond the first plane of Unicode.
+const selectProcessMySQL = `SELECT PROCESSLIST_STATE, 0, 0, 0, 0 FROM performance_schema.threads WHERE PROCESSLIST_ID = ?`
 
 // process is what a connection is doing.
 type process struct {

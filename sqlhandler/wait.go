@@ -129,9 +129,7 @@ func (h *Handler) Killed(id uint32) {
 			continue
 		}
 		// The store counts connections from 1 again when it is started again.
-		const sinceSQL = `SELECT UTC_TIMESTAMP() - INTERVAL VARIABLE_VALUE SECOND FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'UPTIME'`
-		var since time.Time
-		if err := h.sql.QueryRowContext(ctx, sinceSQL).Scan(&since); err != nil || j.CreateTime.Before(since) {
+		if since, err := h.storeStarted(ctx); err != nil || j.CreateTime.Before(since) {
 			continue
 		}
 		if err := h.jobs.CancelJob(ctx, j.ID); err != nil {
@@ -139,6 +137,19 @@ func (h *Handler) Killed(id uint32) {
 		}
 		h.wakeAll()
 	}
+}
+
+// storeStarted is when the store was started, by its own clock.
+func (h *Handler) storeStarted(ctx context.Context) (time.Time, error) {
+	const uptimeSQL = `SHOW GLOBAL STATUS LIKE 'Uptime'`
+	const sinceSQL = `SELECT UTC_TIMESTAMP() - INTERVAL ? SECOND`
+	var name string
+	var seconds int64
+	var since time.Time
+	if err := h.sql.QueryRowContext(ctx, uptimeSQL).Scan(&name, &seconds); err != nil {
+		return since, err
+	}
+	return since, h.sql.QueryRowContext(ctx, sinceSQL, seconds).Scan(&since)
 }
 
 func killed(cause error) bool {

@@ -23,13 +23,15 @@ type Settings struct {
 	// MySQL's alone.
 	Compressed bool // binlog_transaction_compression
 	Partial    bool // binlog_row_value_options has PARTIAL_JSON
+	Threads    bool // performance_schema, which tells what a session waits for
 }
 
 const selectSettings = `SELECT @@GLOBAL.log_bin, @@GLOBAL.binlog_format, @@GLOBAL.binlog_row_image`
 
 // MySQL tells no position of a snapshot. But its transactions become visible in
 // the order that they have in the binlog, unless it was told otherwise.
-const selectCommitOrder = `SELECT @@GLOBAL.binlog_order_commits, @@GLOBAL.binlog_transaction_compression, @@GLOBAL.binlog_row_value_options <> ''`
+const selectCommitOrder = `SELECT @@GLOBAL.binlog_order_commits, @@GLOBAL.binlog_transaction_compression, @@GLOBAL.binlog_row_value_options <> '',
+	@@GLOBAL.performance_schema`
 
 // LoadSettings asks the server.
 func LoadSettings(ctx context.Context, q Querier) (Settings, error) {
@@ -42,7 +44,7 @@ func LoadSettings(ctx context.Context, q Querier) (Settings, error) {
 		return s, err
 	}
 	if s.Family == MySQL {
-		err = q.QueryRowContext(ctx, selectCommitOrder).Scan(&s.Snapshots, &s.Compressed, &s.Partial)
+		err = q.QueryRowContext(ctx, selectCommitOrder).Scan(&s.Snapshots, &s.Compressed, &s.Partial, &s.Threads)
 	} else {
 		err = each(ctx, q, func(r *sql.Rows) error {
 			var name, value string
@@ -158,6 +160,8 @@ func checkBinlog(_ *Info, _ Definition, s Settings) Reason {
 		return reasonf("binlog_format is %s, not ROW", s.Format)
 	case s.RowImage != "FULL":
 		return reasonf("binlog_row_image is %s, not FULL", s.RowImage)
+	case !s.Threads && s.Family == MySQL:
+		return "the server does not tell what its sessions wait for (performance_schema is OFF)"
 	case s.Compressed:
 		return "the binlog's transactions are compressed (binlog_transaction_compression is ON)"
 	case s.Partial:

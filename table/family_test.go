@@ -28,7 +28,7 @@ func TestSettingsOfMySQL(t *testing.T) {
 			t.Errorf("MariaDB, %s: %s", statement, got)
 		}
 	}
-	ours := Settings{Family: MySQL, LogBin: true, Snapshots: true, Format: "ROW", RowImage: "FULL", SlaveGrant: true, StatusGrant: true}
+	ours := Settings{Family: MySQL, LogBin: true, Snapshots: true, Format: "ROW", RowImage: "FULL", SlaveGrant: true, StatusGrant: true, Threads: true}
 	if r := ours.Reason(); r != "" {
 		t.Error(r)
 	}
@@ -36,6 +36,7 @@ func TestSettingsOfMySQL(t *testing.T) {
 		func(s *Settings) { s.Snapshots = false },
 		func(s *Settings) { s.Compressed = true },
 		func(s *Settings) { s.Partial = true },
+		func(s *Settings) { s.Threads = false },
 	} {
 		s := ours
 		bad(&s)

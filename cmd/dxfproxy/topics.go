@@ -63,6 +63,12 @@ var binlogNeeds = []struct {
 		},
 	},
 	{
+		func(to *table.Settings, from table.Settings) { to.Threads = from.Threads },
+		func(*inspected) []string {
+			return []string{"under [mysqld] in the server's configuration file: performance_schema=ON", "and restart the server"}
+		},
+	},
+	{
 		func(to *table.Settings, from table.Settings) { to.Compressed = from.Compressed },
 		func(*inspected) []string { return setting("binlog_transaction_compression", "OFF") },
 	},
@@ -103,7 +109,7 @@ func lookBinlog(s *inspected) (found []finding) {
 		return []finding{{what: s.binlogError.Error()}}
 	}
 	for _, need := range binlogNeeds {
-		one := table.Settings{Family: s.binlog.Family, LogBin: true, Snapshots: true, Format: "ROW", RowImage: "FULL", SlaveGrant: true, StatusGrant: true}
+		one := table.Settings{Family: s.binlog.Family, LogBin: true, Snapshots: true, Format: "ROW", RowImage: "FULL", SlaveGrant: true, StatusGrant: true, Threads: true}
 		need.take(&one, s.binlog)
 		if reason := one.Reason(); reason != "" {
 			found = append(found, finding{what: string(reason), fix: need.fix(s)})
