@@ -18,6 +18,8 @@ import (
 	mysqlserver "github.com/go-mysql-org/go-mysql/server"
 	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"dxfproxy/mariadbd"
 )
@@ -67,8 +69,10 @@ func TestCachingSha2Password(t *testing.T) {
 			if legs.store {
 				mode = TLSRequire
 			}
+			core, logs := observer.New(zap.DebugLevel)
 			addr := startRelay(t, &Server{
-				Dial: dialer(store), StoreTLS: mode, TLS: &tls.Config{Certificates: []tls.Certificate{a.sign(t, "relay")}},
+				Dial: dialer(store), StoreTLS: mode, Log: zap.New(core),
+				TLS: &tls.Config{Certificates: []tls.Certificate{a.sign(t, "relay")}},
 			})
 			params := "?maxAllowedPacket=1000"
 			if legs.client {
@@ -80,6 +84,11 @@ func TestCachingSha2Password(t *testing.T) {
 					err := db.Ping()
 					require.Equal(t, password == "secret", err == nil, "%s %s: %v", user, password, err)
 				}
+			}
+			for _, e := range logs.All() {
+				line := fmt.Sprint(e.Message, e.ContextMap())
+				require.NotContains(t, line, "secret")
+				require.NotContains(t, line, "xxx")
 			}
 		})
 	}
