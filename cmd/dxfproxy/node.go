@@ -47,11 +47,11 @@ func newNode(cfg config, b backing, db *store.DB, front *relay, log *zap.Logger)
 		store: db, front: front,
 	}
 	n.others.Store(&[]dxf.Node{})
+	backfill := executor.NewBackfill(db.SQL(), db, log)
+	backfill.Hold = n.hold
 	n.scheduler = scheduler.NewManager(scheduler.Config{
 		Store: db, Node: n.self, Log: log, Finished: n.wake,
-		Executors: map[dxf.TaskType]scheduler.SubtaskExecutor{
-			dxf.Backfill: executor.NewBackfill(db.SQL(), db, log),
-		},
+		Executors: map[dxf.TaskType]scheduler.SubtaskExecutor{dxf.Backfill: backfill},
 	})
 	if cfg.RunDDL {
 		n.dispatcher = dispatcher.NewManager(dispatcher.Config{
@@ -70,7 +70,7 @@ func newNode(cfg config, b backing, db *store.DB, front *relay, log *zap.Logger)
 		Wake: n.wake, SetRole: n.scheduler.SetRole, Log: log,
 	})
 	front.server.Handler, front.server.KilledElsewhere = n.handler, n.handler.Killed
-	if n.waker, err = scheduler.ListenWake(front.listeners[0].Addr().String(), n.wakeHere); err != nil {
+	if n.waker, err = scheduler.ListenWake(front.listeners[0].Addr().String(), n.wakeHere, n.holdHere); err != nil {
 		log.Warn("other nodes cannot wake this one, it polls", zap.Error(err))
 	}
 	return n, nil
@@ -141,6 +141,20 @@ func (n *node) wakeHere() {
 	n.feeds.Wake()
 	if n.handler != nil {
 		n.handler.Wake()
+	}
+}
+
+// hold makes all nodes hold back what clients begin, for d; 0 ends it.
+func (n *node) hold(d time.Duration) {
+	n.waker.HoldAll(*n.others.Load(), d)
+	n.holdHere(d)
+}
+
+func (n *node) holdHere(d time.Duration) {
+	if d > 0 {
+		n.front.server.Hold(d)
+	} else {
+		n.front.server.Release()
 	}
 }
 
