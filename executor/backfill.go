@@ -18,6 +18,10 @@ import (
 // Backfill executes the subtasks of backfill tasks. It implements
 // scheduler.SubtaskExecutor.
 type Backfill struct {
+	// Hold asks all nodes to hold back what clients begin outside a transaction,
+	// for d; 0 ends it. They may not hear of it. nil: nobody is held.
+	Hold func(d time.Duration)
+
 	db    *sql.DB
 	store Store
 	log   *zap.Logger

@@ -63,6 +63,7 @@ func (r *run) cutover(ctx context.Context) error {
 type swap struct {
 	*run
 	attempt int
+	held    bool // clients are held back
 	a, c    *table.Session
 	t, old  string // quoted
 	shadow  string
@@ -204,9 +205,9 @@ func (s *swap) exchange(ctx context.Context) (done bool, why string, err error) 
 	}
 
 	blocked := time.Now()
-	if _, err := s.a.ExecContext(ctx, fmt.Sprintf("LOCK TABLES %s WRITE, %s WRITE", s.t, s.old)); err != nil {
-		waited := table.IsErr(err, errLockWait)
-		if waited {
+	defer s.release()
+	if err := s.lock(ctx); err != nil {
+		if table.IsErr(err, errLockWait) {
 			why = "waits for a lock on the table"
 			if b := s.blocker(ctx, s.a.ID, s.c.ID); b != "" {
 				why += ", " + b

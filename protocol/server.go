@@ -71,6 +71,8 @@ type Server struct {
 	sessions map[*Conn]struct{}
 	logins   list.List // of *Conn on their way to a login, the oldest first
 
+	holds holds
+
 	loginKeyOnce sync.Once
 	rsaKey       *rsa.PrivateKey
 	rsaErr       error

@@ -107,6 +107,7 @@ func (c *Conn) run(ctx context.Context, watch *supervisor) error {
 			c.explain(err)
 			return err
 		}
+		c.heldBack()
 		if err := c.command(); err != nil {
 			c.explain(err)
 			return err

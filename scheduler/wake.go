@@ -1,10 +1,11 @@
 package scheduler
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,15 +21,21 @@ const (
 	resolveFor = time.Minute
 )
 
-// wakeWord is the whole datagram. It asks for nothing but a look at the store,
-// so it needs no secret.
-var wakeWord = []byte("dxf wake")
+// The datagrams, whole. They ask for nothing that a stranger could do harm with,
+// so they need no secret: a look at the store, or clients held back for moments,
+// the number of milliseconds following; 0 ends it. Who holds, bounds it.
+const (
+	wakeWord = "dxf wake"
+	holdWord = "dxf hold "
+)
 
 // A Waker tells other nodes, by UDP, that there is something to look at in the
-// store. Datagrams may be lost: polling is the truth. A nil *Waker does nothing.
+// store, or that clients should be held back for a moment. Datagrams may be lost:
+// polling is the truth, and holding back is a courtesy. A nil *Waker does nothing.
 type Waker struct {
 	conn net.PacketConn
 	wake func()
+	hold func(time.Duration)
 
 	mu  sync.Mutex
 	due map[string]bool // addresses to tell
@@ -39,7 +46,8 @@ type Waker struct {
 	once  sync.Once
 	done  sync.WaitGroup
 
-	resolved map[string]resolved // touched by the sender only
+	resolving sync.Mutex
+	resolved  map[string]resolved
 }
 
 type resolved struct {
@@ -48,14 +56,14 @@ type resolved struct {
 }
 
 // ListenWake listens on the UDP port of addr (host:port, as the node's MySQL
-// listener) and calls wake for what arrives.
-func ListenWake(addr string, wake func()) (*Waker, error) {
+// listener) and calls wake and hold for what arrives; hold must not block.
+func ListenWake(addr string, wake func(), hold func(time.Duration)) (*Waker, error) {
 	conn, err := net.ListenPacket("udp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen for wake-ups: %w", err)
 	}
 	w := &Waker{
-		conn: conn, wake: wake,
+		conn: conn, wake: wake, hold: hold,
 		due:  make(map[string]bool),
 		send: make(chan struct{}, 1), heard: make(chan struct{}, 1), stop: make(chan struct{}),
 		resolved: make(map[string]resolved),
@@ -91,6 +99,19 @@ func (w *Waker) WakeAll(nodes []dxf.Node) {
 	}
 }
 
+// HoldAll tells nodes at once to hold clients back for d; 0 ends it.
+func (w *Waker) HoldAll(nodes []dxf.Node, d time.Duration) {
+	if w == nil {
+		return
+	}
+	word := strconv.AppendInt([]byte(holdWord), d.Milliseconds(), 10)
+	for _, n := range nodes {
+		if addr := w.resolve(n.ID); addr != nil {
+			_, _ = w.conn.WriteTo(word, addr)
+		}
+	}
+}
+
 // Close stops listening and waits until it has.
 func (w *Waker) Close() error {
 	if w == nil {
@@ -120,7 +141,7 @@ func (w *Waker) tell() {
 		for node := range due {
 			if addr := w.resolve(node); addr != nil {
 				// Who is not there polls, or is gone.
-				_, _ = w.conn.WriteTo(wakeWord, addr)
+				_, _ = w.conn.WriteTo([]byte(wakeWord), addr)
 			}
 		}
 		if !w.pause() {
@@ -131,6 +152,8 @@ func (w *Waker) tell() {
 
 // resolve returns the address of a node, nil when it has none.
 func (w *Waker) resolve(node string) net.Addr {
+	w.resolving.Lock()
+	defer w.resolving.Unlock()
 	if r, ok := w.resolved[node]; ok && time.Since(r.at) < resolveFor {
 		return r.addr
 	}
@@ -144,8 +167,7 @@ func (w *Waker) resolve(node string) net.Addr {
 
 // listen empties the socket; ring calls wake.
 func (w *Waker) listen() {
-	// One byte more than the word, to tell a longer datagram from it.
-	buf := make([]byte, len(wakeWord)+1)
+	buf := make([]byte, 64) // more than any word, to tell a longer datagram from it
 	for {
 		n, _, err := w.conn.ReadFrom(buf)
 		switch {
@@ -155,13 +177,27 @@ func (w *Waker) listen() {
 			if !w.pause() {
 				return
 			}
-		case bytes.Equal(buf[:n], wakeWord):
+		case string(buf[:n]) == wakeWord:
 			select {
 			case w.heard <- struct{}{}:
 			default:
 			}
+		default:
+			if d, ok := holdTime(string(buf[:n])); ok {
+				w.hold(d)
+			}
 		}
 	}
+}
+
+// holdTime reads a datagram that asks for a hold.
+func holdTime(word string) (time.Duration, bool) {
+	text, ok := strings.CutPrefix(word, holdWord)
+	if !ok {
+		return 0, false
+	}
+	ms, err := strconv.ParseUint(text, 10, 16)
+	return time.Duration(ms) * time.Millisecond, err == nil
 }
 
 // ring calls wake for what was heard, at most once per wakeGap.

@@ -13,13 +13,35 @@ import (
 	"dxfproxy/scheduler"
 )
 
+func noHold(time.Duration) { panic("held, but nobody asked for it") }
+
+func TestWakerHolds(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	heard := make(chan time.Duration, 2)
+	b, err := scheduler.ListenWake("127.0.0.1:0", func() { t.Error("woken, but nobody told it") }, func(d time.Duration) { heard <- d })
+	require.NoError(t, err)
+	defer b.Close()
+	a, err := scheduler.ListenWake("127.0.0.1:0", func() {}, noHold)
+	require.NoError(t, err)
+	defer a.Close()
+	for _, d := range []time.Duration{150 * time.Millisecond, 0} {
+		a.HoldAll([]dxf.Node{{ID: b.Addr()}, {ID: "nobody.invalid"}}, d)
+		select {
+		case got := <-heard:
+			require.Equal(t, d, got)
+		case <-time.After(5 * time.Second):
+			t.Fatal("not told")
+		}
+	}
+}
+
 func TestWakerTellsOtherNodes(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	heard := make(chan struct{}, 100)
-	b, err := scheduler.ListenWake("127.0.0.1:0", func() { heard <- struct{}{} })
+	b, err := scheduler.ListenWake("127.0.0.1:0", func() { heard <- struct{}{} }, noHold)
 	require.NoError(t, err)
 	defer b.Close()
-	a, err := scheduler.ListenWake("127.0.0.1:0", func() { t.Error("woken, but nobody told it") })
+	a, err := scheduler.ListenWake("127.0.0.1:0", func() { t.Error("woken, but nobody told it") }, noHold)
 	require.NoError(t, err)
 	defer a.Close()
 
@@ -36,10 +58,10 @@ func TestWakerTellsOtherNodes(t *testing.T) {
 // A second waker cannot have the port; the first goes on.
 func TestWakerOnTakenPort(t *testing.T) {
 	defer goleak.VerifyNone(t)
-	a, err := scheduler.ListenWake("127.0.0.1:0", func() {})
+	a, err := scheduler.ListenWake("127.0.0.1:0", func() {}, noHold)
 	require.NoError(t, err)
 	defer a.Close()
-	b, err := scheduler.ListenWake(a.Addr(), func() {})
+	b, err := scheduler.ListenWake(a.Addr(), func() {}, noHold)
 	require.ErrorContains(t, err, "listen for wake-ups")
 	require.Nil(t, b)
 	b.WakeAll([]dxf.Node{{ID: a.Addr()}})
@@ -59,14 +81,14 @@ func TestWakerUnderFlood(t *testing.T) {
 		case first <- struct{}{}:
 		default:
 		}
-	})
+	}, noHold)
 	require.NoError(t, err)
 	defer w.Close()
 
 	conn, err := net.Dial("udp", w.Addr())
 	require.NoError(t, err)
 	defer conn.Close()
-	for _, junk := range []string{"", "dxf", "dxf wake!", "dxf wake and much more"} {
+	for _, junk := range []string{"", "dxf", "dxf wake!", "dxf wake and much more", "dxf hold", "dxf hold ", "dxf hold -1", "dxf hold 99999", "dxf hold 5s"} {
 		_, err = conn.Write([]byte(junk))
 		require.NoError(t, err)
 	}
