@@ -12,9 +12,13 @@ const (
 	errQueryInterrupted    = 1317 // ER_QUERY_INTERRUPTED
 	errNoCursor            = 1421 // ER_STMT_HAS_NO_OPEN_CURSOR
 	errTLSRequired         = 3159 // ER_SECURE_TRANSPORT_REQUIRED
-	errStoreUnreachable    = 2003 // CR_CONN_HOST_ERROR: a client's number, but the one people search for
 
-	errServerLost = 2013 // CR_SERVER_LOST: what a client would say by itself
+	// ER_SERVER_SHUTDOWN: the server drivers asked for is not there. Not what a client
+	// would say by itself (CR_CONN_HOST_ERROR, 2003), for the reason below.
+	errStoreUnreachable = 1053
+	// ER_CONNECTION_KILLED. Not CR_SERVER_LOST (2013), what a client would say by
+	// itself: libmariadb takes a packet with a client's number for malformed (2027).
+	errServerLost = 1927
 	errTLS        = 2026 // CR_SSL_CONNECTION_ERROR
 
 	// progressCode marks an ERR packet that is a progress report (MariaDB).

@@ -338,7 +338,7 @@ func TestStoreThatDoesNotAnswer(t *testing.T) {
 	require.EqualValues(t, errStoreUnreachable, e.Code)
 	require.Contains(t, e.Message, "connection refused")
 	_, err = open(t, addr, "").Exec("DO 1")
-	require.ErrorContains(t, err, "2003")
+	require.ErrorContains(t, err, "1053")
 }
 
 func TestSilentClientIsCutOff(t *testing.T) {
