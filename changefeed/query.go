@@ -165,8 +165,9 @@ func inUTF8(vars []byte) bool {
 				return false
 			}
 			id := binary.LittleEndian.Uint16(rest)
-			// From 2048 on it is MariaDB's UCA 14.0.0, whose utf8mb4 is the default of 11.5.
-			return id == 33 || id == 83 || id == 45 || id == 46 || id >= 192 && id <= 247 || id >= 2048 && id < 2560
+			// From 255 on it is MySQL's UCA 9.0.0, its default; from 2048 on MariaDB's UCA
+			// 14.0.0, whose utf8mb4 is the default of 11.5.
+			return id == 33 || id == 83 || id == 45 || id == 46 || id >= 192 && id <= 247 || id >= 255 && id <= 323 || id >= 2048 && id < 2560
 		default:
 			return false
 		}
