@@ -31,7 +31,7 @@ func TestReplay(t *testing.T) {
 	dir, err := os.MkdirTemp(filepath.Dir(binary), "replay-") // swept with it
 	require.NoError(t, err)
 	serve := func(name string, options ...string) (*mariadbd.Server, *sql.DB) {
-		s, err := mariadbd.Start(t.Context(), mariadbd.Config{DataDir: filepath.Join(dir, name), BufferPool: 512 << 20, Relaxed: true, Options: options})
+		s, err := mariadbd.Start(t.Context(), mariadbd.Config{DataDir: filepath.Join(dir, name), BufferPool: max(512<<20, int64(rows)<<10), Relaxed: true, Options: options})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, s.Stop(context.WithoutCancel(t.Context()))) })
 		db, err := sql.Open("mysql", s.DSN())
