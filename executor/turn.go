@@ -13,6 +13,8 @@ import (
 // without: a node that froze in its turn must not hold up the others.
 const turnPatience = 5 * time.Second
 
+const turnWait = 10 * time.Millisecond
+
 // turns lets as many chunks be under way in the store as it has processors,
 // whichever nodes and jobs they are of. More get into each other's way there:
 // three on two processors cost an eighth more of their time than two. A turn is
@@ -34,7 +36,8 @@ func (t *turns) take(ctx context.Context) error {
 				return err
 			}
 		}
-		if _, err := t.try(ctx, table.TurnName(t.next), 1); err != nil {
+		// Whichever is free first: not to wait for one for long while another is.
+		if ok, err := t.try(ctx, table.TurnName(t.next), turnWait); err != nil || ok {
 			return err
 		}
 		t.next = (t.next + 1) % t.of
@@ -42,10 +45,10 @@ func (t *turns) take(ctx context.Context) error {
 	return nil
 }
 
-// try takes one lock, if it is free within so many seconds.
-func (t *turns) try(ctx context.Context, name string, wait int) (bool, error) {
+// try takes one lock, if it is free within wait.
+func (t *turns) try(ctx context.Context, name string, wait time.Duration) (bool, error) {
 	var got sql.NullInt64
-	if err := t.conn.QueryRowContext(ctx, "SELECT GET_LOCK(?, ?)", name, wait).Scan(&got); err != nil {
+	if err := t.conn.QueryRowContext(ctx, "SELECT GET_LOCK(?, ?)", name, wait.Seconds()).Scan(&got); err != nil {
 		return false, fmt.Errorf("wait for a turn: %w", err)
 	}
 	if got.Int64 != 1 {

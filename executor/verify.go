@@ -39,6 +39,7 @@ type verifier struct {
 	at             point
 	size           servo
 	ahead          bool // see compare.go
+	turns          turns
 	saved          time.Time
 }
 
@@ -76,6 +77,9 @@ func (r *run) verifyRange(ctx context.Context, ahead bool, size servo) error {
 		v.shadow.CopyKey = key
 	} else {
 		return dxf.Errorf("the shadow of table %s has lost its key", r.meta.Table)
+	}
+	if ahead {
+		v.turns = turns{conn: v.left, of: max(r.meta.Processors-1, min(r.meta.Processors, 1))} // one is the build's
 	}
 	v.hash = hashExpr(table.Common(v.source, v.shadow))
 	v.insert, _ = copyStatement(v.source, v.shadow)
@@ -125,8 +129,12 @@ func (v *verifier) walk(ctx context.Context, span table.Range) error {
 		if err != nil {
 			return err
 		}
+		if err := v.turns.take(ctx); err != nil {
+			return err
+		}
 		start := time.Now()
 		same, rows, err := v.compare(ctx, head)
+		v.turns.give(ctx)
 		if err != nil {
 			return err
 		}
