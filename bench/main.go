@@ -104,7 +104,10 @@ func (b *bench) run(ctx context.Context) (err error) {
 	}
 	for round := range b.rounds {
 		for i := range cs {
-			c := cs[(i+round)%len(cs)] // nobody always comes after the same one
+			c := cs[i]
+			if round%2 == 1 {
+				c = cs[len(cs)-1-i] // nobody always comes after the same one
+			}
 			if err := b.settle(ctx); err != nil {
 				return err
 			}
@@ -167,22 +170,21 @@ func (b *bench) ptOSC(program string) func(context.Context) error {
 	}
 }
 
-// settle lets the server write down what the contender before has left dirty, so
-// that nobody pays for another.
+// settle lets the server write down what the contender before has left dirty, and
+// purge what it has deleted, so that nobody pays for another.
 func (b *bench) settle(ctx context.Context) error {
 	if _, err := b.db.ExecContext(ctx, "SET GLOBAL innodb_max_dirty_pages_pct = 0"); err != nil {
 		return err
 	}
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); {
-		var name string
-		var dirty int
-		if err := b.db.QueryRowContext(ctx, "SHOW GLOBAL STATUS LIKE 'Innodb_buffer_pool_pages_dirty'").Scan(&name, &dirty); err != nil {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		var dirty, history int
+		if err := b.db.QueryRowContext(ctx, `SELECT SUM(IF(VARIABLE_NAME = 'INNODB_BUFFER_POOL_PAGES_DIRTY', VARIABLE_VALUE, 0)),
+			SUM(IF(VARIABLE_NAME = 'INNODB_HISTORY_LIST_LENGTH', VARIABLE_VALUE, 0)) FROM information_schema.GLOBAL_STATUS`).Scan(&dirty, &history); err != nil {
 			return err
 		}
-		if dirty < 100 {
+		if dirty < 100 && history < 1000 {
 			break
 		}
-		time.Sleep(100 * time.Millisecond)
 	}
 	_, err := b.db.ExecContext(ctx, "SET GLOBAL innodb_max_dirty_pages_pct = DEFAULT")
 	return err
