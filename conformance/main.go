@@ -73,7 +73,8 @@ func (r *run) suites(ctx context.Context, names []string) (different int, err er
 		if !slices.ContainsFunc(all, func(s struct {
 			name string
 			run  func(context.Context) (verdict, error)
-		}) bool {
+		},
+		) bool {
 			return s.name == name
 		}) {
 			return 0, fmt.Errorf("no suite is called %q", name)

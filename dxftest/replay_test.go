@@ -92,6 +92,7 @@ func TestReplay(t *testing.T) {
 		t.Logf("%s copied %.0f rows", node, n)
 		require.Positive(t, n)
 	}
+	require.NoError(t, copied.Err())
 	require.Equal(t, 3, nodes, "all nodes ran copy subtasks")
 
 	position := scan[string](t, direct, "SELECT @@gtid_binlog_pos")

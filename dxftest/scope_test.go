@@ -10,9 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"dxfproxy/mariadbd/mariadbdtest"
-
 	"dxfproxy/cluster"
+	"dxfproxy/mariadbd/mariadbdtest"
 )
 
 // scoped is three nodes and a table of several pieces.

@@ -15,7 +15,7 @@ import (
 // directories for users other than root.
 var searchDirs = []string{"/usr/sbin", "/usr/libexec", "/usr/local/sbin", "/usr/bin", "/usr/local/bin"}
 
-// kind is whose server a program is. The embedded store is always MariaDB; the
+// Kind is whose server a program is. The embedded store is always MariaDB; the
 // others are for tests.
 type Kind int
 

@@ -103,6 +103,7 @@ func TestPrepared(t *testing.T) {
 		require.NoError(w, err)
 		require.Equal(w, []string{"id", "a", "b", "c"}, cols)
 		require.NoError(w, rows.Close())
+		require.NoError(w, rows.Err())
 		_, err = c.PrepareContext(w.Context(), "SELECT * FROM nowhere")
 		require.Equal(w, 1146, errno(w, err))
 	})
