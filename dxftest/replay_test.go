@@ -110,7 +110,7 @@ func sameRows(t *testing.T, a, b *sql.DB, query string) (n int) {
 	t.Helper()
 	var both [2]*sql.Rows
 	for i, db := range []*sql.DB{a, b} {
-		rows, err := db.QueryContext(t.Context(), query)
+		rows, err := db.QueryContext(t.Context(), query) //nolint:rowserrcheck // it is, of both, below
 		require.NoError(t, err)
 		defer rows.Close()
 		both[i] = rows
