@@ -539,6 +539,7 @@ func TestWhatClientsRead(t *testing.T) {
 	t.Run("jobs", func(t *testing.T) {
 		h := h.in(t)
 		h.run(one, "ALTER TABLE t ADD INDEX seen (a)")
+		archived(t, h.direct, h.meta)
 		require.Equal(t, "succeed", text(t, two, "SELECT state FROM mysql.tidb_global_task_history ORDER BY id DESC LIMIT 1"))
 		require.Equal(t, "succeed", text(t, two, "SELECT state FROM mysql.tidb_global_task_history WHERE id > ? ORDER BY id DESC LIMIT 1", 0), "prepared")
 		require.Equal(t, "add index|synced|3", text(t, two, "SELECT CONCAT_WS('|', job_type, state, row_count) FROM information_schema.ddl_jobs WHERE db_name = ? AND table_name = 't' ORDER BY job_id DESC LIMIT 1", h.schema))

@@ -86,6 +86,16 @@ func open(t *testing.T, n *cluster.Node) *sql.DB {
 	return db
 }
 
+// archived waits until every task is in the history: its client is answered
+// before that.
+func archived(t *testing.T, db *sql.DB, meta string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		var n int
+		return db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM `"+meta+"`.tidb_global_task").Scan(&n) == nil && n == 0
+	}, 15*time.Second, 5*time.Millisecond, "tasks are moved to the history")
+}
+
 func scan[T any](t *testing.T, db *sql.DB, query string, args ...any) T {
 	t.Helper()
 	var v T

@@ -80,6 +80,7 @@ func TestReplay(t *testing.T) {
 	require.Regexp(t, `(?s)ignored errors: +0 .*reconnects: +0 .*<nil>$`, out)
 	t.Logf("index added in %s\n%s", took, out)
 
+	archived(t, direct, "dxf")
 	copied, err := direct.Query(`SELECT exec_id, SUM(JSON_VALUE(CONVERT(summary USING utf8mb4), '$.row_count')) FROM dxf.tidb_background_subtask_history
 		WHERE step = 1 AND task_key = (SELECT MAX(id) FROM dxf.tidb_global_task_history) GROUP BY exec_id`)
 	require.NoError(t, err)

@@ -458,6 +458,7 @@ func (h *house) distributed() {
 	h.Helper()
 	meta := scan[string](h.T, h.direct, "SELECT CONVERT(job_meta USING utf8mb4) FROM `"+h.meta+"`.tidb_ddl_history ORDER BY job_id DESC LIMIT 1")
 	require.Contains(h, meta, `"state":"synced"`)
+	archived(h.T, h.direct, h.meta)
 	n := scan[int](h.T, h.direct, "SELECT COUNT(*) FROM `"+h.meta+"`.tidb_background_subtask_history WHERE step = 1 AND task_key = (SELECT MAX(id) FROM `"+h.meta+"`.tidb_global_task_history)")
 	require.Positive(h, n, "the job was not made by copying: %s", meta)
 }

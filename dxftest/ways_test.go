@@ -59,6 +59,7 @@ func (h *house) warnings(c *sql.Conn) string {
 // steps lists the steps that the newest task had.
 func (h *house) steps() string {
 	h.Helper()
+	archived(h.T, h.direct, h.meta)
 	return scan[string](h.T, h.direct, "SELECT COALESCE(GROUP_CONCAT(DISTINCT step ORDER BY step), '') FROM `"+h.meta+
 		"`.tidb_background_subtask_history WHERE task_key = (SELECT MAX(id) FROM `"+h.meta+"`.tidb_global_task_history)")
 }
@@ -194,6 +195,7 @@ func TestWays(t *testing.T) {
 		before := inserts()
 		h.run(s, "SET SESSION tidb_ddl_reorg_priority = 'PRIORITY_HIGH'", "ALTER TABLE w ADD INDEX i (a)")
 		require.GreaterOrEqual(t, inserts()-before, 250, "chunks of 100 rows")
+		archived(t, h.direct, h.meta)
 		nodes := scan[int](t, h.direct, "SELECT COUNT(DISTINCT exec_id) FROM `"+h.meta+"`.tidb_background_subtask_history WHERE step = 1 AND task_key = (SELECT MAX(id) FROM `"+h.meta+"`.tidb_global_task_history)")
 		require.Equal(t, 1, nodes)
 		h.nothingLeft()
