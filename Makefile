@@ -46,7 +46,7 @@ test: setup ## check, then all tests with the race detector
 test-stores: setup ## relay and jobs on MariaDB 11.8 and MySQL 9.7, the relay before TiDB; fetches them
 	@set -e; scripts/stores | while read -r dir; do \
 		echo "$$dir"; \
-		DXFPROXY_TEST_BASEDIR=$$dir $(GO) test -count=1 ./stores </dev/null || exit 1; \
+		DXFPROXY_TEST_BASEDIR=$$dir $(GO) test -count=1 ./relaytest </dev/null || exit 1; \
 		case $$dir in \
 		*mariadb-*) jobs=. ;; \
 		*mysql-*) jobs='$(MYSQL_JOBS)' ;; \
@@ -85,7 +85,7 @@ fuzz: ## every fuzz target for FUZZTIME each
 
 .PHONY: bench
 bench: setup build ## ADD INDEX against the store's own ALTER and pt-online-schema-change
-	$(GO) run ./bench -binary bin/dxfproxy
+	$(GO) run ./bench/addindex -binary bin/dxfproxy
 
 .PHONY: bench-relay
 bench-relay: setup build ## what the relay costs a statement: against HAProxy, and in detail

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"dxfproxy/cluster/clustertest"
+
 	"github.com/stretchr/testify/require"
 )
 
@@ -17,7 +19,7 @@ func TestDemo(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	var out bytes.Buffer
-	cmd := exec.CommandContext(ctx, binary, "demo", "--rows", "200000")
+	cmd := exec.CommandContext(ctx, clustertest.Binary, "demo", "--rows", "200000")
 	cmd.Stdout, cmd.Stderr = &out, &out
 	temp := t.TempDir()
 	cmd.Env = append(os.Environ(), "TMPDIR="+temp)

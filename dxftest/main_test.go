@@ -1,12 +1,7 @@
 package dxftest
 
 import (
-	"context"
 	"database/sql"
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,61 +9,20 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/cluster"
+	"dxfproxy/cluster/clustertest"
 	"dxfproxy/mariadbd"
-	"dxfproxy/mariadbd/mariadbdtest"
 )
 
-var (
-	srv    *mariadbd.Server
-	binary string
-)
+var srv *mariadbd.Server
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	// A name that is swept, should we be killed.
-	dir, err := os.MkdirTemp("", "dxfproxy-test-node-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "dxfproxy")
-	// With the race detector: a node that races fails at its exit.
-	if out, err := exec.Command("go", "build", "-race", "-o", binary, "dxfproxy/cmd/dxfproxy").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build dxfproxy: %v\n%s", err, out)
-		return 1
-	}
-	return mariadbdtest.Run(m, &srv, "innodb-buffer-pool-size=256M", "max-connections=500")
+func TestMain(m *testing.M) {
+	clustertest.Main(m, &srv, "innodb-buffer-pool-size=256M", "max-connections=500")
 }
 
-// startCluster starts nodes with framework tables of their own, and stops
-// them at the end of the test.
-func startCluster(t *testing.T, nodes int, args ...string) *cluster.Cluster {
+// startCluster starts nodes with framework tables of their own.
+func startCluster(t *testing.T, nodes int) *cluster.Cluster {
 	t.Helper()
-	logs, err := os.MkdirTemp(filepath.Dir(binary), "logs-") // swept with it
-	require.NoError(t, err)
-	c, err := cluster.Start(t.Context(), cluster.Config{
-		Binary: binary, Store: srv.DSN(), Dir: logs, Nodes: nodes,
-		Args: append([]string{"--meta-schema", metaSchema(t)}, args...),
-	})
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		defer cancel()
-		if err := c.Stop(ctx); err != nil {
-			t.Errorf("stop the cluster: %v", err)
-		}
-		for _, n := range c.Nodes {
-			if strings.Contains(n.LogTail(), "DATA RACE") {
-				t.Errorf("%s: data race\n%s", n.Name, n.LogTail())
-			}
-			if t.Failed() {
-				t.Logf("%s (%s):\n%s", n.Name, n.Addr, n.LogTail())
-			}
-		}
-	})
-	return c
+	return clustertest.Start(t, srv.DSN(), nodes, "--meta-schema", metaSchema(t))
 }
 
 // metaSchema is a meta schema for the test.

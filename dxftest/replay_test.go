@@ -14,7 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"dxfproxy/cluster"
+	"dxfproxy/cluster/clustertest"
 	"dxfproxy/mariadbd"
 )
 
@@ -28,8 +28,7 @@ import (
 func TestReplay(t *testing.T) {
 	rows, seconds := setting(t, "DXFPROXY_REPLAY_ROWS", 60_000), setting(t, "DXFPROXY_REPLAY_SECONDS", 8)
 	sysbench := program(t, "sysbench")
-	dir, err := os.MkdirTemp(filepath.Dir(binary), "replay-") // swept with it
-	require.NoError(t, err)
+	dir := clustertest.TempDir(t)
 	serve := func(name string, options ...string) (*mariadbd.Server, *sql.DB) {
 		s, err := mariadbd.Start(t.Context(), mariadbd.Config{DataDir: filepath.Join(dir, name), BufferPool: max(512<<20, int64(rows)<<10), Relaxed: true, Options: options})
 		require.NoError(t, err)
@@ -45,9 +44,7 @@ func TestReplay(t *testing.T) {
 	execute(t, replica, fmt.Sprintf("CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = %d, MASTER_USER = 'root', MASTER_USE_GTID = slave_pos", primary.Port()))
 	execute(t, replica, "START SLAVE")
 
-	c, err := cluster.Start(t.Context(), cluster.Config{Binary: binary, Store: primary.DSN(), Dir: dir, Nodes: 3})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, c.Stop(context.WithoutCancel(t.Context()))) })
+	c := clustertest.Start(t, primary.DSN(), 3)
 	host, port, err := net.SplitHostPort(c.Nodes[0].Addr)
 	require.NoError(t, err)
 	args := func(more ...string) []string {

@@ -44,6 +44,7 @@ func (s *scoped) scope(scopes ...string) {
 // and the third.
 func (s *scoped) workers() string {
 	s.Helper()
+	archived(s.T, s.direct, s.meta)
 	return s.workersIn("tidb_background_subtask_history")
 }
 

@@ -27,10 +27,10 @@ func TestTablesChanged(t *testing.T) {
 		{change: "RENAME TABLE u TO v", says: "RENAME", gone: true},
 		{change: "DROP TABLE u", says: "DROP", gone: true},
 	} {
+		if srv.Kind() != mariadbd.MariaDB && c.says == "CREATE OR REPLACE" {
+			continue // MySQL has no such statement
+		}
 		t.Run(c.change, func(t *testing.T) {
-			if srv.Kind() != mariadbd.MariaDB && c.says == "CREATE OR REPLACE" {
-				t.Skip("a statement of MariaDB")
-			}
 			h := h.in(t)
 			uniqueTable(h)
 			j := h.startSlow(holdBuild, addUnique)

@@ -81,10 +81,10 @@ func TestTables(t *testing.T) {
 	s := h.session(0, "")
 	h.run(s, "SET GLOBAL dxf_native_ddl_max_size = 0")
 	for _, shape := range shapes {
+		if srv.Kind() != mariadbd.MariaDB && shape.name == "UUID" {
+			continue // MySQL has no such type
+		}
 		t.Run(shape.name, func(t *testing.T) {
-			if srv.Kind() != mariadbd.MariaDB && shape.name == "UUID" {
-				t.Skip("a type of MariaDB")
-			}
 			w := newTwins(h.in(t), shape)
 			w.alterUnderWrites()
 			w.distributed()

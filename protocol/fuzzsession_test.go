@@ -181,12 +181,12 @@ func FuzzConversation(f *testing.F) {
 	f.Fuzz(func(t *testing.T, caps uint64, said []byte) {
 		said = append(bytes.Clone(said), 1, 0, 0, 0, comQuit)
 		if !repeatable(said) {
-			t.Skip()
+			return
 		}
 		caps = caps & uint64(capsEverything|ClientLongPassword)
 		direct, err := converse(testStore.Addr(), Capability(caps), said)
 		if err != nil {
-			t.Skip(err)
+			return // not everything that is said gets an end
 		}
 		_, err = root.Exec("CREATE OR REPLACE DATABASE trace")
 		require.NoError(t, err)

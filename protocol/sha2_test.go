@@ -169,7 +169,7 @@ func loginOver(t *testing.T, conn net.Conn, dsn string) error {
 }
 
 // TestMySQLAccountsOnEitherLeg does the same before a MySQL server, when the
-// tests run with one.
+// tests run with one: make test-stores does.
 func TestMySQLAccountsOnEitherLeg(t *testing.T) {
 	if testStore.Kind() != mariadbd.MySQL {
 		t.Skip("the tests' server is not MySQL")

@@ -109,7 +109,7 @@ func TestTLSOnEitherLeg(t *testing.T) {
 				"os": 1698, // over TCP there is no account of the system to see
 			} {
 				db := openAs(t, addr, account, params)
-				require.Equal(t, want, refusal(t, db.Ping()), account)
+				require.Equal(t, want, refusal(t, mariadbdtest.Login(db)), account)
 				if want != 0 {
 					continue
 				}

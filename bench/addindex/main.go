@@ -1,4 +1,4 @@
-// Command bench measures ADD INDEX on a table with three secondary indexes:
+// Command addindex measures ADD INDEX on a table with three secondary indexes:
 // distributed on one node and on three, native through a node, the store's own
 // ALTER, and pt-online-schema-change. The contenders take turns, round after
 // round, on one store in one run; medians are printed, and ratios of medians.

@@ -1,12 +1,7 @@
-package stores
+package relaytest
 
 import (
-	"context"
 	"database/sql"
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -15,46 +10,21 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/cluster"
+	"dxfproxy/cluster/clustertest"
 	"dxfproxy/mariadbd"
 	"dxfproxy/mariadbd/mariadbdtest"
 )
 
-var (
-	srv     *mariadbd.Server
-	program string
-)
+var srv *mariadbd.Server
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	// A name that is swept, should we be killed.
-	dir, err := os.MkdirTemp("", "dxfproxy-test-node-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	program = filepath.Join(dir, "dxfproxy")
-	if out, err := exec.Command("go", "build", "-race", "-o", program, "dxfproxy/cmd/dxfproxy").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build dxfproxy: %v\n%s", err, out)
-		return 1
-	}
-	return mariadbdtest.Run(m, &srv, "local_infile=1", "innodb_lock_wait_timeout=2")
+func TestMain(m *testing.M) {
+	clustertest.Main(m, &srv, "local_infile=1", "innodb_lock_wait_timeout=2")
 }
 
 // startNode starts a node in front of the store.
 func startNode(t *testing.T) *cluster.Node {
 	t.Helper()
-	c, err := cluster.Start(t.Context(), cluster.Config{Binary: program, Store: srv.DSN(), Dir: t.TempDir(), Nodes: 1})
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		defer cancel()
-		if err := c.Stop(ctx); err != nil {
-			t.Errorf("stop the node: %v", err)
-		}
-	})
-	return c.Nodes[0]
+	return clustertest.Start(t, srv.DSN(), 1).Nodes[0]
 }
 
 // A way is how a client gets to the store.

@@ -4,24 +4,22 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"dxfproxy/cluster/clustertest"
+
 	"github.com/stretchr/testify/require"
 )
 
 // TestOrphans kills a demo in the middle of its work. Its store and its nodes
-// end with it, also one that is frozen.
+// end with it, also one that is frozen. Only Linux has the signal for it.
 func TestOrphans(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("there is a parent-death signal on Linux only")
-	}
 	temp := t.TempDir()
-	cmd := exec.Command(binary, "demo", "--rows", "2000000")
+	cmd := exec.Command(clustertest.Binary, "demo", "--rows", "2000000")
 	cmd.Env = append(os.Environ(), "TMPDIR="+temp)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	require.NoError(t, cmd.Start())
@@ -33,7 +31,7 @@ func TestOrphans(t *testing.T) {
 			switch {
 			case strings.Contains(line, "--datadir="+temp):
 				stores = append(stores, pid)
-			case strings.HasPrefix(line, binary+" serve"):
+			case strings.HasPrefix(line, clustertest.Binary+" serve"):
 				nodes = append(nodes, pid)
 			}
 		}

@@ -1,4 +1,4 @@
-package stores
+package relaytest
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/mariadbd"
+	"dxfproxy/mariadbd/mariadbdtest"
 )
 
 // identified says, for each kind of store, how accounts of each of its plugins
@@ -47,8 +48,10 @@ func TestPlugins(t *testing.T) {
 			for range 2 {
 				cfg := w.config()
 				cfg.User, cfg.Passwd, cfg.DBName = "paul", "secret", ""
+				db := w.open(cfg)
+				require.NoError(w, mariadbdtest.Login(db), plugin)
 				var user string
-				require.NoError(w, w.open(cfg).QueryRow("SELECT CURRENT_USER()").Scan(&user), plugin)
+				require.NoError(w, db.QueryRow("SELECT CURRENT_USER()").Scan(&user), plugin)
 				require.Equal(w, "paul@%", user, plugin)
 			}
 			for password, schema := range map[string]string{"wrong": "", "": "", "secret": "nowhere"} {
@@ -58,7 +61,7 @@ func TestPlugins(t *testing.T) {
 				if schema != "" {
 					want = []int{1044, 1049}
 				}
-				require.Contains(w, want, errno(w, w.open(cfg).Ping()), "%s: %q %q", plugin, password, schema)
+				require.Contains(w, want, errno(w, mariadbdtest.Login(w.open(cfg))), "%s: %q %q", plugin, password, schema)
 			}
 			w.exec(root, "DROP USER paul")
 		}
@@ -69,10 +72,11 @@ func TestPlugins(t *testing.T) {
 }
 
 // TestPluginsOfTheClient logs in with what only the stores' own clients know:
-// one plugin after another, and several messages of one plugin.
+// one plugin after another, and several messages of one plugin. MySQL and TiDB
+// have no such plugins.
 func TestPluginsOfTheClient(t *testing.T) {
 	if srv.Kind() != mariadbd.MariaDB {
-		t.Skip("MariaDB's client")
+		t.Skip("the plugins are MariaDB's")
 	}
 	program, plugins := "mariadb", ""
 	accounts := map[string]string{"either": "ed25519 USING PASSWORD('other') OR mysql_native_password USING PASSWORD('secret')"}
