@@ -137,6 +137,19 @@ func (r *run) resume() (point, error) {
 	return p, nil
 }
 
+// remaining is what of the subtask's range its checkpoint leaves to do.
+func (r *run) remaining() (table.Range, point, error) {
+	span, err := r.span()
+	if err != nil {
+		return span, point{}, err
+	}
+	at, err := r.resume()
+	if err == nil && at.Done != nil {
+		span = span.From(at.Done)
+	}
+	return span, at, err
+}
+
 // save writes the checkpoint in tx and is the fence of what tx wrote.
 func (r *run) save(ctx context.Context, tx *sql.Tx, p point) error {
 	text, err := json.Marshal(p)

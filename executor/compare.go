@@ -74,16 +74,9 @@ func (r *run) merging(ctx context.Context) (bool, error) {
 
 // leaveAll leaves what is not compared yet to the verify step.
 func (r *run) leaveAll(ctx context.Context) error {
-	span, err := r.span()
-	if err != nil {
-		return err
-	}
-	at, err := r.resume()
+	span, at, err := r.remaining()
 	if err != nil || at.All {
 		return err
-	}
-	if at.Done != nil {
-		span = span.From(at.Done)
 	}
 	text, err := json.Marshal(span)
 	if err != nil {

@@ -49,11 +49,7 @@ type copier struct {
 // and reaches the shadow after us through the changefeed. A row that is in the
 // shadow already was put there by the changefeed and is newer: it stays.
 func (r *run) copy(ctx context.Context) error {
-	span, err := r.span()
-	if err != nil {
-		return err
-	}
-	at, err := r.resume()
+	span, at, err := r.remaining()
 	if err != nil || at.All {
 		return err
 	}
@@ -78,9 +74,6 @@ func (r *run) copy(ctx context.Context) error {
 		c.size.rows = min(c.size.rows, c.size.cap)
 	}
 	c.insert, c.update = copyStatement(source, shadow)
-	if at.Done != nil {
-		span = span.From(at.Done)
-	}
 	for !at.All {
 		// Without the changefeed a copy is worth nothing.
 		if time.Since(c.looked) > feedLook {

@@ -55,11 +55,7 @@ func (r *run) verify(ctx context.Context) error {
 
 // verifyRange goes through the subtask's range in chunks of the size given.
 func (r *run) verifyRange(ctx context.Context, ahead bool, size servo) error {
-	span, err := r.span()
-	if err != nil {
-		return err
-	}
-	at, err := r.resume()
+	span, at, err := r.remaining()
 	if err != nil || at.All {
 		return err
 	}
@@ -83,9 +79,6 @@ func (r *run) verifyRange(ctx context.Context, ahead bool, size servo) error {
 	}
 	v.hash = hashExpr(table.Common(v.source, v.shadow))
 	v.insert, _ = copyStatement(v.source, v.shadow)
-	if at.Done != nil {
-		span = span.From(at.Done)
-	}
 	if span.Upper == nil {
 		last, err := v.end(ctx, span)
 		if err != nil {

@@ -12,11 +12,8 @@ import (
 // StartFeed writes the feed's row and forgets the markers of an earlier
 // attempt. tx must be nil.
 func (s *Store) StartFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed) error {
-	now, err := s.begin(ctx)
+	now, err := s.beginIn(ctx, tx)
 	defer s.mu.Unlock()
-	if tx != nil {
-		err = errNoTx
-	}
 	if err != nil {
 		return err
 	}
@@ -34,11 +31,8 @@ func (s *Store) StartFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed) error {
 
 // StopFeed ends the feed and keeps its row. tx must be nil.
 func (s *Store) StopFeed(ctx context.Context, tx *sql.Tx, jobID int64) error {
-	_, err := s.begin(ctx)
+	_, err := s.beginIn(ctx, tx)
 	defer s.mu.Unlock()
-	if tx != nil {
-		err = errNoTx
-	}
 	if err != nil {
 		return err
 	}
@@ -50,11 +44,8 @@ func (s *Store) StopFeed(ctx context.Context, tx *sql.Tx, jobID int64) error {
 
 // DropFeed removes the feed's row and its markers. tx must be nil.
 func (s *Store) DropFeed(ctx context.Context, tx *sql.Tx, jobID int64) error {
-	_, err := s.begin(ctx)
+	_, err := s.beginIn(ctx, tx)
 	defer s.mu.Unlock()
-	if tx != nil {
-		err = errNoTx
-	}
 	if err != nil {
 		return err
 	}
@@ -170,11 +161,8 @@ func (s *Store) ReleaseFeed(ctx context.Context, f dxf.Feed) error {
 // CommitFeed writes what a window changed and acknowledges its markers. tx must
 // be nil.
 func (s *Store) CommitFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed, c dxf.FeedCommit) error {
-	now, err := s.begin(ctx)
+	now, err := s.beginIn(ctx, tx)
 	defer s.mu.Unlock()
-	if tx != nil {
-		err = errNoTx
-	}
 	if err != nil {
 		return err
 	}

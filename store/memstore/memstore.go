@@ -3,6 +3,7 @@ package memstore
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -77,6 +78,16 @@ func New() *Store {
 func (s *Store) begin(ctx context.Context) (time.Time, error) {
 	s.mu.Lock()
 	return s.Now().UTC().Round(0), context.Cause(ctx)
+}
+
+// beginIn is begin for methods that take part in a transaction of the caller's:
+// here there are none, tx must be nil.
+func (s *Store) beginIn(ctx context.Context, tx *sql.Tx) (time.Time, error) {
+	now, err := s.begin(ctx)
+	if tx != nil {
+		err = errNoTx
+	}
+	return now, err
 }
 
 // fence says whether the term is still the present one.
