@@ -61,7 +61,7 @@ type todo struct {
 // outcome tells the manager what an act led to.
 type outcome struct {
 	again  bool // the task has changed: look at it again at once
-	notify bool // nodes have something new to look at
+	notify bool // nodes, or clients that wait at them, have something new to look at
 	ended  bool
 }
 
@@ -263,7 +263,7 @@ func (d *Dispatcher) end(ctx context.Context, t dxf.Task, meta []byte) (outcome,
 	} else {
 		d.counts.reverted.Add(1)
 	}
-	return outcome{again: true, ended: true}, nil
+	return outcome{again: true, notify: true, ended: true}, nil
 }
 
 // advance writes a move of the task and of its job.

@@ -63,7 +63,7 @@ func (r *run) copy(ctx context.Context) error {
 		return err
 	}
 	c := &copier{run: r, conn: conn, source: source, pace: r.pace(r.task.ID)}
-	c.turns = turns{conn: conn, of: r.meta.Processors, next: r.sub.Ordinal % max(r.meta.Processors, 1)}
+	c.turns = turns{conn: conn, names: copyTurns(r.meta.JobID, r.sub.Ordinal, r.meta.Processors, shadow)}
 	c.size = servo{target: chunkTarget, cap: chunkCap, rows: max(c.pace.rows.Load(), chunkStart)}
 	if r.meta.Way == dxf.WayTxn && r.meta.BatchSize > 0 {
 		c.size.rows, c.size.cap = int64(r.meta.BatchSize), int64(r.meta.BatchSize)
@@ -126,13 +126,8 @@ func (c *copier) chunk(ctx context.Context, span table.Range, at point) (point, 
 		if head.Upper != nil {
 			statement = c.insert + where + lock + c.update
 		}
-		if err := c.turns.take(ctx); err != nil {
-			return at, err
-		}
-		start := time.Now()
-		rows, err := c.write(ctx, statement, next, full)
-		c.turns.give(ctx)
-		if took := time.Since(start); err == nil {
+		rows, took, err := c.write(ctx, statement, next, full)
+		if err == nil {
 			next.Rows += rows
 			if c.sum.Waiting != "" {
 				c.waiting("")
@@ -178,22 +173,29 @@ func (c *copier) cut(ctx context.Context, span table.Range, at point) (head tabl
 	return span.To(last), next, false, err
 }
 
-// write runs one chunk's transaction. The count is of rows read: those that
-// were there already count too, as far as it is known.
-func (c *copier) write(ctx context.Context, statement string, next point, full bool) (int64, error) {
+// write runs one chunk's transaction, and tells how long it had rows locked. The
+// count is of rows read: those that were there already count too, as far as it is
+// known.
+func (c *copier) write(ctx context.Context, statement string, next point, full bool) (rows int64, took time.Duration, err error) {
 	tx, err := c.conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
-		return 0, fmt.Errorf("begin a chunk: %w", err)
+		return 0, 0, fmt.Errorf("begin a chunk: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing
-	var rows int64
+	start := time.Now()
 	if statement != "" {
+		// While one waits for the disk at its commit, another can work.
+		if err := c.turns.take(ctx); err != nil {
+			return 0, 0, err
+		}
+		start = time.Now()
 		res, err := tx.ExecContext(ctx, statement)
+		c.turns.give(ctx)
 		if err != nil {
-			return 0, fmt.Errorf("copy a chunk: %w", err)
+			return 0, 0, fmt.Errorf("copy a chunk: %w", err)
 		}
 		if rows, err = res.RowsAffected(); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 	}
 	if full {
@@ -202,13 +204,13 @@ func (c *copier) write(ctx context.Context, statement string, next point, full b
 	next.Rows += rows
 	c.sum.Bytes = next.Rows * c.source.RowLength
 	if err := c.save(ctx, tx, next); err != nil {
-		return 0, fmt.Errorf("save a checkpoint: %w", err)
+		return 0, 0, fmt.Errorf("save a checkpoint: %w", err)
 	}
 	if err := tx.Commit(); err != nil {
-		return 0, fmt.Errorf("commit a chunk: %w", err)
+		return 0, 0, fmt.Errorf("commit a chunk: %w", err)
 	}
 	c.log.Debug("copied", zap.Int64("rows", rows), zap.Int64("next", c.size.rows))
-	return rows, nil
+	return rows, time.Since(start), nil
 }
 
 // throttle does nothing for as long as the settings want it.
