@@ -27,7 +27,7 @@ func (c *Conn) respond(kind responseKind, requestSeq byte) error {
 	for first := true; ; first = false {
 		n, err := c.store.Read(buf)
 		if n == 0 {
-			if err == nil {
+			if err == nil || c.passHangUp(err) {
 				continue
 			}
 			if c.cut.Load() {

@@ -67,6 +67,8 @@ type Conn struct {
 	orphan   atomic.Bool // the store has hung up
 	draining atomic.Bool
 	cut      atomic.Bool
+	gone     atomic.Bool // the client has hung up on a statement, see passHangUp
+	looked   uint64      // commands when the supervisor looked last
 
 	mu     sync.Mutex
 	cancel context.CancelCauseFunc // of the Handle in flight, else nil

@@ -12,9 +12,11 @@ import (
 // to it: a client's idle connection must not look alive when its other half is
 // gone, or connection pools hand it out. One descriptor and one goroutine do
 // this for all sessions. Data makes no event, so a busy session costs nothing.
+// It also looks after clients that hang up while the store is at work, see look.
 type supervisor struct {
 	epoll *os.File
 	fd    int
+	quit  chan struct{}
 	done  sync.WaitGroup
 
 	mu    sync.Mutex
@@ -32,13 +34,14 @@ func supervise() *supervisor {
 		_ = unix.Close(fd)
 		return nil
 	}
-	s := &supervisor{fd: fd, epoll: os.NewFile(uintptr(fd), "epoll"), conns: make(map[int32]*Conn)}
+	s := &supervisor{fd: fd, epoll: os.NewFile(uintptr(fd), "epoll"), quit: make(chan struct{}), conns: make(map[int32]*Conn)}
 	raw, err := s.epoll.SyscallConn()
 	if err != nil {
 		_ = s.epoll.Close()
 		return nil
 	}
 	s.done.Go(func() { s.run(raw) })
+	s.done.Go(func() { s.look(s.quit) })
 	return s
 }
 
@@ -100,6 +103,7 @@ func (s *supervisor) stop() {
 	if s == nil {
 		return
 	}
+	close(s.quit)
 	_ = s.epoll.Close()
 	s.done.Wait()
 }
