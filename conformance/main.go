@@ -5,9 +5,12 @@
 //
 //	go run ./conformance [suite ...]
 //
-// The suites are godriver (go-sql-driver/mysql's own tests), mtr (the main suite
-// of mariadb-test), clients (the programs in clients/) and dump (mariadb-dump,
-// mydumper, myloader).
+// The suites are godriver (go-sql-driver/mysql's own tests), clients (the
+// programs in clients/), dump (mariadb-dump, mydumper, myloader), mtr (the main
+// suite of mariadb-test) and three that run a part of that in another way:
+// mtr-ps (prepared statements), mtr-cursor (cursors) and mtr-nonblocking (the
+// client library's other half). The part is the tests that take the server as it
+// is and start no other program: in what is left out, the mode changes little.
 package main
 
 import (
@@ -18,10 +21,14 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"dxfproxy/cluster"
 	"dxfproxy/mariadbd"
@@ -33,7 +40,7 @@ func main() {
 	var r run
 	flag.StringVar(&r.binary, "binary", "bin/dxfproxy", "the program to test")
 	flag.StringVar(&r.mtrArgs, "mtr", "", "further options of mariadb-test, as \"--ps-protocol\"")
-	flag.StringVar(&r.mtrTests, "mtr-tests", "", "tests of the main suite, as \"select join\"; empty is all")
+	flag.StringVar(&r.mtrTests, "mtr-tests", "", "tests of the main suite, as \"select join\"; empty is all, or the part that a mode runs")
 	flag.StringVar(&r.keep, "keep", "", "a directory to keep the suites' own output in")
 	flag.Parse()
 	different, err := r.suites(ctx, flag.Args())
@@ -53,13 +60,25 @@ type run struct {
 	dir               string
 }
 
-// suites runs the suites named and returns how many tests differ.
+// A suite is one set of tests.
+type suite struct {
+	name string
+	run  func(context.Context) (verdict, error)
+}
+
+// suites runs the suites named and returns how many tests differ. Those of
+// mariadb-test mostly wait, and run beside each other.
 func (r *run) suites(ctx context.Context, names []string) (different int, err error) {
-	all := []struct {
-		name string
-		run  func(context.Context) (verdict, error)
-	}{
-		{"godriver", r.goDriver}, {"clients", r.clients}, {"dump", r.dump}, {"mtr", r.mtr},
+	one := []suite{{"godriver", r.goDriver}, {"clients", r.clients}, {"dump", r.dump}}
+	var beside []suite
+	for i, mode := range mtrModes {
+		beside = append(beside, suite{mode.name, func(ctx context.Context) (verdict, error) { return r.mtr(ctx, mode, i) }})
+	}
+	all := slices.Concat(one, beside)
+	for _, name := range names {
+		if !slices.ContainsFunc(all, func(s suite) bool { return s.name == name }) {
+			return 0, fmt.Errorf("no suite is called %q", name)
+		}
 	}
 	if r.dir, err = os.MkdirTemp("", "dxfproxy-conformance-"); err != nil {
 		return 0, err
@@ -69,30 +88,34 @@ func (r *run) suites(ctx context.Context, names []string) (different int, err er
 	if err := os.Chmod(r.dir, 0o755); err != nil {
 		return 0, err
 	}
-	for _, name := range names {
-		if !slices.ContainsFunc(all, func(s struct {
-			name string
-			run  func(context.Context) (verdict, error)
-		},
-		) bool {
-			return s.name == name
-		}) {
-			return 0, fmt.Errorf("no suite is called %q", name)
-		}
-	}
-	for _, suite := range all {
-		if len(names) > 0 && !slices.Contains(names, suite.name) {
-			continue
+	var mu sync.Mutex
+	perform := func(ctx context.Context, s suite) error {
+		if len(names) > 0 && !slices.Contains(names, s.name) {
+			return nil
 		}
 		began := time.Now()
-		v, err := suite.run(ctx)
+		v, err := s.run(ctx)
 		if err != nil {
-			return different, fmt.Errorf("%s: %w", suite.name, err)
+			return fmt.Errorf("%s: %w", s.name, err)
 		}
-		v.print(suite.name, time.Since(began))
+		mu.Lock()
+		defer mu.Unlock()
+		v.print(s.name, time.Since(began))
 		different += len(v.different)
+		return nil
 	}
-	return different, nil
+	for _, s := range one {
+		if err := perform(ctx, s); err != nil {
+			return different, err
+		}
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(2, runtime.NumCPU()))
+	for _, s := range beside {
+		g.Go(func() error { return perform(ctx, s) })
+	}
+	err = g.Wait()
+	return different, err
 }
 
 // A verdict is what a suite came to.

@@ -12,6 +12,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -28,26 +29,59 @@ import (
 //go:embed mtr_left_out.txt
 var mtrLeftOut string
 
-// mtrReasons are tests that differ, and why they may.
+// mtrReasons are tests that differ, and why they may. The others are those that
+// differ in one mode only.
 //
 //go:embed mtr_reasons.txt
 var mtrReasons string
+
+//go:embed mtr_ps_reasons.txt
+var mtrPSReasons string
+
+//go:embed mtr_cursor_reasons.txt
+var mtrCursorReasons string
+
+//go:embed mtr_nonblocking_reasons.txt
+var mtrNonblockingReasons string
+
+// An mtrMode is a way in which the runner sends the statements of its tests.
+type mtrMode struct {
+	name, option string
+	reasons      string
+}
+
+// The first is the usual one, in which the whole suite runs.
+var mtrModes = []mtrMode{
+	{name: "mtr"},
+	{"mtr-ps", "--ps-protocol", mtrPSReasons},
+	{"mtr-cursor", "--cursor-protocol", mtrCursorReasons},
+	{"mtr-nonblocking", "--non-blocking-api", mtrNonblockingReasons},
+}
 
 const (
 	mtrDir = "/usr/share/mysql/mysql-test"
 	// MTR_BUILD_THREAD gives the runner 30 ports from 10000 + 30 × that on; the
 	// first server it starts takes the first.
 	mtrThread = 300
-	mtrPort   = 10000 + 30*mtrThread
 )
+
+func mtrPort(thread int) int { return 10000 + 30*thread }
 
 // mtr runs the main suite of mariadb-test. The runner starts and ends servers as
 // its tests ask for, so the relay is in this process and without jobs: a node
 // would keep tables in them. Statements that a node would look at are looked at
 // and passed on. What does not pass through the relay runs again without it.
-func (r *run) mtr(ctx context.Context) (verdict, error) {
+// nth is a number of the mode's own.
+func (r *run) mtr(ctx context.Context, mode mtrMode, nth int) (verdict, error) {
 	tests := strings.Fields(r.mtrTests)
-	proxied, err := r.mtrOnce(ctx, "proxied", true, tests)
+	if len(tests) == 0 && mode.option != "" {
+		var err error
+		if tests, err = plainTests(); err != nil {
+			return verdict{}, err
+		}
+	}
+	thread := mtrThread + nth
+	proxied, err := r.mtrOnce(ctx, mode, thread, true, tests)
 	if err != nil {
 		return verdict{}, err
 	}
@@ -65,7 +99,7 @@ func (r *run) mtr(ctx context.Context) (verdict, error) {
 		}
 	}
 	if len(again) > 0 {
-		other, err := r.mtrOnce(ctx, "direct", false, again)
+		other, err := r.mtrOnce(ctx, mode, thread, false, again)
 		if err != nil {
 			return verdict{}, err
 		}
@@ -75,10 +109,41 @@ func (r *run) mtr(ctx context.Context) (verdict, error) {
 			}
 		}
 	}
-	return compare(direct, proxied, reasons(mtrReasons)), nil
+	return compare(direct, proxied, reasons(mtrReasons+mode.reasons)), nil
 }
 
-func (r *run) mtrOnce(ctx context.Context, name string, proxied bool, tests []string) (outcomes, error) {
+// plainTests are the tests of the main suite that take the runner's server as it
+// is, without options of their own, and start neither another server nor another
+// program.
+func plainTests() ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(mtrDir, "main", "*.test"))
+	if err != nil {
+		return nil, err
+	}
+	var tests []string
+	for _, file := range files {
+		base := strings.TrimSuffix(file, ".test")
+		extras, err := filepath.Glob(base + "[.\\-]*")
+		if err != nil {
+			return nil, err
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(extras, func(name string) bool { return mtrOptions.MatchString(name[len(base):]) }) && !mtrPrograms.Match(text) {
+			tests = append(tests, filepath.Base(base))
+		}
+	}
+	return tests, nil
+}
+
+var (
+	mtrOptions  = regexp.MustCompile(`^(-master|-slave)?\.(opt|cnf|sh|combinations)$`)
+	mtrPrograms = regexp.MustCompile(`(?mi)^\s*(--\s*)?(exec|system|perl|shutdown_server)\b|restart_mysqld|master-slave|have_debug|big_test`)
+)
+
+func (r *run) mtrOnce(ctx context.Context, mode mtrMode, thread int, proxied bool, tests []string) (outcomes, error) {
 	dir, err := os.MkdirTemp(r.dir, "")
 	if err != nil {
 		return nil, err
@@ -101,10 +166,10 @@ func (r *run) mtrOnce(ctx context.Context, name string, proxied bool, tests []st
 	args := append([]string{
 		"--vardir=" + vardir, "--client-bindir=" + bin, "--suite=main", "--force", "--max-test-fail=0", "--retry=1",
 		"--testcase-timeout=5", "--skip-test-list=" + leftOut,
-	}, strings.Fields(r.mtrArgs)...)
+	}, strings.Fields(mode.option+" "+r.mtrArgs)...)
 	cmd := exec.CommandContext(ctx, filepath.Join(mtrDir, "mysql-test-run.pl"), append(args, tests...)...)
 	cmd.Dir = mtrDir
-	cmd.Env = append(os.Environ(), "MTR_BUILD_THREAD="+strconv.Itoa(mtrThread), "HOME="+dir)
+	cmd.Env = append(os.Environ(), "MTR_BUILD_THREAD="+strconv.Itoa(thread), "HOME="+dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as, Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 
@@ -112,7 +177,7 @@ func (r *run) mtrOnce(ctx context.Context, name string, proxied bool, tests []st
 	runTests := func() error {
 		var err error
 		out, err = cmd.CombinedOutput()
-		r.log("mtr-"+name+".log", out)
+		r.log(mode.name+map[bool]string{true: "-proxied", false: "-direct"}[proxied]+".log", out)
 		var failed *exec.ExitError
 		if errors.As(err, &failed) && ctx.Err() == nil {
 			return nil // tests failed, which is what we are here to see
@@ -122,7 +187,7 @@ func (r *run) mtrOnce(ctx context.Context, name string, proxied bool, tests []st
 	if !proxied {
 		err = runTests()
 	} else {
-		err = r.withRelay(ctx, dir, vardir, func(socket, port string) error {
+		err = r.withRelay(ctx, mode, dir, mtrPort(thread), func(socket, port string) error {
 			cmd.Env = append(cmd.Env, "PX_SOCK="+socket, "PX_PORT="+port)
 			return runTests()
 		})
@@ -190,8 +255,9 @@ func unprivileged(dir string) (*syscall.Credential, error) {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid), Groups: []uint32{}}, os.Chmod(dir, 0o755)
 }
 
-// withRelay relays a socket and a port to those of the runner's first server.
-func (r *run) withRelay(ctx context.Context, dir, vardir string, do func(socket, port string) error) error {
+// withRelay relays a socket in dir and a port to those of the first server of a
+// runner whose files are in dir and whose ports begin with the given one.
+func (r *run) withRelay(ctx context.Context, mode mtrMode, dir string, firstPort int, do func(socket, port string) error) error {
 	socket := filepath.Join(dir, "relay.sock")
 	unix, err := net.Listen("unix", socket)
 	if err != nil {
@@ -210,8 +276,8 @@ func (r *run) withRelay(ctx context.Context, dir, vardir string, do func(socket,
 			return d.DialContext(ctx, network, addr)
 		}}
 	}
-	onSocket := relay("unix", filepath.Join(vardir, "tmp", "mysqld.1.sock"))
-	onPort := relay("tcp", "127.0.0.1:"+strconv.Itoa(mtrPort))
+	onSocket := relay("unix", filepath.Join(dir, "var", "tmp", "mysqld.1.sock"))
+	onPort := relay("tcp", "127.0.0.1:"+strconv.Itoa(firstPort))
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var g errgroup.Group
@@ -226,7 +292,7 @@ func (r *run) withRelay(ctx context.Context, dir, vardir string, do func(socket,
 	if a.Commands == 0 {
 		return errors.New("nothing went through the relay")
 	}
-	fmt.Printf("mtr: the relay saw %d sessions and %d commands, of which it looked at %d\n",
+	fmt.Printf("%s: the relay saw %d sessions and %d commands, of which it looked at %d\n", mode.name,
 		a.Accepted+b.Accepted, a.Commands+b.Commands, a.Intercepted+b.Intercepted)
 	return nil
 }
