@@ -3,6 +3,7 @@ package sqlhandler
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -79,6 +80,8 @@ func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, te
 	at := [2]int{st.Table.Span.Start, st.Table.Span.End}
 	t, err := h.try(ctx, schema, name, text, at, facts)
 	switch {
+	case errors.Is(err, errUnknown):
+		return h.remember(ctx, c, text, st)
 	case err != nil && len(info.Parents)+len(info.Children) > 0:
 		// The copy has no foreign keys, so its judgement of a statement that
 		// touches one is no judgement; the table itself will tell.

@@ -16,6 +16,7 @@ import (
 
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
+	"dxfproxy/table"
 )
 
 // trial is what the store made of a statement on an empty copy of its table.
@@ -26,6 +27,10 @@ type trial struct {
 
 // unchanged says that the statement has nothing to do (IF NOT EXISTS).
 func (t trial) unchanged() bool { return t.before == t.after }
+
+// errUnknown: this server does not know the statement. Its error would quote the
+// name of the copy, and may cut it off anywhere.
+var errUnknown = errors.New("the statement is not of the store's language")
 
 var scratchNumber atomic.Uint64
 
@@ -61,7 +66,10 @@ func (h *Handler) try(ctx context.Context, schema, table string, text []byte, at
 	}
 	if _, err := conn.ExecContext(ctx, replaceSpan(text, at, name)); err != nil {
 		var me *mysql.MySQLError
-		if errors.As(err, &me) {
+		if errors.As(err, &me) && me.Number == 1064 {
+			return t, errUnknown
+		}
+		if me != nil {
 			return t, storeError(me, name, schema, table)
 		}
 		return t, fmt.Errorf("try the statement on an empty copy: %w", err)
@@ -94,7 +102,9 @@ func (h *Handler) sweepScratch(ctx context.Context) error {
 			if !before[name] {
 				continue
 			}
-			if _, err := h.sql.ExecContext(ctx, fmt.Sprintf("DROP TABLE IF EXISTS %s.%s NOWAIT", quoteName(h.schema), quoteName(name))); err == nil {
+			if err := h.dropScratch(ctx, name); err != nil {
+				h.log.Debug("scratch table could not be dropped", zap.String("table", name), zap.Error(err))
+			} else {
 				h.log.Info("dropped the scratch table of a node that is gone", zap.String("table", name))
 			}
 		}
@@ -105,6 +115,17 @@ func (h *Handler) sweepScratch(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// dropScratch does not wait for long: a node that is only frozen may be using it.
+func (h *Handler) dropScratch(ctx context.Context, name string) error {
+	s, err := table.OpenSession(ctx, h.sql, "SET SESSION lock_wait_timeout = 1")
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	_, err = s.ExecContext(ctx, "DROP TABLE IF EXISTS "+table.Quote(h.schema, name))
+	return err
 }
 
 // leftScratch lists the scratch tables of nodes that are not alive.
