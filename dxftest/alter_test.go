@@ -23,7 +23,7 @@ func TestAlterJob(t *testing.T) {
 		}, 20*time.Second, 10*time.Millisecond, "the task is not %s", state)
 	}
 	meta := func(name string) string {
-		return text(t, admin, "SELECT JSON_VALUE(CONVERT(meta USING utf8mb4), ?) FROM mysql.tidb_global_task", "$."+name)
+		return text(t, admin, "SELECT JSON_VALUE(CONVERT(meta USING utf8mb4), '$."+name+"') FROM mysql.tidb_global_task")
 	}
 	h.run(
 		admin,

@@ -16,6 +16,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"dxfproxy/mariadbd/mariadbdtest"
 )
 
 // program finds a client program. One that is missing fails the test: what is
@@ -48,20 +50,26 @@ func (h *house) mariadbArgs(more ...string) []string {
 func TestMariaDBClient(t *testing.T) {
 	h := newHouse(t, 1)
 	mariadb := program(t, "mariadb")
+	again := "CREATE INDEX IF NOT EXISTS by_at ON day (at);"
+	if !onMariaDB() {
+		again = "DROP INDEX by_at ON day; CREATE INDEX by_at ON day (at);"
+	}
 	out := output(t, mariadb, h.mariadbArgs("-vvv", h.schema, "-e", `
 		CREATE TABLE day (id BIGINT AUTO_INCREMENT PRIMARY KEY, at DATETIME, note VARCHAR(80));
-		INSERT INTO day (at, note) SELECT NOW() - INTERVAL seq SECOND, MD5(seq) FROM seq_1_to_20000;
+		INSERT INTO day (at, note) SELECT NOW() - INTERVAL seq SECOND, SHA2(seq, 256) FROM `+mariadbdtest.Numbers(20000)+`;
 		SET GLOBAL tidb_enable_dist_task = ON;
 		ALTER TABLE day ADD INDEX by_at (at);
-		CREATE INDEX IF NOT EXISTS by_at ON day (at);
+		`+again+`
 		SHOW WARNINGS;
 		SHOW VARIABLES LIKE 'tidb_ddl_reorg%';
 		ADMIN SHOW DDL JOBS 2;
 		ADMIN SHOW DDL;
 		SELECT state, step FROM mysql.tidb_global_task_history;
 		SELECT COUNT(*) FROM day FORCE INDEX (by_at) WHERE at > '2000-01-01';`)...)
-	require.Contains(t, out, "Query OK, 0 rows affected, 1 warning")
-	require.Contains(t, out, "| Note  | 1061 | Duplicate key name 'by_at' |")
+	if onMariaDB() {
+		require.Contains(t, out, "Query OK, 0 rows affected, 1 warning")
+		require.Contains(t, out, "| Note  | 1061 | Duplicate key name 'by_at' |")
+	}
 	require.Regexp(t, `add index +\| public .* synced \| ingest, DXF`, out)
 	require.Contains(t, out, "| succeed |   -2 |")
 	require.Contains(t, out, "|    20000 |")
@@ -83,6 +91,9 @@ func lastLine(text string) string {
 // TestProgressBar runs the mariadb client on a terminal: while a job waits, it
 // shows how far it is and what it waits for; Ctrl-C there cancels the job.
 func TestProgressBar(t *testing.T) {
+	if !onMariaDB() {
+		t.Skip("progress reports are part of MariaDB's protocol")
+	}
 	h := newHouse(t, 1)
 	terminal := startOnTerminal(t, program(t, "mariadb"), h.mariadbArgs("--progress-reports", h.schema)...)
 	terminal.waitFor("MariaDB [" + h.schema + "]> ")

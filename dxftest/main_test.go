@@ -19,6 +19,10 @@ func TestMain(m *testing.M) {
 	clustertest.Main(m, &srv, "innodb-buffer-pool-size=256M", "max-connections=500")
 }
 
+// onMariaDB says whether the tests' server is of this family. What it alone has is
+// left out of the tests on another.
+func onMariaDB() bool { return srv.Kind() == mariadbd.MariaDB }
+
 // startCluster starts nodes with framework tables of their own.
 func startCluster(t *testing.T, nodes int) *cluster.Cluster {
 	t.Helper()
