@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"net"
+	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -22,7 +24,8 @@ func descriptors(t *testing.T) int {
 	return len(open)
 }
 
-// TestNothingIsLeftOfManyConnections comes and goes in every way.
+// TestNothingIsLeftOfManyConnections comes and goes in every way, as often as
+// DXFPROXY_CONNECTS says.
 func TestNothingIsLeftOfManyConnections(t *testing.T) {
 	a := newAuthority(t)
 	srv := &Server{TLS: &tls.Config{Certificates: []tls.Certificate{a.sign(t, "relay")}}, Handler: &testHandler{}, Log: zap.NewNop()}
@@ -31,7 +34,12 @@ func TestNothingIsLeftOfManyConnections(t *testing.T) {
 	dialRaw(t, addr, capsMySQL).conn.Close()
 	require.Eventually(t, gone, 10*time.Second, time.Millisecond)
 	files, goroutines := descriptors(t), runtime.NumGoroutine()
-	const times = 2000
+	times := 2000
+	if text := os.Getenv("DXFPROXY_CONNECTS"); text != "" {
+		var err error
+		times, err = strconv.Atoi(text)
+		require.NoError(t, err)
+	}
 	workers := make(chan error)
 	const abreast = 8
 	for w := range abreast {
