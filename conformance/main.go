@@ -202,9 +202,13 @@ func (r *run) withNode(ctx context.Context, do func(store, node string) error) (
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return err
 	}
+	options, err := tlsOptions(dir)
+	if err != nil {
+		return err
+	}
 	srv, err := mariadbd.Start(ctx, mariadbd.Config{
 		DataDir: filepath.Join(dir, "store"), BufferPool: 256 << 20, Relaxed: true,
-		Options: []string{"local-infile=1"},
+		Options: append(options, "local-infile=1"),
 	})
 	if err != nil {
 		return err
