@@ -17,6 +17,7 @@ import (
 type load struct {
 	name, script string
 	threads      int
+	tls          bool
 }
 
 // result is one measurement: queries a second, the 99th percentile of their
@@ -54,12 +55,15 @@ end
 
 const tableRows = 100_000
 
-func sysbench(ctx context.Context, port int, script string, args ...string) (string, error) {
+// sysbench runs in dir, where it looks for certificates.
+func sysbench(ctx context.Context, dir string, port int, script string, args ...string) (string, error) {
 	all := append([]string{
 		script, "--db-driver=mysql", "--mysql-host=127.0.0.1", "--mysql-port=" + strconv.Itoa(port),
 		"--mysql-user=root", "--mysql-db=sbtest",
 	}, args...)
-	out, err := exec.CommandContext(ctx, "sysbench", all...).CombinedOutput()
+	cmd := exec.CommandContext(ctx, "sysbench", all...)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("sysbench: %w: %s", err, out)
 	}
@@ -71,11 +75,17 @@ func (b *bench) prepare(ctx context.Context, port int) error {
 	if err := os.WriteFile(filepath.Join(b.dir, "rows.lua"), []byte(rowsScript), 0o600); err != nil {
 		return err
 	}
+	// The names that sysbench gives to what it needs for TLS.
+	for name, file := range map[string]string{"cacert.pem": "ssl_cert.pem", "client-cert.pem": "ssl_cert.pem", "client-key.pem": "ssl_key.pem"} {
+		if err := os.Symlink(file, filepath.Join(b.dir, name)); err != nil {
+			return err
+		}
+	}
 	out, err := exec.CommandContext(ctx, "mariadb", "-h127.0.0.1", "-P"+strconv.Itoa(port), "-uroot", "-e", "CREATE DATABASE sbtest").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("create the schema: %w: %s", err, out)
 	}
-	_, err = sysbench(ctx, port, "oltp_point_select", "--tables=1", "--table-size="+strconv.Itoa(tableRows), "prepare")
+	_, err = sysbench(ctx, b.dir, port, "oltp_point_select", "--tables=1", "--table-size="+strconv.Itoa(tableRows), "prepare")
 	return err
 }
 
@@ -90,11 +100,14 @@ func (b *bench) measure(ctx context.Context, w way, l load) (r result, err error
 	if !strings.HasSuffix(l.script, ".lua") {
 		args = append([]string{"--tables=1", "--table-size=" + strconv.Itoa(tableRows)}, args...)
 	}
+	if l.tls {
+		args = append([]string{"--mysql-ssl=on"}, args...)
+	}
 	before, err := processorTime(w.pid)
 	if err != nil {
 		return r, err
 	}
-	out, err := sysbench(ctx, w.port, l.script, args...)
+	out, err := sysbench(ctx, b.dir, w.port, l.script, args...)
 	if err != nil {
 		return r, err
 	}
