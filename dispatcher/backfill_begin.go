@@ -110,6 +110,10 @@ func (b *Backfill) begin(ctx context.Context, m dxf.BackfillMeta, nodes int) (Pl
 	case err != nil:
 		return Plan{}, err
 	case reason != "":
+		// On MySQL its row was written to see what is visible.
+		if err := b.changeFeed(ctx, s, m.JobID, b.store.DropFeed); err != nil {
+			return Plan{}, err
+		}
 		if err := drop(ctx, s, m.Schema, m.Shadow); err != nil {
 			return Plan{}, err
 		}
