@@ -90,7 +90,8 @@ func obstacle(source, target Definition) string {
 		if added && strings.Contains(c.Text, "AUTO_INCREMENT") {
 			return fmt.Sprintf("column %s is to be filled by AUTO_INCREMENT", c.Name)
 		}
-		if def := defaultOf(c.Text); added && strings.Contains(def, "(") {
+		// MySQL writes CURRENT_TIMESTAMP without brackets.
+		if def := defaultOf(c.Text); added && (strings.Contains(def, "(") || def == "CURRENT_TIMESTAMP") {
 			return fmt.Sprintf("column %s is to be filled by an expression", c.Name)
 		}
 	}
