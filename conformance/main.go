@@ -202,7 +202,7 @@ func (r *run) withNode(ctx context.Context, do func(store, node string) error) (
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return err
 	}
-	options, err := tlsOptions(dir)
+	options, err := mariadbd.TLSOptions(dir)
 	if err != nil {
 		return err
 	}
