@@ -26,6 +26,7 @@ const (
 	errDeadlock           = 1213
 	errInterrupted        = 1317
 	errKilled             = 1927
+	errIdle               = 4031 // MySQL: the session waited too long for its next statement
 )
 
 // IsRetryableErr says whether the subtask should be tried again in place: the
@@ -55,7 +56,7 @@ const errTimeout = 1969 // max_statement_time exceeded
 func lostConnection(err error) bool {
 	var n net.Error
 	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, io.EOF) ||
-		errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &n) || table.IsErr(err, errShutdown, errKilled)
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &n) || table.IsErr(err, errShutdown, errKilled, errIdle)
 }
 
 var duplicate = regexp.MustCompile(`^Duplicate entry '((?s).*)' for key '([^']*(?:'[^']*)*)'$`)

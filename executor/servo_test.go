@@ -77,7 +77,7 @@ func TestErrors(t *testing.T) {
 		require.Equal(t, "23000", e.State)
 	}
 	b := &Backfill{}
-	for _, err := range []error{driver.ErrBadConn, mysql.ErrInvalidConn, &mysql.MySQLError{Number: 1205}, &mysql.MySQLError{Number: 1213}} {
+	for _, err := range []error{driver.ErrBadConn, mysql.ErrInvalidConn, &mysql.MySQLError{Number: 1205}, &mysql.MySQLError{Number: 4031}, &mysql.MySQLError{Number: 1213}} {
 		require.True(t, b.IsRetryableErr(fmt.Errorf("x: %w", err)), "%v", err)
 	}
 	for _, err := range []error{nil, dxf.Errorf("x"), dxf.ErrLeaseLost, &mysql.MySQLError{Number: 1062}, &mysql.MySQLError{Number: 1146}, errors.New("x")} {
