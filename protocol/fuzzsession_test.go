@@ -192,7 +192,7 @@ func FuzzConversation(f *testing.F) {
 		require.NoError(t, err)
 		relayed, err := converse(addr, Capability(caps), said)
 		if err != nil {
-			t.Skip(err)
+			return // not everything that is said gets an end
 		}
 		_, err = root.Exec("CREATE OR REPLACE DATABASE trace")
 		require.NoError(t, err)
