@@ -128,14 +128,20 @@ func (b *Backfill) IsRetryableErr(err error) bool {
 	var n net.Error
 	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, io.EOF) ||
 		errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &n) || errors.Is(err, errInvisible) || errors.Is(err, table.ErrLargeFile) ||
-		// too many connections, shutdown, lock wait, deadlock, interrupted, killed
-		table.IsErr(err, 1040, 1053, 1205, 1213, 1317, 1927, 4031)
+		passing(err)
+}
+
+// passing says whether the server's error goes away by itself or with a new
+// connection: too many connections, shutdown, lock wait, deadlock, interrupted,
+// killed, and MySQL's for a session that was idle too long.
+func passing(err error) bool {
+	return table.IsErr(err, 1040, 1053, 1205, 1213, 1317, 1927, 4031)
 }
 
 // clientError makes the server's answer to the user's statement the user's.
 func clientError(err error) error {
 	var e *mysql.MySQLError
-	if !errors.As(err, &e) || table.IsErr(err, 1040, 1053, 1205, 1213, 1317, 1927, 4031) {
+	if !errors.As(err, &e) || passing(err) {
 		return err
 	}
 	state := strings.TrimRight(string(e.SQLState[:]), "\x00")
