@@ -19,7 +19,35 @@ const (
 	StepNative  Step = 5 // one subtask: the store's own DDL
 )
 
-// String names the step as logs and COMMENTS do.
+// Steps of the ImportInto type. Import and post-process have TiDB's numbers.
+const (
+	StepImport       Step = 1  // all nodes: pieces of files into the staging table
+	StepPostProcess  Step = 2  // one subtask: rows counted against the sources, ANALYZE
+	StepProbe        Step = 10 // every node: which of them see the files on their disks
+	StepBuildIndexes Step = 11 // one subtask: all secondary indexes on the staging table
+	StepPublish      Step = 12 // one subtask: the staging table takes the table's name
+)
+
+// StepName names a step of the type as logs and COMMENTS do.
+func (t TaskType) StepName(s Step) string {
+	if t == ImportInto {
+		switch s {
+		case StepImport:
+			return "import"
+		case StepPostProcess:
+			return "post-process"
+		case StepProbe:
+			return "probe"
+		case StepBuildIndexes:
+			return "build"
+		case StepPublish:
+			return "publish"
+		}
+	}
+	return s.String()
+}
+
+// String names the step of a backfill.
 func (s Step) String() string {
 	switch s {
 	case StepInit:

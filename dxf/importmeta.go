@@ -1,0 +1,83 @@
+package dxf
+
+// ImportMeta is the meta of an import task: everything a step needs to know of
+// the statement. Written at submit, completed at planning. Location has the
+// secrets in it, and is blanked when the task has ended.
+type ImportMeta struct {
+	JobID  int64  `json:"job_id"`
+	Schema string `json:"schema"`
+	Table  string `json:"table"`
+	// Fingerprint is a hash of the table's definition when the job was
+	// submitted; the import is not published into another table.
+	Fingerprint string `json:"fingerprint"`
+
+	Location  string        `json:"location"` // as typed
+	Format    string        `json:"format"`   // csv, sql, parquet
+	CSV       CSVConfig     `json:"csv"`      // of format csv
+	SplitFile bool          `json:"split_file,omitempty"`
+	Fields    []ImportField `json:"fields,omitempty"` // the column list; nil: field i goes to visible column i
+	Set       []ImportSet   `json:"set,omitempty"`
+
+	// Of the client's session: the values get their meaning under these.
+	SQLMode  string `json:"sql_mode"`
+	TimeZone string `json:"time_zone"`
+
+	Thread        int    `json:"thread"`
+	MaxWriteSpeed int64  `json:"max_write_speed"` // bytes per second and node, 0 for no limit
+	Checksum      string `json:"checksum"`        // required, optional, off
+	RecordErrors  int64  `json:"record_errors"`
+
+	// From planning.
+	Local   bool     `json:"local,omitempty"`   // a path on the nodes' disks
+	Seen    []string `json:"seen,omitempty"`    // Local: the nodes that see the files
+	Size    int64    `json:"size,omitempty"`    // bytes of all files
+	Staging string   `json:"staging,omitempty"` // the table that is loaded
+	Old     string   `json:"old,omitempty"`     // the sentry, then the empty table
+	// Direct: the rows go from the staging table into the target in one
+	// transaction, because (Note) the tables cannot be swapped.
+	Direct bool   `json:"direct,omitempty"`
+	Note   string `json:"note,omitempty"`
+	// Indexes are the lines of SHOW CREATE TABLE that the build adds to the staging table.
+	Indexes []string `json:"indexes,omitempty"`
+	Rows    int64    `json:"rows,omitempty"` // what all pieces held; known after the import step
+	// Processors of the store: how many chunks may be under way there at once.
+	Processors int `json:"processors,omitempty"`
+}
+
+// CSVConfig is a dialect of CSV; see the options of IMPORT INTO.
+type CSVConfig struct {
+	Charset    string `json:"charset,omitempty"`   // character_set; "" is utf8mb4
+	Terminated string `json:"terminated"`          // fields_terminated_by
+	Enclosed   string `json:"enclosed,omitempty"`  // fields_enclosed_by, at most one byte
+	Escaped    string `json:"escaped,omitempty"`   // fields_escaped_by, at most one byte
+	Null       string `json:"null"`                // fields_defined_null_by
+	LineEnd    string `json:"line_end,omitempty"`  // lines_terminated_by; "": LF, CR or CR LF
+	SkipRows   int64  `json:"skip_rows,omitempty"` // of every file
+}
+
+// ImportField is an entry of the column list. Both empty: the field is skipped.
+type ImportField struct {
+	Column string `json:"column,omitempty"`
+	Var    string `json:"var,omitempty"` // without @, lower case
+}
+
+// ImportSet is one assignment of the SET clause.
+type ImportSet struct {
+	Column string `json:"column"`
+	Expr   string `json:"expr"` // as SQL, variables as @`name`
+}
+
+// PieceMeta is the meta of a subtask of the import step.
+type PieceMeta struct {
+	Pieces []Piece `json:"pieces"`
+}
+
+// A Piece is a file or a part of it.
+type Piece struct {
+	Path string `json:"path"` // as the source lists it
+	Size int64  `json:"size"` // of the file, bytes as stored
+	// Start and End are byte offsets of a part of an uncompressed file: the
+	// rows that begin in [Start, End). End 0: the whole file.
+	Start int64 `json:"start,omitempty"`
+	End   int64 `json:"end,omitempty"`
+}
