@@ -1,5 +1,7 @@
 package dxf
 
+import "time"
+
 // Advance is the heart of the framework: one transaction that checks the state
 // and step the task was read in, writes the new ones, inserts the subtasks of
 // the new step, and updates the task's job. The first Advance that leaves
@@ -50,4 +52,8 @@ type Progress struct {
 	Total    int64 // estimate of the rows of this step
 	Subtasks []Subtask
 	Waiting  string
+
+	// Of an import: its step import, whatever Step is now.
+	Bytes, Size int64         // read so far, and of all files, as stored
+	Elapsed     time.Duration // since its first subtask began, by the store's clock; 0 before
 }

@@ -50,8 +50,13 @@ type ImportJob struct {
 	// Rows imported: of an unfinished job those so far, of its import step.
 	Rows  int64
 	Error *Error // nil while there is none; "cancelled by user" of a cancelled job
+	// Waiting says, for people, what an unfinished job waits for.
+	Waiting string
 	// Progress of an unfinished job, for people; nil otherwise.
 	Progress *Progress
+	// ConnID is the connection of the client that waits for the job; 0 when it
+	// is detached.
+	ConnID uint32
 }
 
 // ImportParameters is the column parameters, JSON in TiDB's shape. Secrets are

@@ -32,6 +32,20 @@ type Jobs interface {
 	// why it gets none; dxf.ErrTaskChanged, that it is just getting others.
 	AlterJob(ctx context.Context, id int64, mods []dxf.Modification) error
 
+	// SubmitImport makes the job row (pending) and the task row (pending) of an
+	// import in one transaction and returns the job's id. meta.JobID and the
+	// task's key and type are filled in. A *dxf.Error (8173) says that a job on
+	// the table is unfinished; of two that come at once one is refused.
+	SubmitImport(ctx context.Context, j dxf.ImportJob, t dxf.Task, meta dxf.ImportMeta) (int64, error)
+	// ImportJob finds an import job; of an unfinished one with Rows and Progress
+	// as of now. dxf.ErrNotFound.
+	ImportJob(ctx context.Context, id int64) (dxf.ImportJob, error)
+	// ImportJobs lists all import jobs by id, as ImportJob does.
+	ImportJobs(ctx context.Context) ([]dxf.ImportJob, error)
+	// CancelImport asks for an import job's cancellation. A *dxf.Error (8170,
+	// 8171) says why it cannot be.
+	CancelImport(ctx context.Context, id int64) error
+
 	// Owner returns the present owner; the zero Term when there is none.
 	Owner(ctx context.Context) (dxf.Term, error)
 	// Nodes lists the live nodes.

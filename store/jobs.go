@@ -16,11 +16,6 @@ import (
 
 // Submit makes the job row and the task row in one transaction.
 func (db *DB) Submit(ctx context.Context, j dxf.Job, t dxf.Task, meta dxf.BackfillMeta) (int64, error) {
-	const usedSQL = `SELECT COUNT(*) FROM tidb_global_task_history WHERE task_key = ?`
-	const taskSQL = `
-		INSERT INTO tidb_global_task
-			(task_key, type, state, priority, create_time, state_update_time, meta, concurrency, step, target_scope, max_node_count)
-		VALUES (?, ?, 'pending', ?, NOW(), NOW(), ?, ?, ?, ?, ?)`
 	const jobSQL = `
 		INSERT INTO tidb_ddl_job (job_id, reorg, schema_ids, table_ids, job_meta, type, processing)
 		VALUES (?, ?, ?, ?, ?, ?, 0)`
@@ -33,28 +28,14 @@ func (db *DB) Submit(ctx context.Context, j dxf.Job, t dxf.Task, meta dxf.Backfi
 		if j.CreateTime, err = storeNow(ctx, tx); err != nil {
 			return err
 		}
-		key, priority, typ := t.Key, t.Priority, t.Type
-		if key == "" {
-			key = dxf.BackfillKey(id)
+		task := t // the transaction may run again
+		if task.Key == "" {
+			task.Key = dxf.BackfillKey(id)
 		}
-		if priority == 0 {
-			priority = dxf.DefaultPriority
+		if task.Type == "" {
+			task.Type = dxf.Backfill
 		}
-		if typ == "" {
-			typ = dxf.Backfill
-		}
-		var used int
-		if err := tx.GetContext(ctx, &used, usedSQL, key); err != nil {
-			return err
-		}
-		if used > 0 {
-			return dxf.ErrTaskExists
-		}
-		_, err = change(ctx, tx, taskSQL, key, string(typ), priority, asJSON(meta), t.Concurrency, int(dxf.StepInit), t.TargetScope, t.MaxNodeCount)
-		if number(err) == erDupEntry {
-			return dxf.ErrTaskExists
-		}
-		if err != nil {
+		if err := insertTask(ctx, tx, task, meta); err != nil {
 			return err
 		}
 		_, err = change(ctx, tx, jobSQL, id, j.Reorg != nil, decimal(j.SchemaID), decimal(j.TableID), asJSON(j), j.Action)
@@ -64,6 +45,30 @@ func (db *DB) Submit(ctx context.Context, j dxf.Job, t dxf.Task, meta dxf.Backfi
 		return 0, err
 	}
 	return j.ID, nil
+}
+
+// insertTask writes the row of a new task. A key that was ever used is taken.
+func insertTask(ctx context.Context, tx *sqlx.Tx, t dxf.Task, meta any) error {
+	const usedSQL = `SELECT COUNT(*) FROM tidb_global_task_history WHERE task_key = ?`
+	const taskSQL = `
+		INSERT INTO tidb_global_task
+			(task_key, type, state, priority, create_time, state_update_time, meta, concurrency, step, target_scope, max_node_count)
+		VALUES (?, ?, 'pending', ?, NOW(), NOW(), ?, ?, ?, ?, ?)`
+	if t.Priority == 0 {
+		t.Priority = dxf.DefaultPriority
+	}
+	var used int
+	if err := tx.GetContext(ctx, &used, usedSQL, t.Key); err != nil {
+		return err
+	}
+	if used > 0 {
+		return dxf.ErrTaskExists
+	}
+	_, err := change(ctx, tx, taskSQL, t.Key, string(t.Type), t.Priority, asJSON(meta), t.Concurrency, int(dxf.StepInit), t.TargetScope, t.MaxNodeCount)
+	if number(err) == erDupEntry {
+		return dxf.ErrTaskExists
+	}
+	return err
 }
 
 // Record adds an ended job to the history.

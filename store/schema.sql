@@ -170,6 +170,16 @@ CREATE TABLE IF NOT EXISTS tidb_import_jobs (
   KEY status (status)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
+-- What we know of an import job and TiDB has no column for: the connection that
+-- waits for it, what it waits for, and its error with number and SQLSTATE.
+CREATE TABLE IF NOT EXISTS import_job (
+  job_id bigint NOT NULL,
+  conn_id bigint NOT NULL DEFAULT 0,
+  waiting text NOT NULL,
+  error blob DEFAULT NULL,
+  PRIMARY KEY (job_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
 CREATE TABLE IF NOT EXISTS global_variables (
   variable_name varchar(64) NOT NULL,
   variable_value varchar(16000) DEFAULT NULL,

@@ -14,9 +14,9 @@ import (
 //go:embed schema.sql
 var schemaSQL string
 
-// schemaVersion grows with every change of schema.sql that CREATE … IF NOT
-// EXISTS cannot make by itself.
-const schemaVersion = 1
+// schemaVersion grows with every change of schema.sql: the script is run where
+// an older version is found.
+const schemaVersion = 2
 
 // setUp makes schema and tables, unless they are there in this version. Nodes
 // that start together take turns under a lock of the server.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"dxfproxy/dxf"
 	"dxfproxy/store/internal/ask"
@@ -21,30 +22,40 @@ func (s *Store) Submit(ctx context.Context, j dxf.Job, t dxf.Task, meta dxf.Back
 	if t.Key == "" {
 		t.Key = dxf.BackfillKey(id)
 	}
+	if t.Type == "" {
+		t.Type = dxf.Backfill
+	}
+	meta.JobID = id
+	if err := s.insertTask(t, meta, now); err != nil {
+		return 0, err
+	}
+	s.lastJob = id
+	j.ID, j.State, j.CreateTime = id, dxf.JobQueueing, now
+	j = copyJob(j)
+	s.jobs[id] = &j
+	return id, nil
+}
+
+// insertTask makes the row of a new task. A key that was ever used is taken.
+func (s *Store) insertTask(t dxf.Task, meta any, now time.Time) error {
 	if s.taskOf(t.Key) != nil {
-		return 0, dxf.ErrTaskExists
+		return dxf.ErrTaskExists
 	}
 	for _, old := range s.archived.tasks {
 		if old.Key == t.Key {
-			return 0, dxf.ErrTaskExists
+			return dxf.ErrTaskExists
 		}
-	}
-	s.lastJob, s.lastTask = id, s.lastTask+1
-	j.ID, j.State, j.CreateTime, meta.JobID = id, dxf.JobQueueing, now, id
-	if t.Type == "" {
-		t.Type = dxf.Backfill
 	}
 	if t.Priority == 0 {
 		t.Priority = dxf.DefaultPriority
 	}
-	j = copyJob(j)
-	s.jobs[id] = &j
+	s.lastTask++
 	s.tasks[s.lastTask] = &dxf.Task{
 		ID: s.lastTask, Key: t.Key, Type: t.Type, State: dxf.TaskPending, Step: dxf.StepInit,
 		Priority: t.Priority, Concurrency: t.Concurrency, TargetScope: t.TargetScope, MaxNodeCount: t.MaxNodeCount,
 		Meta: mustJSON(meta), CreateTime: now, UpdateTime: now,
 	}
-	return id, nil
+	return nil
 }
 
 // Record adds an ended job to the history.

@@ -20,6 +20,7 @@ type Store struct {
 
 	mu       sync.Mutex
 	lastJob  int64
+	lastImp  int64
 	lastTask int64
 	lastSub  int64
 	lastMark int64
@@ -30,6 +31,7 @@ type Store struct {
 	subtasks map[int64]*dxf.Subtask
 	jobs     map[int64]*dxf.Job // unfinished
 	history  map[int64]*dxf.Job
+	imports  map[int64]*dxf.ImportJob
 	archived archive
 	feeds    map[int64]*dxf.Feed
 	markers  map[int64]*marker
@@ -66,6 +68,7 @@ func New() *Store {
 		subtasks: make(map[int64]*dxf.Subtask),
 		jobs:     make(map[int64]*dxf.Job),
 		history:  make(map[int64]*dxf.Job),
+		imports:  make(map[int64]*dxf.ImportJob),
 		archived: archive{make(map[int64]*dxf.Task), make(map[int64]*dxf.Subtask)},
 		feeds:    make(map[int64]*dxf.Feed),
 		markers:  make(map[int64]*marker),

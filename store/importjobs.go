@@ -1,0 +1,338 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"dxfproxy/dxf"
+	"dxfproxy/store/internal/ask"
+)
+
+// maxErrorText fits an error into tidb_import_jobs.error_message, a TEXT.
+const maxErrorText = 16 << 10
+
+// SubmitImport makes the job row and the task row in one transaction. While
+// another job on the table is unfinished it answers 8173.
+func (db *DB) SubmitImport(ctx context.Context, j dxf.ImportJob, t dxf.Task, meta dxf.ImportMeta) (int64, error) {
+	// Whoever submits holds this row: of two that come at once the second sees
+	// the job of the first.
+	const turnSQL = `SELECT value FROM counter WHERE name = 'job' FOR UPDATE`
+	const activeSQL = `
+		SELECT COUNT(*) FROM tidb_import_jobs
+		WHERE status IN ('pending', 'running') AND table_schema = ? AND table_name = ?`
+	const jobSQL = `
+		INSERT INTO tidb_import_jobs
+			(create_time, table_schema, table_name, table_id, created_by, parameters, source_file_size, status, step)
+		VALUES (NOW(6), ?, ?, ?, ?, ?, ?, 'pending', '')`
+	const ourSQL = `INSERT INTO import_job (job_id, conn_id, waiting) VALUES (?, ?, '')`
+	var id int64
+	err := db.tx(ctx, func(tx *sqlx.Tx) error {
+		var n int64
+		if err := tx.GetContext(ctx, &n, turnSQL); err != nil {
+			return err
+		}
+		if err := tx.GetContext(ctx, &n, activeSQL, j.Schema, j.Table); err != nil {
+			return err
+		}
+		if n > 0 {
+			return ask.ImportActive()
+		}
+		r, err := tx.ExecContext(ctx, jobSQL, j.Schema, j.Table, j.TableID, j.CreatedBy, asJSON(j.Parameters), j.SourceSize)
+		if err != nil {
+			return err
+		}
+		if id, err = r.LastInsertId(); err != nil {
+			return err
+		}
+		if _, err := change(ctx, tx, ourSQL, id, j.ConnID); err != nil {
+			return err
+		}
+		task := t
+		task.Key, task.Type, meta.JobID = dxf.ImportKey(id), dxf.ImportInto, id
+		return insertTask(ctx, tx, task, meta)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return id, nil
+}
+
+const importColumns = `
+	j.id, j.create_time, j.start_time, j.update_time, j.end_time, j.table_schema, j.table_name, j.table_id, j.created_by,
+	j.parameters, j.source_file_size, j.status, j.step, j.summary, j.error_message,
+	COALESCE(o.conn_id, 0) AS conn_id, COALESCE(o.waiting, '') AS waiting, o.error
+	FROM tidb_import_jobs j LEFT JOIN import_job o ON o.job_id = j.id`
+
+type importRow struct {
+	ID         int64          `db:"id"`
+	Create     time.Time      `db:"create_time"`
+	Start      sql.NullTime   `db:"start_time"`
+	Update     sql.NullTime   `db:"update_time"`
+	End        sql.NullTime   `db:"end_time"`
+	Schema     string         `db:"table_schema"`
+	Table      string         `db:"table_name"`
+	TableID    int64          `db:"table_id"`
+	CreatedBy  string         `db:"created_by"`
+	Parameters []byte         `db:"parameters"`
+	Size       int64          `db:"source_file_size"`
+	Status     string         `db:"status"`
+	Step       string         `db:"step"`
+	Summary    []byte         `db:"summary"`
+	Message    sql.NullString `db:"error_message"`
+	ConnID     uint32         `db:"conn_id"`
+	Waiting    string         `db:"waiting"`
+	Error      []byte         `db:"error"`
+}
+
+// importSummary is tidb_import_jobs.summary of a finished job.
+type importSummary struct {
+	Rows int64 `json:"imported-rows"`
+}
+
+func (r importRow) job() (dxf.ImportJob, error) {
+	j := dxf.ImportJob{
+		ID: r.ID, CreateTime: r.Create, StartTime: r.Start.Time, UpdateTime: r.Update.Time, EndTime: r.End.Time,
+		Schema: r.Schema, Table: r.Table, TableID: r.TableID, CreatedBy: r.CreatedBy,
+		SourceSize: r.Size, Status: dxf.ImportStatus(r.Status), Phase: dxf.ImportPhase(r.Step),
+		ConnID: r.ConnID, Waiting: r.Waiting,
+	}
+	err := json.Unmarshal(r.Parameters, &j.Parameters)
+	if err == nil && len(r.Summary) > 0 {
+		var s importSummary
+		err = json.Unmarshal(r.Summary, &s)
+		j.Rows = s.Rows
+	}
+	if err == nil {
+		j.Error, err = readError(r.Error)
+	}
+	if err != nil {
+		return j, fmt.Errorf("read import job %d: %w", r.ID, err)
+	}
+	if j.Error == nil && r.Message.String != "" {
+		j.Error = dxf.Errorf("%s", r.Message.String)
+	}
+	return j, nil
+}
+
+// ImportJob finds an import job. Of an unfinished one it tells the rows and the
+// progress as of now.
+func (db *DB) ImportJob(ctx context.Context, id int64) (dxf.ImportJob, error) {
+	const jobSQL = `SELECT ` + importColumns + ` WHERE j.id = ?`
+	jobs, err := db.selectImports(ctx, jobSQL, id)
+	if err != nil {
+		return dxf.ImportJob{}, err
+	}
+	if len(jobs) == 0 {
+		return dxf.ImportJob{}, dxf.ErrNotFound
+	}
+	return jobs[0], nil
+}
+
+// ImportJobs lists all import jobs by id, unfinished ones as ImportJob does.
+func (db *DB) ImportJobs(ctx context.Context) ([]dxf.ImportJob, error) {
+	const jobsSQL = `SELECT ` + importColumns + ` ORDER BY j.id`
+	return db.selectImports(ctx, jobsSQL)
+}
+
+func (db *DB) selectImports(ctx context.Context, query string, args ...any) ([]dxf.ImportJob, error) {
+	var rows []importRow
+	if err := db.meta.SelectContext(ctx, &rows, query, args...); err != nil {
+		return nil, err
+	}
+	jobs := make([]dxf.ImportJob, 0, len(rows))
+	for _, r := range rows {
+		j, err := r.job()
+		if err == nil && !j.Status.Ended() {
+			err = db.readImportProgress(ctx, &j)
+		}
+		if err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, j)
+	}
+	return jobs, nil
+}
+
+// readImportProgress fills in the rows and the progress of an unfinished job. One
+// that ends in between keeps what it had.
+func (db *DB) readImportProgress(ctx context.Context, j *dxf.ImportJob) error {
+	const taskSQL = `SELECT ` + taskColumns + ` FROM tidb_global_task WHERE task_key = ?`
+	const nowSQL = `SELECT NOW(6)`
+	var row taskRow
+	err := db.meta.GetContext(ctx, &row, taskSQL, dxf.ImportKey(j.ID))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	t, err := row.task()
+	if err != nil {
+		return err
+	}
+	var meta dxf.ImportMeta
+	if err := json.Unmarshal(t.Meta, &meta); err != nil {
+		return fmt.Errorf("read meta of task %d: %w", t.ID, err)
+	}
+	imports, err := db.Subtasks(ctx, t.ID, dxf.StepImport)
+	if err != nil {
+		return err
+	}
+	present := imports
+	if t.Step != dxf.StepImport {
+		if present, err = db.Subtasks(ctx, t.ID, t.Step); err != nil {
+			return err
+		}
+	}
+	var now time.Time
+	if err := db.meta.GetContext(ctx, &now, nowSQL); err != nil {
+		return err
+	}
+	j.Progress = ask.ImportProgress(t, meta, imports, present, j.Waiting, now)
+	j.Rows = ask.ImportedRows(imports)
+	return nil
+}
+
+// CancelImport asks for an import job's cancellation.
+func (db *DB) CancelImport(ctx context.Context, id int64) error {
+	const findSQL = `SELECT id FROM tidb_global_task WHERE task_key = ?`
+	const lockSQL = `SELECT ` + taskColumns + ` FROM tidb_global_task WHERE id = ? FOR UPDATE`
+	const countSQL = `SELECT state, COUNT(*) AS n FROM tidb_background_subtask WHERE task_key = ? AND step = ? GROUP BY state`
+	const askSQL = `UPDATE tidb_global_task SET state = ?, modify_params = ?, state_update_time = NOW() WHERE id = ?`
+	return db.tx(ctx, func(tx *sqlx.Tx) error {
+		var row taskRow
+		var taskID int64
+		err := tx.GetContext(ctx, &taskID, findSQL, dxf.ImportKey(id))
+		if err == nil {
+			err = tx.GetContext(ctx, &row, lockSQL, taskID) // by id, as in ask
+		}
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		archived := err != nil
+		j, err := lockImport(ctx, tx, id)
+		if errors.Is(err, dxf.ErrNotFound) {
+			return ask.ImportNotFound(id)
+		}
+		if err != nil {
+			return err
+		}
+		t := dxf.Task{State: dxf.TaskSucceed}
+		subs := make(dxf.Counts)
+		if !archived {
+			if t, err = row.task(); err != nil {
+				return err
+			}
+			var states []struct {
+				State string `db:"state"`
+				N     int    `db:"n"`
+			}
+			if err := tx.SelectContext(ctx, &states, countSQL, decimal(t.ID), int(t.Step)); err != nil {
+				return err
+			}
+			for _, s := range states {
+				subs[dxf.SubtaskState(s.State)] = s.N
+			}
+		}
+		changed, err := ask.CancelImport(&t, j, subs)
+		if err != nil || !changed {
+			return err
+		}
+		_, err = change(ctx, tx, askSQL, string(t.State), text(t.ModifyParams), t.ID)
+		return err
+	})
+}
+
+func lockImport(ctx context.Context, tx *sqlx.Tx, id int64) (dxf.ImportJob, error) {
+	const lockSQL = `SELECT id FROM tidb_import_jobs WHERE id = ? FOR UPDATE`
+	const jobSQL = `SELECT ` + importColumns + ` WHERE j.id = ?`
+	var row importRow
+	err := tx.GetContext(ctx, &id, lockSQL, id)
+	if err == nil {
+		err = tx.GetContext(ctx, &row, jobSQL, id)
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		return dxf.ImportJob{}, dxf.ErrNotFound
+	}
+	if err != nil {
+		return dxf.ImportJob{}, err
+	}
+	return row.job()
+}
+
+// changeImport applies f to an import job's row, with Rows as of now. An ended
+// job never changes: f is not called, and that is no error.
+func changeImport(ctx context.Context, tx *sqlx.Tx, id int64, f func(*dxf.ImportJob)) error {
+	const updateSQL = `
+		UPDATE tidb_import_jobs SET
+			start_time = ?, update_time = ?, end_time = ?, source_file_size = ?, status = ?, step = ?, summary = ?, error_message = ?
+		WHERE id = ?`
+	const ourSQL = `UPDATE import_job SET waiting = ?, error = ? WHERE job_id = ?`
+	const rowsSQL = `
+		SELECT COALESCE(SUM(CAST(JSON_VALUE(s.summary, '$.row_count') AS SIGNED)), 0)
+		FROM tidb_global_task t JOIN tidb_background_subtask s ON s.task_key = CAST(t.id AS CHAR) AND s.step = 1
+		WHERE t.task_key = ?`
+	j, err := lockImport(ctx, tx, id)
+	if errors.Is(err, dxf.ErrNotFound) || err == nil && j.Status.Ended() {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := tx.GetContext(ctx, &j.Rows, rowsSQL, dxf.ImportKey(id)); err != nil {
+		return err
+	}
+	f(&j)
+	now, err := storeNow(ctx, tx)
+	if err != nil {
+		return err
+	}
+	ask.StampImport(&j, now)
+	var summary, message any
+	if j.Status == dxf.ImportFinished {
+		summary = asJSON(importSummary{j.Rows})
+	}
+	if j.Error != nil {
+		message = cut(j.Error.Text(), maxErrorText)
+	}
+	if _, err := change(ctx, tx, updateSQL, nullTime(j.StartTime), nullTime(j.UpdateTime), nullTime(j.EndTime),
+		j.SourceSize, string(j.Status), string(j.Phase), summary, message, id); err != nil {
+		return err
+	}
+	_, err = change(ctx, tx, ourSQL, j.Waiting, asJSON(j.Error), id)
+	return err
+}
+
+// SetImportWaiting notes on an import job what it waits for. One that has ended
+// waits for nothing, and that is no error.
+func (db *DB) SetImportWaiting(ctx context.Context, t dxf.Term, jobID int64, waiting string) error {
+	return db.tx(ctx, func(tx *sqlx.Tx) error {
+		if err := fenceOwner(ctx, tx, t); err != nil {
+			return err
+		}
+		return changeImport(ctx, tx, jobID, func(j *dxf.ImportJob) { j.Waiting = waiting })
+	})
+}
+
+func nullTime(t time.Time) sql.NullTime { return sql.NullTime{Time: t, Valid: !t.IsZero()} }
+
+// cut shortens a text to at most n bytes of whole characters.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	end := 0
+	for i := range s {
+		if i > n {
+			break
+		}
+		end = i
+	}
+	return s[:end]
+}

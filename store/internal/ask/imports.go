@@ -1,0 +1,88 @@
+package ask
+
+import (
+	"time"
+
+	"dxfproxy/dxf"
+)
+
+// ImportNotFound is the answer for ids no import job has.
+func ImportNotFound(id int64) *dxf.Error {
+	e := refuse(8170, "Job ID %d doesn't exist", id)
+	e.Class = "executor"
+	return e
+}
+
+// ImportActive refuses a second import into a table.
+func ImportActive() *dxf.Error {
+	e := refuse(8173, "PreCheck failed: there is active job on the target table already")
+	e.Class = "executor"
+	return e
+}
+
+// CancelImport changes t as CANCEL IMPORT JOB does; subs counts the subtasks of
+// t's step. The job itself stays as it is until all is undone. changed is false
+// when that is under way already.
+func CancelImport(t *dxf.Task, j dxf.ImportJob, subs dxf.Counts) (changed bool, err error) {
+	published := t.Step == dxf.StepDone || t.Step == dxf.StepPublish && subs[dxf.SubtaskSucceed] > 0
+	switch {
+	case j.Status.Ended() || t.State.Ended() || published && t.State == dxf.TaskRunning:
+		e := refuse(8171, "The current job status cannot perform the operation. CANCEL")
+		e.Class = "executor"
+		return false, e
+	case t.State == dxf.TaskCancelling || t.State == dxf.TaskReverting:
+		return false, nil
+	}
+	t.State, t.ModifyParams = dxf.TaskCancelling, nil
+	return true, nil
+}
+
+// StampImport sets what follows from the status of an import job that was
+// changed at now. As in TiDB a cancelled one never gets an end.
+func StampImport(j *dxf.ImportJob, now time.Time) {
+	j.UpdateTime = now
+	if j.StartTime.IsZero() && (j.Status == dxf.ImportRunning || j.Status == dxf.ImportFinished) {
+		j.StartTime = now
+	}
+	if j.EndTime.IsZero() && (j.Status == dxf.ImportFinished || j.Status == dxf.ImportFailed) {
+		j.EndTime = now
+	}
+	if j.Status == dxf.ImportFinished {
+		j.Phase, j.Error = "", nil
+	}
+	if j.Status == dxf.ImportCancelled {
+		j.Error = dxf.Errorf("cancelled by user")
+	}
+	if j.Status.Ended() {
+		j.Waiting, j.Progress = "", nil
+	}
+}
+
+// ImportProgress is how far an import is, from its task, the meta of that, and
+// the subtasks of the import step and of the present one.
+func ImportProgress(t dxf.Task, meta dxf.ImportMeta, imports, present []dxf.Subtask, waiting string, now time.Time) *dxf.Progress {
+	p := &dxf.Progress{State: t.State, Step: t.Step, Total: meta.Rows, Subtasks: present, Waiting: waiting, Size: meta.Size}
+	var began time.Time
+	for _, s := range imports {
+		p.Bytes += s.Summary.Bytes
+		if !s.StartTime.IsZero() && (began.IsZero() || s.StartTime.Before(began)) {
+			began = s.StartTime
+		}
+	}
+	if !began.IsZero() {
+		p.Elapsed = max(now.Sub(began), 0)
+	}
+	for _, s := range present {
+		p.Done += s.Summary.RowCount
+	}
+	return p
+}
+
+// ImportedRows sums the rows of the subtasks of the import step.
+func ImportedRows(imports []dxf.Subtask) int64 {
+	var n int64
+	for _, s := range imports {
+		n += s.Summary.RowCount
+	}
+	return n
+}
