@@ -48,8 +48,8 @@ func (w world) admit(starting map[int64]bool) map[int64]string {
 	for _, t := range w.tasks {
 		nodes := inScope(w.nodes, t.TargetScope)
 		if t.State == dxf.TaskPending && !starting[t.ID] {
-			if job := behind[t.ID]; job != 0 {
-				waits[t.ID] = fmt.Sprintf("waits for job %d on the same table", job)
+			if job := behind[t.ID]; job != "" {
+				waits[t.ID] = fmt.Sprintf("waits for %s on the same table", job)
 				continue
 			}
 			if len(nodes) == 0 {
@@ -100,38 +100,42 @@ func use(used map[string]int, t dxf.Task, subs []dxf.Subtask) {
 	}
 }
 
-// behind returns, for every backfill task with an earlier unfinished one on its
-// table, running or waiting, the job of the latest of those. Earlier is by id:
-// ranks may differ, but changes of one table happen in the order they were asked for.
-func (w world) behind() map[int64]int64 {
-	behind := make(map[int64]int64)
-	last := make(map[string]int64) // job by table
+// behind returns, for every task with an earlier unfinished one on its table,
+// running or waiting, the job of the latest of those. Earlier is by id: ranks may
+// differ, but changes of one table happen in the order they were asked for. An
+// import is one too: like a cut-over it puts another table in the place of the one
+// that a job behind it has begun to copy.
+func (w world) behind() map[int64]string {
+	behind := make(map[int64]string)
+	last := make(map[string]string) // job by table
 	byID := slices.SortedFunc(slices.Values(w.tasks), func(a, b dxf.Task) int { return cmp.Compare(a.ID, b.ID) })
 	for _, t := range byID {
-		m, table := backfillTable(t)
-		if m == nil {
+		job, table := changes(t)
+		if job == "" {
 			continue
 		}
-		if job := last[table]; job != 0 {
-			behind[t.ID] = job
+		if before := last[table]; before != "" {
+			behind[t.ID] = before
 		}
-		last[table] = m.JobID
+		last[table] = job
 	}
 	return behind
 }
 
-// backfillTable returns a backfill task's meta and the table it changes. Names
-// are folded: whether the store tells T from t is the store's affair, and to
-// wait is always safe.
-func backfillTable(t dxf.Task) (*dxf.BackfillMeta, string) {
-	if t.Type != dxf.Backfill {
-		return nil, ""
+// changes names a task's job, for people, and the table that it changes; "" for
+// unknown types. Names are folded: whether the store tells T from t is the store's
+// affair, and to wait is always safe.
+func changes(t dxf.Task) (job, table string) {
+	word := map[dxf.TaskType]string{dxf.Backfill: "job", dxf.ImportInto: "import job"}[t.Type]
+	var m struct { // what the metas of both types have
+		JobID  int64  `json:"job_id"`
+		Schema string `json:"schema"`
+		Table  string `json:"table"`
 	}
-	var m dxf.BackfillMeta
-	if json.Unmarshal(t.Meta, &m) != nil {
-		return nil, ""
+	if word == "" || json.Unmarshal(t.Meta, &m) != nil {
+		return "", ""
 	}
-	return &m, strings.ToLower(m.Schema) + "\x00" + strings.ToLower(m.Table)
+	return fmt.Sprintf("%s %d", word, m.JobID), strings.ToLower(m.Schema) + "\x00" + strings.ToLower(m.Table)
 }
 
 func noNode(scope string) string { return fmt.Sprintf("no node in service scope '%s'", scope) }

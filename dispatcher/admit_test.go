@@ -21,16 +21,21 @@ func backfill(id int64, state dxf.TaskState, table string) dxf.Task {
 func TestAdmitOneTaskPerTable(t *testing.T) {
 	other := backfill(6, dxf.TaskPending, "t1")
 	other.Type = dxf.ImportInto
+	behind := backfill(7, dxf.TaskPending, "t1")
+	unknown := backfill(5, dxf.TaskPending, "t1")
+	unknown.Type = "unknown"
 	w := world{nodes: nodesOf("a", "b", "c"), tasks: []dxf.Task{
 		backfill(4, dxf.TaskPending, "T1"), // ranks best, but asked last
 		backfill(1, dxf.TaskPaused, "t1"),
 		backfill(2, dxf.TaskPending, "t1"),
 		backfill(3, dxf.TaskPending, "t2"),
-		other,
+		other, behind, unknown,
 	}}
 	require.Equal(t, map[int64]string{
 		2: "waits for job 101 on the same table",
 		4: "waits for job 102 on the same table",
+		6: "waits for job 104 on the same table",
+		7: "waits for import job 106 on the same table",
 	}, w.admit(nil))
 }
 

@@ -21,18 +21,14 @@ import (
 // Backfill is the Extension of tasks that change a table: ADD INDEX and what
 // stands beside it in one statement.
 type Backfill struct {
-	db    *sql.DB
+	planner
 	store FeedStore
-	log   *zap.Logger
 }
 
 // NewBackfill makes the extension. db is a pool of connections to the store
 // under the account that does the jobs' work; log may be nil.
 func NewBackfill(db *sql.DB, store FeedStore, log *zap.Logger) *Backfill {
-	if log == nil {
-		log = zap.NewNop()
-	}
-	return &Backfill{db: db, store: store, log: log}
+	return &Backfill{planner: newPlanner(db, log), store: store}
 }
 
 // Plan says what follows t.Step:
@@ -75,8 +71,8 @@ func (b *Backfill) Plan(ctx context.Context, t dxf.Task, nodes int) (Plan, error
 const selectProcessors = `SELECT @@GLOBAL.thread_pool_size`
 
 // processors asks how many the store has; 0 where it does not tell.
-func (b *Backfill) processors(ctx context.Context) (n int, err error) {
-	err = b.db.QueryRowContext(ctx, selectProcessors).Scan(&n)
+func (p planner) processors(ctx context.Context) (n int, err error) {
+	err = p.db.QueryRowContext(ctx, selectProcessors).Scan(&n)
 	if table.IsErr(err, 1193) { // a server without a thread pool
 		return 0, nil
 	}
@@ -114,7 +110,7 @@ func (b *Backfill) load(ctx context.Context, q table.Querier, m dxf.BackfillMeta
 // IsRetryableErr says whether planning or cleaning should be tried again: the
 // store went away, somebody held a lock too long, or it is not known yet what
 // the outcome is.
-func (b *Backfill) IsRetryableErr(err error) bool {
+func (planner) IsRetryableErr(err error) bool {
 	var own *dxf.Error
 	var open undecided
 	switch {

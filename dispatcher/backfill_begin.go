@@ -16,7 +16,7 @@ import (
 // former owner who is frozen half-way can do nothing more when he wakes up: the
 // next owner got the lock because that session is gone.
 func (b *Backfill) begin(ctx context.Context, m dxf.BackfillMeta, nodes int) (Plan, error) {
-	s, err := b.session(ctx, m.JobID, "planning", 0)
+	s, err := b.session(ctx, table.JobLock(m.JobID), "planning", 0)
 	if err != nil {
 		return Plan{}, err
 	}

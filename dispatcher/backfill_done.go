@@ -19,7 +19,7 @@ func (b *Backfill) OnDone(ctx context.Context, t dxf.Task) (won bool, err error)
 	if err != nil {
 		return false, err
 	}
-	s, err := b.session(ctx, m.JobID, "clean-up", orphanLimit)
+	s, err := b.session(ctx, table.JobLock(m.JobID), "clean-up", orphanLimit)
 	if err != nil {
 		return false, inDoubt(t, err)
 	}
@@ -31,7 +31,7 @@ func (b *Backfill) OnDone(ctx context.Context, t dxf.Task) (won bool, err error)
 	if m.Shadow == "" { // planning did not come to an end
 		return false, b.sweep(ctx, s, m)
 	}
-	names, err := table.LoadNames(ctx, s, m.Schema, m.Shadow, m.Old, m.JobID)
+	names, err := table.LoadNames(ctx, s, m.Schema, m.Shadow, m.Old, table.JobMark(m.JobID))
 	if err != nil {
 		return false, inDoubt(t, err)
 	}
@@ -97,12 +97,11 @@ func (b *Backfill) sweep(ctx context.Context, s *table.Session, m dxf.BackfillMe
 	}
 	ours := fed && f.Schema == m.Schema && f.Shadow == shadow
 	if !ours {
-		var n int
-		err := s.QueryRowContext(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM "+table.Quote(m.Schema, shadow)+" LIMIT 1) AS x").Scan(&n)
+		empty, err := table.Empty(ctx, s, m.Schema, shadow)
 		if err != nil && !table.IsErr(err, 1146, 1049) {
 			return fmt.Errorf("look for an earlier shadow: %w", err)
 		}
-		ours = err == nil && n == 0
+		ours = err == nil && empty
 	}
 	if ours {
 		if err := drop(ctx, s, m.Schema, shadow); err != nil {

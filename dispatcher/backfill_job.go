@@ -13,14 +13,18 @@ func metaOf(t dxf.Task) (m dxf.BackfillMeta, err error) {
 	return m, nil
 }
 
-// Job says how the user's view of the task changes with it. Times and row
+// Eligible: any node of the scope will do.
+func (b *Backfill) Eligible(dxf.Task, string) bool { return true }
+
+// Complete says how the user's view of the task changes with it. Times and row
 // counts are the store's business.
-func (b *Backfill) Job(t dxf.Task, state dxf.TaskState, step dxf.Step, e *dxf.Error) (int64, func(*dxf.Job)) {
-	m, err := metaOf(t)
+func (b *Backfill) Complete(a *dxf.Advance, e *dxf.Error) {
+	m, err := metaOf(a.Task)
 	if err != nil {
-		return 0, nil
+		return
 	}
-	return m.JobID, func(j *dxf.Job) {
+	state, step := a.State, a.Step
+	a.JobID, a.Job = m.JobID, func(j *dxf.Job) {
 		was := j.SchemaState
 		if len(j.SubJobs) > 0 {
 			was = j.SubJobs[0].SchemaState

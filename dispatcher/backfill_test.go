@@ -161,7 +161,7 @@ func TestBackfillFrozenOwner(t *testing.T) {
 	require.NoError(t, err)
 	frozen, err := table.OpenSession(t.Context(), db)
 	require.NoError(t, err)
-	ok, err := frozen.Lock(t.Context(), table.LockName(7), 0, nil)
+	ok, err := frozen.Lock(t.Context(), table.JobLock(7).Name(), 0, nil)
 	require.NoError(t, err)
 	require.True(t, ok)
 	b := dispatcher.NewBackfill(db, newFeeds(t, srv), nil)
@@ -202,8 +202,10 @@ func TestBackfillJob(t *testing.T) {
 		{dxf.TaskReverted, dxf.StepInit, dxf.SchemaNone, dxf.JobCancelled, dxf.SchemaNone},
 		{dxf.TaskSucceed, dxf.StepDone, dxf.SchemaReorg, dxf.JobSynced, dxf.SchemaPublic},
 	} {
-		id, change := b.Job(task, c.state, c.step, dxf.Errorf("why"))
-		require.EqualValues(t, 7, id)
+		a := dxf.Advance{Task: task, State: c.state, Step: c.step}
+		b.Complete(&a, dxf.Errorf("why"))
+		require.EqualValues(t, 7, a.JobID)
+		change := a.Job
 		j := dxf.Job{SchemaState: c.was}
 		change(&j)
 		require.Equal(t, c.job, j.State, "%s", c.state)

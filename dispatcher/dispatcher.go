@@ -13,8 +13,8 @@ import (
 	"dxfproxy/dxf"
 )
 
-// The error of a task that was reverted because the user asked for it, and how
-// its client is told.
+// The error of a task that was reverted because the user asked for it, which is
+// an import job's too, and how the client of a DDL job is told.
 var (
 	errCancelled    = dxf.Error{Code: 8214, State: "HY000", Message: "cancelled by user"}
 	errJobCancelled = dxf.Error{Code: 8214, State: "HY000", Message: "Cancelled DDL job", Class: "ddl"}
@@ -29,7 +29,7 @@ type Dispatcher struct {
 	log    *zap.Logger
 	counts *counters
 
-	job int64 // 0: none
+	job, importJob int64 // 0: none
 
 	// noted is what the job's row says it waits for; unknown at first, so that
 	// a new owner clears what the old one wrote.
@@ -67,8 +67,16 @@ type outcome struct {
 
 func newDispatcher(store TaskStore, ext Extension, term dxf.Term, t dxf.Task, log *zap.Logger, counts *counters) *Dispatcher {
 	d := &Dispatcher{store: store, ext: ext, term: term, counts: counts}
-	d.job, _ = ext.Job(t, t.State, t.Step, t.Error)
-	d.log = log.With(zap.Int64("task", t.ID), zap.Int64("job", d.job))
+	a := dxf.Advance{Task: t, State: t.State, Step: t.Step}
+	ext.Complete(&a, t.Error)
+	d.job, d.importJob = a.JobID, a.ImportJobID
+	d.log = log.With(zap.Int64("task", t.ID))
+	if d.job != 0 {
+		d.log = d.log.With(zap.Int64("job", d.job))
+	}
+	if d.importJob != 0 {
+		d.log = d.log.With(zap.Int64("import", d.importJob))
+	}
 	return d
 }
 
@@ -92,6 +100,9 @@ func (d *Dispatcher) decide(v view, now time.Time) (do todo, ok bool) {
 	case do.move.do == stay && v.task.State == dxf.TaskRunning:
 		if len(v.nodes) == 0 && counts[dxf.SubtaskPending] > 0 {
 			do.waiting = noNode(v.task.TargetScope)
+			if len(inScope(v.live, v.task.TargetScope)) > 0 {
+				do.waiting = "no node that can read the files is there"
+			}
 		} else {
 			do.waiting = firstWaiting(v.subs)
 		}
@@ -199,14 +210,18 @@ func (d *Dispatcher) plan(ctx context.Context, v view) (outcome, error) {
 	for i := range p.Subtasks {
 		p.Subtasks[i].Ordinal = i + 1
 	}
-	deal(p.Subtasks, v.nodes)
+	then := t
+	if then.Step = p.Step; p.Meta != nil {
+		then.Meta = p.Meta
+	}
+	deal(p.Subtasks, eligible(d.ext, then, v.nodes))
 	a := dxf.Advance{State: dxf.TaskRunning, Step: p.Step, Meta: p.Meta, Subtasks: p.Subtasks, Concurrency: p.Concurrency}
 	if err := d.advance(ctx, t, a); err != nil {
 		return outcome{}, err
 	}
 	d.counts.stepsPlanned.Add(1)
 	d.counts.dealt.Add(int64(len(p.Subtasks)))
-	d.log.Info("step planned", zap.Stringer("step", p.Step), zap.Int("subtasks", len(p.Subtasks)),
+	d.log.Info("step planned", zap.String("step", t.Type.StepName(p.Step)), zap.Int("subtasks", len(p.Subtasks)),
 		zap.Any("nodes", heldBy(p.Subtasks)))
 	return outcome{again: true, notify: true}, nil
 }
@@ -234,7 +249,7 @@ func whyRevert(t dxf.Task, subs []dxf.Subtask) *dxf.Error {
 		e := errCancelled
 		return &e
 	}
-	return dxf.Errorf("a subtask of step %s was stopped", t.Step)
+	return dxf.Errorf("a subtask of step %s was stopped", t.Type.StepName(t.Step))
 }
 
 // end cleans up and writes the end state: after the last step, or after all
@@ -275,18 +290,22 @@ func (d *Dispatcher) advance(ctx context.Context, t dxf.Task, a dxf.Advance) err
 	if e == nil && a.State != dxf.TaskSucceed {
 		e = t.Error
 	}
-	if e != nil && *e == errCancelled {
+	if e != nil && *e == errCancelled && d.importJob == 0 {
 		told := errJobCancelled
 		e = &told
 	}
 	a.Task = t
-	id, change := d.ext.Job(t, a.State, a.Step, e)
-	if a.JobID = id; id != 0 {
+	d.ext.Complete(&a, e)
+	if change := a.Job; change != nil {
 		a.Job = func(j *dxf.Job) {
 			j.Waiting = ""
-			if change != nil {
-				change(j)
-			}
+			change(j)
+		}
+	}
+	if change := a.Import; change != nil {
+		a.Import = func(j *dxf.ImportJob) {
+			j.Waiting = ""
+			change(j)
 		}
 	}
 	if err := d.store.Advance(ctx, d.term, a); err != nil {
@@ -295,7 +314,7 @@ func (d *Dispatcher) advance(ctx context.Context, t dxf.Task, a dxf.Advance) err
 	d.noted, d.known = "", true
 	d.failures, d.notBefore = 0, time.Time{}
 	if a.State != t.State {
-		fields := []zap.Field{zap.String("from", string(t.State)), zap.String("to", string(a.State)), zap.Stringer("step", a.Step)}
+		fields := []zap.Field{zap.String("from", string(t.State)), zap.String("to", string(a.State)), zap.String("step", t.Type.StepName(a.Step))}
 		if a.Error != nil {
 			fields = append(fields, zap.Error(a.Error))
 		}
@@ -333,7 +352,7 @@ func (d *Dispatcher) retry(ctx context.Context, doing string, err error) error {
 }
 
 func (d *Dispatcher) mustNote(waiting string) bool {
-	return d.job != 0 && (!d.known || d.noted != waiting)
+	return d.job+d.importJob != 0 && (!d.known || d.noted != waiting)
 }
 
 // note writes what the job waits for, once.
@@ -341,8 +360,12 @@ func (d *Dispatcher) note(ctx context.Context, waiting string) error {
 	if !d.mustNote(waiting) {
 		return nil
 	}
-	if err := d.store.SetWaiting(ctx, d.term, d.job, waiting); err != nil {
-		return fmt.Errorf("note what job %d waits for: %w", d.job, err)
+	set, id := d.store.SetWaiting, d.job
+	if d.importJob != 0 {
+		set, id = d.store.SetImportWaiting, d.importJob
+	}
+	if err := set(ctx, d.term, id, waiting); err != nil {
+		return fmt.Errorf("note what job %d waits for: %w", id, err)
 	}
 	if waiting != "" || d.known {
 		d.log.Info("task waits", zap.String("waiting", waiting))

@@ -24,9 +24,13 @@ type Extension interface {
 	OnDone(ctx context.Context, t dxf.Task) (won bool, err error)
 	// IsRetryableErr says whether planning or cleaning should be tried again.
 	IsRetryableErr(err error) bool
-	// Job returns the task's job id and how its row changes when the task
-	// goes to state and step with error e.
-	Job(t dxf.Task, state dxf.TaskState, step dxf.Step, e *dxf.Error) (int64, func(*dxf.Job))
+	// Complete adds to a move of a task what is the type's own: which job's row
+	// changes with it and how (JobID and Job, or ImportJobID and Import), given the
+	// error e that the task has then, and what of its meta must not stay.
+	Complete(a *dxf.Advance, e *dxf.Error)
+	// Eligible says whether the node may run subtasks of the task's present step,
+	// beside being in its scope.
+	Eligible(t dxf.Task, node string) bool
 }
 
 // Plan is the next step of a task, cut into subtasks.

@@ -370,7 +370,7 @@ type storyExtension struct {
 }
 
 func (x *storyExtension) Plan(ctx context.Context, t dxf.Task, _ int) (Plan, error) {
-	m, _ := backfillTable(t)
+	m, _ := metaOf(t)
 	if w := x.waits[m.JobID]; w != "" {
 		for _, text := range []string{w, w, ""} {
 			if err := Waiting(ctx, text); err != nil {
@@ -391,15 +391,18 @@ func (x *storyExtension) Plan(ctx context.Context, t dxf.Task, _ int) (Plan, err
 }
 
 func (x *storyExtension) OnDone(_ context.Context, t dxf.Task) (bool, error) {
-	m, _ := backfillTable(t)
+	m, _ := metaOf(t)
 	return x.won[m.JobID], x.dirt
 }
 
 func (x *storyExtension) IsRetryableErr(err error) bool { return errors.Is(err, errAgain) }
 
-func (x *storyExtension) Job(t dxf.Task, state dxf.TaskState, _ dxf.Step, e *dxf.Error) (int64, func(*dxf.Job)) {
-	m, _ := backfillTable(t)
-	return m.JobID, func(j *dxf.Job) {
+func (x *storyExtension) Eligible(dxf.Task, string) bool { return true }
+
+func (x *storyExtension) Complete(a *dxf.Advance, e *dxf.Error) {
+	m, _ := metaOf(a.Task)
+	state := a.State
+	a.JobID, a.Job = m.JobID, func(j *dxf.Job) {
 		j.Error = e
 		switch state {
 		case dxf.TaskPending, dxf.TaskRunning:

@@ -20,6 +20,10 @@ type Advance struct {
 	// Job changes the job's row in the same transaction. A job whose state has
 	// ended afterwards moves to tidb_ddl_history.
 	Job func(*Job)
+	// ImportJobID and Import are the same for an import job. Of an ended job nothing
+	// is changed any more.
+	ImportJobID int64 // 0: the task has no import job
+	Import      func(*ImportJob)
 }
 
 // Placement binds a subtask to a node.

@@ -22,6 +22,9 @@ type ImportMeta struct {
 	SQLMode  string `json:"sql_mode"`
 	TimeZone string `json:"time_zone"`
 
+	// Node is the one the client is connected to: where the work is done when
+	// only one node may do it, if that node can.
+	Node          string `json:"node,omitempty"`
 	Thread        int    `json:"thread"`
 	MaxWriteSpeed int64  `json:"max_write_speed"` // bytes per second and node, 0 for no limit
 	Checksum      string `json:"checksum"`        // required, optional, off
@@ -76,6 +79,8 @@ type PieceMeta struct {
 type Piece struct {
 	Path string `json:"path"` // as the source lists it
 	Size int64  `json:"size"` // of the file, bytes as stored
+	// Tag is the object's version when it was listed; "" on disk.
+	Tag string `json:"tag,omitempty"`
 	// Start and End are byte offsets of a part of an uncompressed file: the
 	// rows that begin in [Start, End). End 0: the whole file.
 	Start int64 `json:"start,omitempty"`

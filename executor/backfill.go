@@ -5,9 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"fmt"
-	"sync"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -18,86 +15,41 @@ import (
 // Backfill executes the subtasks of backfill tasks. It implements
 // scheduler.SubtaskExecutor.
 type Backfill struct {
-	// Hold asks all nodes to hold back what clients begin outside a transaction,
-	// for d; 0 ends it. They may not hear of it. nil: nobody is held.
-	Hold func(d time.Duration)
-
-	db    *sql.DB
+	*worker
 	store Store
-	log   *zap.Logger
-
-	mu    sync.Mutex
-	paces map[int64]*pace // by task
 }
 
 // NewBackfill makes an executor. db is a pool of connections to the store
 // under the account that does the jobs' work; log may be nil.
 func NewBackfill(db *sql.DB, store Store, log *zap.Logger) *Backfill {
-	if log == nil {
-		log = zap.NewNop()
-	}
-	return &Backfill{db: db, store: store, log: log, paces: map[int64]*pace{}}
+	return &Backfill{worker: newWorker(db, store, log), store: store}
 }
 
 // RunSubtask works on s until it is done; see scheduler.SubtaskExecutor.
 func (b *Backfill) RunSubtask(ctx context.Context, t dxf.Task, s dxf.Subtask, report func(dxf.Summary)) (dxf.Summary, error) {
-	r := &run{
-		Backfill: b, task: t, sub: s, sum: s.Summary, report: report,
-		log: b.log.With(zap.Int64("task", t.ID), zap.Int64("subtask", s.ID), zap.Stringer("step", s.Step)),
-	}
-	r.sum.Waiting = ""
+	r := &run{work: b.begin(t, s, report), store: b.store}
 	if err := json.Unmarshal(t.Meta, &r.meta); err != nil {
 		return r.sum, dxf.Errorf("read the meta of task %d: %s", t.ID, err)
 	}
-	work := map[dxf.Step]func(context.Context) error{
+	r.schema, r.table = r.meta.Schema, r.meta.Table
+	step := map[dxf.Step]func(context.Context) error{
 		dxf.StepCopy:    r.copy,
 		dxf.StepBuild:   r.buildStep,
 		dxf.StepVerify:  r.verify,
 		dxf.StepCutover: r.cutover,
 		dxf.StepNative:  r.native,
 	}[s.Step]
-	if work == nil {
-		return r.sum, dxf.Errorf("a backfill has no %s", s.Step)
+	if step == nil {
+		return r.sum, dxf.Errorf("a backfill has no %s", r.step)
 	}
-	err := work(ctx)
-	if err != nil && ctx.Err() != nil {
-		err = context.Cause(ctx) // what the work says is only its consequence
-	}
-	r.sum.Waiting = ""
-	if err != nil {
-		err = fmt.Errorf("%s of %s.%s: %w", s.Step, r.meta.Schema, r.meta.Table, err)
-	}
-	return r.sum, err
+	return r.end(ctx, step(ctx))
 }
 
 // run is one run of one subtask.
 type run struct {
-	*Backfill
-	task   dxf.Task
-	sub    dxf.Subtask
-	meta   dxf.BackfillMeta
-	sum    dxf.Summary
-	report func(dxf.Summary)
-	log    *zap.Logger
-}
-
-// progress reports the summary as it is.
-func (r *run) progress() {
-	if r.report != nil {
-		r.report(r.sum)
-	}
-}
-
-// waiting reports what the subtask waits for; "" when it waits no longer.
-func (r *run) waiting(format string, args ...any) {
-	text := format
-	if len(args) > 0 {
-		text = fmt.Sprintf(format, args...)
-	}
-	if r.sum.Waiting != text {
-		r.sum.Waiting = text
-		r.progress()
-	}
+	work
+	store Store
+	meta  dxf.BackfillMeta
 }
 
 // span reads the range of a copy, compare or verify subtask.
@@ -173,16 +125,4 @@ func (r *run) tables(ctx context.Context, q table.Querier) (source, shadow *tabl
 	}
 	shadow, err = table.Load(ctx, q, r.meta.Schema, r.meta.Shadow)
 	return source, shadow, err
-}
-
-// sleep waits, or returns the context's cause.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
 }

@@ -19,7 +19,7 @@ const lastLockWait = 3600
 // build puts the indexes on the shadow, in one sorted build while the
 // changefeed stands still, and lets the feed catch up under their constraints.
 func (r *run) build(ctx context.Context) error {
-	s, err := r.lockedSession(ctx, table.LockName(r.meta.JobID), "SET SESSION foreign_key_checks = 0", "SET SESSION check_constraint_checks = 0",
+	s, err := r.lockedSession(ctx, table.JobLock(r.meta.JobID).Name(), "SET SESSION foreign_key_checks = 0", "SET SESSION check_constraint_checks = 0",
 		fmt.Sprintf("SET SESSION lock_wait_timeout = %d", lastLockWait))
 	if err != nil {
 		return err

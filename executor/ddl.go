@@ -18,19 +18,19 @@ var lockSettings = []string{"SET SESSION wait_timeout = 15", "SET SESSION idle_t
 const keepAlive = 3 * time.Second
 
 // lockedSession opens a session that holds the advisory lock.
-func (r *run) lockedSession(ctx context.Context, lock string, settings ...string) (*table.Session, error) {
-	s, err := table.OpenSession(ctx, r.db, append(append([]string{}, lockSettings...), settings...)...)
+func (w *work) lockedSession(ctx context.Context, lock string, settings ...string) (*table.Session, error) {
+	s, err := table.OpenSession(ctx, w.db, append(append([]string{}, lockSettings...), settings...)...)
 	if err != nil {
 		return nil, err
 	}
 	_, err = s.Lock(ctx, lock, 0, func(holder int64) {
-		r.waiting("%s waits for the session of its predecessor (connection %d) to end", r.sub.Step, holder)
+		w.waiting("%s waits for the session of its predecessor (connection %d) to end", w.step, holder)
 	})
 	if err != nil {
 		s.Close()
 		return nil, err
 	}
-	r.waiting("")
+	w.waiting("")
 	return s, nil
 }
 
@@ -53,14 +53,14 @@ type process struct {
 }
 
 // watch reads what another connection is doing; ok is false when it is gone.
-func (r *run) watch(ctx context.Context, s *table.Session) (p process, ok bool, err error) {
+func (w *work) watch(ctx context.Context, s *table.Session) (p process, ok bool, err error) {
 	query := selectProcess
 	if s.Family == table.MySQL {
 		query = selectProcessMySQL
 	}
 	var state sql.NullString
 	var inPlace float64
-	err = r.db.QueryRowContext(ctx, query, s.ID).Scan(&state, &p.Stage, &p.MaxStage, &p.Percent, &inPlace)
+	err = w.db.QueryRowContext(ctx, query, s.ID).Scan(&state, &p.Stage, &p.MaxStage, &p.Percent, &inPlace)
 	if errors.Is(err, sql.ErrNoRows) {
 		return p, false, nil
 	}
@@ -74,7 +74,7 @@ func (r *run) watch(ctx context.Context, s *table.Session) (p process, ok bool, 
 // ddl runs one statement that may take long on a session, and tells what it is
 // doing meanwhile. When ctx ends the statement is killed and waited for: a
 // definition must not change after we have reported that it was not.
-func (r *run) ddl(ctx context.Context, s *table.Session, statement string, tell func(process)) error {
+func (w *work) ddl(ctx context.Context, s *table.Session, statement string, tell func(process)) error {
 	done := make(chan error, 1)
 	go func() {
 		_, err := s.ExecContext(context.WithoutCancel(ctx), statement)
@@ -91,13 +91,13 @@ func (r *run) ddl(ctx context.Context, s *table.Session, statement string, tell 
 			return err
 		case <-tick.C:
 			// The looks are best effort; the statement's own answer counts.
-			if p, ok, err := r.watch(ctx, s); err == nil && ok {
+			if p, ok, err := w.watch(ctx, s); err == nil && ok {
 				tell(p)
 			}
 		case <-ctx.Done():
 			// It may not have begun, so it is killed until it has ended.
 			kill, stop := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-			_, _ = r.db.ExecContext(kill, fmt.Sprintf("KILL QUERY %d", s.ID))
+			_, _ = w.db.ExecContext(kill, fmt.Sprintf("KILL QUERY %d", s.ID))
 			stop()
 			select {
 			case err := <-done:
@@ -125,7 +125,7 @@ func (p process) fraction() float64 {
 // blocker names a connection that may hold the table's metadata lock, in words;
 // "" when none is seen. MariaDB's plugin metadata_lock_info knows; without it
 // the oldest transaction is the best guess.
-func (r *run) blocker(ctx context.Context, except ...int64) string {
+func (w *work) blocker(ctx context.Context, except ...int64) string {
 	const byLock = `SELECT THREAD_ID FROM information_schema.METADATA_LOCK_INFO WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?`
 	const byAge = `SELECT trx_mysql_thread_id, TIMESTAMPDIFF(SECOND, trx_started, NOW()) FROM information_schema.INNODB_TRX
 		WHERE trx_mysql_thread_id > 0 ORDER BY trx_started LIMIT 10`
@@ -133,7 +133,7 @@ func (r *run) blocker(ctx context.Context, except ...int64) string {
 	for _, id := range except {
 		known[id] = true
 	}
-	if rows, err := r.db.QueryContext(ctx, byLock, r.meta.Schema, r.meta.Table); err == nil {
+	if rows, err := w.db.QueryContext(ctx, byLock, w.schema, w.table); err == nil {
 		defer rows.Close()
 		for rows.Next() {
 			var id int64
@@ -144,7 +144,7 @@ func (r *run) blocker(ctx context.Context, except ...int64) string {
 		_ = rows.Err() // best effort
 		return ""
 	}
-	rows, err := r.db.QueryContext(ctx, byAge)
+	rows, err := w.db.QueryContext(ctx, byAge)
 	if err != nil {
 		return ""
 	}

@@ -284,7 +284,7 @@ func TestCutoverKilled(t *testing.T) {
 		n := 0
 		defer func() { killed <- n }()
 		for i := 0; ctx.Err() == nil && n < 4; i++ {
-			lock := []string{table.LockName(h.meta.JobID), table.SwapLockName(h.meta.JobID)}[n%2]
+			lock := []string{table.JobLock(h.meta.JobID).Name(), table.JobLock(h.meta.JobID).Swap()}[n%2]
 			var id *int64
 			// From the creation of the sentry on, and a little later each time.
 			if h.db.QueryRowContext(ctx, "SELECT IS_USED_LOCK(?) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?",
@@ -317,14 +317,14 @@ func TestCutoverStages(t *testing.T) {
 		stage string
 		count int
 	}{{"lease", 1}, {"seal", 1}, {"lease", 2}} {
-		for _, lock := range []func(int64) string{table.LockName, table.SwapLockName} {
+		for _, lock := range []func(table.Lock) string{table.Lock.Name, table.Lock.Swap} {
 			h := start(t, addIndex, nil, base, rows(500))
 			h.ready()
 			w := h.write(3, 1_500)
 			seen := map[string]int{}
 			h.feed.hook = func(stage string) {
 				if seen[stage]++; stage == c.stage && seen[stage] == c.count {
-					h.sql("KILL " + h.query("SELECT IS_USED_LOCK(?)", lock(h.meta.JobID)))
+					h.sql("KILL " + h.query("SELECT IS_USED_LOCK(?)", lock(table.JobLock(h.meta.JobID))))
 				}
 			}
 			h.through(dxf.StepCutover)

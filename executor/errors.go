@@ -31,7 +31,7 @@ const (
 
 // IsRetryableErr says whether the subtask should be tried again in place: the
 // connection or the server went away, or somebody held a lock too long.
-func (b *Backfill) IsRetryableErr(err error) bool {
+func (w *worker) IsRetryableErr(err error) bool {
 	var own *dxf.Error
 	if err == nil || errors.As(err, &own) {
 		return false

@@ -116,7 +116,7 @@ func (h *harness) next() bool {
 		p.Subtasks[i].ExecID = node
 	}
 	a := dxf.Advance{Task: h.task, State: dxf.TaskRunning, Step: p.Step, Meta: p.Meta, Subtasks: p.Subtasks}
-	a.JobID, a.Job = h.plan.Job(h.task, a.State, a.Step, nil)
+	h.plan.Complete(&a, nil)
 	require.NoError(h, h.store.Advance(h.Context(), h.term, a))
 	h.reload()
 	if p.Step == dxf.StepCopy && !h.real {

@@ -24,7 +24,7 @@ const errSyntax = 1064
 
 // lock locks the table and the sentry, or ends with error 1205.
 func (s *swap) lock(ctx context.Context) error {
-	statement := fmt.Sprintf("LOCK TABLES %s WRITE, %s WRITE", s.t, s.old)
+	statement := fmt.Sprintf("LOCK TABLES %s WRITE, %s WRITE", s.t, s.o)
 	if s.attempt <= politeAttempts {
 		_, err := s.a.ExecContext(ctx, statement+" NOWAIT")
 		if table.IsErr(err, errLockWait) {

@@ -27,7 +27,7 @@ func (r *run) native(ctx context.Context) error {
 	if charset == "" {
 		charset = "utf8mb4"
 	}
-	s, err := r.lockedSession(ctx, table.LockName(r.meta.JobID))
+	s, err := r.lockedSession(ctx, table.JobLock(r.meta.JobID).Name())
 	if err != nil {
 		return err
 	}

@@ -72,17 +72,17 @@ type pace struct {
 }
 
 // pace returns the task's.
-func (b *Backfill) pace(task int64) *pace {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	p := b.paces[task]
+func (w *worker) pace(task int64) *pace {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p := w.paces[task]
 	if p == nil {
 		// Tasks are few and paces small, but a node lives long.
-		if len(b.paces) > 100 {
-			clear(b.paces)
+		if len(w.paces) > 100 {
+			clear(w.paces)
 		}
 		p = &pace{}
-		b.paces[task] = p
+		w.paces[task] = p
 	}
 	return p
 }

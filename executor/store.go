@@ -7,15 +7,20 @@ import (
 	"dxfproxy/dxf"
 )
 
-// Store is what the executors need of the store beside the user's tables.
-type Store interface {
+// Leases is what the executors need of the store beside the user's tables: the
+// fence of all that they write.
+type Leases interface {
 	// SaveCheckpoint writes checkpoint and summary of a running subtask in the
 	// caller's transaction and is its fence: dxf.ErrLeaseLost when the lease
 	// is over, and then the caller rolls back.
 	SaveCheckpoint(ctx context.Context, tx *sql.Tx, l dxf.Lease, checkpoint []byte, sum dxf.Summary) error
 	// CheckLease reads whether the lease still holds, outside any transaction.
 	CheckLease(ctx context.Context, l dxf.Lease) error
+}
 
+// Store is what backfills need beside that.
+type Store interface {
+	Leases
 	Feed(ctx context.Context, jobID int64) (dxf.Feed, error)
 	// SetFeedMode moves a feed between modes (paused to strict, sealed to
 	// strict) under the subtask's lease, in one transaction. It is no error

@@ -279,8 +279,11 @@ func (x *ext) Plan(ctx context.Context, t dxf.Task, _ int) (dispatcher.Plan, err
 func (*ext) OnDone(context.Context, dxf.Task) (bool, error) { return false, nil }
 func (*ext) IsRetryableErr(error) bool                      { return false }
 
-func (*ext) Job(t dxf.Task, state dxf.TaskState, _ dxf.Step, e *dxf.Error) (int64, func(*dxf.Job)) {
-	return meta(t).JobID, func(j *dxf.Job) {
+func (*ext) Eligible(dxf.Task, string) bool { return true }
+
+func (*ext) Complete(a *dxf.Advance, e *dxf.Error) {
+	state := a.State
+	a.JobID, a.Job = meta(a.Task).JobID, func(j *dxf.Job) {
 		j.Error = e
 		switch state {
 		case dxf.TaskRunning:

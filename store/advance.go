@@ -56,10 +56,15 @@ func (db *DB) Advance(ctx context.Context, t dxf.Term, a dxf.Advance) error {
 		if err := insertSubtasks(ctx, tx, a); err != nil {
 			return err
 		}
-		if a.JobID == 0 || a.Job == nil {
-			return nil
+		if a.JobID != 0 && a.Job != nil {
+			if err := changeJob(ctx, tx, a.JobID, a.Job); err != nil {
+				return err
+			}
 		}
-		return changeJob(ctx, tx, a.JobID, a.Job)
+		if a.ImportJobID != 0 && a.Import != nil {
+			return changeImport(ctx, tx, a.ImportJobID, a.Import)
+		}
+		return nil
 	})
 }
 

@@ -2,6 +2,7 @@ package table
 
 import (
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -38,19 +39,50 @@ func sortAfter(table, tail string) (string, error) {
 	return "", fmt.Errorf("no name of at most %d characters with %s at its end sorts after %s", maxName, tail, table)
 }
 
-// LockName names the advisory lock of a job's one-node work: who holds it on a
-// session may create, build, swap and drop the job's tables on that session.
-func LockName(job int64) string { return fmt.Sprintf("dxf_job_%d", job) }
-
-// SwapLockName names the lock of the session that renames at the cut-over. A
-// successor needs both: only then no RENAME of its predecessor can be waiting.
-func SwapLockName(job int64) string { return fmt.Sprintf("dxf_job_%d_swap", job) }
-
 // TurnName names the n-th turn of chunks in the store, of all jobs.
 func TurnName(n int) string { return fmt.Sprintf("dxf_turn_%d", n) }
 
-// SentryComment is the comment of the table that holds the old name until the
-// cut-over.
-func SentryComment(job int64, attempt int) string {
-	return fmt.Sprintf("dxf job=%d attempt=%d", job, attempt)
+// Names of an import job: its ids are not from the id space of DDL jobs.
+//
+// StagingName is the table that it loads, ImportOldName the name that the table has
+// after the exchange, and the sentry before.
+func StagingName(table string, job int64) (string, error) {
+	return sortAfter(table, fmt.Sprintf("_dxfi%d_new", job))
 }
+
+// ImportOldName is described at StagingName.
+func ImportOldName(table string, job int64) (string, error) {
+	return sortAfter(table, fmt.Sprintf("_dxfi%d_old", job))
+}
+
+// A Mark tells a job's sentries from other tables. They have it in their comments.
+type Mark string
+
+// JobMark is a DDL job's mark.
+func JobMark(job int64) Mark { return Mark(fmt.Sprintf("dxf job=%d", job)) }
+
+// ImportMark is an import job's.
+func ImportMark(job int64) Mark { return Mark(fmt.Sprintf("dxf import=%d", job)) }
+
+// Comment is the comment of the table that holds the old name until the cut-over.
+func (m Mark) Comment(attempt int) string { return fmt.Sprintf("%s attempt=%d", m, attempt) }
+
+// of says whether a table with this comment is one of the job's sentries.
+func (m Mark) of(comment string) bool { return strings.HasPrefix(comment, string(m)+" attempt=") }
+
+// A Lock names the advisory locks of a job's one-node work: who holds them on a
+// session may create, build, swap and drop the job's tables on that session.
+type Lock string
+
+// JobLock is that of a DDL job.
+func JobLock(job int64) Lock { return Lock(fmt.Sprintf("dxf_job_%d", job)) }
+
+// ImportLock is that of an import job.
+func ImportLock(job int64) Lock { return Lock(fmt.Sprintf("dxf_import_%d", job)) }
+
+// Name is the name of the lock.
+func (l Lock) Name() string { return string(l) }
+
+// Swap names the lock of the session that renames at the cut-over. A successor
+// needs both: only then no RENAME of its predecessor can be waiting.
+func (l Lock) Swap() string { return string(l) + "_swap" }

@@ -7,6 +7,13 @@ import (
 	"strings"
 )
 
+// Empty says whether a table has no rows that can be seen.
+func Empty(ctx context.Context, q Querier, schema, name string) (bool, error) {
+	var n int
+	err := q.QueryRowContext(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM "+Quote(schema, name)+" LIMIT 1) AS x").Scan(&n)
+	return n == 0, err
+}
+
 // Names tells which of a job's tables exist.
 type Names struct {
 	Shadow bool
@@ -18,7 +25,7 @@ const selectNames = `SELECT TABLE_NAME, TABLE_COMMENT FROM information_schema.TA
 WHERE TABLE_SCHEMA = ? AND TABLE_NAME IN (?, ?)`
 
 // LoadNames looks. The session should hold the job's lock.
-func LoadNames(ctx context.Context, q Querier, schema, shadow, old string, job int64) (Names, error) {
+func LoadNames(ctx context.Context, q Querier, schema, shadow, old string, mark Mark) (Names, error) {
 	var n Names
 	err := each(ctx, q, func(r *sql.Rows) error {
 		var name, comment string
@@ -26,7 +33,7 @@ func LoadNames(ctx context.Context, q Querier, schema, shadow, old string, job i
 		switch {
 		case strings.EqualFold(name, shadow):
 			n.Shadow = true
-		case strings.HasPrefix(comment, fmt.Sprintf("dxf job=%d attempt=", job)):
+		case mark.of(comment):
 			n.Sentry = true
 		default:
 			n.Old = true
@@ -34,7 +41,7 @@ func LoadNames(ctx context.Context, q Querier, schema, shadow, old string, job i
 		return err
 	}, selectNames, schema, shadow, old)
 	if err != nil {
-		return n, fmt.Errorf("look for the tables of job %d: %w", job, err)
+		return n, fmt.Errorf("look for the tables %s and %s: %w", shadow, old, err)
 	}
 	return n, nil
 }

@@ -97,6 +97,9 @@ func (s *Store) Advance(ctx context.Context, term dxf.Term, a dxf.Advance) error
 	if a.JobID != 0 && a.Job != nil {
 		s.changeJob(a.JobID, a.Job, now)
 	}
+	if a.ImportJobID != 0 && a.Import != nil {
+		s.changeImport(a.ImportJobID, a.Import, now)
+	}
 	return nil
 }
 

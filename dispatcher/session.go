@@ -2,6 +2,7 @@ package dispatcher
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"time"
 
@@ -18,18 +19,31 @@ const sessionEnd = "SET SESSION wait_timeout = 20"
 // statement that its session was in has ended: an index build of an hour.
 const orphanLimit = 3 * time.Second
 
+// A planner is what the extensions of all task types have in common.
+type planner struct {
+	db  *sql.DB
+	log *zap.Logger
+}
+
+func newPlanner(db *sql.DB, log *zap.Logger) planner {
+	if log == nil {
+		log = zap.NewNop()
+	}
+	return planner{db, log}
+}
+
 // session opens a session that holds the job's locks, for planning or clean-up
 // (who). Who holds them is at work
 // under a right that is over, or was, when its node died: at clean-up nobody may
 // do anything for the job any more, and what is left after orphans (0: never) is
 // ended.
-func (b *Backfill) session(ctx context.Context, job int64, who string, orphans time.Duration) (*table.Session, error) {
-	s, err := table.OpenSession(ctx, b.db, sessionEnd, "SET SESSION foreign_key_checks = 0")
+func (p planner) session(ctx context.Context, lock table.Lock, who string, orphans time.Duration) (*table.Session, error) {
+	s, err := table.OpenSession(ctx, p.db, sessionEnd, "SET SESSION foreign_key_checks = 0")
 	if err != nil {
 		return nil, err
 	}
 	start, waited := time.Now(), false
-	for _, name := range []string{table.LockName(job), table.SwapLockName(job)} {
+	for _, name := range []string{lock.Name(), lock.Swap()} {
 		_, err := s.Lock(ctx, name, 0, func(holder int64) {
 			waited = true
 			text := fmt.Sprintf("%s waits for the session of its predecessor (connection %d) to end", who, holder)
@@ -38,11 +52,11 @@ func (b *Backfill) session(ctx context.Context, job int64, who string, orphans t
 				text = fmt.Sprintf("%s ends the session of its predecessor (connection %d)", who, holder)
 			}
 			if err := Waiting(ctx, text); err != nil {
-				b.log.Warn("note what the job waits for", zap.Int64("job", job), zap.Error(err))
+				p.log.Warn("note what the job waits for", zap.String("lock", lock.Name()), zap.Error(err))
 				return // the term may be over, and the holder our successor
 			}
 			if kill {
-				b.kill(ctx, s, job, holder)
+				p.kill(ctx, s, lock, holder)
 			}
 		})
 		if err != nil {
@@ -67,7 +81,7 @@ const (
 
 // kill ends a connection if it is of our own account: anybody may take a lock of
 // any name.
-func (b *Backfill) kill(ctx context.Context, s *table.Session, job, connection int64) {
+func (p planner) kill(ctx context.Context, s *table.Session, lock table.Lock, connection int64) {
 	var n int
 	query := selectOwn
 	if s.Family == table.MySQL {
@@ -81,8 +95,8 @@ func (b *Backfill) kill(ctx context.Context, s *table.Session, job, connection i
 		_, err = s.ExecContext(ctx, fmt.Sprintf("KILL %d", connection))
 	}
 	if err != nil && !table.IsErr(err, 1094) { // it has ended
-		b.log.Warn("end an orphaned session", zap.Int64("job", job), zap.Int64("connection", connection), zap.Error(err))
+		p.log.Warn("end an orphaned session", zap.String("lock", lock.Name()), zap.Int64("connection", connection), zap.Error(err))
 		return
 	}
-	b.log.Info("orphaned session ended", zap.Int64("job", job), zap.Int64("connection", connection))
+	p.log.Info("orphaned session ended", zap.String("lock", lock.Name()), zap.Int64("connection", connection))
 }

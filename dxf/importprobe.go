@@ -1,0 +1,45 @@
+package dxf
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+)
+
+// ImportProbe is the checkpoint of a probe subtask: what files a node sees.
+type ImportProbe struct {
+	Node  string `json:"node"`
+	Files []byte `json:"files,omitempty"` // see PackPieces
+	// Sum is a hash of all paths and sizes: equal lists have equal sums.
+	Sum   string `json:"sum,omitempty"`
+	Error *Error `json:"error,omitempty"` // why it sees none
+}
+
+// ImportPublished is the checkpoint of the publish subtask.
+type ImportPublished struct {
+	Published bool `json:"published"` // the rows are in the table
+}
+
+// PackPieces makes a list of files small enough to be a column of a row: 100,000
+// paths that are much alike take less than a megabyte.
+func PackPieces(files []Piece) ([]byte, error) {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if err := json.NewEncoder(z).Encode(files); err != nil {
+		return nil, err
+	}
+	if err := z.Close(); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// UnpackPieces is the inverse of PackPieces.
+func UnpackPieces(packed []byte) ([]Piece, error) {
+	z, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, err
+	}
+	var files []Piece
+	return files, json.NewDecoder(z).Decode(&files)
+}

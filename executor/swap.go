@@ -1,0 +1,326 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"dxfproxy/dxf"
+	"dxfproxy/table"
+)
+
+// Budgets of an exchange. Clients who come to the table wait for their sum, and
+// that of what seals it, at worst, and for a few milliseconds as a rule.
+const (
+	tableLockWait = 1 // seconds LOCK TABLES may queue, with everybody behind it
+	renameWait    = 3 // seconds the rename may wait
+)
+
+// A trade is an exchange of tables: the fresh one takes the table's name, and the
+// table the old name. What must be true before, and at the moment of it, is the
+// task type's.
+type trade struct {
+	fresh, old  string
+	fingerprint string // of the table's definition
+	lock        table.Lock
+	mark        table.Mark
+	verb        string // what the exchange is called
+
+	// gates are the conditions under which an attempt is worth the clients' while;
+	// why says which does not hold yet.
+	gates func(ctx context.Context, s *swap) (why string, err error)
+	// seal makes sure, while the table is locked by s.a, that the fresh table is what
+	// the table has to become; why says that another attempt may.
+	seal func(ctx context.Context, s *swap) (why string, err error)
+	// unseal undoes it; nil: there is nothing to undo.
+	unseal func(ctx context.Context) error
+}
+
+// exchange makes attempts until the names are exchanged.
+//
+// Two sessions do it. A locks the table and a sentry under the old name; when the
+// fresh table is sealed, C asks for the rename and queues on the table, ahead of
+// every statement that has come since; A drops the sentry and lets go. Whoever
+// dies, either the rename meets the sentry and nothing has happened, or nothing
+// was missing when it took place. In doubt the names tell.
+func (w *work) exchange(ctx context.Context, t trade) error {
+	backoff := time.Second
+	for attempt := 1; ; attempt++ {
+		done, why, err := w.tryExchange(ctx, t, attempt)
+		if err == nil && done {
+			w.waiting("")
+			return nil
+		}
+		if err != nil {
+			var own *dxf.Error
+			if errors.As(err, &own) || ctx.Err() != nil || ended(err) ||
+				!(lostConnection(err) || table.IsErr(err, errLockWait, errDeadlock, errTableExists, errInterrupted)) {
+				return err
+			}
+			w.log.Warn("attempt failed", zap.Int("attempt", attempt), zap.Error(err))
+			w.waiting("%s lost a session; tries again", t.verb)
+			if err := sleep(ctx, 200*time.Millisecond); err != nil {
+				return err
+			}
+			continue
+		}
+		w.waiting("%s %s", t.verb, why)
+		if err := sleep(ctx, backoff); err != nil {
+			return err
+		}
+		backoff = min(2*backoff, maxBackoff)
+	}
+}
+
+// swap is one attempt.
+type swap struct {
+	*work
+	trade
+	attempt int
+	held    bool // clients are held back
+	a, c    *table.Session
+	t, o, f string // table, old and fresh, quoted
+}
+
+// tryExchange makes one attempt with sessions of its own. Both hold a lock that
+// a predecessor's session of the same part holds until the server has ended it:
+// only then is nothing of an earlier attempt still to come.
+func (w *work) tryExchange(ctx context.Context, t trade, attempt int) (done bool, why string, err error) {
+	s := &swap{
+		work: w, trade: t, attempt: attempt,
+		t: table.Quote(w.schema, w.table), o: table.Quote(w.schema, t.old), f: table.Quote(w.schema, t.fresh),
+	}
+	if s.a, err = w.lockedSession(ctx, t.lock.Name(), fmt.Sprintf("SET SESSION lock_wait_timeout = %d", tableLockWait)); err != nil {
+		return false, "", err
+	}
+	defer s.a.Close()
+	if s.c, err = w.lockedSession(ctx, t.lock.Swap(), fmt.Sprintf("SET SESSION lock_wait_timeout = %d", renameWait),
+		fmt.Sprintf("SET SESSION innodb_lock_wait_timeout = %d", renameWait)); err != nil {
+		return false, "", err
+	}
+	defer s.c.Close()
+	// Waiting for the second lock may have cost the first session its life.
+	if err := s.a.PingContext(ctx); err != nil {
+		return false, "", fmt.Errorf("keep the job's lock: %w", err)
+	}
+	if done, err = s.committed(ctx); err != nil || done {
+		return done, "", err
+	}
+	if why, err = t.gates(ctx, s); err != nil || why != "" {
+		return false, why, err
+	}
+	return s.once(ctx)
+}
+
+// committed decides by names whether the rename took place. A sentry that an
+// earlier attempt left is dropped.
+func (s *swap) committed(ctx context.Context) (bool, error) {
+	st, err := table.LoadNames(ctx, s.a, s.schema, s.fresh, s.old, s.mark)
+	switch {
+	case err != nil:
+		return false, err
+	case !st.Shadow && st.Old:
+		return true, nil
+	case !st.Shadow:
+		return false, dxf.Errorf("table %s is gone", s.fresh)
+	case st.Old:
+		return false, dxf.Errorf("table %s is in the way", s.old)
+	case st.Sentry:
+		if _, err := s.a.ExecContext(ctx, "DROP TABLE IF EXISTS "+s.o); err != nil {
+			return false, fmt.Errorf("drop the sentry of an earlier attempt: %w", err)
+		}
+	}
+	return false, nil
+}
+
+// unchanged refuses a table that got, since it was planned, what would stay
+// with the old one: triggers, and children that refer to it.
+func (s *swap) unchanged(ctx context.Context) error {
+	info, err := table.Load(ctx, s.a, s.schema, s.table)
+	if err != nil {
+		return err
+	}
+	if len(info.Triggers) > 0 || len(info.Children) > 0 {
+		return dxf.SchemaChanged("")
+	}
+	return nil
+}
+
+// sameDefinition is asked while the table is locked.
+func (s *swap) sameDefinition(ctx context.Context) error {
+	text, err := table.ShowCreate(ctx, s.a, s.schema, s.table)
+	if err == nil && s.fingerprint != "" && table.Fingerprint(text) != s.fingerprint {
+		return dxf.SchemaChanged("")
+	}
+	return err
+}
+
+// prepared counts the prepared XA transactions.
+func (s *swap) prepared(ctx context.Context) (n int, err error) {
+	rows, err := s.a.QueryContext(ctx, "XA RECOVER")
+	if err != nil {
+		return 0, fmt.Errorf("look for prepared transactions: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		n++
+	}
+	return n, rows.Err()
+}
+
+// once locks, seals and renames.
+func (s *swap) once(ctx context.Context) (done bool, why string, err error) {
+	if err := s.autoIncrement(ctx); err != nil {
+		return false, "", err
+	}
+	sentry := fmt.Sprintf("CREATE TABLE %s (id INT PRIMARY KEY) COMMENT = '%s'", s.o, s.mark.Comment(s.attempt))
+	if _, err := s.a.ExecContext(ctx, sentry); err != nil {
+		return false, "", fmt.Errorf("create the sentry: %w", err)
+	}
+	if err := s.leases.CheckLease(ctx, s.sub.Lease()); err != nil {
+		return false, "", errors.Join(err, s.undo(ctx, false))
+	}
+
+	blocked := time.Now()
+	defer s.release()
+	if err := s.lock(ctx); err != nil {
+		if table.IsErr(err, errLockWait) {
+			why = "waits for a lock on the table"
+			if b := s.blocker(ctx, s.a.ID, s.c.ID); b != "" {
+				why += ", " + b
+			}
+			err = nil
+		}
+		return false, why, errors.Join(err, s.undo(ctx, false))
+	}
+	locked := time.Now()
+	if err := s.sameDefinition(ctx); err != nil {
+		return false, "", errors.Join(err, s.undo(ctx, false))
+	}
+	if why, err = s.seal(ctx, s); err != nil || why != "" {
+		return false, why, errors.Join(err, s.undo(ctx, true))
+	}
+	sealed := time.Now()
+	renamed, err := s.rename(ctx)
+	if !renamed {
+		if lostConnection(err) {
+			// C may still be in the queue. Its end is waited for by the next
+			// attempt, which begins with what undoes the seal.
+			return false, "", errors.Join(err, s.undo(ctx, false))
+		}
+		return false, "could not rename the table; tries again", errors.Join(err, s.undo(ctx, true))
+	}
+	end := time.Now()
+
+	s.log.Info("tables exchanged", zap.Int("attempt", s.attempt), zap.Duration("writers_blocked", end.Sub(blocked)),
+		zap.Duration("lock", locked.Sub(blocked)), zap.Duration("seal", sealed.Sub(locked)), zap.Duration("rename", end.Sub(sealed)))
+	return true, "", nil
+}
+
+const selectAutoIncrement = `SELECT TABLE_NAME, COALESCE(AUTO_INCREMENT, 0) FROM information_schema.TABLES
+WHERE TABLE_SCHEMA = ? AND TABLE_NAME IN (?, ?)`
+
+// autoIncrement lets the fresh table count on where the table is.
+func (s *swap) autoIncrement(ctx context.Context) error {
+	rows, err := s.db.QueryContext(ctx, selectAutoIncrement, s.schema, s.table, s.fresh)
+	if err != nil {
+		return fmt.Errorf("read AUTO_INCREMENT: %w", err)
+	}
+	defer rows.Close()
+	var source, fresh uint64
+	for rows.Next() {
+		var name string
+		var n uint64
+		if err := rows.Scan(&name, &n); err != nil {
+			return err
+		}
+		if strings.EqualFold(name, s.fresh) {
+			fresh = n
+		} else {
+			source = n
+		}
+	}
+	if err := rows.Err(); err != nil || source <= fresh {
+		return err
+	}
+	if _, err := s.c.ExecContext(ctx, fmt.Sprintf("ALTER TABLE %s AUTO_INCREMENT = %d", s.f, source)); err != nil {
+		return fmt.Errorf("set AUTO_INCREMENT of %s: %w", s.fresh, err)
+	}
+	return nil
+}
+
+// rename exchanges the names. The table is locked by A, and the fresh one sealed.
+func (s *swap) rename(ctx context.Context) (renamed bool, err error) {
+	answer := make(chan error, 1)
+	go func() {
+		_, err := s.c.ExecContext(context.WithoutCancel(ctx), fmt.Sprintf("RENAME TABLE %s TO %s, %s TO %s", s.t, s.o, s.f, s.t))
+		answer <- err
+	}()
+	// Past this point the names decide: every return has the answer, or has
+	// given C up for dead.
+	if err = s.queued(ctx, answer); err == nil {
+		if err = s.leases.CheckLease(ctx, s.sub.Lease()); err == nil {
+			_, err = s.a.ExecContext(ctx, "DROP TABLE "+s.o)
+		}
+	}
+	// Whether or not the sentry is gone: letting go makes C answer.
+	if _, unlockErr := s.a.ExecContext(context.WithoutCancel(ctx), "UNLOCK TABLES"); unlockErr != nil {
+		s.a.Close()
+	}
+	if renameErr := <-answer; renameErr == nil {
+		return true, nil // whatever A met
+	} else if err == nil {
+		err = fmt.Errorf("rename: %w", renameErr)
+	}
+	return false, err
+}
+
+// queued waits until C's rename stands in the queue for the table.
+func (s *swap) queued(ctx context.Context, answer chan error) error {
+	for start := time.Now(); ; {
+		select {
+		case err := <-answer:
+			answer <- err
+			return fmt.Errorf("rename did not wait: %w", err)
+		default:
+		}
+		p, ok, err := s.watch(ctx, s.c)
+		if err != nil {
+			return fmt.Errorf("look for the rename: %w", err)
+		}
+		if ok && p.State == metadataLock {
+			return nil
+		}
+		if time.Since(start) > renameWait*time.Second {
+			return fmt.Errorf("the rename is not seen waiting for the table (state %q)", p.State)
+		}
+		if err := sleep(ctx, time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// undo ends an attempt that changed nothing: clients first, then the seal, then
+// the sentry. What it cannot do the next attempt does.
+func (s *swap) undo(ctx context.Context, sealed bool) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if _, err := s.a.ExecContext(ctx, "UNLOCK TABLES"); err != nil {
+		s.log.Debug("unlock", zap.Error(err)) // the session is gone, and with it its locks
+		return nil
+	}
+	if sealed && s.unseal != nil {
+		if err := s.unseal(ctx); err != nil {
+			s.log.Debug("undo the seal", zap.Error(err))
+		}
+	}
+	done, err := s.committed(ctx) // drops the sentry
+	if done || err != nil {
+		s.log.Debug("clean up after an attempt", zap.Bool("renamed", done), zap.Error(err))
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+package executor
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"dxfproxy/dxf"
+)
+
+// A worker is what the executors of all task types have in common.
+type worker struct {
+	// Hold asks all nodes to hold back what clients begin outside a transaction,
+	// for d; 0 ends it. They may not hear of it. nil: nobody is held.
+	Hold func(d time.Duration)
+
+	db     *sql.DB
+	leases Leases
+	log    *zap.Logger
+
+	mu    sync.Mutex
+	paces map[int64]*pace // by task
+}
+
+func newWorker(db *sql.DB, leases Leases, log *zap.Logger) *worker {
+	if log == nil {
+		log = zap.NewNop()
+	}
+	return &worker{db: db, leases: leases, log: log, paces: map[int64]*pace{}}
+}
+
+// work is one run of one subtask, of whichever type.
+type work struct {
+	*worker
+	schema, table string
+	step          string // its name
+	task          dxf.Task
+	sub           dxf.Subtask
+	sum           dxf.Summary
+	report        func(dxf.Summary)
+	log           *zap.Logger
+}
+
+func (w *worker) begin(t dxf.Task, s dxf.Subtask, report func(dxf.Summary)) work {
+	name := t.Type.StepName(s.Step)
+	k := work{
+		worker: w, step: name, task: t, sub: s, sum: s.Summary, report: report,
+		log: w.log.With(zap.Int64("task", t.ID), zap.Int64("subtask", s.ID), zap.String("step", name)),
+	}
+	k.sum.Waiting = ""
+	return k
+}
+
+// end is what a run returns when its work ended with err.
+func (w *work) end(ctx context.Context, err error) (dxf.Summary, error) {
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx) // what the work says is only its consequence
+	}
+	w.sum.Waiting = ""
+	if err != nil {
+		err = fmt.Errorf("%s of %s.%s: %w", w.step, w.schema, w.table, err)
+	}
+	return w.sum, err
+}
+
+// progress reports the summary as it is.
+func (w *work) progress() {
+	if w.report != nil {
+		w.report(w.sum)
+	}
+}
+
+// waiting reports what the subtask waits for; "" when it waits no longer.
+func (w *work) waiting(format string, args ...any) {
+	text := format
+	if len(args) > 0 {
+		text = fmt.Sprintf(format, args...)
+	}
+	if w.sum.Waiting != text {
+		w.sum.Waiting = text
+		w.progress()
+	}
+}
+
+// sleep waits, or returns the context's cause.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}
