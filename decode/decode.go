@@ -85,4 +85,3 @@ type Start struct {
 
 // MaxRow is the longest row of a text file, in bytes: TiDB's limit of a transaction entry.
 const MaxRow = 120 << 20
-

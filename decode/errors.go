@@ -16,6 +16,8 @@ var (
 	// ErrLineEndInField: a file that is read in pieces has a line end inside a field
 	// just where it is cut.
 	ErrLineEndInField = errors.New("a field has a line end in it, so the file cannot be split: import it without split_file")
+	// errOverlap: where such line ends are cannot be said from the middle of a file.
+	errOverlap = errors.New("lines_terminated_by begins as it ends, so the file cannot be split: import it without split_file")
 )
 
 // Error is something wrong in a file, with its place. It does not name the file.

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"io"
 	"time"
-
-	"dxfproxy/dxf"
 )
 
 var errNotYet = errors.New("not written yet")
@@ -15,9 +13,6 @@ type stub struct{ at Start }
 func (s stub) Next() (Row, error) { return Row{}, errNotYet }
 func (s stub) Offset() int64      { return s.at.Offset }
 func (s stub) Resume() Start      { return s.at }
-
-// NewCSV reads CSV in the given dialect from r, whose first byte is at.Offset of the file.
-func NewCSV(r io.Reader, cfg dxf.CSVConfig, at Start) Reader { return stub{at} }
 
 // NewSQL reads the rows of the INSERT and REPLACE statements of a dump from r, whose
 // first byte is at.Offset of the file.

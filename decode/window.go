@@ -1,0 +1,59 @@
+package decode
+
+import "io"
+
+// windowSize is what is read at once: fits the second cache level, and a row at the
+// end of it that has to be moved is small beside it.
+const windowSize = 256 << 10
+
+// window is the part of a file that is in memory. What is from pos on is not done
+// with; buf[0] is byte off of the file.
+type window struct {
+	r   io.Reader
+	buf []byte
+	pos int
+	off int64
+	err error // of r; io.EOF at the end
+}
+
+func newWindow(r io.Reader, off int64, size int) window {
+	return window{r: r, buf: make([]byte, 0, size), off: off}
+}
+
+// offset is where pos is in the file.
+func (w *window) offset() int64 { return w.off + int64(w.pos) }
+
+// ended says that buf holds the file's last byte.
+func (w *window) ended() bool { return w.err == io.EOF }
+
+// more forgets what is before pos and reads until the buffer is full, which it
+// makes larger if it was. It returns false if there is nothing more. A full
+// buffer each time keeps the work linear for who starts anew on a row that was cut off.
+func (w *window) more() bool {
+	if w.err != nil {
+		return false
+	}
+	if w.pos > 0 {
+		n := copy(w.buf, w.buf[w.pos:])
+		w.buf = w.buf[:n]
+		w.off += int64(w.pos)
+		w.pos = 0
+	}
+	if len(w.buf) == cap(w.buf) {
+		larger := make([]byte, len(w.buf), 2*cap(w.buf))
+		copy(larger, w.buf)
+		w.buf = larger
+	}
+	had := len(w.buf)
+	for empty := 0; len(w.buf) < cap(w.buf) && w.err == nil; {
+		n, err := w.r.Read(w.buf[len(w.buf):cap(w.buf)])
+		w.buf = w.buf[:len(w.buf)+n]
+		w.err = err
+		if n > 0 {
+			empty = 0
+		} else if empty++; empty == 100 && err == nil {
+			w.err = io.ErrNoProgress
+		}
+	}
+	return len(w.buf) > had
+}
