@@ -37,6 +37,8 @@ type Jobs interface {
 	// task's key and type are filled in. A *dxf.Error (8173) says that a job on
 	// the table is unfinished; of two that come at once one is refused.
 	SubmitImport(ctx context.Context, j dxf.ImportJob, t dxf.Task, meta dxf.ImportMeta) (int64, error)
+	// ImportActive says whether an import job on the table is unfinished.
+	ImportActive(ctx context.Context, schema, table string) (bool, error)
 	// ImportJob finds an import job; of an unfinished one with Rows and Progress
 	// as of now. dxf.ErrNotFound.
 	ImportJob(ctx context.Context, id int64) (dxf.ImportJob, error)

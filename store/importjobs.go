@@ -23,9 +23,6 @@ func (db *DB) SubmitImport(ctx context.Context, j dxf.ImportJob, t dxf.Task, met
 	// Whoever submits holds this row: of two that come at once the second sees
 	// the job of the first.
 	const turnSQL = `SELECT value FROM counter WHERE name = 'job' FOR UPDATE`
-	const activeSQL = `
-		SELECT COUNT(*) FROM tidb_import_jobs
-		WHERE status IN ('pending', 'running') AND table_schema = ? AND table_name = ?`
 	const jobSQL = `
 		INSERT INTO tidb_import_jobs
 			(create_time, table_schema, table_name, table_id, created_by, parameters, source_file_size, status, step)
@@ -37,7 +34,7 @@ func (db *DB) SubmitImport(ctx context.Context, j dxf.ImportJob, t dxf.Task, met
 		if err := tx.GetContext(ctx, &n, turnSQL); err != nil {
 			return err
 		}
-		if err := tx.GetContext(ctx, &n, activeSQL, j.Schema, j.Table); err != nil {
+		if err := tx.GetContext(ctx, &n, activeImportsSQL, j.Schema, j.Table); err != nil {
 			return err
 		}
 		if n > 0 {
@@ -134,6 +131,17 @@ func (db *DB) ImportJob(ctx context.Context, id int64) (dxf.ImportJob, error) {
 	return jobs[0], nil
 }
 
+// ImportActive says whether an import job on the table is unfinished.
+func (db *DB) ImportActive(ctx context.Context, schema, table string) (bool, error) {
+	var n int
+	err := db.meta.GetContext(ctx, &n, activeImportsSQL, schema, table)
+	return n > 0, err
+}
+
+const activeImportsSQL = `
+	SELECT COUNT(*) FROM tidb_import_jobs
+	WHERE status IN ('pending', 'running') AND table_schema = ? AND table_name = ?`
+
 // ImportJobs lists all import jobs by id, unfinished ones as ImportJob does.
 func (db *DB) ImportJobs(ctx context.Context) ([]dxf.ImportJob, error) {
 	const jobsSQL = `SELECT ` + importColumns + ` ORDER BY j.id`
@@ -163,6 +171,12 @@ func (db *DB) selectImports(ctx context.Context, query string, args ...any) ([]d
 // that ends in between keeps what it had.
 func (db *DB) readImportProgress(ctx context.Context, j *dxf.ImportJob) error {
 	const taskSQL = `SELECT ` + taskColumns + ` FROM tidb_global_task WHERE task_key = ?`
+	const sumsSQL = `
+		SELECT step,
+			COALESCE(SUM(CAST(JSON_VALUE(summary, '$.row_count') AS SIGNED)), 0) AS row_sum,
+			COALESCE(SUM(CAST(JSON_VALUE(summary, '$.bytes') AS SIGNED)), 0) AS byte_sum,
+			MIN(NULLIF(start_time, 0)) AS began
+		FROM tidb_background_subtask WHERE task_key = ? GROUP BY step`
 	const nowSQL = `SELECT NOW(6)`
 	var row taskRow
 	err := db.meta.GetContext(ctx, &row, taskSQL, dxf.ImportKey(j.ID))
@@ -180,22 +194,25 @@ func (db *DB) readImportProgress(ctx context.Context, j *dxf.ImportJob) error {
 	if err := json.Unmarshal(t.Meta, &meta); err != nil {
 		return fmt.Errorf("read meta of task %d: %w", t.ID, err)
 	}
-	imports, err := db.Subtasks(ctx, t.ID, dxf.StepImport)
-	if err != nil {
+	var sums []struct {
+		Step  int           `db:"step"`
+		Rows  int64         `db:"row_sum"`
+		Bytes int64         `db:"byte_sum"`
+		Began sql.NullInt64 `db:"began"`
+	}
+	if err := db.meta.SelectContext(ctx, &sums, sumsSQL, decimal(t.ID)); err != nil {
 		return err
 	}
-	present := imports
-	if t.Step != dxf.StepImport {
-		if present, err = db.Subtasks(ctx, t.ID, t.Step); err != nil {
-			return err
-		}
+	steps := make(map[dxf.Step]ask.StepSum)
+	for _, s := range sums {
+		steps[dxf.Step(s.Step)] = ask.StepSum{Rows: s.Rows, Bytes: s.Bytes, Began: unixTime(s.Began)}
 	}
 	var now time.Time
 	if err := db.meta.GetContext(ctx, &now, nowSQL); err != nil {
 		return err
 	}
-	j.Progress = ask.ImportProgress(t, meta, imports, present, j.Waiting, now)
-	j.Rows = ask.ImportedRows(imports)
+	j.Progress = ask.ImportProgress(t, meta, steps[dxf.StepImport], steps[t.Step], j.Waiting, now)
+	j.Rows = steps[dxf.StepImport].Rows
 	return nil
 }
 

@@ -150,17 +150,17 @@ CREATE TABLE IF NOT EXISTS tidb_ddl_reorg (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS tidb_import_jobs (
-  id bigint NOT NULL AUTO_INCREMENT,
+  id bigint(64) NOT NULL AUTO_INCREMENT,
   create_time timestamp(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
   start_time timestamp(6) NULL DEFAULT NULL,
   update_time timestamp(6) NULL DEFAULT NULL,
   end_time timestamp(6) NULL DEFAULT NULL,
   table_schema varchar(64) NOT NULL,
   table_name varchar(64) NOT NULL,
-  table_id bigint NOT NULL,
+  table_id bigint(64) NOT NULL,
   created_by varchar(300) NOT NULL,
   parameters text NOT NULL,
-  source_file_size bigint NOT NULL,
+  source_file_size bigint(64) NOT NULL,
   status varchar(64) NOT NULL,
   step varchar(64) NOT NULL,
   summary text DEFAULT NULL,

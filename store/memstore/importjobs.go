@@ -18,10 +18,8 @@ func (s *Store) SubmitImport(ctx context.Context, j dxf.ImportJob, t dxf.Task, m
 	if err != nil {
 		return 0, err
 	}
-	for _, other := range s.imports {
-		if !other.Status.Ended() && other.Schema == j.Schema && other.Table == j.Table {
-			return 0, ask.ImportActive()
-		}
+	if s.importActive(j.Schema, j.Table) {
+		return 0, ask.ImportActive()
 	}
 	id := s.lastImp + 1
 	t.Key, t.Type, meta.JobID = dxf.ImportKey(id), dxf.ImportInto, id
@@ -34,6 +32,22 @@ func (s *Store) SubmitImport(ctx context.Context, j dxf.ImportJob, t dxf.Task, m
 		Parameters: j.Parameters, SourceSize: j.SourceSize, Status: dxf.ImportPending, ConnID: j.ConnID,
 	})
 	return id, nil
+}
+
+// ImportActive says whether an import job on the table is unfinished.
+func (s *Store) ImportActive(ctx context.Context, schema, table string) (bool, error) {
+	_, err := s.begin(ctx)
+	defer s.mu.Unlock()
+	return err == nil && s.importActive(schema, table), err
+}
+
+func (s *Store) importActive(schema, table string) bool {
+	for _, j := range s.imports {
+		if !j.Status.Ended() && j.Schema == schema && j.Table == table {
+			return true
+		}
+	}
+	return false
 }
 
 // ImportJob finds an import job. Of an unfinished one it tells the rows and the
@@ -79,10 +93,18 @@ func (s *Store) importNow(id int64, now time.Time) (dxf.ImportJob, error) {
 	if err := json.Unmarshal(t.Meta, &meta); err != nil {
 		return j, fmt.Errorf("read meta of task %d: %w", t.ID, err)
 	}
-	imports := s.subtasksOf(t.ID, dxf.StepImport)
-	j.Progress = ask.ImportProgress(*t, meta, imports, s.subtasksOf(t.ID, t.Step), j.Waiting, now)
-	j.Rows = ask.ImportedRows(imports)
+	imports := s.sum(t.ID, dxf.StepImport)
+	j.Progress = ask.ImportProgress(*t, meta, imports, s.sum(t.ID, t.Step), j.Waiting, now)
+	j.Rows = imports.Rows
 	return j, nil
+}
+
+// sum is what the subtasks of a step have done.
+func (s *Store) sum(taskID int64, step dxf.Step) (sum ask.StepSum) {
+	for _, sub := range s.subtasksOf(taskID, step) {
+		sum.Add(sub)
+	}
+	return sum
 }
 
 // CancelImport asks for an import job's cancellation.
@@ -121,7 +143,7 @@ func (s *Store) changeImport(id int64, f func(*dxf.ImportJob), now time.Time) {
 	}
 	j := *copyImport(was)
 	if t := s.taskOf(dxf.ImportKey(id)); t != nil {
-		j.Rows = ask.ImportedRows(s.subtasksOf(t.ID, dxf.StepImport))
+		j.Rows = s.sum(t.ID, dxf.StepImport).Rows
 	}
 	f(&j)
 	ask.StampImport(&j, now)

@@ -58,31 +58,30 @@ func StampImport(j *dxf.ImportJob, now time.Time) {
 	}
 }
 
-// ImportProgress is how far an import is, from its task, the meta of that, and
-// the subtasks of the import step and of the present one.
-func ImportProgress(t dxf.Task, meta dxf.ImportMeta, imports, present []dxf.Subtask, waiting string, now time.Time) *dxf.Progress {
-	p := &dxf.Progress{State: t.State, Step: t.Step, Total: meta.Rows, Subtasks: present, Waiting: waiting, Size: meta.Size}
-	var began time.Time
-	for _, s := range imports {
-		p.Bytes += s.Summary.Bytes
-		if !s.StartTime.IsZero() && (began.IsZero() || s.StartTime.Before(began)) {
-			began = s.StartTime
-		}
-	}
-	if !began.IsZero() {
-		p.Elapsed = max(now.Sub(began), 0)
-	}
-	for _, s := range present {
-		p.Done += s.Summary.RowCount
-	}
-	return p
+// StepSum is what the subtasks of a step have done together.
+type StepSum struct {
+	Rows, Bytes int64
+	Began       time.Time // when the first of them did; zero: none has
 }
 
-// ImportedRows sums the rows of the subtasks of the import step.
-func ImportedRows(imports []dxf.Subtask) int64 {
-	var n int64
-	for _, s := range imports {
-		n += s.Summary.RowCount
+// Add adds a subtask.
+func (s *StepSum) Add(sub dxf.Subtask) {
+	s.Rows += sub.Summary.RowCount
+	s.Bytes += sub.Summary.Bytes
+	if !sub.StartTime.IsZero() && (s.Began.IsZero() || sub.StartTime.Before(s.Began)) {
+		s.Began = sub.StartTime
 	}
-	return n
+}
+
+// ImportProgress is how far an import is: its task, the meta of that, and the sums
+// of the import step and of the present one.
+func ImportProgress(t dxf.Task, meta dxf.ImportMeta, imports, present StepSum, waiting string, now time.Time) *dxf.Progress {
+	p := &dxf.Progress{
+		State: t.State, Step: t.Step, Done: present.Rows, Total: meta.Rows, Waiting: waiting,
+		Bytes: imports.Bytes, Size: meta.Size,
+	}
+	if !imports.Began.IsZero() {
+		p.Elapsed = max(now.Sub(imports.Began), 0)
+	}
+	return p
 }
