@@ -15,3 +15,12 @@ func NewSmallCSV(r io.Reader, cfg dxf.CSVConfig, at Start, size, limit int) Read
 	}
 	return c
 }
+
+// NewSmallSQL is to NewSQL what NewSmallCSV is to NewCSV.
+func NewSmallSQL(r io.Reader, at Start, size, limit int) Reader {
+	s := newSQL(r, at, size)
+	if limit > 0 {
+		s.limit = limit
+	}
+	return s
+}

@@ -14,10 +14,6 @@ func (s stub) Next() (Row, error) { return Row{}, errNotYet }
 func (s stub) Offset() int64      { return s.at.Offset }
 func (s stub) Resume() Start      { return s.at }
 
-// NewSQL reads the rows of the INSERT and REPLACE statements of a dump from r, whose
-// first byte is at.Offset of the file.
-func NewSQL(r io.Reader, at Start) Reader { return stub{at} }
-
 // NewParquet reads the rows of a Parquet file of size bytes from row at.Offset on.
 // Instants are written as wall clock time in zone.
 func NewParquet(ra io.ReaderAt, size int64, at Start, zone *time.Location) (Reader, error) {
