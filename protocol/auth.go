@@ -89,7 +89,7 @@ func (c *Conn) connect(ctx context.Context, deadline time.Time) error {
 		return fmt.Errorf("connect to the store: %w", err)
 	}
 	c.mu.Lock()
-	c.store, c.storeSecure = store, isSocket(store)
+	c.store, c.storeSecure = direct(store), isSocket(store)
 	c.wakeup = func() { _ = store.SetDeadline(past) }
 	c.mu.Unlock()
 	_ = store.SetDeadline(deadline)

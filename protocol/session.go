@@ -76,7 +76,7 @@ type Conn struct {
 }
 
 func newConn(s *Server, client net.Conn) *Conn {
-	c := &Conn{server: s, client: client, socket: client, lastLocal: firstLocalID - 1, clientSecure: isSocket(client)}
+	c := &Conn{server: s, client: direct(client), socket: client, lastLocal: firstLocalID - 1, clientSecure: isSocket(client)}
 	c.log = s.log().With(zap.Stringer("client", client.RemoteAddr()))
 	c.init()
 	return c

@@ -122,7 +122,10 @@ func (c *earlyConn) Read(p []byte) (int, error) {
 // socketOf is the connection below TLS.
 func socketOf(c net.Conn) net.Conn {
 	if t, ok := c.(*tls.Conn); ok {
-		return t.NetConn()
+		c = t.NetConn()
+	}
+	if d, ok := c.(interface{ under() net.Conn }); ok {
+		return d.under()
 	}
 	return c
 }
