@@ -127,7 +127,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 	}
 	// One client alone leaves processors idle between its waits; four do not.
 	for _, threads := range []int{1, 4} {
-		if err := b.compare(ctx, ways, load{name: "10,000 rows a query", script: filepath.Join(b.dir, "rows.lua"), threads: threads}); err != nil {
+		if err := b.compare(ctx, ways, load{name: "10,000 rows a query", script: "oltp_read_only", args: rangesOnly, threads: threads}); err != nil {
 			return err
 		}
 	}
