@@ -30,7 +30,7 @@ type Field struct {
 type Row struct {
 	Fields []Field
 	// Columns is the column list of the INSERT that the row is from, unquoted, nil
-	// if it has none; of Parquet the names of the file's columns. Not to be written to.
+	// if it has none, and of other formats. Not to be written to.
 	Columns []string
 	// Offset is where the row begins: a byte of the unpacked file, of Parquet a row
 	// of the file, both counted from 0.
