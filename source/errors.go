@@ -1,0 +1,126 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"dxfproxy/dxf"
+)
+
+// Second holes of error 8160, TiDB's words.
+const (
+	checkLocation = "Please check the file location is correct"
+	whileWalking  = "failed to walk dir"
+)
+
+// invalidURI is 8158: the location is wrong whatever the world looks like.
+func invalidURI(format string, args ...any) *dxf.Error {
+	return &dxf.Error{
+		Code: 8158, State: "HY000", Class: "executor",
+		Message: fmt.Sprintf("The URI of data source is invalid. Reason: %s. Please provide a valid URI, such as "+
+			"'s3://import/test.csv?access-key={your_access_key_id ID}&secret-access-key={your_secret_access_key}&session-token={your_session_token}'",
+			MaskText(fmt.Sprintf(format, args...))),
+	}
+}
+
+// noAccess is 8159: nobody let us in.
+func noAccess(reason string) *dxf.Error {
+	return &dxf.Error{
+		Code: 8159, State: "HY000", Class: "executor",
+		Message: fmt.Sprintf("Access to the data source has been denied. Reason: %s. "+
+			"Please check the URI, access key and secret access key are correct", reason),
+	}
+}
+
+// cantRead is 8160: the files are not there, or what is there cannot be read.
+func cantRead(reason, advice string) *dxf.Error {
+	return &dxf.Error{
+		Code: 8160, State: "HY000", Class: "executor",
+		Message: fmt.Sprintf("Failed to read source files. Reason: %s. %s", reason, advice),
+	}
+}
+
+// What a store may say of a request. The stores' clients wrap these around
+// their own errors; everything else is taken for something that passes.
+var (
+	errDenied  = errors.New("denied")
+	errMissing = errors.New("missing")
+	errChanged = errors.New("changed")
+	errRange   = errors.New("range not satisfiable")
+	errRefused = errors.New("refused") // for good, and none of the above
+)
+
+// A storeError is an answer of a store: what it means to us, and its words.
+type storeError struct {
+	kind error // one of the above, nil for one that may pass
+	text string
+	err  error
+}
+
+func (e *storeError) Error() string   { return e.text }
+func (e *storeError) Unwrap() []error { return []error{e.kind, e.err} }
+
+func (e *storeError) permanent() bool { return e.kind != nil }
+
+// passing is an error that another attempt, later, may not meet.
+type passing struct{ said *dxf.Error }
+
+func (e *passing) Error() string { return e.said.Error() }
+func (e *passing) Unwrap() error { return e.said }
+
+// Retryable says whether the same call may succeed later: the network or the
+// store failed, and not the location, the rights or the file.
+func Retryable(err error) bool {
+	var p *passing
+	return errors.As(err, &p)
+}
+
+// clientError turns an error of a store into one for clients. The context's own
+// end stays what it is. Path names the file, or is empty.
+func (s *Source) clientError(ctx context.Context, err error, path, advice string) error {
+	var known *dxf.Error
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.As(err, &known):
+		return err
+	}
+	text := s.reason(err)
+	if path != "" {
+		text = s.name(path) + ": " + text
+	}
+	var said *storeError
+	switch {
+	case errors.Is(err, errDenied):
+		return noAccess(text)
+	case errors.As(err, &said) && said.permanent():
+		return cantRead(text, advice)
+	}
+	return &passing{cantRead(text, advice)}
+}
+
+// reason is the text of an error without what must not be shown: addresses of
+// requests carry signatures, and stores may repeat what they were sent.
+func (s *Source) reason(err error) string {
+	text := err.Error()
+	var request *url.Error
+	if errors.As(err, &request) {
+		text = fmt.Sprintf("%s: %v", request.Op, request.Err)
+		if u, parseErr := url.Parse(request.URL); parseErr == nil {
+			u.RawQuery, u.User = "", nil
+			text = fmt.Sprintf("%s %s: %v", request.Op, u, request.Err)
+		}
+	}
+	text = strings.Join(strings.Fields(MaskText(text)), " ")
+	for _, secret := range s.at.secrets() {
+		if len(secret) >= 4 {
+			text = strings.ReplaceAll(text, secret, masked)
+		}
+	}
+	return strings.TrimSuffix(text, ".")
+}

@@ -1,0 +1,186 @@
+package source_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rclone/gofakes3"
+	"github.com/rclone/gofakes3/s3mem"
+	"github.com/stretchr/testify/require"
+
+	"dxfproxy/source"
+)
+
+// s3Server is an S3 server that checks signatures.
+type s3Server struct {
+	memory *s3mem.Backend
+	front  *httptest.Server
+	lists  atomic.Int64 // pages given out
+	hosts  atomic.Value // of the last request
+}
+
+func newS3Server(t testing.TB) *s3Server {
+	s := &s3Server{memory: s3mem.New()}
+	server := gofakes3.New(s.memory, gofakes3.WithHostBucket(false),
+		gofakes3.WithV4Auth(map[string]string{"AKIATEST": "secret/of+test=", "AKIAROLE": "secret-of-role"})).Server()
+	s.front = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.hosts.Store(r.Host)
+		if r.URL.Query().Has("list-type") {
+			s.lists.Add(1)
+		}
+		server.ServeHTTP(w, r)
+	}))
+	t.Cleanup(s.front.Close)
+	require.NoError(t, s.memory.CreateBucket(context.Background(), "bucket"))
+	return s
+}
+
+func (s *s3Server) endpoint() string { return s.front.URL }
+
+func (s *s3Server) uri(endpoint, path string) string {
+	return "s3://" + path + "?access-key=AKIATEST&secret-access-key=secret/of+test=&endpoint=" + url.QueryEscape(endpoint)
+}
+
+func (s *s3Server) badURI() string {
+	return "s3://bucket/a.csv?access-key=AKIATEST&secret-access-key=wrongsecret=&endpoint=" + url.QueryEscape(s.endpoint())
+}
+
+func (s *s3Server) put(t testing.TB, key string, content []byte) {
+	_, err := s.memory.PutObject(context.Background(), "bucket", key, map[string]string{}, bytes.NewReader(content), int64(len(content)))
+	require.NoError(t, err)
+}
+
+func (s *s3Server) remove(t testing.TB, key string) {
+	_, err := s.memory.DeleteObject(context.Background(), "bucket", key)
+	require.NoError(t, err)
+}
+
+func TestS3(t *testing.T) { testStore(t, newS3Server(t)) }
+
+func TestS3ListsManyObjects(t *testing.T) {
+	objects := 100_000
+	if testing.Short() {
+		objects = 5_000
+	}
+	s := newS3Server(t)
+	for i := range objects {
+		s.put(t, fmt.Sprintf("many/o-%06d.csv", i), []byte("x"))
+	}
+	for i := range 2000 { // listed neither by prefix nor by directory
+		s.put(t, fmt.Sprintf("many/o-/%06d.csv", i), nil)
+		s.put(t, fmt.Sprintf("many/other-%06d.csv", i), nil)
+	}
+	from := time.Now()
+	files, err := open(t, s.uri(s.endpoint(), "bucket/many/o-*.csv")).List(t.Context())
+	require.NoError(t, err)
+	require.Len(t, files, objects)
+	require.Equal(t, source.File{Path: "many/o-000000.csv", Size: 1, Tag: files[0].Tag}, files[0])
+	require.Equal(t, fmt.Sprintf("many/o-%06d.csv", objects-1), files[objects-1].Path)
+	require.EqualValues(t, objects/1000+1, s.lists.Load(), "pages: the directory counts as one object")
+	t.Logf("listed %d objects in %v", objects, time.Since(from))
+}
+
+func TestS3AssumesRole(t *testing.T) {
+	s := newS3Server(t)
+	s.put(t, "a.csv", []byte("1,a\n"))
+	var asked url.Values
+	// STS is where the endpoint is, as with MinIO: it gets what has no path.
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost {
+			if !strings.Contains(r.Header.Get("Authorization"), "AKIAROLE") {
+				w.WriteHeader(http.StatusForbidden)
+				return
+			}
+			s.front.Config.Handler.ServeHTTP(w, r)
+			return
+		}
+		_ = r.ParseForm()
+		asked = r.Form
+		type creds struct{ AccessKeyId, SecretAccessKey, SessionToken, Expiration string }
+		_ = xml.NewEncoder(w).Encode(struct {
+			XMLName xml.Name `xml:"AssumeRoleResponse"`
+			Creds   creds    `xml:"AssumeRoleResult>Credentials"`
+		}{Creds: creds{"AKIAROLE", "secret-of-role", "", time.Now().Add(time.Hour).UTC().Format(time.RFC3339)}})
+	}))
+	defer front.Close()
+	uri := s.uri(front.URL, "bucket/a.csv") + "&role-arn=arn:aws:iam::1:role/reader&external_id=ours"
+	got, err := readAll(t, open(t, uri), "a.csv", 0, -1)
+	require.NoError(t, err)
+	require.Equal(t, "1,a\n", string(got))
+	require.Equal(t, "arn:aws:iam::1:role/reader", asked.Get("RoleArn"))
+	require.Equal(t, "ours", asked.Get("ExternalId"))
+}
+
+func TestS3Regions(t *testing.T) {
+	s := newS3Server(t)
+	s.put(t, "a.csv", []byte("1,a\n"))
+	var signed atomic.Value
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		signed.Store(r.Header.Get("Authorization"))
+		w.Header().Set("X-Amz-Bucket-Region", "eu-west-3")
+		if r.Method == http.MethodHead && r.URL.Path == "/bucket" {
+			w.WriteHeader(http.StatusForbidden) // who may not list is told all the same
+			return
+		}
+		s.front.Config.Handler.ServeHTTP(w, r)
+	}))
+	defer front.Close()
+	got, err := readAll(t, open(t, s.uri(front.URL, "bucket/a.csv")), "a.csv", 0, -1)
+	require.NoError(t, err)
+	require.Equal(t, "1,a\n", string(got))
+	require.Contains(t, signed.Load(), "/eu-west-3/s3/")
+
+	_, err = source.Open(t.Context(), s.uri(front.URL, "bucket/a.csv")+"&region=us-west-2")
+	requireCode(t, err, 8159, "s3 bucket and region are not matched, bucket=bucket, input region=us-west-2, real region=eu-west-3")
+	_ = open(t, s.uri(front.URL, "bucket/a.csv")+"&region=us-west-2&provider=ceph")
+}
+
+func TestS3WithoutCredentials(t *testing.T) {
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	t.Setenv("AWS_CONFIG_FILE", "/nonexistent")
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"} {
+		t.Setenv(name, "")
+	}
+	s := newS3Server(t)
+	s.put(t, "a.csv", []byte("1,a\n"))
+	uri := "s3://bucket/a.csv?endpoint=" + url.QueryEscape(s.endpoint())
+	_, err := source.Open(t.Context(), uri)
+	requireCode(t, err, 8159, "failed to get region of bucket bucket")
+
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret/of+test=")
+	require.Equal(t, []string{"a.csv 4"}, paths(t, open(t, uri)))
+}
+
+func TestS3HostStyle(t *testing.T) {
+	s := newS3Server(t)
+	// Nothing resolves bucket.localhost here; it is enough to see where it goes.
+	for uri, host := range map[string]string{
+		"&force-path-style=false": "bucket.", "&provider=alibaba": "bucket.", "": "",
+	} {
+		endpoint := strings.Replace(s.endpoint(), "127.0.0.1", "localhost", 1)
+		src, err := source.Open(t.Context(), s.uri(endpoint, "bucket/a.csv")+uri)
+		if err == nil {
+			_, err = src.List(t.Context())
+			src.Close()
+		}
+		if host != "" {
+			require.Error(t, err)
+			if !strings.Contains(err.Error(), "lookup bucket.localhost") {
+				require.Contains(t, s.hosts.Load(), "bucket.localhost")
+			}
+		} else {
+			require.NotContains(t, s.hosts.Load(), "bucket.")
+		}
+	}
+}
