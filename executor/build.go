@@ -25,7 +25,7 @@ func (r *run) build(ctx context.Context) error {
 		return err
 	}
 	defer s.Close()
-	missing, err := r.missing(ctx, s)
+	missing, err := r.missing(ctx, s, r.meta.Shadow, r.meta.Indexes)
 	if err != nil {
 		return err
 	}
@@ -33,24 +33,12 @@ func (r *run) build(ctx context.Context) error {
 	if err := r.pause(ctx, s, len(missing) == 0); err != nil {
 		return err
 	}
-	if missing, err = r.missing(ctx, s); err != nil { // as the feed stands now
+	if missing, err = r.missing(ctx, s, r.meta.Shadow, r.meta.Indexes); err != nil { // as the feed stands now
 		return err
 	}
 	start := time.Now()
-	for _, statement := range table.AddIndexes(r.meta.Schema, r.meta.Shadow, missing) {
-		err := r.ddl(ctx, s, statement, func(p process) {
-			r.sum.RowCount = int64(p.fraction() * float64(r.meta.Rows))
-			r.progress()
-		})
-		if err != nil {
-			return clientError(err, r.meta.Table)
-		}
-	}
-	if missing, err = r.missing(ctx, s); err != nil {
+	if err := r.addIndexes(ctx, s, r.meta.Shadow, missing, r.meta.Rows); err != nil {
 		return err
-	}
-	if len(missing) > 0 {
-		return dxf.Errorf("index %s was built but is not there", missing[0])
 	}
 	if _, err := s.ExecContext(ctx, "ANALYZE TABLE "+table.Quote(r.meta.Schema, r.meta.Shadow)); err != nil {
 		return fmt.Errorf("analyze the shadow: %w", err)
@@ -68,9 +56,28 @@ func (r *run) build(ctx context.Context) error {
 	return nil
 }
 
-// missing lists the index lines that the shadow still needs.
-func (r *run) missing(ctx context.Context, s *table.Session) ([]string, error) {
-	text, err := table.ShowCreate(ctx, s, r.meta.Schema, r.meta.Shadow)
+// addIndexes makes the indexes of these lines on a table of rows rows, and sees
+// them there.
+func (w *work) addIndexes(ctx context.Context, s *table.Session, name string, lines []string, rows int64) error {
+	for _, statement := range table.AddIndexes(w.schema, name, lines) {
+		err := w.ddl(ctx, s, statement, func(p process) {
+			w.sum.RowCount = int64(p.fraction() * float64(rows))
+			w.progress()
+		})
+		if err != nil {
+			return clientError(err, w.table)
+		}
+	}
+	missing, err := w.missing(ctx, s, name, lines)
+	if err == nil && len(missing) > 0 {
+		err = dxf.Errorf("index %s was built but is not there", missing[0])
+	}
+	return err
+}
+
+// missing lists which of the index lines a table has not.
+func (w *work) missing(ctx context.Context, s *table.Session, name string, lines []string) ([]string, error) {
+	text, err := table.ShowCreate(ctx, s, w.schema, name)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +85,7 @@ func (r *run) missing(ctx context.Context, s *table.Session) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.Missing(r.meta.Indexes), nil
+	return d.Missing(lines), nil
 }
 
 // pause brings the feed to a stand at a commit boundary after everything that

@@ -44,25 +44,7 @@ func (r *run) gates(ctx context.Context, s *swap) (why string, err error) {
 	if took := time.Since(start); !ok || took > lagLimit {
 		return fmt.Sprintf("waits for the changefeed, which is %s behind", took.Round(100*time.Millisecond)), nil
 	}
-	// A prepared transaction of a lost session keeps its rows locked, but not
-	// the table; short ones come and go.
-	for end := time.Now().Add(3 * time.Second); ; {
-		n, err := s.prepared(ctx)
-		if err != nil {
-			return "", err
-		}
-		if n == 0 {
-			return "", nil
-		}
-		if time.Now().After(end) {
-			// The rename will tell whether it is one of this table's.
-			r.waiting("cut-over may wait for a prepared XA transaction (XA RECOVER)")
-			return "", nil
-		}
-		if err := sleep(ctx, 100*time.Millisecond); err != nil {
-			return "", err
-		}
-	}
+	return "", s.settled(ctx)
 }
 
 // seal stops the changefeed after the last change. Only the acknowledgement of

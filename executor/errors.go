@@ -25,6 +25,8 @@ const (
 	errLockWait           = 1205
 	errDeadlock           = 1213
 	errInterrupted        = 1317
+	errNetRead            = 1158
+	errNetReadTimeout     = 1159
 	errKilled             = 1927
 	errIdle               = 4031 // MySQL: the session waited too long for its next statement
 )
@@ -56,7 +58,7 @@ const errTimeout = 1969 // max_statement_time exceeded
 func lostConnection(err error) bool {
 	var n net.Error
 	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, io.EOF) ||
-		errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &n) || table.IsErr(err, errShutdown, errKilled, errIdle)
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &n) || table.IsErr(err, errShutdown, errKilled, errIdle, errNetRead, errNetReadTimeout)
 }
 
 var duplicate = regexp.MustCompile(`^Duplicate entry '((?s).*)' for key '([^']*(?:'[^']*)*)'$`)

@@ -159,6 +159,28 @@ func (s *swap) sameDefinition(ctx context.Context) error {
 	return err
 }
 
+// settled waits a while for prepared XA transactions. One of a lost session keeps
+// its rows locked, but not the table; short ones come and go.
+func (s *swap) settled(ctx context.Context) error {
+	for end := time.Now().Add(3 * time.Second); ; {
+		n, err := s.prepared(ctx)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return nil
+		}
+		if time.Now().After(end) {
+			// The rename will tell whether it is one of this table's.
+			s.waiting("%s may wait for a prepared XA transaction (XA RECOVER)", s.verb)
+			return nil
+		}
+		if err := sleep(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
 // prepared counts the prepared XA transactions.
 func (s *swap) prepared(ctx context.Context) (n int, err error) {
 	rows, err := s.a.QueryContext(ctx, "XA RECOVER")

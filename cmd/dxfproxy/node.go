@@ -48,16 +48,18 @@ func newNode(cfg config, b backing, db *store.DB, front *relay, log *zap.Logger)
 	}
 	n.others.Store(&[]dxf.Node{})
 	backfill := executor.NewBackfill(db.SQL(), db, log)
-	backfill.Hold = n.hold
+	imports := executor.NewImport(db.SQL(), db, cfg.Node, log)
+	backfill.Hold, imports.Hold = n.hold, n.hold
 	n.scheduler = scheduler.NewManager(scheduler.Config{
 		Store: db, Node: n.self, Log: log, Finished: n.wake,
-		Executors: map[dxf.TaskType]scheduler.SubtaskExecutor{dxf.Backfill: backfill},
+		Executors: map[dxf.TaskType]scheduler.SubtaskExecutor{dxf.Backfill: backfill, dxf.ImportInto: imports},
 	})
 	if cfg.RunDDL {
 		n.dispatcher = dispatcher.NewManager(dispatcher.Config{
 			Store: db, Node: n.self, Log: log, Notify: n.tell,
 			Extensions: map[dxf.TaskType]dispatcher.Extension{
-				dxf.Backfill: dispatcher.NewBackfill(db.SQL(), db, log),
+				dxf.Backfill:   dispatcher.NewBackfill(db.SQL(), db, log),
+				dxf.ImportInto: dispatcher.NewImportInto(db.SQL(), db, log),
 			},
 		})
 	}

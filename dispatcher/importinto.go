@@ -1,0 +1,251 @@
+package dispatcher
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.uber.org/zap"
+
+	"dxfproxy/dxf"
+	"dxfproxy/source"
+	"dxfproxy/table"
+)
+
+// ImportInto is the Extension of IMPORT INTO.
+type ImportInto struct {
+	planner
+	store ImportStore
+}
+
+// ImportStore is what the import extension needs of the store.
+type ImportStore interface {
+	// Subtasks lists the subtasks of one step, by ordinal.
+	Subtasks(ctx context.Context, taskID int64, step dxf.Step) ([]dxf.Subtask, error)
+	// SetCheckpoint writes the checkpoint of all subtasks of a step in the caller's
+	// transaction, which is on the session that holds the job's lock.
+	SetCheckpoint(ctx context.Context, tx *sql.Tx, taskID int64, step dxf.Step, checkpoint []byte) error
+}
+
+// NewImportInto makes the extension. db is a pool of connections to the store
+// under the account that does the jobs' work; log may be nil.
+func NewImportInto(db *sql.DB, store ImportStore, log *zap.Logger) *ImportInto {
+	return &ImportInto{planner: newPlanner(db, log), store: store}
+}
+
+// Plan says what follows t.Step:
+//
+//	init → [probe →] import → build → post-process → publish → done
+//
+// The files of a node's disk are listed by the nodes, in the step probe.
+func (x *ImportInto) Plan(ctx context.Context, t dxf.Task, nodes int) (Plan, error) {
+	m, err := importMeta(t.Meta)
+	if err != nil {
+		return Plan{}, dxf.Errorf("read the meta of task %d: %s", t.ID, err)
+	}
+	switch t.Step {
+	case dxf.StepInit:
+		local, err := source.IsLocal(m.Location)
+		if err != nil {
+			return Plan{}, err
+		}
+		if local {
+			m.Local = true
+			return importSteps(m, dxf.StepProbe, max(nodes, 1))
+		}
+		files, err := list(ctx, m.Location)
+		if err != nil {
+			return Plan{}, err
+		}
+		return x.begin(ctx, m, files, nodes)
+	case dxf.StepProbe:
+		files, err := x.probed(ctx, t, &m)
+		if err != nil {
+			return Plan{}, err
+		}
+		return x.begin(ctx, m, files, len(m.Seen))
+	case dxf.StepImport:
+		if m.Rows, err = x.imported(ctx, t); err != nil {
+			return Plan{}, err
+		}
+		return importSteps(m, dxf.StepBuildIndexes, 1)
+	case dxf.StepBuildIndexes:
+		return importSteps(m, dxf.StepPostProcess, 1)
+	case dxf.StepPostProcess:
+		return importSteps(m, dxf.StepPublish, 1)
+	case dxf.StepPublish:
+		return Plan{Step: dxf.StepDone}, nil
+	}
+	return Plan{}, dxf.Errorf("an import has no step after %s", t.Type.StepName(t.Step))
+}
+
+func importMeta(text []byte) (m dxf.ImportMeta, err error) { return m, json.Unmarshal(text, &m) }
+
+// importSteps plans a step of n subtasks that need to be told nothing.
+func importSteps(m dxf.ImportMeta, step dxf.Step, n int) (Plan, error) {
+	p := Plan{Step: step}
+	for i := range n {
+		p.Subtasks = append(p.Subtasks, dxf.Subtask{Type: dxf.ImportInto, Step: step, Ordinal: i + 1, Meta: []byte("{}")})
+	}
+	var err error
+	p.Meta, err = json.Marshal(m)
+	return p, err
+}
+
+// list asks the source for the files of a location.
+func list(ctx context.Context, location string) ([]dxf.Piece, error) {
+	src, err := source.Open(ctx, location)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	found, err := src.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	files := make([]dxf.Piece, len(found))
+	for i, f := range found {
+		files[i] = dxf.Piece{Path: f.Path, Size: f.Size, Tag: f.Tag}
+	}
+	return files, nil
+}
+
+// probed chooses the nodes whose disks have the same files: the largest group. A
+// file that only some of them see is as good as one that nobody sees.
+func (x *ImportInto) probed(ctx context.Context, t dxf.Task, m *dxf.ImportMeta) ([]dxf.Piece, error) {
+	subs, err := x.store.Subtasks(ctx, t.ID, dxf.StepProbe)
+	if err != nil {
+		return nil, fmt.Errorf("read what the nodes see: %w", err)
+	}
+	groups, best, why := map[string][]string{}, dxf.ImportProbe{}, errNoFile()
+	for _, s := range subs {
+		var p dxf.ImportProbe
+		if err := json.Unmarshal(s.Checkpoint, &p); err != nil {
+			return nil, dxf.Errorf("read the checkpoint of subtask %d: %s", s.ID, err)
+		}
+		if p.Sum == "" {
+			if p.Error != nil {
+				why = p.Error
+			}
+			continue
+		}
+		if !slices.Contains(groups[p.Sum], p.Node) {
+			groups[p.Sum] = append(groups[p.Sum], p.Node)
+		}
+		if best.Sum == "" || len(groups[p.Sum]) > len(groups[best.Sum]) {
+			best = p
+		}
+	}
+	if best.Sum == "" {
+		return nil, why
+	}
+	m.Seen = groups[best.Sum]
+	slices.Sort(m.Seen)
+	if len(m.Seen) < len(subs) {
+		x.log.Warn("not all nodes see the same files", zap.Int64("import", m.JobID), zap.Strings("nodes", m.Seen))
+	}
+	files, err := dxf.UnpackPieces(best.Files)
+	if err != nil {
+		return nil, dxf.Errorf("read the list of files of node %s: %s", best.Node, err)
+	}
+	return files, nil
+}
+
+// errNoFile is TiDB's.
+func errNoFile() *dxf.Error {
+	return &dxf.Error{
+		Code: 8173, State: "HY000", Class: "executor",
+		Message: "PreCheck failed: No file matched, or the file is empty. Please provide a valid file location.",
+	}
+}
+
+// imported counts the rows that all pieces held.
+func (x *ImportInto) imported(ctx context.Context, t dxf.Task) (rows int64, err error) {
+	subs, err := x.store.Subtasks(ctx, t.ID, dxf.StepImport)
+	if err != nil {
+		return 0, fmt.Errorf("count the rows imported: %w", err)
+	}
+	for _, s := range subs {
+		rows += s.Summary.RowCount
+	}
+	return rows, nil
+}
+
+// Eligible: files of a disk are read by the nodes that see them.
+func (x *ImportInto) Eligible(t dxf.Task, node string) bool {
+	if t.Step != dxf.StepImport {
+		return true
+	}
+	m, err := importMeta(t.Meta)
+	return err != nil || !m.Local || slices.Contains(m.Seen, node)
+}
+
+// IsRetryableErr says whether planning or cleaning should be tried again.
+func (x *ImportInto) IsRetryableErr(err error) bool {
+	return source.Retryable(err) || x.planner.IsRetryableErr(err)
+}
+
+// Complete says how the job's row changes with the task, and takes the secrets
+// out of the meta of one that ends.
+func (x *ImportInto) Complete(a *dxf.Advance, e *dxf.Error) {
+	text := a.Meta
+	if text == nil {
+		text = a.Task.Meta
+	}
+	m, err := importMeta(text)
+	if err != nil {
+		return
+	}
+	if a.State.Ended() {
+		m.Location = source.Mask(m.Location)
+		if masked, err := json.Marshal(m); err == nil {
+			a.Meta = masked
+		}
+	}
+	state, step := a.State, a.Step
+	a.ImportJobID, a.Import = m.JobID, func(j *dxf.ImportJob) {
+		if m.Size > 0 {
+			j.SourceSize = m.Size
+		}
+		switch state {
+		case dxf.TaskPending:
+		case dxf.TaskSucceed:
+			j.Status, j.Phase, j.Rows, j.Error = dxf.ImportFinished, "", m.Rows, nil
+		case dxf.TaskReverted, dxf.TaskFailed:
+			// The phase stays what it was.
+			j.Status, j.Error = dxf.ImportFailed, e
+			if e != nil && e.Code == errCancelled.Code && e.Message == errCancelled.Message {
+				j.Status = dxf.ImportCancelled
+			}
+		case dxf.TaskRunning:
+			j.Status, j.Phase = dxf.ImportRunning, importPhase(step)
+		}
+	}
+}
+
+// importPhase is what the user sees of a step.
+func importPhase(step dxf.Step) dxf.ImportPhase {
+	if step == dxf.StepPostProcess || step == dxf.StepPublish {
+		return dxf.PhaseValidating
+	}
+	return dxf.PhaseImporting
+}
+
+// load reads the table and refuses one that is not what the user saw.
+func (x *ImportInto) load(ctx context.Context, q table.Querier, m dxf.ImportMeta) (*table.Info, error) {
+	info, err := table.Load(ctx, q, m.Schema, m.Table)
+	if errors.Is(err, table.ErrNoTable) {
+		return nil, noTable(m.Schema, m.Table)
+	}
+	if err == nil && m.Fingerprint != "" && info.Fingerprint != m.Fingerprint {
+		return nil, dxf.SchemaChanged("")
+	}
+	return info, err
+}
+
+func noTable(schema, name string) *dxf.Error {
+	return &dxf.Error{Code: 1146, State: "42S02", Class: "schema", Message: fmt.Sprintf("Table '%s.%s' doesn't exist", schema, name)}
+}

@@ -1,0 +1,144 @@
+package dispatcher
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"dxfproxy/dxf"
+	"dxfproxy/table"
+)
+
+// begin makes the staging table and cuts the files. It happens on a session that
+// holds the job's lock, see Backfill.begin.
+func (x *ImportInto) begin(ctx context.Context, m dxf.ImportMeta, files []dxf.Piece, nodes int) (Plan, error) {
+	m.Size = 0
+	for _, f := range files {
+		m.Size += f.Size
+	}
+	if m.Size == 0 {
+		return Plan{}, errNoFile()
+	}
+	s, err := x.session(ctx, table.ImportLock(m.JobID), "planning", 0)
+	if err != nil {
+		return Plan{}, err
+	}
+	defer s.Close()
+	if err := x.sweep(ctx, s, m); err != nil {
+		return Plan{}, err
+	}
+	if m.Processors, err = x.processors(ctx); err != nil {
+		return Plan{}, err
+	}
+	info, err := x.load(ctx, s, m)
+	if err != nil {
+		return Plan{}, err
+	}
+	m.Fingerprint = info.Fingerprint
+	if m.Staging, err = table.StagingName(m.Table, m.JobID); err != nil {
+		return Plan{}, dxf.Errorf("name the staging table: %s", err)
+	}
+	if m.Old, err = table.ImportOldName(m.Table, m.JobID); err != nil {
+		return Plan{}, dxf.Errorf("name the staging table: %s", err)
+	}
+	if why := whyDirect(info, s.Family); why != "" {
+		m.Direct = true
+		m.Note = fmt.Sprintf("%s, so the rows go into the table in one transaction", why)
+		x.log.Info("import goes straight into the table", zap.Int64("import", m.JobID), zap.String("reason", why))
+	}
+	if m.Indexes, err = x.makeStaging(ctx, s, info, m.Staging); err != nil {
+		_ = drop(ctx, s, m.Schema, m.Staging) // else it is swept next time
+		return Plan{}, err
+	}
+	x.log.Info("staging table made", zap.Int64("import", m.JobID), zap.String("table", m.Schema+"."+m.Table), zap.String("staging", m.Staging),
+		zap.Strings("indexes", m.Indexes), zap.Int("files", len(files)), zap.Int64("bytes", m.Size))
+	return importPieces(m, cutFiles(files, m.SplitFile && m.Format == "csv", nodes))
+}
+
+// whyDirect says why the staging table cannot take the table's name; "" when it can.
+func whyDirect(info *table.Info, family table.Family) string {
+	switch {
+	case len(info.Triggers) > 0:
+		return "the table has trigger " + info.Triggers[0]
+	case len(info.Parents) > 0:
+		return "the table has foreign key " + info.Parents[0].Name
+	case len(info.Children) > 0:
+		return fmt.Sprintf("foreign key %s of %s.%s refers to the table", info.Children[0].Name, info.Children[0].Schema, info.Children[0].Table)
+	case info.Versioned:
+		return "the table is system-versioned"
+	case !strings.EqualFold(info.Engine, "InnoDB"):
+		return "the table's storage engine is " + info.Engine
+	}
+	if family == table.MySQL && hasCheck(info.Create) {
+		return "the table has a CHECK constraint, whose name is unique in the schema"
+	}
+	return ""
+}
+
+func hasCheck(create string) bool {
+	d, err := table.Parse(create)
+	for _, l := range d.Constraints {
+		if l.Kind == table.CheckLine {
+			return true
+		}
+	}
+	return err != nil
+}
+
+// makeStaging creates a table like the target without the indexes that are built
+// afterwards, which are returned as lines of SHOW CREATE TABLE.
+func (x *ImportInto) makeStaging(ctx context.Context, s *table.Session, info *table.Info, name string) ([]string, error) {
+	run := func(doing, statement string) error {
+		if _, err := s.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("%s: %w", doing, clientError(err))
+		}
+		return nil
+	}
+	_, err := s.ExecContext(ctx, table.CreateShadow(info, name))
+	if table.IsErr(err, 1050) {
+		return nil, errInTheWay(name) // one that sweep could not take for ours
+	}
+	if err != nil {
+		return nil, fmt.Errorf("create the staging table: %w", clientError(err))
+	}
+	staging := table.Quote(info.Schema, name)
+	if info.Versioned {
+		if err := run("keep no versions in the staging table", "ALTER TABLE "+staging+" DROP SYSTEM VERSIONING"); err != nil {
+			return nil, err
+		}
+	}
+	if !strings.EqualFold(info.Engine, "InnoDB") {
+		if err := run("give the staging table transactions", "ALTER TABLE "+staging+" ENGINE = InnoDB"); err != nil {
+			return nil, err
+		}
+	}
+	if info.AutoIncrement > 1 {
+		if err := run("let the staging table count on", fmt.Sprintf("ALTER TABLE %s AUTO_INCREMENT = %d", staging, info.AutoIncrement)); err != nil {
+			return nil, err
+		}
+	}
+	text, err := table.ShowCreate(ctx, s, info.Schema, name)
+	if err != nil {
+		return nil, err
+	}
+	d, err := table.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	key := info.CopyKey // what the rows are stored by, if there is no primary key
+	if key == nil {
+		key = &table.Key{Name: "PRIMARY"}
+	}
+	_, build, ok := table.Indexes(d, d, key, info.AutoIncrementColumn())
+	if !ok {
+		build = nil // loaded with all its indexes then
+	}
+	if statement := table.DropIndexes(info.Schema, name, build); statement != "" {
+		if err := run("take the indexes off the staging table", statement); err != nil {
+			return nil, err
+		}
+	}
+	return table.Texts(build), nil
+}

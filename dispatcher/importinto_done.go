@@ -1,0 +1,108 @@
+package dispatcher
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"dxfproxy/dxf"
+	"dxfproxy/table"
+)
+
+// OnDone removes the staging table, the sentry and the old table. Whether the rows
+// are in the table is told by the publish subtask's checkpoint, or by the names.
+// What the names say is written down before they are changed: when all is removed
+// they say nothing any more.
+func (x *ImportInto) OnDone(ctx context.Context, t dxf.Task) (won bool, err error) {
+	m, err := importMeta(t.Meta)
+	if err != nil {
+		return false, dxf.Errorf("read the meta of task %d: %s", t.ID, err)
+	}
+	s, err := x.session(ctx, table.ImportLock(m.JobID), "clean-up", orphanLimit)
+	if err != nil {
+		return false, importDoubt(t, err)
+	}
+	defer s.Close()
+	if m.Staging == "" { // planning did not come to an end
+		return false, x.sweep(ctx, s, m)
+	}
+	names, err := table.LoadNames(ctx, s, m.Schema, m.Staging, m.Old, table.ImportMark(m.JobID))
+	if err != nil {
+		return false, importDoubt(t, err)
+	}
+	if t.Step == dxf.StepPublish || t.Step == dxf.StepDone {
+		if won, err = x.published(ctx, t); err != nil {
+			return false, importDoubt(t, err)
+		}
+		if !won && !m.Direct && !names.Shadow && names.Old {
+			won = true
+			if err := x.notePublished(ctx, s, t); err != nil {
+				return won, undecided{err}
+			}
+		}
+	}
+	if names.Sentry || (won && !m.Direct && names.Old) {
+		if err := drop(ctx, s, m.Schema, m.Old); err != nil {
+			return won, err
+		}
+	}
+	if names.Shadow {
+		return won, drop(ctx, s, m.Schema, m.Staging)
+	}
+	return won, nil
+}
+
+// importDoubt marks an error that came before it was known whether the rows are in
+// the table.
+func importDoubt(t dxf.Task, err error) error {
+	if err != nil && (t.Step == dxf.StepPublish || t.Step == dxf.StepDone) {
+		return undecided{err}
+	}
+	return err
+}
+
+func (x *ImportInto) published(ctx context.Context, t dxf.Task) (bool, error) {
+	subs, err := x.store.Subtasks(ctx, t.ID, dxf.StepPublish)
+	if err != nil {
+		return false, fmt.Errorf("read whether the rows are published: %w", err)
+	}
+	for _, s := range subs {
+		var p dxf.ImportPublished
+		if json.Unmarshal(s.Checkpoint, &p) == nil && p.Published {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func (x *ImportInto) notePublished(ctx context.Context, s *table.Session, t dxf.Task) error {
+	text, err := json.Marshal(dxf.ImportPublished{Published: true})
+	if err != nil {
+		return err
+	}
+	tx, err := s.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("note that the rows are published: %w", err)
+	}
+	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing
+	if err := x.store.SetCheckpoint(ctx, tx, t.ID, dxf.StepPublish, text); err != nil {
+		return fmt.Errorf("note that the rows are published: %w", err)
+	}
+	return tx.Commit()
+}
+
+// sweep removes the staging table of an earlier planning, which is empty.
+func (x *ImportInto) sweep(ctx context.Context, s *table.Session, m dxf.ImportMeta) error {
+	staging, err := table.StagingName(m.Table, m.JobID)
+	if err != nil {
+		return nil // and cannot have made any
+	}
+	empty, err := table.Empty(ctx, s, m.Schema, staging)
+	if table.IsErr(err, 1146, 1049) || err == nil && !empty {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look for an earlier staging table: %w", err)
+	}
+	return drop(ctx, s, m.Schema, staging)
+}

@@ -1,0 +1,108 @@
+package executor
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+
+	"dxfproxy/decode"
+	"dxfproxy/dxf"
+	"dxfproxy/source"
+	"dxfproxy/table"
+)
+
+// Import executes the subtasks of IMPORT INTO. It implements
+// scheduler.SubtaskExecutor.
+type Import struct {
+	*worker
+	node    string       // this one, as subtasks name it
+	loading atomic.Int64 // subtasks that load on this node now
+}
+
+// NewImport makes an executor. db is a pool of connections to the store under the
+// account that does the jobs' work; node is this node's id; log may be nil.
+func NewImport(db *sql.DB, leases Leases, node string, log *zap.Logger) *Import {
+	return &Import{worker: newWorker(db, leases, log), node: node}
+}
+
+// RunSubtask works on s until it is done; see scheduler.SubtaskExecutor.
+func (x *Import) RunSubtask(ctx context.Context, t dxf.Task, s dxf.Subtask, report func(dxf.Summary)) (dxf.Summary, error) {
+	r := &importRun{work: x.begin(t, s, report), imp: x}
+	if err := json.Unmarshal(t.Meta, &r.meta); err != nil {
+		return r.sum, dxf.Errorf("read the meta of task %d: %s", t.ID, err)
+	}
+	r.schema, r.table = r.meta.Schema, r.meta.Table
+	step := map[dxf.Step]func(context.Context) error{
+		dxf.StepProbe:        r.probe,
+		dxf.StepImport:       r.load,
+		dxf.StepBuildIndexes: r.build,
+		dxf.StepPostProcess:  r.postProcess,
+		dxf.StepPublish:      r.publish,
+	}[s.Step]
+	if step == nil {
+		return r.sum, dxf.Errorf("an import has no %s", r.step)
+	}
+	return r.end(ctx, step(ctx))
+}
+
+// IsRetryableErr says whether the subtask should be tried again in place: the
+// store or the source went away for a while.
+func (x *Import) IsRetryableErr(err error) bool {
+	return source.Retryable(err) || x.worker.IsRetryableErr(err)
+}
+
+// importRun is one run of one subtask.
+type importRun struct {
+	work
+	imp  *Import
+	meta dxf.ImportMeta
+}
+
+// importPoint is the checkpoint of an import subtask: the first so many pieces are
+// loaded, and the next up to where At says.
+type importPoint struct {
+	Piece int          `json:"piece,omitempty"`
+	At    decode.Start `json:"at"`
+	Rows  int64        `json:"rows,omitempty"`
+	All   bool         `json:"all,omitempty"`
+}
+
+// resume reads the checkpoint. One of another shape is refused: read as zeros it
+// would mean rows twice.
+func (r *importRun) resume() (p importPoint, err error) {
+	if len(r.sub.Checkpoint) == 0 {
+		return p, nil
+	}
+	dec := json.NewDecoder(bytes.NewReader(r.sub.Checkpoint))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&p); err != nil {
+		return p, dxf.Errorf("read the checkpoint of subtask %d: %s", r.sub.ID, err)
+	}
+	return p, nil
+}
+
+// saveAlone writes a checkpoint that goes with no rows.
+func (r *importRun) saveAlone(ctx context.Context, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	tx, err := r.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing
+	if err := r.leases.SaveCheckpoint(ctx, tx, r.sub.Lease(), text, r.sum); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// staging loads the staging table.
+func (r *importRun) staging(ctx context.Context, q table.Querier) (*table.Info, error) {
+	return table.Load(ctx, q, r.meta.Schema, r.meta.Staging)
+}

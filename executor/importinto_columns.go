@@ -1,0 +1,227 @@
+package executor
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+
+	"dxfproxy/dxf"
+	"dxfproxy/table"
+)
+
+// A class is how the values of a column are written into the stream.
+type class int
+
+const (
+	plain   class = iota // as text
+	numeric              // as text; a binary literal is a number there
+	binary               // as hexadecimal digits, through UNHEX
+	bits                 // the same; a number is one there
+)
+
+func classOf(c table.Column) class {
+	switch c.DataType {
+	case "binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "vector",
+		"geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection", "geomcollection":
+		return binary
+	case "bit":
+		return bits
+	case "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "year":
+		return numeric
+	}
+	return plain
+}
+
+// importColumn is a column of the staging table.
+type importColumn struct {
+	table.Column
+	class class
+	// missing is the expression for a row that ends before its field; "" if there
+	// is none, which is error 1364.
+	missing string
+}
+
+const selectDefaults = `SELECT COLUMN_NAME, COLUMN_DEFAULT, UPPER(EXTRA), COALESCE(DATETIME_PRECISION, 0)
+FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?`
+
+// importColumns loads the columns of the staging table.
+func (r *importRun) importColumns(ctx context.Context, s *table.Session) ([]*importColumn, error) {
+	info, err := r.staging(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	columns := make([]*importColumn, len(info.Columns))
+	by := make(map[string]*importColumn, len(columns))
+	for i, c := range info.Columns {
+		columns[i] = &importColumn{Column: c, class: classOf(c)}
+		by[c.Name] = columns[i]
+	}
+	rows, err := s.QueryContext(ctx, selectDefaults, r.meta.Schema, r.meta.Staging)
+	if err != nil {
+		return nil, fmt.Errorf("read the columns' defaults: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name, extra string
+		var value sql.NullString
+		var precision int
+		if err := rows.Scan(&name, &value, &extra, &precision); err != nil {
+			return nil, err
+		}
+		if c := by[name]; c != nil {
+			c.missing = missing(c.Column, value, extra, precision, s.Family)
+		}
+	}
+	return columns, rows.Err()
+}
+
+// missing is the value of a trailing field that a row has not: the column's
+// default, but the current time for a NOT NULL column of a time (TiDB's rule).
+func missing(c table.Column, value sql.NullString, extra string, precision int, family table.Family) string {
+	switch {
+	case c.AutoIncrement:
+		return "NULL" // which makes a number
+	case !c.Nullable && (c.DataType == "date" || c.DataType == "datetime" || c.DataType == "timestamp"):
+		return fmt.Sprintf("NOW(%d)", precision)
+	case !value.Valid && !c.Nullable:
+		return ""
+	case !value.Valid:
+		return "NULL"
+	case family == table.MySQL && strings.Contains(extra, "DEFAULT_GENERATED"):
+		// MySQL does not let DEFAULT() have an expression, and shows it with its
+		// quotes escaped.
+		return "(" + strings.ReplaceAll(value.String, `\'`, `'`) + ")"
+	}
+	return "DEFAULT(" + table.Quote(c.Name) + ")"
+}
+
+// A target is where a field goes.
+type target struct {
+	column *importColumn // nil: to a variable, or nowhere
+	name   string        // of the variable
+	class  class
+	holder string // the variable that the stream has it in; "" for the column itself
+}
+
+func (t target) nowhere() bool { return t.column == nil && t.name == "" }
+
+// layout is what the fields of a row mean.
+type layout struct {
+	table   string // quoted
+	targets []target
+	set     []dxf.ImportSet
+	// ragged: rows may have fewer fields than targets. The stream's first field
+	// then says how many.
+	ragged bool
+}
+
+// layoutOf makes the layout of rows with the fields named: the statement's list
+// counts, then the file's, then the table's columns as they are seen. raw says
+// that text is in each column's own character set.
+func (r *importRun) layoutOf(columns []*importColumn, names []string, raw, ragged bool) (*layout, error) {
+	l := &layout{table: table.Quote(r.meta.Schema, r.meta.Staging), set: r.meta.Set, ragged: ragged}
+	find := func(name string) (*importColumn, error) {
+		for _, c := range columns {
+			if strings.EqualFold(c.Name, name) {
+				return c, nil
+			}
+		}
+		return nil, &dxf.Error{Code: 1054, State: "42S22", Message: fmt.Sprintf("Unknown column '%s' in 'field list'", name)}
+	}
+	add := func(c *importColumn) {
+		if c.Generated != table.NotGenerated {
+			l.targets = append(l.targets, target{}) // read and thrown away
+			return
+		}
+		t := target{column: c, class: c.class}
+		if raw && c.Charset != "" && !strings.HasPrefix(c.Charset, "utf8") && c.Charset != "ascii" {
+			t.class = binary
+		}
+		if ragged || t.class == binary || t.class == bits {
+			t.holder = fmt.Sprintf("@`~%d`", len(l.targets))
+		}
+		l.targets = append(l.targets, t)
+	}
+	switch {
+	case r.meta.Fields != nil:
+		for _, f := range r.meta.Fields {
+			switch {
+			case f.Column != "":
+				c, err := find(f.Column)
+				if err != nil {
+					return nil, err
+				}
+				add(c)
+			case f.Var != "":
+				l.targets = append(l.targets, target{name: f.Var, holder: "@" + table.Quote(f.Var)})
+			default:
+				l.targets = append(l.targets, target{})
+			}
+		}
+	case names != nil:
+		for _, name := range names {
+			c, err := find(name)
+			if err != nil {
+				return nil, err
+			}
+			add(c)
+		}
+	default:
+		for _, c := range columns {
+			if !c.Invisible && !c.Versioned {
+				add(c)
+			}
+		}
+	}
+	return l, nil
+}
+
+// counter is the variable with the number of fields of a ragged row, or, when
+// all fields go nowhere, with nothing.
+const counter = "@`~n`"
+
+// value is a target's value in SQL, given what the stream has of it.
+func (t target) value(i int, ragged bool, holder, fields string) string {
+	v := holder
+	if t.class == binary || t.class == bits {
+		v = "UNHEX(" + v + ")"
+	}
+	if ragged && t.column.missing != "" {
+		v = fmt.Sprintf("IF(%s <= %d, %s, %s)", fields, i, t.column.missing, v)
+	}
+	return v
+}
+
+// loadStatement is LOAD DATA for a stream of this layout. Nothing in it depends on
+// the session's sql_mode but what the user wrote.
+func (l *layout) loadStatement(reader string) string {
+	var list, set []string
+	if l.ragged {
+		list = append(list, counter)
+	}
+	for i, t := range l.targets {
+		switch {
+		case t.nowhere():
+		case t.holder == "":
+			list = append(list, table.Quote(t.column.Name))
+		default:
+			list = append(list, t.holder)
+			if t.column != nil {
+				set = append(set, table.Quote(t.column.Name)+" = "+t.value(i, l.ragged, t.holder, counter))
+			}
+		}
+	}
+	if list == nil {
+		list = []string{counter}
+	}
+	for _, s := range l.set {
+		set = append(set, table.Quote(s.Column)+" = "+s.Expr)
+	}
+	q := "LOAD DATA LOCAL INFILE 'Reader::" + reader + "' INTO TABLE " + l.table +
+		" CHARACTER SET utf8mb4 FIELDS TERMINATED BY x'09' ESCAPED BY x'5c' LINES TERMINATED BY x'0a' (" + strings.Join(list, ", ") + ")"
+	if set != nil {
+		q += " SET " + strings.Join(set, ", ")
+	}
+	return q
+}

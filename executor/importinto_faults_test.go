@@ -1,0 +1,229 @@
+package executor_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"dxfproxy/dxf"
+	"dxfproxy/table"
+)
+
+// manyRows is a CSV file of n rows of about a hundred bytes.
+func manyRows(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "%d,%d,%s\n", i+1, i%1000, strings.Repeat("x", 80))
+	}
+	return b.String()
+}
+
+const wide = "CREATE TABLE t (id INT NOT NULL PRIMARY KEY, a INT, b VARCHAR(100), KEY (a))"
+
+// slowly makes chunks small.
+func slowly(m *dxf.ImportMeta) { m.MaxWriteSpeed = 4 << 20 }
+
+// TestImportResumes: a subtask that is stopped between two chunks goes on behind
+// the last one, in plain files, packed ones and parts.
+func TestImportResumes(t *testing.T) {
+	for _, split := range []bool{false, true} {
+		t.Run(fmt.Sprint(split), func(t *testing.T) {
+			text := manyRows(80_000)
+			j := startImport(t, map[string]string{"1.csv": text, "2.csv": "100001,1,one\n"}, func(m *dxf.ImportMeta) { slowly(m); m.SplitFile = split }, wide)
+			require.NoError(t, j.until(dxf.StepProbe))
+			require.True(t, j.next())
+			// All in one subtask, and the large file in parts, as if they were small ones.
+			file := dxf.Piece{Path: filepath.Join(j.dir, "1.csv"), Size: int64(len(text))}
+			pieces := []dxf.Piece{file, {Path: filepath.Join(j.dir, "2.csv"), Size: 13}}
+			if split {
+				var parts []dxf.Piece
+				for i := range int64(7) {
+					p := file
+					p.Start, p.End = file.Size*i/7, file.Size*(i+1)/7
+					parts = append(parts, p)
+				}
+				pieces = append(parts, pieces[1])
+			}
+			j.sql("DELETE FROM dxf_" + j.schema + ".tidb_background_subtask WHERE step = 1 AND ordinal > 1")
+			j.sql("UPDATE dxf_"+j.schema+".tidb_background_subtask SET meta = ? WHERE step = 1", mustJSON(t, dxf.PieceMeta{Pieces: pieces}))
+			for stops := 0; ; stops++ {
+				subs := j.lease()
+				require.Len(t, subs, 1)
+				ctx, cancel := context.WithCancelCause(t.Context())
+				first := subs[0].Summary.RowCount
+				sum, err := j.run.RunSubtask(ctx, j.task, subs[0], func(s dxf.Summary) {
+					if s.RowCount > first {
+						cancel(dxf.ErrPaused)
+					}
+				})
+				if err == nil {
+					require.Greater(t, stops, 1)
+					require.EqualValues(t, 80_001, sum.RowCount)
+					require.NoError(t, j.store.Finish(t.Context(), subs[0].Lease(), dxf.SubtaskSucceed, sum, nil))
+					break
+				}
+				require.ErrorIs(t, err, dxf.ErrPaused)
+				require.NoError(t, j.store.Release(t.Context(), subs[0].Lease()))
+			}
+			j.finish()
+			require.Equal(t, "80001", j.query("SELECT COUNT(*) FROM t"))
+			require.Equal(t, "80000", j.query("SELECT COUNT(*) FROM t WHERE id <= 80000 AND a = (id - 1) % 1000 AND LENGTH(b) = 80"))
+		})
+	}
+}
+
+// TestImportZombie: an executor whose subtask was given away writes nothing.
+func TestImportZombie(t *testing.T) {
+	j := startImport(t, map[string]string{"1.csv": manyRows(100)}, nil, wide)
+	require.NoError(t, j.until(dxf.StepProbe))
+	require.True(t, j.next())
+	s := j.lease()[0]
+	require.NoError(t, j.store.Release(t.Context(), s.Lease()))
+	_, err := j.run.RunSubtask(t.Context(), j.task, s, nil)
+	require.ErrorIs(t, err, dxf.ErrLeaseLost)
+	require.Equal(t, "0", j.query("SELECT COUNT(*) FROM "+table.Quote(j.meta.Staging)))
+	require.NoError(t, j.step())
+	j.finish()
+	require.Equal(t, "100", j.query("SELECT COUNT(*) FROM t"))
+}
+
+// TestImportCancelled leaves nothing, wherever it is.
+func TestImportCancelled(t *testing.T) {
+	for _, step := range []dxf.Step{dxf.StepInit, dxf.StepProbe, dxf.StepImport, dxf.StepBuildIndexes, dxf.StepPostProcess} {
+		t.Run(dxf.ImportInto.StepName(step), func(t *testing.T) {
+			j := startImport(t, map[string]string{"1.csv": manyRows(100)}, nil, wide)
+			if step != dxf.StepInit {
+				require.NoError(t, j.until(step))
+			}
+			j.undone()
+			require.Equal(t, "0", j.query("SELECT COUNT(*) FROM t"))
+		})
+	}
+}
+
+// TestImportPublishInUse: what others do to the table meanwhile is theirs.
+func TestImportPublishInUse(t *testing.T) {
+	for _, c := range []struct {
+		do   string
+		code uint16
+	}{
+		{"INSERT INTO t VALUES (7, 7, 'seven')", 8173},
+		{"ALTER TABLE t ADD COLUMN c INT", 8028},
+		{"CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 1", 8028},
+		{"ALTER TABLE t__dxfi1_new ADD COLUMN c INT", 8028},
+	} {
+		t.Run(c.do, func(t *testing.T) {
+			j := startImport(t, map[string]string{"1.csv": manyRows(100)}, nil, wide)
+			require.NoError(t, j.until(dxf.StepPostProcess))
+			j.sql(c.do)
+			rows := j.query("SELECT COUNT(*) FROM t")
+			require.EqualValues(t, c.code, j.fail(dxf.StepPublish).Code)
+			require.Equal(t, rows, j.query("SELECT COUNT(*) FROM t"))
+		})
+	}
+}
+
+// TestImportPublishRace: a row that is committed between the look at the table and
+// its lock is seen under the lock.
+func TestImportPublishRace(t *testing.T) {
+	j := startImport(t, map[string]string{"1.csv": manyRows(100)}, nil, wide)
+	require.NoError(t, j.until(dxf.StepPostProcess))
+	require.True(t, j.next())
+	tx, err := j.db.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	_, err = tx.Exec("INSERT INTO t VALUES (7, 7, 'seven')")
+	require.NoError(t, err)
+	s := j.lease()[0]
+	waited := false
+	_, err = j.run.RunSubtask(t.Context(), j.task, s, func(sum dxf.Summary) {
+		if strings.Contains(sum.Waiting, "lock on the table") && !waited {
+			waited = true
+			require.NoError(t, tx.Commit())
+		}
+	})
+	require.True(t, waited)
+	require.EqualValues(t, 8173, dxf.ErrorOf(err).Code, "%v", err)
+	j.undone()
+	require.Equal(t, "1", j.query("SELECT COUNT(*) FROM t"))
+}
+
+// TestImportPublishedInDoubt: that the rows are in the table is never forgotten,
+// whatever dies between the rename and the end of the task.
+func TestImportPublishedInDoubt(t *testing.T) {
+	j := startImport(t, map[string]string{"1.csv": manyRows(100)}, nil, wide)
+	require.NoError(t, j.until(dxf.StepPostProcess))
+	require.True(t, j.next())
+	j.sql("RENAME TABLE t TO t__dxfi1_old, t__dxfi1_new TO t")
+	for range 3 {
+		won, err := j.imp.OnDone(t.Context(), j.task)
+		require.NoError(t, err)
+		require.True(t, won)
+		j.requireClean()
+	}
+	require.Equal(t, "100", j.query("SELECT COUNT(*) FROM t"))
+}
+
+// TestImportDirect goes into tables that cannot be exchanged.
+func TestImportDirect(t *testing.T) {
+	for name, more := range map[string]string{
+		"child":   "ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES p (id)",
+		"parent":  "CREATE TABLE c (id INT PRIMARY KEY, tid INT, FOREIGN KEY (tid) REFERENCES t (id))",
+		"trigger": "CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET NEW.b = CONCAT(NEW.b, '!')",
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := startImport(t, map[string]string{"1.csv": manyRows(100)}, nil, "CREATE TABLE p (id INT PRIMARY KEY)", wide, more)
+			require.NoError(t, j.until(dxf.StepPostProcess))
+			require.True(t, j.meta.Direct)
+			require.Contains(t, j.meta.Note, "one transaction")
+			require.True(t, j.next())
+			// A client has written a row and not committed: it is waited for.
+			tx, err := j.db.BeginTx(t.Context(), nil)
+			require.NoError(t, err)
+			_, err = tx.Exec("SET foreign_key_checks = 0")
+			require.NoError(t, err)
+			_, err = tx.Exec("INSERT INTO t VALUES (-1, -1, '')")
+			require.NoError(t, err)
+			time.AfterFunc(500*time.Millisecond, func() { _ = tx.Rollback() })
+			require.NoError(t, j.step())
+			j.finish()
+			require.Equal(t, "100", j.query("SELECT COUNT(*) FROM t"))
+		})
+	}
+	t.Run("not empty", func(t *testing.T) {
+		j := startImport(t, map[string]string{"1.csv": manyRows(100)}, nil, "CREATE TABLE p (id INT PRIMARY KEY)", wide, "ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES p (id)")
+		require.NoError(t, j.until(dxf.StepPostProcess))
+		j.sql("INSERT INTO t VALUES (7, NULL, 'seven')")
+		require.EqualValues(t, 8173, j.fail(dxf.StepPublish).Code)
+		require.Equal(t, "1", j.query("SELECT COUNT(*) FROM t"))
+	})
+}
+
+// TestImportReadersSeeAllOrNothing polls the table all the time.
+func TestImportReadersSeeAllOrNothing(t *testing.T) {
+	j := startImport(t, map[string]string{"1.csv": manyRows(20_000)}, nil, wide)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan map[string]int)
+	go func() {
+		seen := map[string]int{}
+		for ctx.Err() == nil {
+			var n sql.NullString
+			if err := j.db.QueryRowContext(context.WithoutCancel(ctx), "SELECT COUNT(*) FROM t").Scan(&n); err != nil {
+				n.String = err.Error()
+			}
+			seen[n.String]++
+		}
+		done <- seen
+	}()
+	j.finish()
+	cancel()
+	seen := <-done
+	delete(seen, "0")
+	delete(seen, "20000")
+	require.Empty(t, seen)
+}

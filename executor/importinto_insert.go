@@ -1,0 +1,309 @@
+package executor
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"dxfproxy/decode"
+	"dxfproxy/dxf"
+	"dxfproxy/table"
+)
+
+// insertBytes is how long a statement of many rows gets.
+const insertBytes = 1 << 20
+
+// inserts writes the rows of a chunk as INSERT statements: for servers that take no
+// LOAD DATA LOCAL, and to hear what is wrong with a row.
+type inserts struct {
+	*layout
+	head  string
+	exprs []expression // of the SET clause
+	slash bool         // a backslash escapes in string literals
+}
+
+func newInserts(l *layout, mode string) *inserts {
+	w := &inserts{layout: l, slash: !strings.Contains(strings.ToUpper(mode), "NO_BACKSLASH_ESCAPES")}
+	var names []string
+	for _, t := range l.targets {
+		if t.column != nil {
+			names = append(names, table.Quote(t.column.Name))
+		}
+	}
+	for _, s := range l.set {
+		names = append(names, table.Quote(s.Column))
+		w.exprs = append(w.exprs, parseExpression(s.Expr, w.slash))
+	}
+	w.head = "INSERT INTO " + l.table + " (" + strings.Join(names, ", ") + ") VALUES "
+	return w
+}
+
+// appendRow writes one row, given as it is in a chunk, as a list of values.
+func (w *inserts) appendRow(q, row []byte) []byte {
+	fields := bytes.Split(row, []byte{'\t'})
+	count := -1
+	if w.ragged {
+		count, _ = strconv.Atoi(string(fields[0]))
+		fields = fields[1:]
+	}
+	vars := map[string]string{}
+	values := 0
+	value := func(text string) {
+		if values++; values > 1 {
+			q = append(q, ", "...)
+		}
+		q = append(q, text...)
+	}
+	q = append(q, '(')
+	for i, t := range w.targets {
+		if t.nowhere() {
+			continue
+		}
+		field := fields[0]
+		fields = fields[1:]
+		switch {
+		case t.column == nil:
+			vars[t.name] = w.literal(t, field)
+		case count >= 0 && i >= count:
+			value(t.column.missing)
+		default:
+			value(w.literal(t, field))
+		}
+	}
+	for _, e := range w.exprs {
+		value(e.with(vars))
+	}
+	return append(q, ')')
+}
+
+// literal is a field as SQL. It means the same under every sql_mode.
+func (w *inserts) literal(t target, field []byte) string {
+	value, null := unescape(field)
+	switch {
+	case null:
+		return "NULL"
+	case t.class == binary || t.class == bits:
+		return "x'" + string(value) + "'"
+	case bytes.ContainsAny(value, "'\\\x00\x1a"):
+		return fmt.Sprintf("_utf8mb4 x'%x'", value)
+	}
+	return "'" + string(value) + "'"
+}
+
+// expression is one of the SET clause's, cut at its variables.
+type expression struct {
+	parts []string // text, name of a variable, text, …
+}
+
+// parseExpression finds the variables, which are written @`name`.
+func parseExpression(text string, slash bool) expression {
+	var e expression
+	from := 0
+	for i := 0; i < len(text); i++ {
+		switch b := text[i]; b {
+		case '\'', '"', '`':
+			for i++; i < len(text) && text[i] != b; i++ { // a doubled one begins anew
+				if text[i] == '\\' && slash && b != '`' {
+					i++
+				}
+			}
+		case '@':
+			if i+1 >= len(text) || text[i+1] != '`' {
+				continue
+			}
+			end := i + 2
+			for end < len(text) && (text[end] != '`' || end+1 < len(text) && text[end+1] == '`') {
+				if text[end] == '`' {
+					end++
+				}
+				end++
+			}
+			if end >= len(text) {
+				continue
+			}
+			e.parts = append(e.parts, text[from:i], strings.ReplaceAll(text[i+2:end], "``", "`"))
+			from, i = end+1, end
+		}
+	}
+	e.parts = append(e.parts, text[from:])
+	return e
+}
+
+// with puts literals in the place of the variables.
+func (e expression) with(vars map[string]string) string {
+	var b strings.Builder
+	b.WriteByte('(')
+	for i, p := range e.parts {
+		if i%2 == 0 {
+			b.WriteString(p)
+			continue
+		}
+		v, ok := vars[p]
+		if !ok {
+			v = "NULL"
+		}
+		b.WriteString(v)
+	}
+	b.WriteByte(')')
+	return b.String()
+}
+
+// insertRows writes the rows by INSERT statements.
+func (l *loader) insertRows(ctx context.Context, tx *sql.Tx, c *chunk) error {
+	for from := 0; from < len(c.rows); {
+		next, err := l.insertSome(ctx, tx, c, from, len(c.rows))
+		if err != nil {
+			return err
+		}
+		from = next
+	}
+	return nil
+}
+
+// insertSome writes rows from one on, up to the limit or what a statement may hold,
+// and says which comes next.
+func (l *loader) insertSome(ctx context.Context, tx *sql.Tx, c *chunk, from, limit int) (next int, err error) {
+	w := newInserts(c.layout, l.meta.SQLMode)
+	most := min(insertBytes, l.packet/2)
+	q := append(make([]byte, 0, most+most/4), w.head...)
+	for next = from; next < limit && (next == from || len(q) < most); next++ {
+		if next > from {
+			q = append(q, ", "...)
+		}
+		q = w.appendRow(q, c.row(next))
+	}
+	if _, err := tx.ExecContext(ctx, string(q)); err != nil {
+		return from, asRefused(err, from)
+	}
+	return next, nil
+}
+
+// blame finds the row that the server did not take and makes an error for the user.
+// The chunk is rolled back. The rows are inserted again as single statements, which
+// say what is wrong as INSERT does, and rolled back once more.
+func (l *loader) blame(ctx context.Context, c *chunk, why *refused) error {
+	tx, err := l.conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	if err != nil {
+		return fmt.Errorf("look for a bad row: %w", err)
+	}
+	defer tx.Rollback() //nolint:errcheck // it is meant to be rolled back
+	if _, err := tx.ExecContext(ctx, "SET SESSION time_zone = "+quoteText(l.zoneOf(c))); err != nil {
+		return fmt.Errorf("look for a bad row: %w", err)
+	}
+	row, bad := -1, why.err
+	try := func(from, limit int) (int, error) {
+		next, err := l.insertSome(ctx, tx, c, from, limit)
+		var r *refused
+		if !errors.As(err, &r) {
+			return next, err
+		}
+		if limit == from+1 {
+			row, bad = from, r.err
+		} else {
+			row = r.row
+		}
+		return next, errFound
+	}
+	err = nil
+	if why.row >= 0 && why.row < len(c.rows) {
+		row = why.row
+		_, err = try(row, row+1)
+	} else {
+		for from := 0; from < len(c.rows) && err == nil; {
+			if _, err = tx.ExecContext(ctx, "SAVEPOINT dxf"); err != nil {
+				break
+			}
+			begin := from
+			if from, err = try(from, len(c.rows)); !errors.Is(err, errFound) {
+				continue
+			}
+			// One of this statement's rows: one after the other.
+			if _, err = tx.ExecContext(ctx, "ROLLBACK TO SAVEPOINT dxf"); err != nil {
+				break
+			}
+			row = -1
+			for from = begin; from < len(c.rows) && err == nil; from++ {
+				_, err = try(from, from+1)
+			}
+		}
+	}
+	if err != nil && !errors.Is(err, errFound) {
+		return fmt.Errorf("look for a bad row: %w", err)
+	}
+	return l.badRow(c, row, bad)
+}
+
+var errFound = errors.New("found")
+
+// badRow is the error of a row, -1 if it is not known: the server's, about the table
+// that the user knows, with the file, the line and the value.
+func (l *loader) badRow(c *chunk, row int, err error) error {
+	err = clientError(err, l.meta.Table)
+	var own *dxf.Error
+	if !errors.As(err, &own) {
+		return err
+	}
+	e := *own
+	if e.Code == 1366 {
+		e.State = "HY000" // TiDB's, and MySQL's; MariaDB has another
+	}
+	e.Message = strings.ReplaceAll(atRowText.ReplaceAllString(e.Message, ""), "`"+l.meta.Staging+"`", "`"+l.meta.Table+"`")
+	e.Message = strings.ReplaceAll(e.Message, l.meta.Staging, l.meta.Table)
+	if row < 0 {
+		e.Message += fmt.Sprintf(" (file %s)", c.path(len(c.rows)))
+		return &e
+	}
+	if v := l.valueOf(c, row, e.Message); v != "" {
+		e.Message += ", value " + v
+	}
+	at := c.rows[row]
+	return inFile(&e, c.path(row), at.line, at.offset)
+}
+
+var columnName = regexp.MustCompile("(?:column|Column|Field) (?:`[^`]*`\\.`[^`]*`\\.)?['`]([^'`]+)['`]")
+
+// valueOf is the value of the column that an error names and does not show.
+func (l *loader) valueOf(c *chunk, row int, message string) string {
+	m := columnName.FindStringSubmatch(message)
+	if m == nil || strings.Contains(message, "value: '") {
+		return ""
+	}
+	fields := bytes.Split(c.row(row), []byte{'\t'})
+	if c.layout.ragged {
+		fields = fields[1:]
+	}
+	for _, t := range c.layout.targets {
+		if t.nowhere() {
+			continue
+		}
+		if t.column != nil && strings.EqualFold(t.column.Name, m[1]) && len(fields) > 0 {
+			if v, null := unescape(fields[0]); !null && t.class != binary && t.class != bits {
+				return decode.Shorten(v)
+			}
+			return ""
+		}
+		fields = fields[1:]
+	}
+	return ""
+}
+
+var atRowText = regexp.MustCompile(` at row (\d+)$`)
+
+// atRow is the number, from 0, of the row that a message is about; -1 if it does
+// not say.
+func atRow(message string) int {
+	m := atRowText.FindStringSubmatch(message)
+	if m == nil {
+		return -1
+	}
+	n, err := strconv.Atoi(m[1])
+	if err != nil {
+		return -1
+	}
+	return n - 1
+}

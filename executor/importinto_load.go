@@ -1,0 +1,369 @@
+package executor
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"dxfproxy/dxf"
+	"dxfproxy/source"
+	"dxfproxy/table"
+)
+
+// Sizes of a chunk. A chunk is a transaction: what it needs of the server's binlog
+// cache, what a cancelled import has to wait for, and what is done twice after a
+// crash. Between 2 and 8 MiB made no difference to the speed, 32 MiB cost a fifth
+// (2 M rows into MariaDB 10.11 on two processors).
+const (
+	loadTarget = 700 * time.Millisecond
+	loadStart  = 4 << 20
+	loadLeast  = 1 << 20
+	loadMost   = 12 << 20
+	// loadMemory is what all chunks of a node may hold.
+	loadMemory = 128 << 20
+)
+
+// loadSettings: the rows are the client's, so its sql_mode and time zone are set as
+// well. unique_checks stays on: MariaDB's bulk insert, which needs it off, took 14 s
+// for what chunks do in 5. A frozen node's locks are freed by the server.
+var loadSettings = []string{
+	"SET SESSION foreign_key_checks = 0",
+	"SET SESSION check_constraint_checks = 0",
+	"SET SESSION idle_transaction_timeout = 10",
+	"SET SESSION net_read_timeout = 10",
+	"SET SESSION sql_notes = 0",
+	"SET SESSION max_error_count = 1024",
+}
+
+// loader writes the chunks of one subtask.
+type loader struct {
+	*importRun
+	conn    *table.Session
+	columns []*importColumn
+	strict  bool
+	infile  bool // the server takes LOAD DATA LOCAL
+	packet  int  // bytes that a statement may have
+	turns   turns
+	pace    *pace
+	servo   servo
+	size    *atomic.Int64 // servo's, for the producer
+	at      importPoint
+}
+
+// load loads the subtask's pieces into the staging table.
+//
+// Each chunk is one transaction: the rows, and the checkpoint behind them. So
+// every row arrives exactly once, whatever dies.
+func (r *importRun) load(ctx context.Context) error {
+	pieces, err := r.pieces()
+	if err != nil {
+		return err
+	}
+	at, err := r.resume()
+	if err != nil || at.All {
+		return err
+	}
+	conn, err := table.OpenSession(ctx, r.db, append(append([]string{}, loadSettings...),
+		"SET SESSION sql_mode = "+quoteText(r.meta.SQLMode), "SET SESSION time_zone = "+quoteText(r.zone()))...)
+	if err != nil {
+		return clientError(err, r.meta.Table)
+	}
+	defer conn.Close()
+	l := &loader{importRun: r, conn: conn, strict: strict(r.meta.SQLMode), pace: r.pace(r.task.ID), size: new(atomic.Int64), at: at}
+	const selectLimits = `SELECT @@GLOBAL.local_infile, @@GLOBAL.max_allowed_packet`
+	if err := conn.QueryRowContext(ctx, selectLimits).Scan(&l.infile, &l.packet); err != nil {
+		return fmt.Errorf("ask what the server takes: %w", err)
+	}
+	if l.columns, err = r.importColumns(ctx, conn); err != nil {
+		return err
+	}
+	info, err := r.staging(ctx, conn)
+	if err != nil {
+		return err
+	}
+	l.turns = turns{conn: conn, names: copyTurns(r.meta.JobID, r.sub.Ordinal, r.meta.Processors, info)}
+	n := r.imp.loading.Add(1)
+	defer r.imp.loading.Add(-1)
+	l.servo = servo{target: loadTarget, rows: min(max(l.pace.rows.Load(), loadStart), loadMost)}
+	l.resize(n)
+
+	src, err := source.Open(ctx, r.meta.Location)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	p := &producer{
+		importRun: r, columns: l.columns, src: src, pieces: pieces, at: at, size: l.size, layouts: map[string]*layout{},
+		full: make(chan *chunk), free: make(chan *chunk, 2),
+	}
+	if p.zone, err = r.location(ctx, conn); err != nil {
+		return err
+	}
+	p.free <- &chunk{}
+	p.free <- &chunk{}
+	both, bothCtx := errgroup.WithContext(ctx)
+	var read error
+	both.Go(func() error { read = p.run(bothCtx); return nil }) // after what was read before
+	both.Go(func() error { return l.run(bothCtx, p) })
+	if err := both.Wait(); err != nil {
+		return err
+	}
+	return read
+}
+
+// zone is the client's time zone.
+func (r *importRun) zone() string {
+	if r.meta.TimeZone == "" {
+		return "SYSTEM"
+	}
+	return r.meta.TimeZone
+}
+
+// quoteText writes a text that has neither quotes nor backslashes, as the values of
+// settings have none.
+func quoteText(s string) string {
+	return "'" + strings.NewReplacer(`'`, "", `\`, "").Replace(s) + "'"
+}
+
+// resize fits the size of the next chunks to the memory and the settings.
+func (l *loader) resize(loading int64) {
+	most := min(max(loadMemory/2/max(loading, 1), loadLeast), loadMost)
+	if speed := l.meta.MaxWriteSpeed; speed > 0 {
+		// At most a quarter of a second's worth, so that the speed is even.
+		most = min(most, max(speed/4, 64<<10))
+	}
+	l.servo.cap = most
+	l.servo.rows = min(l.servo.rows, most)
+	l.size.Store(l.servo.rows)
+}
+
+// run writes chunks until the producer has no more.
+func (l *loader) run(ctx context.Context, p *producer) error {
+	alive := time.NewTicker(keepAlive)
+	defer alive.Stop()
+	for {
+		select {
+		case c, ok := <-p.full:
+			if !ok {
+				return nil
+			}
+			took, err := l.chunk(ctx, c)
+			if err != nil {
+				return err
+			}
+			n := int64(len(c.data))
+			if n >= l.size.Load() {
+				l.servo.took(took)
+				l.pace.rows.Store(l.servo.rows)
+			}
+			l.resize(l.imp.loading.Load())
+			p.free <- c
+			l.progress()
+			if err := l.throttle(ctx, n); err != nil {
+				return err
+			}
+		case <-alive.C: // the source is slow
+			if err := l.conn.PingContext(ctx); err != nil {
+				return fmt.Errorf("keep the session: %w", err)
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// throttle does nothing for as long as max_write_speed wants it.
+func (l *loader) throttle(ctx context.Context, bytes int64) error {
+	for wait := l.pace.take(bytes, l.meta.MaxWriteSpeed, time.Now()); wait > 0; wait -= keepAlive {
+		if wait > time.Second {
+			l.waiting("import is slowed down by max_write_speed")
+		}
+		if err := sleep(ctx, min(wait, keepAlive)); err != nil {
+			return err
+		}
+		if wait > keepAlive {
+			if err := l.conn.PingContext(ctx); err != nil {
+				return fmt.Errorf("keep the session: %w", err)
+			}
+		}
+	}
+	l.waiting("")
+	return ctx.Err()
+}
+
+// chunk writes one chunk, again if somebody was in its way.
+func (l *loader) chunk(ctx context.Context, c *chunk) (time.Duration, error) {
+	for failures := 0; ; failures++ {
+		took, err := l.write(ctx, c)
+		if err == nil || failures == patience || !table.IsErr(err, errLockWait, errDeadlock) {
+			return took, err
+		}
+		pause := min(2*time.Millisecond<<min(failures, 6), 100*time.Millisecond)
+		if err := sleep(ctx, pause/2+rand.N(pause)); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// refused is the server's word about a row of a chunk; row is -1 if it does not
+// say which.
+type refused struct {
+	row int
+	err error
+}
+
+func (r *refused) Error() string { return r.err.Error() }
+func (r *refused) Unwrap() error { return r.err }
+
+// write runs a chunk's transaction.
+func (l *loader) write(ctx context.Context, c *chunk) (time.Duration, error) {
+	tx, err := l.conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	if err != nil {
+		return 0, fmt.Errorf("begin a chunk: %w", err)
+	}
+	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing
+	start := time.Now()
+	if len(c.rows) > 0 {
+		// While one waits for the disk at its commit, another can work.
+		if err := l.turns.take(ctx); err != nil {
+			return 0, err
+		}
+		start = time.Now()
+		err := l.rowsOf(ctx, tx, c)
+		l.turns.give(ctx)
+		var bad *refused
+		if errors.As(err, &bad) {
+			if err := tx.Rollback(); err != nil {
+				return 0, fmt.Errorf("roll a chunk back: %w", err)
+			}
+			return 0, l.blame(ctx, c, bad)
+		}
+		if err != nil {
+			return 0, fmt.Errorf("load a chunk: %w", err)
+		}
+	}
+	text, err := json.Marshal(c.next)
+	if err != nil {
+		return 0, err
+	}
+	l.sum.RowCount, l.sum.Bytes = c.next.Rows, max(c.bytes, l.sum.Bytes)
+	if err := l.leases.SaveCheckpoint(ctx, tx, l.sub.Lease(), text, l.sum); err != nil {
+		return 0, fmt.Errorf("save a checkpoint: %w", err)
+	}
+	if err := tx.Commit(); err != nil {
+		return 0, fmt.Errorf("commit a chunk: %w", err)
+	}
+	l.log.Debug("loaded", zap.Int("rows", len(c.rows)), zap.Int("bytes", len(c.data)), zap.Duration("took", time.Since(start)))
+	return time.Since(start), nil
+}
+
+// rowsOf writes the rows under the time zone of their values. Afterwards the session
+// is in UTC, so that no lease is reckoned in an hour that comes twice.
+func (l *loader) rowsOf(ctx context.Context, tx *sql.Tx, c *chunk) error {
+	if _, err := tx.ExecContext(ctx, "SET SESSION time_zone = "+quoteText(l.zoneOf(c))); err != nil {
+		return clientError(err, l.meta.Table)
+	}
+	write := l.infileRows
+	if !l.infile {
+		write = l.insertRows
+	}
+	if err := write(ctx, tx, c); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, "SET SESSION time_zone = '+00:00'")
+	return err
+}
+
+func (l *loader) zoneOf(c *chunk) string {
+	if c.zone == "" {
+		return "SYSTEM"
+	}
+	return c.zone
+}
+
+var readers atomic.Int64 // names of streams
+
+// infileRows writes the rows by LOAD DATA LOCAL. It turns errors to warnings and
+// skips duplicates: both are looked for.
+func (l *loader) infileRows(ctx context.Context, tx *sql.Tx, c *chunk) error {
+	name := fmt.Sprintf("dxf%d", readers.Add(1))
+	mysql.RegisterReaderHandler(name, func() io.Reader { return bytes.NewReader(c.data) })
+	defer mysql.DeregisterReaderHandler(name)
+	res, err := tx.ExecContext(ctx, c.layout.loadStatement(name))
+	if err != nil {
+		return asRefused(err, 0)
+	}
+	n, err := res.RowsAffected()
+	if err != nil {
+		return err
+	}
+	w, row, err := l.warning(ctx, tx)
+	switch {
+	case err != nil:
+		return err
+	case int(n) != len(c.rows):
+		if w == nil {
+			w = dxf.Errorf("%d of %d rows were not taken", len(c.rows)-int(n), len(c.rows))
+		}
+		if w.Code != errDuplicate {
+			row = -1 // there were too many warnings for the one that counts
+		}
+		return &refused{row, w}
+	case w != nil && l.strict:
+		return &refused{row, w}
+	}
+	return nil
+}
+
+// warning returns the worst of what the server had to say about the rows: a
+// duplicate, else the first. Notes are switched off.
+func (l *loader) warning(ctx context.Context, tx *sql.Tx) (first *dxf.Error, row int, err error) {
+	rows, err := tx.QueryContext(ctx, "SHOW WARNINGS")
+	if err != nil {
+		return nil, -1, fmt.Errorf("read the warnings: %w", err)
+	}
+	defer rows.Close()
+	row = -1
+	for rows.Next() {
+		var level, message string
+		var code uint16
+		if err := rows.Scan(&level, &code, &message); err != nil {
+			return nil, -1, err
+		}
+		if level == "Note" || first != nil && code != errDuplicate {
+			continue
+		}
+		first, row = &dxf.Error{Code: code, State: "HY000", Message: message}, atRow(message)
+		if code == errDuplicate {
+			first.State = "23000"
+			break
+		}
+	}
+	return first, row, rows.Err()
+}
+
+// asRefused says whether an error of the statement is about the rows; first is the
+// number of the statement's first row.
+func asRefused(err error, first int) error {
+	var e *mysql.MySQLError
+	if !errors.As(err, &e) || passing(err) || table.IsErr(err, errInterrupted) {
+		return err
+	}
+	row := atRow(e.Message)
+	if row >= 0 {
+		row += first
+	}
+	return &refused{row, err}
+}

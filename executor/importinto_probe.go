@@ -1,0 +1,57 @@
+package executor
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"dxfproxy/dxf"
+	"dxfproxy/source"
+)
+
+// probe tells which of the files this node sees on its disk. That it sees none is
+// an answer too.
+func (r *importRun) probe(ctx context.Context) error {
+	p := dxf.ImportProbe{Node: r.imp.node}
+	files, err := r.see(ctx)
+	var own *dxf.Error
+	switch {
+	case errors.As(err, &own) && !source.Retryable(err):
+		p.Error = own
+	case err != nil:
+		return err
+	default:
+		h, total := sha256.New(), int64(0)
+		for _, f := range files {
+			fmt.Fprintf(h, "%d %s\x00", f.Size, f.Path)
+			total += f.Size
+		}
+		if total == 0 {
+			break
+		}
+		p.Sum = hex.EncodeToString(h.Sum(nil)[:16])
+		if p.Files, err = dxf.PackPieces(files); err != nil {
+			return err
+		}
+	}
+	return r.saveAlone(ctx, p)
+}
+
+func (r *importRun) see(ctx context.Context) ([]dxf.Piece, error) {
+	src, err := source.Open(ctx, r.meta.Location)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	found, err := src.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	files := make([]dxf.Piece, len(found))
+	for i, f := range found {
+		files[i] = dxf.Piece{Path: f.Path, Size: f.Size, Tag: f.Tag}
+	}
+	return files, nil
+}

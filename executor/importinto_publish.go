@@ -1,0 +1,155 @@
+package executor
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"dxfproxy/dxf"
+	"dxfproxy/table"
+)
+
+// publish puts the rows into the table: by an exchange of names, or, where the
+// tables cannot be exchanged, in one transaction. Readers see no row, or all.
+func (r *importRun) publish(ctx context.Context) error {
+	if r.meta.Direct {
+		return r.publishDirect(ctx)
+	}
+	err := r.exchange(ctx, trade{
+		fresh: r.meta.Staging, old: r.meta.Old, fingerprint: r.meta.Fingerprint,
+		lock: table.ImportLock(r.meta.JobID), mark: table.ImportMark(r.meta.JobID), verb: "publish",
+		gates: r.gates, seal: r.seal,
+	})
+	if err != nil {
+		return err
+	}
+	r.sum.RowCount = r.meta.Rows
+	return r.saveAlone(ctx, dxf.ImportPublished{Published: true})
+}
+
+// errNotEmpty: somebody wrote into the table meanwhile, and keeps what they wrote.
+func errNotEmpty() *dxf.Error {
+	return &dxf.Error{Code: 8173, State: "HY000", Class: "executor", Message: "PreCheck failed: target table is not empty"}
+}
+
+// gates: the staging table must be what the table is, but for its rows, and the
+// table must still be one that can be exchanged.
+func (r *importRun) gates(ctx context.Context, s *swap) (why string, err error) {
+	if err := s.unchanged(ctx); err != nil {
+		return "", err
+	}
+	if err := s.sameDefinition(ctx); err != nil {
+		return "", err
+	}
+	if err := r.sameAsTarget(ctx, s.a); err != nil {
+		return "", err
+	}
+	if err := r.empty(ctx, s.a); err != nil {
+		return "", err
+	}
+	return "", s.settled(ctx)
+}
+
+func (r *importRun) sameAsTarget(ctx context.Context, q table.Querier) error {
+	var d [2]table.Definition
+	for i, name := range []string{r.meta.Table, r.meta.Staging} {
+		text, err := table.ShowCreate(ctx, q, r.meta.Schema, name)
+		if err != nil {
+			return err
+		}
+		if d[i], err = table.Parse(text); err != nil {
+			return err
+		}
+	}
+	if !table.Same(d[0], d[1]) {
+		return dxf.SchemaChanged("")
+	}
+	return nil
+}
+
+// empty is asked before, and once more while the table is locked.
+func (r *importRun) empty(ctx context.Context, q table.Querier) error {
+	ok, err := table.Empty(ctx, q, r.meta.Schema, r.meta.Table)
+	if err == nil && !ok {
+		return errNotEmpty()
+	}
+	return err
+}
+
+func (r *importRun) seal(ctx context.Context, s *swap) (why string, err error) {
+	if err := r.empty(ctx, s.a); err != nil {
+		return "", err
+	}
+	return "", s.autoIncrement(ctx)
+}
+
+// publishDirect copies the rows into the table. The lock on the end of an empty
+// table keeps others from writing into it until the commit, and the checkpoint
+// tells afterwards that it took place.
+func (r *importRun) publishDirect(ctx context.Context) error {
+	var p dxf.ImportPublished
+	if len(r.sub.Checkpoint) > 0 {
+		if err := json.Unmarshal(r.sub.Checkpoint, &p); err != nil {
+			return dxf.Errorf("read the checkpoint of subtask %d: %s", r.sub.ID, err)
+		}
+	}
+	if p.Published {
+		return nil
+	}
+	s, err := r.lockedSession(ctx, table.ImportLock(r.meta.JobID).Name(), "SET SESSION foreign_key_checks = 0", "SET SESSION check_constraint_checks = 0")
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	text, err := table.ShowCreate(ctx, s, r.meta.Schema, r.meta.Table)
+	if err != nil {
+		return err
+	}
+	if r.meta.Fingerprint != "" && table.Fingerprint(text) != r.meta.Fingerprint {
+		return dxf.SchemaChanged("")
+	}
+	target, err := table.Load(ctx, s, r.meta.Schema, r.meta.Table)
+	if err != nil {
+		return err
+	}
+	staging, err := r.staging(ctx, s)
+	if err != nil {
+		return err
+	}
+	tx, err := s.BeginTx(context.WithoutCancel(ctx), &sql.TxOptions{Isolation: sql.LevelRepeatableRead})
+	if err != nil {
+		return fmt.Errorf("begin to publish: %w", err)
+	}
+	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing
+	var one int
+	switch err := tx.QueryRowContext(ctx, "SELECT 1 FROM "+target.Quoted()+" LIMIT 1 FOR UPDATE").Scan(&one); {
+	case err == nil:
+		return errNotEmpty()
+	case !errors.Is(err, sql.ErrNoRows):
+		return fmt.Errorf("look whether the table is empty: %w", err)
+	}
+	var names []string
+	for _, c := range table.Common(target, staging) {
+		names = append(names, table.Quote(c.Name))
+	}
+	list := strings.Join(names, ", ")
+	err = r.ddl(ctx, s, "INSERT INTO "+target.Quoted()+" ("+list+") SELECT "+list+" FROM "+staging.Quoted(), func(process) {})
+	if err != nil {
+		return clientError(err, r.meta.Table)
+	}
+	done, err := json.Marshal(dxf.ImportPublished{Published: true})
+	if err != nil {
+		return err
+	}
+	r.sum.RowCount = r.meta.Rows
+	if err := r.leases.SaveCheckpoint(ctx, tx, r.sub.Lease(), done, r.sum); err != nil {
+		return fmt.Errorf("save the checkpoint: %w", err)
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("publish: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,329 @@
+package executor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"dxfproxy/decode"
+	"dxfproxy/dxf"
+	"dxfproxy/source"
+	"dxfproxy/table"
+)
+
+// rowsInChunk bounds what a chunk of tiny rows needs beside its bytes.
+const rowsInChunk = 100_000
+
+// A producer reads the pieces of a subtask and fills chunks, one ahead of the
+// loader. It is used by one goroutine.
+type producer struct {
+	*importRun
+	columns []*importColumn
+	src     *source.Source
+	zone    *time.Location // of the client's session, for Parquet
+	pieces  []dxf.Piece
+	at      importPoint
+	size    *atomic.Int64 // bytes of a chunk
+
+	full chan *chunk // filled ones
+	free chan *chunk // two in all: one is filled while the other is loaded
+
+	c       *chunk // that is being filled
+	layouts map[string]*layout
+	ragged  bool // a row had fewer fields than there are targets
+	done    int64
+}
+
+// pieces reads what the subtask is to load.
+func (r *importRun) pieces() ([]dxf.Piece, error) {
+	var m dxf.PieceMeta
+	if err := json.Unmarshal(r.sub.Meta, &m); err != nil || len(m.Pieces) == 0 {
+		return nil, dxf.Errorf("read the meta of subtask %d: %v", r.sub.ID, err)
+	}
+	return m.Pieces, nil
+}
+
+// run fills chunks until the pieces are read.
+func (p *producer) run(ctx context.Context) (err error) {
+	defer close(p.full)
+	if p.c, err = p.take(ctx); err != nil {
+		return err
+	}
+	for i, piece := range p.pieces {
+		if i >= p.at.Piece {
+			if err := p.piece(ctx, piece); err != nil {
+				// What was read before is worth keeping.
+				return errors.Join(p.send(ctx), err)
+			}
+			p.at.Piece, p.at.At = i+1, decode.Start{}
+		}
+		p.done += weight(piece)
+		p.c.bytes = p.done
+	}
+	p.at.All = true
+	return p.send(ctx)
+}
+
+// weight is how many of the stored bytes are a piece's.
+func weight(p dxf.Piece) int64 {
+	if p.End > 0 {
+		return p.End - p.Start
+	}
+	return p.Size
+}
+
+// take waits for an empty chunk.
+func (p *producer) take(ctx context.Context) (*chunk, error) {
+	select {
+	case c := <-p.free:
+		c.reset()
+		if most := p.size.Load(); int64(cap(c.data)) > 4*most {
+			c.data = nil // a row was very long
+		}
+		return c, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// send hands the chunk over. Its checkpoint is where the producer is, behind the
+// last row that was added.
+func (p *producer) send(ctx context.Context) error {
+	p.at.Rows += int64(len(p.c.rows))
+	p.c.next = p.at
+	select {
+	case p.full <- p.c:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// cut sends the chunk and takes the next one.
+func (p *producer) cut(ctx context.Context, o *opened, path string) (err error) {
+	p.c.bytes = p.done + o.read()
+	if err := p.send(ctx); err != nil {
+		return err
+	}
+	if p.c, err = p.take(ctx); err == nil {
+		p.c.file(path)
+	}
+	return err
+}
+
+// piece reads one piece.
+func (p *producer) piece(ctx context.Context, piece dxf.Piece) error {
+	o, err := p.open(ctx, piece)
+	if err != nil {
+		return err
+	}
+	defer o.close()
+	p.c.file(piece.Path)
+	for {
+		row, err := o.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return readError(piece.Path, err)
+		}
+		l, zone, err := p.layout(row)
+		if err != nil {
+			return inFile(err, piece.Path, row.Line, row.Offset)
+		}
+		if len(p.c.rows) > 0 && (p.c.layout != l || p.c.zone != zone) {
+			if err := p.cut(ctx, o, piece.Path); err != nil {
+				return err
+			}
+		}
+		p.c.layout, p.c.zone = l, zone
+		if err := p.c.add(row); err != nil {
+			return inFile(err, piece.Path, row.Line, row.Offset)
+		}
+		p.at.At = o.Resume()
+		if int64(len(p.c.data)) >= p.size.Load() || len(p.c.rows) >= rowsInChunk {
+			if err := p.cut(ctx, o, piece.Path); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// layout finds the layout of a row, and the time zone of its values.
+func (p *producer) layout(row decode.Row) (*layout, string, error) {
+	zone := p.meta.TimeZone
+	var names []string
+	raw := false
+	if p.meta.Format == "sql" {
+		names, raw = row.Columns, strings.EqualFold(row.Names, "binary")
+		if row.TimeZone != "" {
+			zone = row.TimeZone
+		}
+	}
+	key := strings.Join(names, "\x00")
+	if raw {
+		key += "\x00\x00raw"
+	}
+	l := p.layouts[key]
+	if l == nil || !l.ragged && len(row.Fields) < len(l.targets) {
+		var err error
+		p.ragged = p.ragged || l != nil
+		if l, err = p.layoutOf(p.columns, names, raw, p.ragged); err != nil {
+			return nil, "", err
+		}
+		if !l.ragged && len(row.Fields) < len(l.targets) {
+			p.ragged = true
+			if l, err = p.layoutOf(p.columns, names, raw, true); err != nil {
+				return nil, "", err
+			}
+		}
+		p.layouts[key] = l
+	}
+	return l, zone, nil
+}
+
+// opened is a piece that is being read.
+type opened struct {
+	decode.Reader
+	close func()
+	read  func() int64 // of the piece's stored bytes, about
+}
+
+// open begins to read a piece where the checkpoint says.
+func (p *producer) open(ctx context.Context, piece dxf.Piece) (*opened, error) {
+	at := p.at.At
+	if at.Offset == 0 && piece.End > 0 {
+		at = decode.Start{Offset: piece.Start, Cut: piece.Start > 0}
+		if piece.End < piece.Size {
+			at.Until = piece.End
+		}
+	}
+	file := source.File{Path: piece.Path, Size: piece.Size, Tag: piece.Tag}
+	if p.meta.Format == "parquet" {
+		ra, err := p.src.FileAt(ctx, file)
+		if err != nil {
+			return nil, err
+		}
+		rd, err := decode.NewParquet(ra, piece.Size, at, p.zone)
+		if err != nil {
+			_ = ra.Close()
+			return nil, readError(piece.Path, err)
+		}
+		return &opened{Reader: rd, close: func() { _ = ra.Close() }, read: func() int64 { return 0 }}, nil
+	}
+	from := at.Offset
+	if source.Packed(piece.Path) {
+		from = 0
+	}
+	stored, err := p.src.OpenFile(ctx, file, from, -1)
+	if err != nil {
+		return nil, err
+	}
+	count := &counting{r: stored}
+	o := &opened{close: func() { _ = stored.Close() }, read: func() int64 { return min(count.n, weight(piece)) }}
+	var r io.Reader = count
+	if source.Packed(piece.Path) {
+		unpacked, err := source.Unpack(piece.Path, count)
+		if err != nil {
+			o.close()
+			return nil, readError(piece.Path, err)
+		}
+		o.close = func() { _ = unpacked.Close(); _ = stored.Close() }
+		if _, err := io.CopyN(io.Discard, unpacked, at.Offset); err != nil {
+			o.close()
+			return nil, readError(piece.Path, err)
+		}
+		r = unpacked
+	} else {
+		begun := from - piece.Start
+		o.read = func() int64 { return min(begun+count.n, weight(piece)) }
+	}
+	if p.meta.Format == "sql" {
+		o.Reader = decode.NewSQL(r, at)
+	} else {
+		o.Reader = decode.NewCSV(r, p.meta.CSV, at)
+	}
+	return o, nil
+}
+
+// counting counts what is read.
+type counting struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counting) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	c.n += int64(n)
+	return n, err
+}
+
+// readError makes what a file has wrong the user's error. Errors of the source stay
+// what they are.
+func readError(path string, err error) error {
+	var bad *decode.Error
+	var own *dxf.Error
+	if !errors.As(err, &bad) {
+		if errors.As(err, &own) || source.Retryable(err) {
+			return err
+		}
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return &dxf.Error{Code: 8160, State: "HY000", Class: "executor", Message: fmt.Sprintf("Failed to read source files. Reason: %s ends too early. Please check the file location is correct", path)}
+		}
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	e := dxf.Errorf("%s: %s", path, bad)
+	var set *decode.CharsetError
+	if errors.As(err, &set) {
+		e.Code = 1366
+	}
+	return e
+}
+
+// inFile adds the place of a row to an error.
+func inFile(err error, path string, line, offset int64) error {
+	var own *dxf.Error
+	if !errors.As(err, &own) {
+		return err
+	}
+	e := *own
+	place := fmt.Sprintf("row at %d", offset)
+	if line > 0 {
+		place = fmt.Sprintf("line %d", line)
+	}
+	e.Message = fmt.Sprintf("%s (file %s, %s)", e.Message, path, place)
+	return &e
+}
+
+// location is the client's time zone as Go knows it; a store that speaks of its
+// system's zone in a way that Go does not know is taken for what its clock shows.
+func (r *importRun) location(ctx context.Context, s *table.Session) (*time.Location, error) {
+	const selectZone = `SELECT @@SESSION.time_zone, @@system_time_zone, TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW())`
+	var session, system string
+	var offset int
+	if err := s.QueryRowContext(ctx, selectZone).Scan(&session, &system, &offset); err != nil {
+		return nil, fmt.Errorf("ask for the time zone: %w", err)
+	}
+	if session == "SYSTEM" {
+		session = system
+	}
+	if !strings.ContainsAny(session, "+-") || strings.Contains(session, "/") {
+		if l, err := time.LoadLocation(session); err == nil {
+			return l, nil
+		}
+	}
+	return time.FixedZone(session, offset), nil
+}
+
+// strict says whether a sql_mode makes errors of bad values.
+func strict(mode string) bool {
+	return slices.ContainsFunc(strings.Split(strings.ToUpper(mode), ","), func(m string) bool {
+		return m == "STRICT_TRANS_TABLES" || m == "STRICT_ALL_TABLES" || m == "TRADITIONAL"
+	})
+}

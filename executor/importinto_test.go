@@ -1,0 +1,204 @@
+package executor_test
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest"
+
+	"dxfproxy/dispatcher"
+	"dxfproxy/dxf"
+	"dxfproxy/executor"
+	"dxfproxy/mariadbd/mariadbdtest"
+	"dxfproxy/store"
+	"dxfproxy/table"
+)
+
+// importJob takes one import through its steps on a real store.
+type importJob struct {
+	*harness
+	imp  *dispatcher.ImportInto
+	run  *executor.Import
+	id   int64
+	meta dxf.ImportMeta
+	dir  string
+}
+
+// startImport makes the tables and the files, and submits the import of t from all
+// files of the suffix of the first.
+func startImport(t *testing.T, files map[string]string, change func(*dxf.ImportMeta), tables ...string) *importJob {
+	t.Helper()
+	schema, db := mariadbdtest.Schema(t, srv)
+	j := &importJob{harness: &harness{T: t, db: db, schema: schema, log: zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel))}, dir: t.TempDir()}
+	suffix := ""
+	for name, text := range files {
+		suffix = filepath.Ext(name)
+		require.NoError(t, os.WriteFile(filepath.Join(j.dir, name), []byte(text), 0o644))
+	}
+	for _, q := range tables {
+		j.sql(q)
+	}
+	st, err := store.Open(t.Context(), store.Config{DSN: srv.DSN(), Schema: "dxf_" + schema})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		_, err := db.Exec("DROP DATABASE dxf_" + schema)
+		require.NoError(t, err)
+		require.NoError(t, st.Close())
+	})
+	j.store = st
+	j.imp = dispatcher.NewImportInto(st.SQL(), st, j.log)
+	j.run = executor.NewImport(st.SQL(), st, node, j.log)
+	n := dxf.Node{ID: node, CPUCount: 4, UUID: "u"}
+	require.NoError(t, st.Register(t.Context(), n))
+	j.term, err = st.Campaign(t.Context(), n)
+	require.NoError(t, err)
+	info, err := table.Load(t.Context(), db, schema, "t")
+	require.NoError(t, err)
+	meta := dxf.ImportMeta{
+		Schema: schema, Table: "t", Fingerprint: info.Fingerprint, Location: filepath.Join(j.dir, "*"+suffix), Format: "csv",
+		CSV:     dxf.CSVConfig{Terminated: ",", Enclosed: `"`, Escaped: `\`, Null: `\N`},
+		SQLMode: "STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE", TimeZone: "+02:00", Thread: 2, Checksum: "required",
+	}
+	if change != nil {
+		change(&meta)
+	}
+	j.id, err = st.SubmitImport(t.Context(), dxf.ImportJob{Schema: schema, Table: "t", CreatedBy: "root@%"},
+		dxf.Task{State: dxf.TaskPending, Step: dxf.StepInit, Priority: dxf.DefaultPriority, Concurrency: 4}, meta)
+	require.NoError(t, err)
+	j.reload()
+	return j
+}
+
+func (j *importJob) reload() {
+	j.Helper()
+	tasks, err := j.store.Tasks(j.Context())
+	require.NoError(j, err)
+	require.Len(j, tasks, 1)
+	j.task = tasks[0]
+	j.meta = dxf.ImportMeta{}
+	require.NoError(j, json.Unmarshal(j.task.Meta, &j.meta))
+}
+
+// next plans the step after the present one and writes it; false at the end.
+func (j *importJob) next() bool {
+	j.Helper()
+	p, err := j.imp.Plan(j.Context(), j.task, 1)
+	require.NoError(j, err)
+	if p.Step == dxf.StepDone {
+		return false
+	}
+	for i := range p.Subtasks {
+		p.Subtasks[i].ExecID, p.Subtasks[i].Ordinal = node, i+1
+	}
+	a := dxf.Advance{Task: j.task, State: dxf.TaskRunning, Step: p.Step, Meta: p.Meta, Subtasks: p.Subtasks}
+	j.imp.Complete(&a, nil)
+	require.NoError(j, j.store.Advance(j.Context(), j.term, a))
+	j.reload()
+	return true
+}
+
+// step runs the pending subtasks of the step.
+func (j *importJob) step() error {
+	j.Helper()
+	var first error
+	for _, s := range j.lease() {
+		sum, err := j.run.RunSubtask(j.Context(), j.task, s, nil)
+		if err == nil {
+			// Whatever runs twice does what it did once.
+			subs, serr := j.store.Subtasks(j.Context(), j.task.ID, j.task.Step)
+			require.NoError(j, serr)
+			sum, err = j.run.RunSubtask(j.Context(), j.task, subs[s.Ordinal-1], nil)
+		}
+		if err == nil {
+			err = j.store.Finish(context.WithoutCancel(j.Context()), s.Lease(), dxf.SubtaskSucceed, sum, nil)
+		}
+		first = errors.Join(first, err)
+	}
+	return first
+}
+
+// until takes the import to the end of a step.
+func (j *importJob) until(step dxf.Step) error {
+	j.Helper()
+	for j.task.Step != step && j.next() {
+		if err := j.step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish takes it to its end and cleans up.
+func (j *importJob) finish() {
+	j.Helper()
+	require.NoError(j, j.until(dxf.StepDone))
+	won, err := j.imp.OnDone(j.Context(), j.task)
+	require.NoError(j, err)
+	require.True(j, won)
+	won, err = j.imp.OnDone(j.Context(), j.task)
+	require.NoError(j, err)
+	require.True(j, won, "and again")
+	j.requireClean()
+}
+
+// fail takes it to a step that must end with the error, and cleans up.
+func (j *importJob) fail(step dxf.Step) *dxf.Error {
+	j.Helper()
+	err := j.until(step)
+	require.Error(j, err)
+	require.False(j, j.run.IsRetryableErr(err), "%v", err)
+	j.undone()
+	return dxf.ErrorOf(err)
+}
+
+// undone cleans up: the table is as it was.
+func (j *importJob) undone() {
+	j.Helper()
+	for range 2 {
+		won, err := j.imp.OnDone(j.Context(), j.task)
+		require.NoError(j, err)
+		require.False(j, won)
+	}
+	j.requireClean()
+}
+
+const importBase = "CREATE TABLE t (id INT NOT NULL AUTO_INCREMENT, a INT, b VARCHAR(20), PRIMARY KEY (id), KEY ka (a), UNIQUE KEY ub (b))"
+
+func TestImport(t *testing.T) {
+	var csv strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&csv, "%d,%d,\"b%d\"\n", i*2+1, i%100, i)
+	}
+	j := startImport(t, map[string]string{"1.csv": csv.String(), "2.csv": "20000,\\N,\"x,\"\"y\\n\"\n", "3.csv": ""}, nil, importBase, "ALTER TABLE t AUTO_INCREMENT = 50000")
+	require.True(t, j.next())
+	require.Equal(t, dxf.StepProbe, j.task.Step)
+	require.NoError(t, j.step())
+	require.NoError(t, j.until(dxf.StepImport))
+	require.Equal(t, []string{node}, j.meta.Seen)
+	require.Len(t, j.meta.Indexes, 2)
+	require.Equal(t, "0", j.query("SELECT COUNT(*) FROM t"))
+	require.NoError(t, j.until(dxf.StepPostProcess))
+	require.EqualValues(t, 5001, j.meta.Rows)
+	before, err := table.Load(t.Context(), j.db, j.schema, "t")
+	require.NoError(t, err)
+	j.finish()
+	after, err := table.Load(t.Context(), j.db, j.schema, "t")
+	require.NoError(t, err)
+	require.Equal(t, before.Fingerprint, after.Fingerprint)
+	require.Equal(t, "5001", j.query("SELECT COUNT(*) FROM t"))
+	require.Equal(t, "2500", j.query("SELECT COUNT(*) FROM t WHERE a < 50 AND b = CONCAT('b', (id - 1) DIV 2)"))
+	require.Equal(t, "x,\"y\n", j.query("SELECT b FROM t WHERE id = 20000 AND a IS NULL"))
+	j.sql("INSERT INTO t (a) VALUES (1)")
+	require.Equal(t, "50000", j.query("SELECT MAX(id) FROM t"))
+}
+
+func mariadbdtestSchema(t *testing.T) (string, *sql.DB) { return mariadbdtest.Schema(t, srv) }
