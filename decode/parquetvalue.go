@@ -51,6 +51,8 @@ func newConverter(t parquet.Type, element format.SchemaElement, zone *time.Locat
 			return integer(t.Kind(), l.IsSigned)
 		case *format.UUIDType:
 			return uuid, nil
+		case *format.NullType:
+			return verbatim, nil // never called
 		}
 	}
 	switch t.Kind() {
