@@ -16,6 +16,7 @@ const (
 	TypeDatetime  = mysql.MYSQL_TYPE_DATETIME
 	TypeBlob      = mysql.MYSQL_TYPE_BLOB
 	TypeVarString = mysql.MYSQL_TYPE_VAR_STRING
+	TypeString    = mysql.MYSQL_TYPE_STRING
 )
 
 // Collations of columns of our own.

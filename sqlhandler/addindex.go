@@ -106,7 +106,7 @@ func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, te
 		return nil, err
 	}
 	h.wakeAll()
-	return h.wait(ctx, c, id)
+	return h.wait(ctx, c, h.tableChange(id))
 }
 
 // alterAlone are the kinds of changes for which the privilege to alter the table

@@ -57,8 +57,16 @@ func (h *Handler) answer(ctx context.Context, c *protocol.Conn, stmt protocol.St
 		return h.eachJob(ctx, c, st.IDs, h.jobs.ResumeJob)
 	case AdminAlterDDLJobs:
 		return h.alterJob(ctx, c, stmt.SQL, st)
-	case AdminCheckTable, AdminCheckIndex, AdminChecksumTable, AdminUnknown:
+	case AdminCheckTable, AdminCheckIndex, AdminChecksumTable, AdminUnknown, ImportUnknown:
 		return nil, unsupported(text(st.Text))
+	case ImportInto:
+		return h.importInto(ctx, c, h.session(c), stmt.SQL, st)
+	case ShowImportJob:
+		return h.showImportJob(ctx, c, st.IDs[0])
+	case ShowImportJobs:
+		return h.showImportJobs(ctx, c, st, text(st.Where))
+	case CancelImportJob:
+		return h.cancelImportJob(ctx, c, st.IDs[0])
 	case VirtualTables, Expressions:
 		sql, changed, err := h.rewrite(ctx, c, stmt.SQL, st, m)
 		switch {
@@ -94,7 +102,13 @@ func (h *Handler) prepare(ctx context.Context, c *protocol.Conn, stmt protocol.S
 		return protocol.Local{Columns: queryColumns(st)}, nil
 	case AdminCancelDDLJobs, AdminPauseDDLJobs, AdminResumeDDLJobs:
 		return protocol.Local{Columns: resultColumns}, nil
-	case AdminCheckTable, AdminCheckIndex, AdminChecksumTable, AdminUnknown:
+	case ImportInto:
+		return prepareImport(stmt.SQL, st)
+	case ShowImportJob, ShowImportJobs:
+		return protocol.Local{Columns: importColumns}, nil
+	case CancelImportJob:
+		return protocol.Local{}, nil
+	case AdminCheckTable, AdminCheckIndex, AdminChecksumTable, AdminUnknown, ImportUnknown:
 		return packet(unsupported(string(st.Text.Of(stmt.SQL)))), nil
 	case VirtualTables, Expressions:
 		if sql, changed, err := h.rewrite(ctx, c, stmt.SQL, st, m); err != nil || changed {
@@ -104,13 +118,19 @@ func (h *Handler) prepare(ctx context.Context, c *protocol.Conn, stmt protocol.S
 	return protocol.Forward{}, nil
 }
 
-// unsupported refuses an ADMIN statement: with TiDB's syntax error where TiDB
-// has one, else by saying that this one is not there.
+// unsupported refuses a statement of TiDB's: with its syntax error where it has
+// one, else by saying that this one is not there.
 func unsupported(text string) *dxf.Error {
 	_, _, err := tidb.New().ParseSQL(text)
 	if err == nil {
-		return dxf.Errorf("dxfproxy does not support this ADMIN statement yet")
+		word, _, _ := strings.Cut(text, " ")
+		return dxf.Errorf("dxfproxy does not support this %s statement yet", strings.ToUpper(word))
 	}
+	return syntaxError(err)
+}
+
+// syntaxError is an error of TiDB's parser as TiDB answers it.
+func syntaxError(err error) *dxf.Error {
 	const syntax = "You have an error in your SQL syntax; check the manual that corresponds to your TiDB version for the right syntax to use "
 	return &dxf.Error{Code: 1064, State: "42000", Class: "parser", Message: syntax + strings.TrimPrefix(err.Error(), syntax)}
 }

@@ -41,6 +41,7 @@ const (
 	ShowImportJob
 	ShowImportJobs
 	CancelImportJob
+	ImportUnknown // begins as one of the two above or ShowImportJobs, which no store knows, and is none of them
 )
 
 // TableName is a reference to a table as it was written, without quotes.
@@ -224,15 +225,10 @@ func (p *reader) statement(st *Statement) {
 		p.admin(st)
 	case p.word("IMPORT"):
 		if p.word("INTO") {
-			st.Kind = ImportInto
-			st.Table = p.table()
+			p.importInto(st)
 		}
-	case p.word("CANCEL"):
-		if p.word("IMPORT") && p.word("JOB") {
-			st.Kind = CancelImportJob
-			st.IDs = []int64{p.integer()}
-			p.end()
-		}
+	case p.words("CANCEL", "IMPORT"):
+		p.importJob(st, CancelImportJob)
 	}
 }
 

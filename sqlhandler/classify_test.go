@@ -21,7 +21,7 @@ var kindText = [...]string{
 	AdminShowDDL: "show ddl", AdminShowDDLJobs: "show jobs", AdminShowDDLJobQueries: "show queries", AdminCancelDDLJobs: "cancel",
 	AdminPauseDDLJobs: "pause", AdminResumeDDLJobs: "resume", AdminAlterDDLJobs: "alter jobs", AdminCheckTable: "check table",
 	AdminCheckIndex: "check index", AdminChecksumTable: "checksum", AdminUnknown: "admin?", VirtualTables: "virtual", Expressions: "expressions",
-	ImportInto: "import into", ShowImportJob: "show import job", ShowImportJobs: "show import jobs", CancelImportJob: "cancel import",
+	ImportInto: "import into", ShowImportJob: "show import job", ShowImportJobs: "show import jobs", CancelImportJob: "cancel import", ImportUnknown: "import?",
 }
 
 var specText = [...]string{
@@ -172,7 +172,7 @@ func TestClassifyRefusesDoubt(t *testing.T) {
 		"SET GLOBAL tidb_enable_dist_task", "SET GLOBAL tidb_enable_dist_task =", "SET tidb_no_such = 1", "SET NAMES utf8, tidb_redact_log = ON",
 		"SELECT @@tidb_no_such", "SELECT @@version", "SELECT @@tidb_no_such + 1", "SET @a = @@tidb_no_such", "DROP TABLE t, @@tidb_redact_log",
 		"SELECT @@ tidb_redact_log", "SELECT '@@tidb_redact_log', @tidb_redact_log", "SHOW VARIABLES LIKE tidb", "SHOW VARIABLES WHERE", "SHOW TABLES",
-		"KILL USER x", "KILL QUERY ID 5", "KILL 1+1", "CANCEL IMPORT JOB x", "DROP TEMPORARY TABLE t",
+		"KILL USER x", "KILL QUERY ID 5", "KILL 1+1", "DROP TEMPORARY TABLE t",
 		"INSERT INTO t VALUES ('mysql.tidb_global_task')", "SELECT tidb_global_task FROM t",
 		"DROP TABLE t1,", "ALTER TABLE mysql.tidb_global_task",
 	} {

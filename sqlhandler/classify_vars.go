@@ -225,11 +225,10 @@ func (p *reader) show(st *Statement) {
 	case p.word("VARIABLES"):
 		st.Kind = ShowVariables
 	case p.words("IMPORT", "JOBS"):
-		st.Kind = ShowImportJobs
-	case p.words("IMPORT", "JOB"):
-		st.Kind = ShowImportJob
-		st.IDs = []int64{p.integer()}
-		p.end()
+		p.importJobs(st)
+		return
+	case isWord(p.text, p.peekAt(1), "JOB") && p.word("IMPORT"):
+		p.importJob(st, ShowImportJob)
 		return
 	case p.word("WARNINGS"):
 		st.Kind = ShowWarnings

@@ -15,6 +15,7 @@ import (
 
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
+	"dxfproxy/source"
 )
 
 // Config is what a Handler stands on.
@@ -104,13 +105,18 @@ func (h *Handler) refuse(ctx context.Context, stmt protocol.Statement, err error
 	if cause := context.Cause(ctx); cause != nil {
 		return interruption(cause)
 	}
-	h.log.Warn("statement could not be answered", zap.ByteString("statement", head(stmt.SQL, 200)), zap.Error(err))
+	h.log.Warn("statement could not be answered", zap.String("statement", loggable(stmt.SQL)), zap.Error(err))
 	return packet(dxf.Errorf("dxfproxy: %s", err))
 }
 
 // packet is a client's view of an error.
 func packet(e *dxf.Error) *protocol.Error {
 	return &protocol.Error{Code: e.Code, State: e.State, Message: e.Message}
+}
+
+// loggable is the beginning of a statement without the secrets in it.
+func loggable(sql []byte) string {
+	return string(head([]byte(source.MaskText(string(sql))), 200))
 }
 
 func head(b []byte, n int) []byte {
@@ -143,4 +149,13 @@ func code(err error) uint16 {
 		return e.Code
 	}
 	return 0
+}
+
+// message is the text of the store's error, "" for other errors.
+func message(err error) string {
+	var e *protocol.Error
+	if errors.As(err, &e) {
+		return e.Message
+	}
+	return ""
 }

@@ -60,12 +60,7 @@ func (h *Handler) showJobs(ctx context.Context, c *protocol.Conn, n int, where s
 		rows = append(rows, jobRows(j, zone)...)
 	}
 	if where != "" {
-		rs, err := filter(ctx, c, jobColumns, rows, where)
-		var e *protocol.Error
-		if errors.As(err, &e) && e.Code == 1054 { // here MariaDB says where in other words
-			return nil, &protocol.Error{Code: e.Code, State: e.State, Message: strings.Replace(e.Message, "in 'WHERE'", "in 'where clause'", 1)}
-		}
-		return rs, err
+		return filter(ctx, c, jobColumns, rows, where)
 	}
 	return &protocol.ResultSet{Columns: jobColumns, Rows: rows}, nil
 }
@@ -154,6 +149,10 @@ func filter(ctx context.Context, c *protocol.Conn, cols []protocol.Column, rows 
 	}
 	b.WriteString(") jobs WHERE " + where)
 	rs, err := c.Query(ctx, b.String())
+	var e *protocol.Error
+	if errors.As(err, &e) && e.Code == 1054 { // here MariaDB says where in other words
+		return nil, &protocol.Error{Code: e.Code, State: e.State, Message: strings.Replace(e.Message, "in 'WHERE'", "in 'where clause'", 1)}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +164,7 @@ func literal(col protocol.Column, v any) string {
 	case nil:
 		return "NULL"
 	case string:
-		if col.Type == protocol.TypeDatetime {
+		if col.Type == protocol.TypeDatetime || col.Type == protocol.TypeTimestamp {
 			return "CAST(" + quoteText(v) + " AS DATETIME(6))"
 		}
 		// Backslashes mean different things in different sql_modes: hex does not.

@@ -21,26 +21,49 @@ const (
 	cancelWait   = 20 * time.Second       // TiDB's promise for a running distributed job
 )
 
+// A waitable is a job that a client waits for.
+type waitable struct {
+	name string // for errors
+	// look says how the job stands; of one that has ended, with what its client
+	// gets.
+	look     func(context.Context) (ending, error)
+	progress func(context.Context) (report, error)
+	cancel   func(context.Context) error
+}
+
+// ending is how a job looks to the client that waits for it.
+type ending struct {
+	ended, succeeded bool
+	reply            protocol.Reply // once ended
+}
+
+// report is a progress report.
+type report struct {
+	stage, stages uint8
+	percent       float64
+	info          string
+}
+
 // wait waits for a job on behalf of the client that submitted it. The wait is
 // only a wait: when the client goes, the job goes on; when the client is
 // killed, the job is cancelled.
-func (h *Handler) wait(ctx context.Context, c *protocol.Conn, id int64) (protocol.Reply, error) {
+func (h *Handler) wait(ctx context.Context, c *protocol.Conn, job waitable) (protocol.Reply, error) {
 	began, pinged := time.Now(), time.Now()
 	poll := pollFirst
 	timer := time.NewTimer(poll)
 	defer timer.Stop()
 	for {
 		changed := h.changed.wait()
-		j, err := h.jobs.Job(ctx, id)
-		if err == nil && j.State.Ended() {
-			return outcome(j)
+		e, err := job.look(ctx)
+		if err == nil && e.ended {
+			return e.reply, nil
 		}
 		if err != nil && ctx.Err() == nil && errors.Is(err, dxf.ErrNotFound) {
-			return nil, fmt.Errorf("wait for job %d: %w", id, err)
+			return nil, fmt.Errorf("wait for %s: %w", job.name, err)
 		}
 		// Any other error is the store's trouble, not the job's: wait on.
 		if time.Since(began) > progressFrom {
-			h.showProgress(ctx, c, id)
+			showProgress(ctx, c, job)
 		}
 		if time.Since(pinged) > pingEvery {
 			pinged = time.Now()
@@ -54,24 +77,43 @@ func (h *Handler) wait(ctx context.Context, c *protocol.Conn, id int64) (protoco
 		case <-timer.C:
 		case <-changed:
 		case <-ctx.Done():
-			return h.interrupted(context.Cause(ctx), id)
+			return h.interrupted(context.Cause(ctx), job)
 		}
 	}
 }
 
+// tableChange is a DDL job to wait for.
+func (h *Handler) tableChange(id int64) waitable {
+	return waitable{
+		name: fmt.Sprintf("job %d", id),
+		look: func(ctx context.Context) (ending, error) {
+			j, err := h.jobs.Job(ctx, id)
+			if err != nil || !j.State.Ended() {
+				return ending{}, err
+			}
+			return ending{ended: true, succeeded: j.State == dxf.JobSynced, reply: outcome(j)}, nil
+		},
+		progress: func(ctx context.Context) (report, error) {
+			p, err := h.jobs.JobProgress(ctx, id)
+			return changeReport(p), err
+		},
+		cancel: func(ctx context.Context) error { return h.jobs.CancelJob(ctx, id) },
+	}
+}
+
 // outcome is what the client that waited gets.
-func outcome(j dxf.Job) (protocol.Reply, error) {
+func outcome(j dxf.Job) protocol.Reply {
 	if j.State == dxf.JobSynced || j.State == dxf.JobDone {
 		ok := protocol.OK{}
 		if n := j.Note; n != nil {
 			ok.Warnings = append(ok.Warnings, protocol.Warning{Level: "Note", Code: n.Code, Message: n.Message})
 		}
-		return ok, nil
+		return ok
 	}
 	if j.Error != nil {
-		return packet(j.Error), nil
+		return packet(j.Error)
 	}
-	return packet(errCancelled), nil
+	return packet(errCancelled)
 }
 
 var (
@@ -82,16 +124,16 @@ var (
 
 // interrupted ends a wait. A killed client's job is cancelled, and the wait
 // goes on until it is, for the answer must not come before the truth.
-func (h *Handler) interrupted(cause error, id int64) (protocol.Reply, error) {
+func (h *Handler) interrupted(cause error, job waitable) (protocol.Reply, error) {
 	if !killed(cause) {
 		return interruption(cause), nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), cancelWait)
 	defer cancel()
-	if err := h.jobs.CancelJob(ctx, id); err != nil {
+	if err := job.cancel(ctx); err != nil {
 		var e *dxf.Error
 		if !errors.As(err, &e) {
-			return nil, fmt.Errorf("cancel job %d: %w", id, err)
+			return nil, fmt.Errorf("cancel %s: %w", job.name, err)
 		}
 		// Too late to cancel: the job ends by itself in a moment.
 	}
@@ -99,9 +141,9 @@ func (h *Handler) interrupted(cause error, id int64) (protocol.Reply, error) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if j, err := h.jobs.Job(ctx, id); err == nil && j.State.Ended() {
-			if j.State == dxf.JobSynced {
-				return outcome(j)
+		if e, err := job.look(ctx); err == nil && e.ended {
+			if e.succeeded {
+				return e.reply, nil
 			}
 			return packet(errInterrupted), nil
 		}
@@ -119,24 +161,51 @@ func (h *Handler) interrupted(cause error, id int64) (protocol.Reply, error) {
 func (h *Handler) Killed(id uint32) {
 	ctx, cancel := context.WithTimeout(context.Background(), cancelWait)
 	defer cancel()
-	jobs, err := h.jobs.UnfinishedJobs(ctx)
+	jobs, err := h.jobsOf(ctx, id)
 	if err != nil {
 		h.log.Warn("a killed connection's job could not be looked for", zap.Uint32("connection", id), zap.Error(err))
 		return
 	}
 	for _, j := range jobs {
-		if j.ConnID != id {
-			continue
-		}
 		// The store counts connections from 1 again when it is started again.
-		if since, err := h.storeStarted(ctx); err != nil || j.CreateTime.Before(since) {
+		if since, err := h.storeStarted(ctx); err != nil || j.created.Before(since) {
 			continue
 		}
-		if err := h.jobs.CancelJob(ctx, j.ID); err != nil {
-			h.log.Info("the job of a killed connection is not cancelled", zap.Int64("job", j.ID), zap.Error(err))
+		if err := j.cancel(ctx); err != nil {
+			h.log.Info("the job of a killed connection is not cancelled", zap.String("job", j.name), zap.Error(err))
 		}
 		h.wakeAll()
 	}
+}
+
+// waitedFor is an unfinished job with a client that waits for it.
+type waitedFor struct {
+	waitable
+	created time.Time
+}
+
+// jobsOf lists the unfinished jobs that a connection waits for.
+func (h *Handler) jobsOf(ctx context.Context, id uint32) ([]waitedFor, error) {
+	var all []waitedFor
+	jobs, err := h.jobs.UnfinishedJobs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, j := range jobs {
+		if j.ConnID == id {
+			all = append(all, waitedFor{h.tableChange(j.ID), j.CreateTime})
+		}
+	}
+	imports, err := h.jobs.ImportJobs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, j := range imports {
+		if j.ConnID == id && !j.Status.Ended() {
+			all = append(all, waitedFor{h.importJob(j.ID, time.UTC), j.CreateTime})
+		}
+	}
+	return all, nil
 }
 
 // storeStarted is when the store was started, by its own clock.
@@ -166,25 +235,26 @@ func interruption(cause error) *protocol.Error {
 
 // showProgress sends a progress report, which clients that asked for it show
 // as a bar. Errors do not matter: the client's loss is noticed elsewhere.
-func (h *Handler) showProgress(ctx context.Context, c *protocol.Conn, id int64) {
-	p, err := h.jobs.JobProgress(ctx, id)
-	if err != nil {
-		return
+func showProgress(ctx context.Context, c *protocol.Conn, job waitable) {
+	if r, err := job.progress(ctx); err == nil {
+		_ = c.Progress(r.stage, r.stages, min(r.percent, 99.999), r.info)
 	}
-	stage, stages := uint8(1), uint8(1)
+}
+
+// changeReport tells how far a DDL job is.
+func changeReport(p dxf.Progress) report {
+	r := report{stage: 1, stages: 1, info: p.Waiting}
 	if p.Step >= dxf.StepCopy && p.Step <= dxf.StepCutover {
-		stage, stages = uint8(p.Step), uint8(dxf.StepCutover)
+		r.stage, r.stages = uint8(p.Step), uint8(dxf.StepCutover)
 	}
-	var percent float64
 	if p.Total > 0 {
-		percent = min(100*float64(p.Done)/float64(p.Total), 99.999)
+		r.percent = 100 * float64(p.Done) / float64(p.Total)
 	}
-	info := p.Waiting
-	if info == "" {
-		info = string(p.State)
+	if r.info == "" {
+		r.info = string(p.State)
 		if p.Step > 0 {
-			info = p.Step.String()
+			r.info = p.Step.String()
 		}
 	}
-	_ = c.Progress(stage, stages, percent, info)
+	return r
 }

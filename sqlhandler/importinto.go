@@ -1,0 +1,329 @@
+package sqlhandler
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"dxfproxy/dxf"
+	"dxfproxy/protocol"
+	"dxfproxy/source"
+	"dxfproxy/table"
+)
+
+var errInTransaction = dxf.Errorf("cannot run IMPORT INTO in explicit transaction")
+
+// transactional are the engines that can take back half of an import.
+var transactional = []string{"innodb", "rocksdb", "xtradb"}
+
+// prepareImport answers the preparation of an IMPORT INTO: the store never sees it.
+func prepareImport(sql []byte, st Statement) (protocol.Reply, error) {
+	parsed, err := parseImport(string(st.Text.Of(sql)), "")
+	switch {
+	case err != nil:
+		return nil, err
+	case parsed.query:
+		return protocol.Local{}, nil
+	}
+	return protocol.Local{Columns: importColumns}, nil
+}
+
+// importInto makes a job of IMPORT INTO … FROM 'location' and waits for it, or
+// runs IMPORT INTO … FROM SELECT. What the client may do, its own session is
+// asked; the checks come in TiDB's order, and the first that fails is the answer.
+func (h *Handler) importInto(ctx context.Context, c *protocol.Conn, s *session, sql []byte, found Statement) (protocol.Reply, error) {
+	facts, err := askSession(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	sql = found.Text.Of(sql)
+	text, err := h.inUTF8(ctx, sql, facts.charset)
+	if err != nil {
+		return nil, err
+	}
+	st, err := parseImport(text, facts.sqlMode)
+	switch {
+	case err != nil:
+		return nil, err
+	case c.InTransaction():
+		return nil, errInTransaction
+	}
+	im := &importing{h: h, c: c, st: st, facts: facts}
+	reply, err := im.run(ctx, s, sql)
+	// With autocommit off our questions have begun a transaction. It would hold
+	// the table against the very job that is waited for.
+	if endErr := im.endQuestions(ctx); err == nil {
+		err = endErr
+	}
+	if err != nil {
+		return nil, err
+	}
+	if reply != nil {
+		return reply, nil
+	}
+	h.wakeAll()
+	return im.answer(ctx)
+}
+
+// inUTF8 is a text of a client in UTF-8, which TiDB's parser reads.
+func (h *Handler) inUTF8(ctx context.Context, sql []byte, charset string) (string, error) {
+	const convertSQL = `SELECT CONVERT(CONVERT(? USING %s) USING utf8mb4)`
+	switch charset {
+	case "utf8", "utf8mb3", "utf8mb4", "ascii", "binary", "":
+		return string(sql), nil
+	}
+	if !slices.ContainsFunc(sql, func(b byte) bool { return b >= 0x80 }) {
+		return string(sql), nil
+	}
+	var text string
+	if err := h.sql.QueryRowContext(ctx, fmt.Sprintf(convertSQL, quoteName(charset)), sql).Scan(&text); err != nil {
+		return "", fmt.Errorf("read a statement in %s: %w", charset, err)
+	}
+	return text, nil
+}
+
+// importing is one IMPORT INTO on its way to a job.
+type importing struct {
+	h     *Handler
+	c     *protocol.Conn
+	st    *importStatement
+	facts sessionFacts
+
+	info     *table.Info
+	settings importSettings
+	size     int64
+	id       int64
+}
+
+// run checks the statement and makes the job; of a query it is all, and answers.
+func (im *importing) run(ctx context.Context, s *session, sql []byte) (protocol.Reply, error) {
+	st := im.st
+	if err := im.resolve(ctx); err != nil {
+		return nil, err
+	}
+	local := false
+	if !st.query {
+		var err error
+		if local, err = source.IsLocal(st.location); err != nil {
+			return nil, err
+		}
+		if err := checkSet(st); err != nil {
+			return nil, err
+		}
+	}
+	if err := im.target(ctx); err != nil {
+		return nil, err
+	}
+	if err := im.mayImport(ctx, local); err != nil {
+		return nil, err
+	}
+	if st.query {
+		return im.fromSelect(ctx, sql)
+	}
+	var err error
+	if im.settings, err = checkOptions(st, im.h.node.CPUCount); err != nil {
+		return nil, err
+	}
+	if err := im.checkFormat(); err != nil {
+		return nil, err
+	}
+	if err := im.trySet(ctx); err != nil {
+		return nil, err
+	}
+	if err := checkColumns(im.info, st); err != nil {
+		return nil, err
+	}
+	if err := im.listFiles(ctx); err != nil {
+		return nil, err
+	}
+	if err := im.precheck(ctx); err != nil {
+		return nil, err
+	}
+	return nil, im.submit(ctx, s)
+}
+
+// resolve finds the target's schema. With names in lower case the store knows a
+// table by more than one spelling; jobs know it by that one.
+func (im *importing) resolve(ctx context.Context) error {
+	if im.st.schema == "" {
+		im.st.schema = im.facts.schema
+	}
+	if im.st.schema == "" {
+		return errNoDatabase
+	}
+	rs, err := query(ctx, im.c, "SELECT @@GLOBAL.lower_case_table_names")
+	if err != nil {
+		return err
+	}
+	if field(rs, 0, 0) != "0" {
+		im.st.schema, im.st.table = strings.ToLower(im.st.schema), strings.ToLower(im.st.table)
+	}
+	if systemSchemas[strings.ToLower(im.st.schema)] || im.st.schema == im.h.schema {
+		return dxf.Errorf("dxfproxy does not import into tables of schema %s", im.st.schema)
+	}
+	return nil
+}
+
+// checkFormat says whether format, location and dialect are possible.
+func (im *importing) checkFormat() error {
+	csv := im.settings.csv
+	switch {
+	case im.st.location == "":
+		_, err := source.Parse("")
+		return err
+	case !slices.Contains([]string{"csv", "sql", "parquet"}, im.st.format):
+		return importError(8157, "The FORMAT '%s' is not supported", im.st.format)
+	case csv.Enclosed != "" && (strings.HasPrefix(csv.Enclosed, csv.Terminated) || strings.HasPrefix(csv.Terminated, csv.Enclosed)):
+		// TiDB's text has a hole that nothing fills, and this is how it looks.
+		return importError(8162, "%%!(EXTRA string=FIELDS ENCLOSED BY and TERMINATED BY must not be prefix of each other)")
+	}
+	return nil
+}
+
+// checkColumns says whether the columns of the list and of SET are the table's,
+// each once, and none of SET computed by the store.
+func checkColumns(info *table.Info, st *importStatement) error {
+	var names []string
+	for _, f := range st.fields {
+		if f.Column != "" {
+			names = append(names, f.Column)
+		}
+	}
+	listed := len(names)
+	for _, a := range st.set {
+		names = append(names, a.Column)
+	}
+	for _, name := range names {
+		if _, ok := info.Column(name); !ok {
+			return &dxf.Error{Code: 1054, State: "42S22", Class: "table", Message: fmt.Sprintf("Unknown column '%s' in 'field list'", name)}
+		}
+	}
+	seen := map[string]bool{}
+	for _, name := range names {
+		if seen[strings.ToLower(name)] {
+			return &dxf.Error{Code: 1110, State: "42000", Class: "table", Message: fmt.Sprintf("Column '%s' specified twice", name)}
+		}
+		seen[strings.ToLower(name)] = true
+	}
+	for _, name := range names[listed:] {
+		if col, _ := info.Column(name); col.Generated != table.NotGenerated {
+			return &dxf.Error{Code: 3105, State: "HY000", Class: "planner", Message: fmt.Sprintf(
+				"The value specified for generated column '%s' in table '%s' is not allowed.", name, info.Name)}
+		}
+	}
+	return nil
+}
+
+// listFiles finds the files, as this node sees them.
+func (im *importing) listFiles(ctx context.Context) error {
+	src, err := source.Open(ctx, im.st.location)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	files, err := src.List(ctx)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		im.size += f.Size
+	}
+	return nil
+}
+
+// precheck says whether the import may begin now.
+func (im *importing) precheck(ctx context.Context) error {
+	active, err := im.h.jobs.ImportActive(ctx, im.st.schema, im.st.table)
+	switch {
+	case err != nil:
+		return err
+	case active:
+		return precheckFailed("there is active job on the target table already")
+	case !im.st.query && im.size == 0:
+		return precheckFailed("No file matched, or the file is empty. Please provide a valid file location.")
+	}
+	rs, err := query(ctx, im.c, "SELECT 1 FROM %s LIMIT 1", im.info.Quoted())
+	if err != nil {
+		return err
+	}
+	if len(rs.Rows) > 0 {
+		return precheckFailed("target table is not empty")
+	}
+	return nil
+}
+
+// submit writes the job and its task.
+func (im *importing) submit(ctx context.Context, s *session) error {
+	vars, err := im.h.settings(ctx, s)
+	if err != nil {
+		return err
+	}
+	rs, err := query(ctx, im.c, "SELECT @@SESSION.time_zone")
+	if err != nil {
+		return err
+	}
+	st, set := im.st, im.settings
+	j := dxf.ImportJob{
+		Schema: st.schema, Table: st.table, CreatedBy: im.facts.user, SourceSize: im.size, Status: dxf.ImportPending,
+		Parameters: dxf.ImportParameters{
+			ColumnsAndVars: st.columnsText, SetClause: st.setText,
+			FileLocation: source.Mask(st.location), Format: st.format, Options: shownOptions(st),
+		},
+	}
+	if !set.detached {
+		j.ConnID = im.c.ID()
+	}
+	meta := dxf.ImportMeta{
+		Schema: st.schema, Table: st.table, Fingerprint: im.info.Fingerprint,
+		Location: st.location, Format: st.format, CSV: set.csv, SplitFile: set.splitFile,
+		Fields: st.fields, Set: st.set,
+		SQLMode: im.facts.sqlMode, TimeZone: field(rs, 0, 0),
+		Node: im.h.node.ID, Thread: set.thread, MaxWriteSpeed: set.maxWriteSpeed, Checksum: set.checksum, RecordErrors: set.recordErrors,
+	}
+	t := dxf.Task{
+		Type: dxf.ImportInto, State: dxf.TaskPending, Step: dxf.StepInit,
+		Priority: dxf.DefaultPriority, Concurrency: set.thread,
+		TargetScope: vars.Scope, MaxNodeCount: vars.MaxNodeCount,
+	}
+	if !vars.Dist {
+		t.MaxNodeCount = 1
+	}
+	// As for other jobs: whether there is one must be known.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), submitTimeout)
+	defer cancel()
+	im.id, err = im.h.jobs.SubmitImport(ctx, j, t, meta)
+	return err
+}
+
+// endQuestions ends the transaction that asking has begun where autocommit is off.
+func (im *importing) endQuestions(ctx context.Context) error {
+	if !im.c.InTransaction() {
+		return nil
+	}
+	_, err := query(ctx, im.c, "ROLLBACK")
+	return err
+}
+
+// answer waits for the job, unless it is detached, and shows it.
+func (im *importing) answer(ctx context.Context) (protocol.Reply, error) {
+	zone, err := askZone(ctx, im.c)
+	if err != nil && context.Cause(ctx) == nil {
+		return nil, err
+	}
+	if err == nil && im.settings.detached {
+		j, err := im.h.jobs.ImportJob(ctx, im.id)
+		if err != nil {
+			return nil, err
+		}
+		return &protocol.ResultSet{Columns: importColumns, Rows: [][]any{importRow(j, zone)}}, nil
+	}
+	job := im.h.importJob(im.id, zone)
+	if err != nil { // the client was killed or went away after the job was made
+		if im.settings.detached {
+			return interruption(context.Cause(ctx)), nil
+		}
+		return im.h.interrupted(context.Cause(ctx), job)
+	}
+	return im.h.wait(ctx, im.c, job)
+}

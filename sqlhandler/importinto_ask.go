@@ -1,0 +1,163 @@
+package sqlhandler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"dxfproxy/dxf"
+	"dxfproxy/table"
+)
+
+// What the client's own session says about an import.
+
+// denials are the numbers by which a store says that an account may not.
+var denials = []uint16{1044, 1045, 1142, 1143, 1227, 1370}
+
+func denied(err error) bool { return slices.Contains(denials, code(err)) }
+
+// commandDenied is TiDB's refusal of an account without a privilege on a table.
+func (im *importing) commandDenied(privilege string) *dxf.Error {
+	user, host := im.facts.user, ""
+	if i := strings.LastIndexByte(user, '@'); i >= 0 {
+		user, host = user[:i], user[i+1:]
+	}
+	return &dxf.Error{
+		Code: 1142, State: "42000", Class: "planner",
+		Message: fmt.Sprintf("%s command denied to user '%s'@'%s' for table '%s'", privilege, user, host, im.st.table),
+	}
+}
+
+var errNoFile = &dxf.Error{
+	Code: 1227, State: "42000", Class: "planner",
+	Message: "Access denied; you need (at least one of) the FILE privilege(s) for this operation",
+}
+
+// target asks what the table is, and reads it.
+func (im *importing) target(ctx context.Context) error {
+	name := quoteName(im.st.schema) + "." + quoteName(im.st.table)
+	rs, err := query(ctx, im.c, "SHOW CREATE TABLE %s", name)
+	switch {
+	case code(err) == 1146, code(err) == 1049:
+		return im.noSuchTable()
+	case denied(err):
+		return im.commandDenied("SELECT")
+	case err != nil:
+		return err
+	}
+	definition := field(rs, 0, 1)
+	switch {
+	case strings.HasPrefix(definition, "CREATE TEMPORARY TABLE "):
+		return dxf.Errorf("IMPORT INTO does not support temporary table")
+	case !strings.HasPrefix(definition, "CREATE TABLE "):
+		return &dxf.Error{
+			Code: 1288, State: "HY000", Class: "planner",
+			Message: fmt.Sprintf("The target table %s of the IMPORT is not updatable", im.st.table),
+		}
+	}
+	im.info, err = table.Load(ctx, im.h.sql, im.st.schema, im.st.table)
+	if errors.Is(err, table.ErrNoTable) { // between the two questions
+		return im.noSuchTable()
+	}
+	if err != nil {
+		return fmt.Errorf("read the table: %w", err)
+	}
+	if !slices.Contains(transactional, strings.ToLower(im.info.Engine)) {
+		return dxf.Errorf("dxfproxy imports into tables of a transactional engine, and %s is %s", im.st.table, im.info.Engine)
+	}
+	return nil
+}
+
+func (im *importing) noSuchTable() *dxf.Error {
+	return &dxf.Error{
+		Code: 1146, State: "42S02", Class: "schema",
+		Message: fmt.Sprintf("Table '%s.%s' doesn't exist", im.st.schema, im.st.table),
+	}
+}
+
+// computed says that the store itself fills a column.
+func computed(col table.Column) bool { return col.Generated != table.NotGenerated || col.Versioned }
+
+// mayImport asks for the privileges an import needs, in TiDB's order. EXPLAIN
+// needs the rights of the statement it explains, and changes nothing.
+func (im *importing) mayImport(ctx context.Context, local bool) error {
+	var columns, same []string
+	for _, col := range im.info.Columns {
+		if !computed(col) {
+			columns = append(columns, quoteName(col.Name))
+			same = append(same, quoteName(col.Name)+" = "+quoteName(col.Name))
+		}
+	}
+	t, list := im.info.Quoted(), strings.Join(columns, ", ")
+	asked := false
+	for _, ask := range []struct{ privilege, sql string }{
+		{"SELECT", "SELECT * FROM " + t + " LIMIT 0"},
+		{"UPDATE", "EXPLAIN UPDATE " + t + " SET " + strings.Join(same, ", ")},
+		{"INSERT", "EXPLAIN INSERT INTO " + t + " (" + list + ") SELECT " + list + " FROM " + t},
+		{"DELETE", "EXPLAIN DELETE FROM " + t},
+		{"ALTER", "ALTER TABLE " + t + " ADD INDEX __dxf_probe (" + noColumn + ")"},
+	} {
+		_, err := im.c.Query(ctx, ask.sql)
+		switch {
+		case denied(err):
+			return im.commandDenied(ask.privilege)
+		case err != nil && code(err) == 0:
+			return err
+		case code(err) == 1100:
+			return errLockedTables
+		}
+		// Any other error comes behind the check of privileges: unknown columns,
+		// sql_safe_updates.
+		asked = asked || err != nil
+	}
+	if local {
+		// There is a file of this name everywhere, so nothing is ever written.
+		_, err := im.c.Query(ctx, "SELECT 1 INTO OUTFILE '/'")
+		switch {
+		case denied(err):
+			return errNoFile
+		case err != nil && code(err) == 0:
+			return err
+		}
+		asked = true
+	}
+	if !im.st.query {
+		// A session that holds LOCK TABLES would wait for itself.
+		_, err := query(ctx, im.c, "SELECT 1 FROM %s.%s LIMIT 0", quoteName(im.st.schema), noTable)
+		if code(err) == 1100 {
+			return errLockedTables
+		}
+		asked = true
+	}
+	if !asked {
+		return nil
+	}
+	_, err := query(ctx, im.c, forgetSQL)
+	return err
+}
+
+// errLockedTables: MySQL's words for what cannot be done under LOCK TABLES.
+var errLockedTables = &dxf.Error{
+	Code: 1192, State: "HY000",
+	Message: "Can't execute the given command because you have active locked tables or an active transaction",
+}
+
+var noFunction = regexp.MustCompile(`^FUNCTION (?:.*\.)?(\S+) does not exist$`)
+
+// trySet lets the store read the expressions of the SET clause, so that what it
+// does not know is told now.
+func (im *importing) trySet(ctx context.Context) error {
+	for i, a := range im.st.set {
+		_, err := query(ctx, im.c, "SELECT %s LIMIT 0", a.Expr)
+		if m := noFunction.FindStringSubmatch(message(err)); m != nil && code(err) == 1305 {
+			return dxf.Errorf("FUNCTION %s is not supported in IMPORT INTO column assignment, index %d", m[1], i)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
