@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -30,7 +31,7 @@ func TestOracle(t *testing.T) {
 		t.Skipf("the differences are listed as MariaDB 10.11 words them, this is %v %s", srv.Kind(), v)
 	}
 	known := readDifferences(t)
-	for _, name := range []string{"sysvars", "add_index", "admin_ddl", "tables"} {
+	for _, name := range []string{"sysvars", "add_index", "admin_ddl", "tables", "import_into"} {
 		t.Run(name, func(t *testing.T) {
 			n := startCluster(t, 1).Nodes[0]
 			script, err := os.ReadFile(filepath.Join(oracleDir, name+".sql"))
@@ -38,7 +39,7 @@ func TestOracle(t *testing.T) {
 			out, err := os.ReadFile(filepath.Join(oracleDir, name+".out"))
 			require.NoError(t, err)
 			want := answersIn(string(out))
-			r := &replayer{t: t, addr: n.Addr, conns: map[string]*client.Conn{}}
+			r := &replayer{t: t, addr: n.Addr, conns: map[string]*client.Conn{}, data: oracleFiles(t)}
 			defer r.close()
 			got := answersIn(r.run(string(script)))
 			require.Equal(t, len(want), len(got), "statements")
@@ -206,7 +207,34 @@ type replayer struct {
 	t     *testing.T
 	addr  string
 	conns map[string]*client.Conn
+	data  string // the folder that stands for oracleData
 	out   strings.Builder
+}
+
+// oracleData is where the scripts' files were when TiDB was asked.
+const oracleData = "/data"
+
+// oracleFiles makes a folder with the files that the scripts name.
+func oracleFiles(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{"ok.csv": "1,a\n2,b\n", "ok.txt": "1,a\n2,b\n", "ok.sql": "INSERT INTO t VALUES (1,'a');\n"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
+	}
+	return dir
+}
+
+var syntaxColumn = regexp.MustCompile(`line 1 column (\d+) near`)
+
+// asked is what an answer to text would be if its files were in oracleData: a
+// syntax error counts the bytes of names.
+func (r *replayer) asked(text, answer string) string {
+	return syntaxColumn.ReplaceAllStringFunc(strings.ReplaceAll(answer, r.data, oracleData), func(m string) string {
+		column, err := strconv.Atoi(syntaxColumn.FindStringSubmatch(m)[1])
+		require.NoError(r.t, err)
+		before := text[:min(column, len(text))]
+		return fmt.Sprintf("line 1 column %d near", column-strings.Count(before, r.data)*(len(r.data)-len(oracleData)))
+	})
 }
 
 func (r *replayer) close() {
@@ -235,6 +263,7 @@ func (r *replayer) statement(line string) {
 		}
 	}
 	text, hide := strings.CutPrefix(text, "!rows ")
+	text = strings.ReplaceAll(text, oracleData+"/", r.data+"/")
 	fmt.Fprintf(&r.out, "> %s\n", line)
 	c := r.conns[name]
 	if c == nil {
@@ -246,7 +275,7 @@ func (r *replayer) statement(line string) {
 	res, err := c.Execute(text)
 	var refused *mysql.MyError
 	if errors.As(err, &refused) {
-		fmt.Fprintf(&r.out, "error %d (%s): %s\n", refused.Code, refused.State, scrub(refused.Message))
+		fmt.Fprintf(&r.out, "error %d (%s): %s\n", refused.Code, refused.State, scrub(r.asked(text, refused.Message)))
 		return
 	}
 	require.NoError(r.t, err, line)
