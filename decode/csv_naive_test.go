@@ -63,7 +63,7 @@ func naiveCSV(file []byte, cfg dxf.CSVConfig) (rows [][]decode.Field, err error)
 				data = data[1:]
 				return nil
 			}
-			if at(cfg.Enclosed) {
+			if at(cfg.Enclosed) && lineEnd() == 0 && !at(cfg.Terminated) {
 				for data = data[1:]; ; {
 					if data == "" {
 						return rows, decode.ErrUnterminatedQuote

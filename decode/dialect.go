@@ -26,6 +26,8 @@ type dialect struct {
 	// plain: what looks like a line end is one, unless it is quoted or escaped. It is not
 	// where its bytes can be a part of another character, or of a separator.
 	plain bool
+	// mixed: a separator or a line end begins with the quote, and is seen before it.
+	mixed bool
 	ahead int // how many bytes a decision may have to see
 	// look is how far before the beginning of a row its line end may begin: see csvReader.ours.
 	look int64
@@ -74,6 +76,7 @@ func newDialect(cfg dxf.CSVConfig) (*dialect, error) {
 			d.special[b], d.inQuote[b] = true, true
 		}
 	}
+	d.mixed = int(d.term[0]) == d.quote || end != "" && int(d.end[0]) == d.quote
 	d.ahead = max(len(d.term), len(d.end), 2)
 	d.look = int64(max(len(d.end), 1))
 	d.plain = end != "" || !strings.ContainsAny(term, "\r\n")

@@ -14,7 +14,7 @@ func (c *csvReader) scan() (end, width int, err error) {
 	for p := c.w.pos; ; p += len(c.term) {
 		from, open := p, p
 		var quoted, doubled, escaped bool
-		if p < sure && int(buf[p]) == c.quote {
+		if p < sure && int(buf[p]) == c.quote && (!c.mixed || c.lineEnd(buf[p:]) == 0 && !bytes.HasPrefix(buf[p:], c.term)) {
 			quoted = true
 			from = p + 1
 			p, doubled, escaped, err = c.closing(from)
