@@ -155,15 +155,10 @@ func (b *gcsBucket) read(ctx context.Context, key, tag string, offset, length in
 	if err != nil {
 		return nil, File{}, err
 	}
-	generation := answer.Header.Get("X-Goog-Generation")
-	f := File{Path: key, Tag: generation}
+	f := File{Path: key, Tag: answer.Header.Get("X-Goog-Generation")}
 	f.Size, err = wholeSize(part != "", answer.Header.Get("Content-Range"), offset, answer.ContentLength)
-	switch {
-	case err != nil:
-	case f.Size < 0 || generation == "":
-		err = &storeError{kind: errRefused, text: "the answer names no size or no generation"}
-	case tag != "" && generation != tag:
-		err = &storeError{kind: errChanged, text: "another generation"}
+	if err == nil && f.Size < 0 {
+		err = &storeError{kind: errRefused, text: "the answer names no size"}
 	}
 	if err != nil {
 		_ = answer.Body.Close()

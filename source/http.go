@@ -15,6 +15,10 @@ func newClient() *http.Client {
 	t.ResponseHeaderTimeout = idleTime
 	t.MaxIdleConnsPerHost = 16
 	t.ReadBufferSize = 64 << 10
+	// A connection of HTTP/1 ends with the request that we give up, one of
+	// HTTP/2 that hangs would be used again.
+	t.Protocols = new(http.Protocols)
+	t.Protocols.SetHTTP1(true)
 	return &http.Client{Transport: t}
 }
 

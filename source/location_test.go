@@ -104,6 +104,7 @@ func TestMask(t *testing.T) {
 		"s3://bucket/file?access-key=123":                              "s3://bucket/file?access-key=xxxxxx",
 		"ks3://bucket/file?secret_access_key=1":                        "ks3://bucket/file?secret_access_key=xxxxxx",
 		"s3://b/f?region=r&Session-Token=1&access-key=2":               "s3://b/f?Session-Token=xxxxxx&access-key=xxxxxx&region=r",
+		"s3://b/a+b.csv?region=a+b&access-key=a+b/c=":                  "s3://b/a+b.csv?access-key=xxxxxx&region=a+b",
 		"s3://b/f*.csv?access-key=a+b/c=":                              "s3://b/f*.csv?access-key=xxxxxx",
 		"azure://c/f?account-name=test&account-key=123":                "azure://c/f?account-key=xxxxxx&account-name=test",
 		"azblob://c/f?sas-token=1&encryption_key=2&encryption-scope=s": "azblob://c/f?encryption-scope=s&encryption_key=xxxxxx&sas-token=xxxxxx",

@@ -32,7 +32,7 @@ func Mask(uri string) string {
 	if strings.HasPrefix(uri, "/") {
 		return uri
 	}
-	u, err := url.Parse(strings.ReplaceAll(uri, "+", "%2B"))
+	u, err := url.Parse(uri) // a plus read as a space is written as a plus again
 	if err != nil {
 		return MaskText(uri)
 	}

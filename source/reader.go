@@ -48,6 +48,11 @@ func (r *reader) connect() error {
 		length = r.end - r.next
 	}
 	body, f, err := r.source.bucket.read(ctx, r.file.Path, r.file.Tag, r.next, length)
+	if err == nil {
+		if err = r.sameVersion(f); err != nil {
+			_ = body.Close() // nothing was read
+		}
+	}
 	if err != nil {
 		cancel(nil)
 		return err
@@ -59,6 +64,18 @@ func (r *reader) connect() error {
 	r.body, r.cancel = body, cancel
 	r.watch = time.AfterFunc(r.source.idle, func() { cancel(errIdle) })
 	r.watch.Stop()
+	return nil
+}
+
+// sameVersion compares what a connection brings with what we began to read: not
+// every store heeds the condition that we put into the request.
+func (r *reader) sameVersion(f File) error {
+	switch {
+	case f.Tag == "":
+		return &storeError{kind: errRefused, text: "the store does not say which version of the object it sends"}
+	case r.file.Tag != "" && r.file.Tag != f.Tag:
+		return &storeError{kind: errChanged, text: "another version"}
+	}
 	return nil
 }
 

@@ -162,6 +162,34 @@ func TestS3WithoutCredentials(t *testing.T) {
 	require.Equal(t, []string{"a.csv 4"}, paths(t, open(t, uri)))
 }
 
+// Some stores of others' making know no conditions.
+func TestS3StoreThatIgnoresConditions(t *testing.T) {
+	s := newS3Server(t)
+	s.put(t, "a.csv", []byte("0123456789"))
+	noTag := false
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead {
+			return
+		}
+		w.Header().Set("Content-Range", "bytes 5-9/10")
+		if !noTag {
+			w.Header().Set("ETag", `"other"`)
+		}
+		w.WriteHeader(http.StatusPartialContent)
+		_, _ = w.Write([]byte("56789"))
+	}))
+	defer front.Close()
+	src := open(t, s.uri(front.URL, "bucket/a.csv"))
+	f := source.File{Path: "a.csv", Size: 10, Tag: `"first"`}
+	_, err := src.OpenFile(t.Context(), f, 5, -1)
+	requireCode(t, err, 8160, "changed while it was imported")
+	_, err = src.OpenFile(t.Context(), source.File{Path: "a.csv", Size: 10}, 4, -1)
+	requireCode(t, err, 8160, `asked for bytes from 4 on, got the range "bytes 5-9/10"`)
+	noTag = true
+	_, err = src.OpenFile(t.Context(), source.File{Path: "a.csv", Size: 10}, 5, -1)
+	requireCode(t, err, 8160, "does not say which version")
+}
+
 func TestS3HostStyle(t *testing.T) {
 	s := newS3Server(t)
 	// Nothing resolves bucket.localhost here; it is enough to see where it goes.
