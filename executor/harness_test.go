@@ -30,7 +30,7 @@ import (
 var srv *mariadbd.Server
 
 func TestMain(m *testing.M) {
-	mariadbdtest.Main(m, &srv, "innodb-buffer-pool-size=512M", "innodb-log-file-size=256M", "max-connections=300")
+	mariadbdtest.Main(m, &srv, "innodb-buffer-pool-size=512M", "loose-innodb-log-file-size=256M", "max-connections=300")
 }
 
 const node = "n1:4000"

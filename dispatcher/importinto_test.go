@@ -1,0 +1,109 @@
+package dispatcher_test
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"dxfproxy/dispatcher"
+	"dxfproxy/dxf"
+	"dxfproxy/mariadbd/mariadbdtest"
+)
+
+// seen is a store in which nodes have said what files they see.
+type seen struct {
+	dispatcher.ImportStore
+	subs []dxf.Subtask
+}
+
+func (s seen) Subtasks(context.Context, int64, dxf.Step) ([]dxf.Subtask, error) { return s.subs, nil }
+
+// TestImportNarrowed: of a disk's files only nodes that see the same ones run pieces.
+func TestImportNarrowed(t *testing.T) {
+	srv := mariadbdtest.StartT(t)
+	schema, db := mariadbdtest.Schema(t, srv)
+	_, err := db.Exec("CREATE TABLE t (id INT PRIMARY KEY, a INT, KEY (a))")
+	require.NoError(t, err)
+	packed, err := dxf.PackPieces([]dxf.Piece{{Path: "/x/1.csv", Size: 10}, {Path: "/x/2.csv", Size: 20}})
+	require.NoError(t, err)
+	probe := func(node, sum string) dxf.Subtask {
+		p := dxf.ImportProbe{Node: node, Sum: sum, Files: packed}
+		if sum == "" {
+			p.Files, p.Error = nil, &dxf.Error{Code: 8160, State: "HY000", Message: "no such file"}
+		}
+		return dxf.Subtask{State: dxf.SubtaskSucceed, Checkpoint: encode(t, p)}
+	}
+	task := dxf.Task{ID: 1, Type: dxf.ImportInto, State: dxf.TaskRunning, Step: dxf.StepProbe, Meta: encode(t, dxf.ImportMeta{
+		JobID: 3, Schema: schema, Table: "t", Location: "/x/*.csv", Format: "csv", Local: true,
+	})}
+
+	x := dispatcher.NewImportInto(db, seen{subs: []dxf.Subtask{probe("n1", "a"), probe("n2", "b"), probe("n3", "a"), probe("n4", "")}}, nil)
+	p, err := x.Plan(t.Context(), task, 4)
+	require.NoError(t, err)
+	require.Equal(t, dxf.StepImport, p.Step)
+	then := dxf.Task{ID: 1, Type: dxf.ImportInto, Step: p.Step, Meta: p.Meta}
+	for node, want := range map[string]bool{"n1": true, "n2": false, "n3": true, "n4": false} {
+		require.Equal(t, want, x.Eligible(then, node), node)
+	}
+	then.Step = dxf.StepBuildIndexes
+	require.True(t, x.Eligible(then, "n4"), "who builds reads no files")
+	won, err := x.OnDone(t.Context(), then)
+	require.NoError(t, err)
+	require.False(t, won)
+	var n int
+	require.NoError(t, db.QueryRow("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()").Scan(&n))
+	require.Equal(t, 1, n)
+
+	x = dispatcher.NewImportInto(db, seen{subs: []dxf.Subtask{probe("n4", "")}}, nil)
+	_, err = x.Plan(t.Context(), task, 1)
+	require.Equal(t, uint16(8160), dxf.ErrorOf(err).Code)
+	require.False(t, x.IsRetryableErr(err))
+}
+
+// TestImportJob: what the user sees of the task's states, and that secrets go.
+func TestImportJob(t *testing.T) {
+	x := dispatcher.NewImportInto(nil, nil, nil)
+	task := dxf.Task{Type: dxf.ImportInto, Meta: encode(t, dxf.ImportMeta{JobID: 3, Rows: 5, Size: 9, Location: "s3://b/k?access-key=A&secret-access-key=S"})}
+	cancelled := &dxf.Error{Code: 8214, State: "HY000", Message: "cancelled by user"}
+	for _, c := range []struct {
+		state  dxf.TaskState
+		step   dxf.Step
+		e      *dxf.Error
+		status dxf.ImportStatus
+		phase  dxf.ImportPhase
+	}{
+		{dxf.TaskPending, dxf.StepInit, nil, dxf.ImportPending, ""},
+		{dxf.TaskRunning, dxf.StepProbe, nil, dxf.ImportRunning, dxf.PhaseImporting},
+		{dxf.TaskRunning, dxf.StepImport, nil, dxf.ImportRunning, dxf.PhaseImporting},
+		{dxf.TaskRunning, dxf.StepBuildIndexes, nil, dxf.ImportRunning, dxf.PhaseImporting},
+		{dxf.TaskRunning, dxf.StepPostProcess, nil, dxf.ImportRunning, dxf.PhaseValidating},
+		{dxf.TaskCancelling, dxf.StepPublish, cancelled, dxf.ImportRunning, dxf.PhaseValidating},
+		{dxf.TaskReverting, dxf.StepPublish, cancelled, dxf.ImportRunning, dxf.PhaseValidating},
+		{dxf.TaskReverted, dxf.StepPublish, cancelled, dxf.ImportCancelled, dxf.PhaseValidating},
+		{dxf.TaskReverted, dxf.StepImport, dxf.Errorf("why"), dxf.ImportFailed, dxf.PhaseImporting},
+		{dxf.TaskSucceed, dxf.StepDone, nil, dxf.ImportFinished, ""},
+	} {
+		a := dxf.Advance{Task: task, State: c.state, Step: c.step}
+		x.Complete(&a, c.e)
+		require.EqualValues(t, 3, a.ImportJobID)
+		require.Zero(t, a.JobID)
+		j := dxf.ImportJob{Status: dxf.ImportPending}
+		if c.state != dxf.TaskPending {
+			j.Status, j.Phase = dxf.ImportRunning, c.phase
+		}
+		a.Import(&j)
+		require.Equal(t, c.status, j.Status, "%s", c.state)
+		require.Equal(t, c.phase, j.Phase, "%s", c.state)
+		require.EqualValues(t, 9, j.SourceSize)
+		if c.state.Ended() {
+			var m dxf.ImportMeta
+			require.NoError(t, json.Unmarshal(a.Meta, &m))
+			require.NotContains(t, m.Location, "=S")
+			require.Contains(t, m.Location, "s3://b/k?")
+		} else {
+			require.Nil(t, a.Meta)
+		}
+	}
+}
