@@ -257,7 +257,10 @@ func (db *DB) CancelImport(ctx context.Context, id int64) error {
 				subs[dxf.SubtaskState(s.State)] = s.N
 			}
 		}
-		changed, err := ask.CancelImport(&t, j, subs)
+		changed, forget, err := ask.CancelImport(&t, j, subs)
+		if forget {
+			return changeImport(ctx, tx, id, func(j *dxf.ImportJob) { j.Status = dxf.ImportCancelled })
+		}
 		if err != nil || !changed {
 			return err
 		}

@@ -125,7 +125,10 @@ func (s *Store) CancelImport(ctx context.Context, id int64) error {
 			subs[sub.State]++
 		}
 	}
-	changed, err := ask.CancelImport(&t, *s.imports[id], subs)
+	changed, forget, err := ask.CancelImport(&t, *s.imports[id], subs)
+	if forget {
+		s.changeImport(id, func(j *dxf.ImportJob) { j.Status = dxf.ImportCancelled }, now)
+	}
 	if err != nil || !changed {
 		return err
 	}

@@ -228,6 +228,20 @@ func importCancel(b *bench) {
 		require.NoError(b.t, err)
 	}
 
+	// The task has ended and the job has not: an older owner has ended it.
+	for _, inHistory := range []bool{false, true} {
+		orphan := b.newImport("t")
+		task := b.importTask(orphan)
+		require.NoError(b.t, b.Advance(b.ctx, term, dxf.Advance{Task: task, State: dxf.TaskFailed, Step: task.Step}))
+		if inHistory {
+			_, err := b.Archive(b.ctx, term, 10)
+			require.NoError(b.t, err)
+		}
+		require.Equal(b.t, dxf.ImportPending, b.importJob(orphan).Status)
+		require.NoError(b.t, b.CancelImport(b.ctx, orphan))
+		require.Equal(b.t, dxf.ImportCancelled, b.importJob(orphan).Status)
+	}
+
 	queued := b.newImport("t")
 	require.NoError(b.t, b.CancelImport(b.ctx, queued))
 	require.Equal(b.t, dxf.TaskCancelling, b.importTask(queued).State)

@@ -21,20 +21,24 @@ func ImportActive() *dxf.Error {
 }
 
 // CancelImport changes t as CANCEL IMPORT JOB does; subs counts the subtasks of
-// t's step. The job itself stays as it is until all is undone. changed is false
-// when that is under way already.
-func CancelImport(t *dxf.Task, j dxf.ImportJob, subs dxf.Counts) (changed bool, err error) {
+// t's step. The job itself stays as it is until all is undone: a move of the
+// owner's. When its task has ended without it (an owner of an older version
+// does not know imports, and ends them), nothing is left to be undone, and
+// forget says that the job is to be cancelled now.
+func CancelImport(t *dxf.Task, j dxf.ImportJob, subs dxf.Counts) (changed, forget bool, err error) {
 	published := t.Step == dxf.StepDone || t.Step == dxf.StepPublish && subs[dxf.SubtaskSucceed] > 0
 	switch {
-	case j.Status.Ended() || t.State.Ended() || published && t.State == dxf.TaskRunning:
+	case j.Status.Ended() || published && t.State == dxf.TaskRunning:
 		e := refuse(8171, "The current job status cannot perform the operation. CANCEL")
 		e.Class = "executor"
-		return false, e
+		return false, false, e
+	case t.State.Ended():
+		return false, true, nil
 	case t.State == dxf.TaskCancelling || t.State == dxf.TaskReverting:
-		return false, nil
+		return false, false, nil
 	}
 	t.State, t.ModifyParams = dxf.TaskCancelling, nil
-	return true, nil
+	return true, false, nil
 }
 
 // StampImport sets what follows from the status of an import job that was
