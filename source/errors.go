@@ -110,11 +110,7 @@ func (s *Source) reason(err error) string {
 	text := err.Error()
 	var request *url.Error
 	if errors.As(err, &request) {
-		text = fmt.Sprintf("%s: %v", request.Op, request.Err)
-		if u, parseErr := url.Parse(request.URL); parseErr == nil {
-			u.RawQuery, u.User = "", nil
-			text = fmt.Sprintf("%s %s: %v", request.Op, u, request.Err)
-		}
+		text = strings.ReplaceAll(text, request.Error(), requestText(request))
 	}
 	text = strings.Join(strings.Fields(MaskText(text)), " ")
 	for _, secret := range s.at.secrets() {
@@ -123,4 +119,15 @@ func (s *Source) reason(err error) string {
 		}
 	}
 	return strings.TrimSuffix(text, ".")
+}
+
+// requestText is the text of a request that got no answer, without the
+// parameters of its address.
+func requestText(err *url.Error) string {
+	u, parseErr := url.Parse(err.URL)
+	if parseErr != nil {
+		return fmt.Sprintf("%s: %v", err.Op, err.Err)
+	}
+	u.RawQuery, u.User = "", nil
+	return fmt.Sprintf("%s %s: %v", err.Op, u, err.Err)
 }

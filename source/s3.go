@@ -6,15 +6,19 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
@@ -37,7 +41,12 @@ func newS3(ctx context.Context, at *Location, client *http.Client) (*s3Bucket, e
 		// Ranges have no checksum to compare, and others than AWS often none at all.
 		config.WithResponseChecksumValidation(aws.ResponseChecksumValidationWhenRequired),
 		config.WithRequestChecksumCalculation(aws.RequestChecksumCalculationWhenRequired),
-		config.WithRetryMaxAttempts(requests),
+		config.WithRetryer(func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) {
+				o.MaxAttempts, o.MaxBackoff = requests, 3*time.Second // somebody waits for the statement
+			})
+		}),
+		config.WithLogger(logging.Nop{}), // what matters is in the errors
 	}
 	if p["access-key"] != "" {
 		load = append(load, config.WithCredentialsProvider(
@@ -158,6 +167,10 @@ func (b *s3Bucket) read(ctx context.Context, key, tag string, offset, length int
 func s3Error(err error) error {
 	e := &storeError{err: err, text: err.Error()}
 	code := ""
+	var request *url.Error
+	if errors.As(err, &request) {
+		e.text = requestText(request) // without the client's account of its attempts
+	}
 	var api smithy.APIError
 	if errors.As(err, &api) {
 		code = api.ErrorCode()

@@ -89,6 +89,17 @@ func TestS3ListsManyObjects(t *testing.T) {
 	t.Logf("listed %d objects in %v", objects, time.Since(from))
 }
 
+func TestS3SaysWhatIsWrong(t *testing.T) {
+	s := newS3Server(t)
+	_, err := source.Open(t.Context(), s.badURI())
+	requireCode(t, err, 8159, "Reason: failed to get region of bucket bucket: Forbidden. Please")
+	_, err = source.Open(t.Context(), s.uri("http://127.0.0.1:1", "bucket/a.csv"))
+	requireCode(t, err, 8159, "Reason: failed to get region of bucket bucket: Head http://127.0.0.1:1/bucket: dial tcp 127.0.0.1:1: connect: connection refused. Please")
+	require.True(t, source.Retryable(err))
+	_, err = open(t, s.uri(s.endpoint(), "bucket")).List(t.Context())
+	requireCode(t, err, 8160, "no file is named in s3://bucket?access-key=xxxxxx")
+}
+
 func TestS3AssumesRole(t *testing.T) {
 	s := newS3Server(t)
 	s.put(t, "a.csv", []byte("1,a\n"))

@@ -154,6 +154,9 @@ func (s *Source) one(ctx context.Context, dir, file string) ([]File, error) {
 		}
 		return []File{f}, nil
 	}
+	if file == "" {
+		return nil, cantRead("no file is named in "+s.at.uri, checkLocation)
+	}
 	f, err := s.bucket.stat(ctx, dir+file)
 	if err != nil {
 		return nil, s.clientError(ctx, err, dir+file, checkLocation)
