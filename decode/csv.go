@@ -84,6 +84,10 @@ func (c *csvReader) Next() (Row, error) {
 			continue
 		}
 		pos := c.w.pos
+		if end-pos > c.limit {
+			c.err = c.wrong(pos, -1, nil, ErrRowTooLong)
+			return Row{}, c.err
+		}
 		row := Row{Fields: c.fields, Offset: c.w.offset(), Line: c.line}
 		if c.line > 0 {
 			c.line += c.within(c.w.buf[pos:end])
@@ -94,10 +98,6 @@ func (c *csvReader) Next() (Row, error) {
 		c.w.pos, c.first = end+width, false
 		if len(c.fields) == 1 && blank(c.w.buf[pos:end]) {
 			continue
-		}
-		if end-pos > c.limit {
-			c.err = c.wrong(pos, -1, nil, ErrRowTooLong)
-			return Row{}, c.err
 		}
 		c.mark = Start{Offset: c.w.offset(), Line: c.line, Until: c.until}
 		return row, nil
