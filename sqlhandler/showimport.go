@@ -73,7 +73,7 @@ func (h *Handler) showImportJobs(ctx context.Context, c *protocol.Conn, st State
 		}
 	}
 	if st.HasLk {
-		where = fmt.Sprintf("CAST(Job_ID AS CHAR) LIKE CONVERT(x'%x' USING utf8mb4)", st.Like)
+		where = fmt.Sprintf("CAST(Job_ID AS CHAR) LIKE _utf8mb4 x'%x'", st.Like)
 	}
 	if where != "" {
 		return filter(ctx, c, importColumns, rows, where)
