@@ -57,7 +57,7 @@ func newAzure(ctx context.Context, at *Location, client *http.Client) (*azureCon
 	case key != "":
 		var cred *container.SharedKeyCredential
 		if cred, err = container.NewSharedKeyCredential(account, key); err != nil {
-			return nil, errors.New("Failed to get azure sharedKey credential") // TiDB's words
+			return nil, &storeError{kind: errDenied, text: "Failed to get azure sharedKey credential"} // TiDB's words
 		}
 		c.client, err = container.NewClientWithSharedKeyCredential(address, cred, options)
 	default:

@@ -79,8 +79,10 @@ func (s *azureServer) remove(_ testing.TB, key string) {
 // manual.
 func signed(r *http.Request) string {
 	text := r.Method + "\n"
-	for _, name := range []string{"Content-Encoding", "Content-Language", "Content-Length", "Content-MD5", "Content-Type",
-		"Date", "If-Modified-Since", "If-Match", "If-None-Match", "If-Unmodified-Since", "Range"} {
+	for _, name := range []string{
+		"Content-Encoding", "Content-Language", "Content-Length", "Content-MD5", "Content-Type",
+		"Date", "If-Modified-Since", "If-Match", "If-None-Match", "If-Unmodified-Since", "Range",
+	} {
 		value := r.Header.Get(name)
 		if name == "Content-Length" && value == "0" {
 			value = ""

@@ -43,7 +43,7 @@ func newS3(ctx context.Context, at *Location, client *http.Client) (*s3Bucket, e
 		config.WithRequestChecksumCalculation(aws.RequestChecksumCalculationWhenRequired),
 		config.WithRetryer(func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) {
-				o.MaxAttempts, o.MaxBackoff = requests, 3*time.Second // somebody waits for the statement
+				o.MaxAttempts, o.MaxBackoff = requests, time.Second // somebody waits for the statement
 			})
 		}),
 		config.WithLogger(logging.Nop{}), // what matters is in the errors
