@@ -14,7 +14,7 @@ func metaOf(t dxf.Task) (m dxf.BackfillMeta, err error) {
 }
 
 // Eligible: any node of the scope will do.
-func (b *Backfill) Eligible(dxf.Task, string) bool { return true }
+func (b *Backfill) Eligible(_ dxf.Task, nodes []dxf.Node) []dxf.Node { return nodes }
 
 // Complete says how the user's view of the task changes with it. Times and row
 // counts are the store's business.

@@ -214,7 +214,7 @@ func (d *Dispatcher) plan(ctx context.Context, v view) (outcome, error) {
 	if then.Step = p.Step; p.Meta != nil {
 		then.Meta = p.Meta
 	}
-	deal(p.Subtasks, eligible(d.ext, then, v.nodes))
+	deal(p.Subtasks, d.ext.Eligible(then, v.nodes))
 	a := dxf.Advance{State: dxf.TaskRunning, Step: p.Step, Meta: p.Meta, Subtasks: p.Subtasks, Concurrency: p.Concurrency}
 	if err := d.advance(ctx, t, a); err != nil {
 		return outcome{}, err

@@ -28,9 +28,9 @@ type Extension interface {
 	// changes with it and how (JobID and Job, or ImportJobID and Import), given the
 	// error e that the task has then, and what of its meta must not stay.
 	Complete(a *dxf.Advance, e *dxf.Error)
-	// Eligible says whether the node may run subtasks of the task's present step,
-	// beside being in its scope.
-	Eligible(t dxf.Task, node string) bool
+	// Eligible returns those of the live nodes in the task's scope that may run
+	// subtasks of its present step.
+	Eligible(t dxf.Task, nodes []dxf.Node) []dxf.Node
 }
 
 // Plan is the next step of a task, cut into subtasks.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"go.uber.org/zap"
 
@@ -113,21 +114,21 @@ func list(ctx context.Context, location string) ([]dxf.Piece, error) {
 	return files, nil
 }
 
-// probed chooses the nodes whose disks have the same files: the largest group. A
-// file that only some of them see is as good as one that nobody sees.
+// probed chooses the nodes whose disks have the same files as that of the client's
+// node, or, if that one sees none or is gone, the largest group that agrees.
 func (x *ImportInto) probed(ctx context.Context, t dxf.Task, m *dxf.ImportMeta) ([]dxf.Piece, error) {
 	subs, err := x.store.Subtasks(ctx, t.ID, dxf.StepProbe)
 	if err != nil {
 		return nil, fmt.Errorf("read what the nodes see: %w", err)
 	}
-	groups, best, why := map[string][]string{}, dxf.ImportProbe{}, errNoFile()
+	groups, best, own, why := map[string][]string{}, dxf.ImportProbe{}, false, errNoFile()
 	for _, s := range subs {
 		var p dxf.ImportProbe
 		if err := json.Unmarshal(s.Checkpoint, &p); err != nil {
 			return nil, dxf.Errorf("read the checkpoint of subtask %d: %s", s.ID, err)
 		}
 		if p.Sum == "" {
-			if p.Error != nil {
+			if p.Error != nil && (why.Code == errNoFile().Code || p.Node == m.Node) {
 				why = p.Error
 			}
 			continue
@@ -135,7 +136,10 @@ func (x *ImportInto) probed(ctx context.Context, t dxf.Task, m *dxf.ImportMeta) 
 		if !slices.Contains(groups[p.Sum], p.Node) {
 			groups[p.Sum] = append(groups[p.Sum], p.Node)
 		}
-		if best.Sum == "" || len(groups[p.Sum]) > len(groups[best.Sum]) {
+		switch {
+		case p.Node == m.Node:
+			best, own = p, true
+		case best.Sum == "" || !own && len(groups[p.Sum]) > len(groups[best.Sum]):
 			best = p
 		}
 	}
@@ -145,6 +149,7 @@ func (x *ImportInto) probed(ctx context.Context, t dxf.Task, m *dxf.ImportMeta) 
 	m.Seen = groups[best.Sum]
 	slices.Sort(m.Seen)
 	if len(m.Seen) < len(subs) {
+		m.Note = "only " + strings.Join(m.Seen, ", ") + " see the files"
 		x.log.Warn("not all nodes see the same files", zap.Int64("import", m.JobID), zap.Strings("nodes", m.Seen))
 	}
 	files, err := dxf.UnpackPieces(best.Files)
@@ -174,13 +179,33 @@ func (x *ImportInto) imported(ctx context.Context, t dxf.Task) (rows int64, err 
 	return rows, nil
 }
 
-// Eligible: files of a disk are read by the nodes that see them.
-func (x *ImportInto) Eligible(t dxf.Task, node string) bool {
-	if t.Step != dxf.StepImport {
-		return true
-	}
+// Eligible: files of a disk are read by the nodes that see them. Where not all
+// nodes may work, that of the client does as long as it is there; its disk is the
+// one that was meant.
+func (x *ImportInto) Eligible(t dxf.Task, nodes []dxf.Node) []dxf.Node {
 	m, err := importMeta(t.Meta)
-	return err != nil || !m.Local || slices.Contains(m.Seen, node)
+	if err != nil {
+		return nodes
+	}
+	only := func(keep func(id string) bool) (some []dxf.Node) {
+		for _, n := range nodes {
+			if keep(n.ID) {
+				some = append(some, n)
+			}
+		}
+		return some
+	}
+	if t.Step == dxf.StepImport && m.Local {
+		return only(func(id string) bool { return slices.Contains(m.Seen, id) })
+	}
+	local, err := source.IsLocal(m.Location)
+	looking := err == nil && local && (t.Step == dxf.StepInit || t.Step == dxf.StepProbe)
+	if t.MaxNodeCount == 1 || t.MaxNodeCount > 0 && looking {
+		if own := only(func(id string) bool { return id == m.Node }); len(own) > 0 {
+			return own
+		}
+	}
+	return nodes
 }
 
 // IsRetryableErr says whether planning or cleaning should be tried again.

@@ -45,7 +45,8 @@ func (x *ImportInto) begin(ctx context.Context, m dxf.ImportMeta, files []dxf.Pi
 	}
 	if why := whyDirect(info, s.Family); why != "" {
 		m.Direct = true
-		m.Note = fmt.Sprintf("%s, so the rows go into the table in one transaction", why)
+		note := fmt.Sprintf("%s, so the rows go into the table in one transaction", why)
+		m.Note = strings.TrimPrefix(m.Note+"; "+note, "; ")
 		x.log.Info("import goes straight into the table", zap.Int64("import", m.JobID), zap.String("reason", why))
 	}
 	if m.Indexes, err = x.makeStaging(ctx, s, info, m.Staging); err != nil {

@@ -44,17 +44,29 @@ func TestImportNarrowed(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, dxf.StepImport, p.Step)
 	then := dxf.Task{ID: 1, Type: dxf.ImportInto, Step: p.Step, Meta: p.Meta}
-	for node, want := range map[string]bool{"n1": true, "n2": false, "n3": true, "n4": false} {
-		require.Equal(t, want, x.Eligible(then, node), node)
-	}
+	all := []dxf.Node{{ID: "n1"}, {ID: "n2"}, {ID: "n3"}, {ID: "n4"}}
+	require.Equal(t, []dxf.Node{{ID: "n1"}, {ID: "n3"}}, x.Eligible(then, all))
 	then.Step = dxf.StepBuildIndexes
-	require.True(t, x.Eligible(then, "n4"), "who builds reads no files")
+	require.Equal(t, all, x.Eligible(then, all), "who builds reads no files")
 	won, err := x.OnDone(t.Context(), then)
 	require.NoError(t, err)
 	require.False(t, won)
 	var n int
 	require.NoError(t, db.QueryRow("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()").Scan(&n))
 	require.Equal(t, 1, n)
+
+	// Of groups that disagree that of the client's node counts.
+	own := task
+	own.Meta = encode(t, dxf.ImportMeta{JobID: 3, Schema: schema, Table: "t", Location: "/x/*.csv", Format: "csv", Local: true, Node: "n2"})
+	p, err = x.Plan(t.Context(), own, 4)
+	require.NoError(t, err)
+	then = dxf.Task{ID: 1, Type: dxf.ImportInto, Step: p.Step, Meta: p.Meta}
+	require.Equal(t, []dxf.Node{{ID: "n2"}}, x.Eligible(then, all))
+	own.MaxNodeCount = 1
+	require.Equal(t, []dxf.Node{{ID: "n2"}}, x.Eligible(own, all), "its own disk is meant")
+	require.Equal(t, all[2:], x.Eligible(own, all[2:]), "another one may try")
+	_, err = x.OnDone(t.Context(), then)
+	require.NoError(t, err)
 
 	x = dispatcher.NewImportInto(db, seen{subs: []dxf.Subtask{probe("n4", "")}}, nil)
 	_, err = x.Plan(t.Context(), task, 1)

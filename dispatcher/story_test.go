@@ -397,7 +397,7 @@ func (x *storyExtension) OnDone(_ context.Context, t dxf.Task) (bool, error) {
 
 func (x *storyExtension) IsRetryableErr(err error) bool { return errors.Is(err, errAgain) }
 
-func (x *storyExtension) Eligible(dxf.Task, string) bool { return true }
+func (x *storyExtension) Eligible(_ dxf.Task, nodes []dxf.Node) []dxf.Node { return nodes }
 
 func (x *storyExtension) Complete(a *dxf.Advance, e *dxf.Error) {
 	m, _ := metaOf(a.Task)

@@ -159,7 +159,7 @@ func (t *tenure) work(ctx context.Context, w world, balance bool, now time.Time)
 			task:    task,
 			subs:    subs,
 			live:    w.nodes,
-			nodes:   atMost(roomy(eligible(h.ext, task, inScope(w.nodes, task.TargetScope)), used), task.MaxNodeCount, subs, used),
+			nodes:   atMost(roomy(h.ext.Eligible(task, inScope(w.nodes, task.TargetScope)), used), task.MaxNodeCount, subs, used),
 			hold:    waits[task.ID],
 			balance: balance,
 		}
@@ -184,11 +184,6 @@ func (t *tenure) work(ctx context.Context, w world, balance bool, now time.Time)
 		t.start(job{hand: h, view: v, todo: do, ctx: actx})
 	}
 	return nil
-}
-
-// eligible returns the nodes that the task's type lets run its present step.
-func eligible(ext Extension, t dxf.Task, nodes []dxf.Node) []dxf.Node {
-	return slices.DeleteFunc(slices.Clone(nodes), func(n dxf.Node) bool { return !ext.Eligible(t, n.ID) })
 }
 
 // hand returns the task's Dispatcher, a new one when it is new. A task of a

@@ -15,8 +15,6 @@ import (
 // duplicate in a unique one ends the import.
 func (r *importRun) build(ctx context.Context) error {
 	s, err := r.lockedSession(ctx, table.ImportLock(r.meta.JobID).Name(), "SET SESSION foreign_key_checks = 0", "SET SESSION check_constraint_checks = 0",
-		// MySQL's is 1 MiB, for all its threads together.
-		"SET SESSION innodb_ddl_buffer_size = 67108864",
 		fmt.Sprintf("SET SESSION lock_wait_timeout = %d", lastLockWait))
 	if err != nil {
 		return err

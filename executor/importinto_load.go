@@ -115,7 +115,7 @@ func (r *importRun) load(ctx context.Context) error {
 	p.free <- &chunk{}
 	both, bothCtx := errgroup.WithContext(ctx)
 	var read error
-	both.Go(func() error { read = p.run(bothCtx); return nil }) // after what was read before
+	both.Go(func() error { read = p.read(bothCtx); return nil }) // after what was read before
 	both.Go(func() error { return l.run(bothCtx, p) })
 	if err := both.Wait(); err != nil {
 		return err

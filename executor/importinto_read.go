@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"go.uber.org/zap"
 
 	"dxfproxy/decode"
 	"dxfproxy/dxf"
@@ -47,6 +50,18 @@ func (r *importRun) pieces() ([]dxf.Piece, error) {
 		return nil, dxf.Errorf("read the meta of subtask %d: %v", r.sub.ID, err)
 	}
 	return m.Pieces, nil
+}
+
+// read is run for a goroutine of its own: what a library does to a broken file is
+// the subtask's error, not the node's.
+func (p *producer) read(ctx context.Context) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			p.log.Error("reader panicked", zap.Any("panic", v), zap.ByteString("stack", debug.Stack()))
+			err = dxf.Errorf("panic occurred during import, please check log")
+		}
+	}()
+	return p.run(ctx)
 }
 
 // run fills chunks until the pieces are read.

@@ -279,7 +279,7 @@ func (x *ext) Plan(ctx context.Context, t dxf.Task, _ int) (dispatcher.Plan, err
 func (*ext) OnDone(context.Context, dxf.Task) (bool, error) { return false, nil }
 func (*ext) IsRetryableErr(error) bool                      { return false }
 
-func (*ext) Eligible(dxf.Task, string) bool { return true }
+func (*ext) Eligible(_ dxf.Task, nodes []dxf.Node) []dxf.Node { return nodes }
 
 func (*ext) Complete(a *dxf.Advance, e *dxf.Error) {
 	state := a.State

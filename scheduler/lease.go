@@ -41,7 +41,7 @@ func (m *Manager) hold(lease context.Context, t dxf.Task, s dxf.Subtask, exec Su
 	h.ctx, h.stop = context.WithCancelCause(lease)
 	h.progress.sum = s.Summary
 	h.log = m.log.With(zap.Int64("task", t.ID), zap.Int64("subtask", s.ID),
-		zap.Stringer("step", s.Step), zap.Int("ordinal", s.Ordinal), zap.Int64("epoch", s.Epoch))
+		zap.String("step", t.Type.StepName(s.Step)), zap.Int("ordinal", s.Ordinal), zap.Int64("epoch", s.Epoch))
 	return h
 }
 
@@ -120,6 +120,9 @@ func (h *held) once(s dxf.Subtask) (sum dxf.Summary, err error) {
 			h.m.counts.panics.Add(1)
 			h.log.Error("executor panicked", zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
 			err = &dxf.Error{Code: 8211, State: "HY000", Message: "Reorg worker panic", Class: "ddl"}
+			if h.task.Type == dxf.ImportInto {
+				err = dxf.Errorf("panic occurred during import, please check log")
+			}
 		}
 	}()
 	return h.exec.RunSubtask(h.ctx, h.task, s, h.progress.report)
