@@ -180,7 +180,7 @@ func twoBytes(e encoding.Encoding) func(dst, char []byte) ([]byte, bool) {
 		return t
 	})
 	return func(dst, char []byte) ([]byte, bool) {
-		r := utf8.RuneError
+		var r rune
 		if len(char) == 2 {
 			r = rune(table()[int(char[0]&0x7f)<<8|int(char[1])])
 		} else {

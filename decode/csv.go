@@ -232,7 +232,8 @@ func next(buf []byte, pos int, b byte) int {
 func (c *csvReader) split(row []byte) error {
 	convert := c.conv != nil && !ascii(row)
 	for last := false; !last; {
-		i, n := -1, len(c.term)
+		var i int
+		n := len(c.term)
 		if n == 1 {
 			i = bytes.IndexByte(row, c.term[0])
 		} else {
@@ -320,7 +321,7 @@ func (c *csvReader) grow() error {
 	if c.more() {
 		return nil
 	}
-	if c.w.err != io.EOF || c.w.pos == len(c.w.buf) {
+	if !c.w.ended() || c.w.pos == len(c.w.buf) {
 		return c.w.err
 	}
 	return nil // the end is known now, and makes a row of what there is

@@ -2,6 +2,7 @@ package decode_test
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -85,7 +86,7 @@ func listRows(r decode.Reader) string {
 	for {
 		row, err := r.Next()
 		switch {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return b.String()
 		case err != nil:
 			fmt.Fprintf(&b, "error: %v\n", err)

@@ -171,7 +171,7 @@ func (p *parquetReader) read() (err error) {
 	for _, c := range p.columns {
 		if c.next == c.n {
 			if err := c.fill(); err != nil {
-				if err == io.EOF {
+				if errors.Is(err, io.EOF) {
 					err = errors.New("the column has fewer values than the row group has rows")
 				}
 				return p.wrong(c, nil, err)
@@ -220,7 +220,7 @@ func (c *parquetColumn) fill() error {
 				c.n = n
 				return nil
 			}
-			if err != nil && err != io.EOF {
+			if err != nil && !errors.Is(err, io.EOF) {
 				return err
 			}
 			c.reader = nil
@@ -245,7 +245,7 @@ func (c *parquetColumn) close() {
 	c.release()
 	c.n, c.next = 0, 0
 	if c.pages != nil {
-		c.pages.Close()
+		_ = c.pages.Close() // only read
 		c.pages = nil
 	}
 }

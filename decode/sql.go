@@ -102,7 +102,7 @@ func (s *sqlReader) separator() (bool, error) {
 	b, ok := s.at(0)
 	switch {
 	case s.after && (!ok || s.atDelimiter()):
-		if !ok && s.w.err != io.EOF {
+		if !ok && !s.w.ended() {
 			return false, s.w.err
 		}
 		return false, nil
@@ -135,7 +135,7 @@ func (s *sqlReader) values() (int, error) {
 		if end >= 0 || len(s.w.buf)-s.w.pos > s.limit {
 			return 0, s.wrong(s.w.pos, -1, nil, ErrRowTooLong)
 		}
-		if !s.more() && s.w.err != io.EOF {
+		if !s.more() && !s.w.ended() {
 			return 0, s.w.err
 		}
 	}
@@ -236,7 +236,7 @@ func (s *sqlReader) advance(n int) {
 // unexpected is an error at pos.
 func (s *sqlReader) unexpected(want string) error {
 	if _, ok := s.at(0); !ok {
-		if s.w.err != io.EOF {
+		if !s.w.ended() {
 			return s.w.err
 		}
 		return s.wrong(s.w.pos, -1, nil, errPremature)

@@ -3,7 +3,6 @@ package decode
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"regexp"
 	"strings"
 )
@@ -163,7 +162,7 @@ func (s *sqlReader) space() error {
 		b, ok := s.at(0)
 		switch {
 		case !ok:
-			if s.w.err != io.EOF {
+			if !s.w.ended() {
 				return s.w.err
 			}
 			return nil
@@ -255,7 +254,7 @@ func (s *sqlReader) pass() error {
 		b, ok := s.at(0)
 		switch {
 		case !ok:
-			if s.w.err != io.EOF {
+			if !s.w.ended() {
 				return s.w.err
 			}
 			return nil
@@ -289,7 +288,7 @@ func (s *sqlReader) passString(quote byte) error {
 		s.advance(i)
 		b, ok := s.at(0)
 		switch {
-		case !ok && s.w.err != io.EOF:
+		case !ok && !s.w.ended():
 			return s.w.err
 		case !ok:
 			return open

@@ -23,8 +23,9 @@ func newWindow(r io.Reader, off int64, size int) window {
 // offset is where pos is in the file.
 func (w *window) offset() int64 { return w.off + int64(w.pos) }
 
-// ended says that buf holds the file's last byte.
-func (w *window) ended() bool { return w.err == io.EOF }
+// ended says that buf holds the file's last byte. An error that wraps io.EOF is not
+// the end of the file: a row that it cuts off must not pass for the last.
+func (w *window) ended() bool { return w.err == io.EOF } //nolint:errorlint // see above
 
 // more forgets what is before pos and reads until the buffer is full, which it
 // makes larger if it was. It returns false if there is nothing more. A full
