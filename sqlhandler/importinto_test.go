@@ -333,6 +333,9 @@ func TestImportRow(t *testing.T) {
 	require.Equal(t, []any{"importing", "running", "7.598KiB", int64(300), "import, 1.899KiB of 7.598KiB, 30 rows/s, 31s left"}, row()[4:9])
 	j.Waiting = "no free slot"
 	require.Contains(t, row()[8], "31s left, no free slot")
+	j.Progress.Note = "only n1 see the files"
+	require.Contains(t, row()[8], "left, no free slot, only n1 see the files")
+	j.Progress.Note = ""
 	j.Progress.Step, j.Progress.State, j.Waiting = dxf.StepBuildIndexes, dxf.TaskCancelling, ""
 	require.Equal(t, "build, cancelling", row()[8])
 

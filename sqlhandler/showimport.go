@@ -159,7 +159,8 @@ func importRow(j dxf.ImportJob, zone *time.Location) []any {
 }
 
 // importProgress is how far an unfinished job is, in words: the step, and while
-// rows are read how many bytes of all, how fast, and how long still.
+// rows are read how many bytes of all, how fast, and how long still; then what it
+// waits for, and what planning has found.
 func importProgress(j dxf.ImportJob) string {
 	var parts []string
 	if p := j.Progress; p != nil && p.Step > 0 {
@@ -179,6 +180,9 @@ func importProgress(j dxf.ImportJob) string {
 	}
 	if j.Waiting != "" {
 		parts = append(parts, j.Waiting)
+	}
+	if j.Progress != nil && j.Progress.Note != "" {
+		parts = append(parts, j.Progress.Note)
 	}
 	return strings.Join(parts, ", ")
 }

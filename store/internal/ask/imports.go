@@ -82,7 +82,7 @@ func (s *StepSum) Add(sub dxf.Subtask) {
 func ImportProgress(t dxf.Task, meta dxf.ImportMeta, imports, present StepSum, waiting string, now time.Time) *dxf.Progress {
 	p := &dxf.Progress{
 		State: t.State, Step: t.Step, Done: present.Rows, Total: meta.Rows, Waiting: waiting,
-		Bytes: imports.Bytes, Size: meta.Size,
+		Bytes: imports.Bytes, Size: meta.Size, Note: meta.Note,
 	}
 	if !imports.Began.IsZero() {
 		p.Elapsed = max(now.Sub(imports.Began), 0)
