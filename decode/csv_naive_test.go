@@ -2,6 +2,7 @@ package decode_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"strings"
 
@@ -134,7 +135,7 @@ func copyRow(row decode.Row) []decode.Field {
 func readAll(r decode.Reader) (rows [][]decode.Field, err error) {
 	for {
 		row, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return rows, nil
 		}
 		if err != nil {

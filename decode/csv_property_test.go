@@ -171,7 +171,7 @@ func inPieces(t require.TestingT, file []byte, cfg dxf.CSVConfig, cuts []int64, 
 		r := decode.NewSmallCSV(bytes.NewReader(file[at.Offset:]), cfg, at, 20, 0)
 		for {
 			row, err := r.Next()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			require.NoError(t, err)

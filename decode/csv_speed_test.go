@@ -2,6 +2,7 @@ package decode_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -57,7 +58,7 @@ func BenchmarkCSV(b *testing.B) {
 			for b.Loop() {
 				r := decode.NewCSV(bytes.NewReader(file), s.cfg, decode.Start{})
 				for {
-					if _, err := r.Next(); err == io.EOF {
+					if _, err := r.Next(); errors.Is(err, io.EOF) {
 						break
 					} else if err != nil {
 						b.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -121,7 +122,7 @@ func store(t *testing.T, db *sql.DB, file []byte) {
 	rows := 0
 	for r, last := decode.NewSQL(bytes.NewReader(file), decode.Start{}), "?"; ; rows++ {
 		row, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		require.NoError(t, err)

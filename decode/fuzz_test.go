@@ -80,7 +80,7 @@ func FuzzSQL(f *testing.F) {
 			r := decode.NewSmallSQL(bytes.NewReader(dump), decode.Start{}, size, 0)
 			for {
 				row, err := r.Next()
-				if err == io.EOF {
+				if errors.Is(err, io.EOF) {
 					return rows, nil
 				}
 				if err != nil {

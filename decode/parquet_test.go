@@ -2,6 +2,7 @@ package decode_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -44,7 +45,7 @@ func parquetRows(t testing.TB, file []byte, at decode.Start, zone *time.Location
 	}
 	for {
 		row, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return rows, nil
 		}
 		if err != nil {
@@ -319,7 +320,7 @@ func BenchmarkParquet(b *testing.B) {
 		require.NoError(b, err)
 		n := 0
 		for ; ; n++ {
-			if _, err := r.Next(); err == io.EOF {
+			if _, err := r.Next(); errors.Is(err, io.EOF) {
 				break
 			}
 		}

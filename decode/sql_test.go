@@ -3,6 +3,7 @@ package decode_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -54,7 +55,7 @@ func sqlRows(t *testing.T, dump string) (rows []string, err error) {
 		var gotErr error
 		for r := decode.NewSmallSQL(strings.NewReader(dump), decode.Start{}, size, 0); ; {
 			row, err := r.Next()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {
@@ -269,7 +270,7 @@ func TestSQLReadsWhatIsWritten(t *testing.T) {
 		var got []string
 		for r := decode.NewSmallSQL(bytes.NewReader(file), at, size, 0); ; {
 			row, err := r.Next()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			require.NoError(t, err)
@@ -313,7 +314,7 @@ func BenchmarkSQL(b *testing.B) {
 			for b.Loop() {
 				r := decode.NewSQL(bytes.NewReader(file), decode.Start{})
 				for {
-					if _, err := r.Next(); err == io.EOF {
+					if _, err := r.Next(); errors.Is(err, io.EOF) {
 						break
 					} else if err != nil {
 						b.Fatal(err)
