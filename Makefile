@@ -23,7 +23,7 @@ build: ## bin/dxfproxy
 	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/dxfproxy ./cmd/dxfproxy
 
 .PHONY: demo
-demo: ## a store, three nodes, a million rows under load, jobs: watch them
+demo: ## a store, three nodes, a million rows under load, an index and an import: watch them
 	@scripts/setup demo
 	@$(MAKE) -s build
 	bin/dxfproxy demo
@@ -83,6 +83,11 @@ fuzz: ## every fuzz target for FUZZTIME each
 .PHONY: bench
 bench: setup build ## ADD INDEX against the store's own ALTER and pt-online-schema-change
 	$(GO) run ./bench/addindex -binary bin/dxfproxy
+
+.PHONY: bench-import
+bench-import: build ## IMPORT INTO against LOAD DATA and myloader; on another store: STORES=mysql-9.7; BENCH="-rows 500000 -rounds 1"
+	@scripts/setup import
+	$(GO) run ./bench/importinto -binary bin/dxfproxy $(if $(STORES),-basedir "$$(scripts/stores $(STORES))") $(BENCH)
 
 .PHONY: bench-relay
 bench-relay: setup build ## what the relay costs a statement: against HAProxy, and in detail

@@ -1,7 +1,7 @@
-// Package demo shows the main job end to end on one machine: a store, three
+// Package demo shows the main jobs end to end on one machine: a store, three
 // nodes, a live load, an index added by all nodes together, one of them killed
-// half-way, and every row compared at the end. It is a client like any other:
-// what it shows it reads through a node, by SQL.
+// half-way, CSV files imported by all of them, and every row compared at the end.
+// It is a client like any other: what it shows it reads through a node, by SQL.
 package demo
 
 import (
@@ -13,9 +13,11 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"dxfproxy/cluster"
+	"dxfproxy/dxf"
 	"dxfproxy/mariadbd"
 	"dxfproxy/workload"
 )
@@ -98,6 +100,20 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err := addIndex(ctx, db, c, load, v, cfg.Out); err != nil {
 		return err
 	}
+	if !v.killed {
+		say("WRONG    the index was there before a node could be killed; try more --rows")
+		return ErrFailed
+	}
+	say("")
+	if err := v.node.Start(ctx); err != nil {
+		return fmt.Errorf("start the node that was killed: %w", err)
+	}
+	say("*** %s is back", v.node.Name)
+	archive := workload.Table{Schema: table.Schema, Name: "archive", Rows: cfg.Rows, Seed: table.Seed + 1}
+	im := &importing{db: db, cluster: c, load: load, table: archive, out: cfg.Out}
+	if err := im.run(ctx, filepath.Join(dir, "csv"), table.Quoted()); err != nil {
+		return err
+	}
 	say("")
 	if err := load.Stop(); err != nil {
 		say("WRONG    a client of the load saw an error: %v", err)
@@ -108,9 +124,11 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err := check(ctx, db, load, table, say); err != nil {
 		return err
 	}
-	if !v.killed {
-		say("WRONG    the index was there before a node could be killed; try more --rows")
-		return ErrFailed
+	if err := im.check(ctx); err != nil {
+		return err
+	}
+	if err := nothingLeft(ctx, db, table.Schema, []string{table.Name, archive.Name}, say); err != nil {
+		return err
 	}
 	say("done in %v", time.Since(began).Round(time.Second))
 	return nil
@@ -145,7 +163,7 @@ func addIndex(ctx context.Context, db *sql.DB, c *cluster.Cluster, load *workloa
 		result <- err
 	}()
 	load.ResetMaxLatency()
-	w := &watcher{db: db, cluster: c, load: load, out: out}
+	w := &watcher{db: db, cluster: c, load: load, out: out, kind: dxf.Backfill}
 	defer w.close()
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
@@ -165,7 +183,7 @@ func addIndex(ctx context.Context, db *sql.DB, c *cluster.Cluster, load *workloa
 		if err != nil {
 			return err
 		}
-		if !v.killed && p.copying && float64(p.done) >= v.at*float64(p.total) {
+		if !v.killed && p.moving && float64(p.done) >= v.at*float64(p.total) {
 			v.killed = true
 			if err := v.node.Kill(); err != nil {
 				return err
@@ -204,13 +222,18 @@ WHERE table_schema = ? AND table_name = ? AND index_name = 'by_day'`, table.Sche
 		return ErrFailed
 	}
 	say("index    by_day is there and holds %s rows", group(withIndex))
+	return nil
+}
+
+// nothingLeft looks for tables that are none of those named.
+func nothingLeft(ctx context.Context, db *sql.DB, schema string, tables []string, say func(string, ...any)) error {
 	var left int
-	if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = ? AND table_name <> ?",
-		table.Schema, table.Name).Scan(&left); err != nil {
+	if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = ? AND FIND_IN_SET(table_name, ?) = 0",
+		schema, strings.Join(tables, ",")).Scan(&left); err != nil {
 		return err
 	}
 	if left != 0 {
-		say("WRONG    %d tables left behind in %s", left, table.Schema)
+		say("WRONG    %d tables left behind in %s", left, schema)
 		return ErrFailed
 	}
 	say("tables   nothing left behind")

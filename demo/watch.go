@@ -21,6 +21,8 @@ type watcher struct {
 	cluster *cluster.Cluster
 	load    *workload.Load
 	out     io.Writer
+	kind    dxf.TaskType
+	rows    int64 // in all, where the task does not say
 
 	display *display
 	step    dxf.Step
@@ -31,12 +33,12 @@ type watcher struct {
 
 // progress is what one look found.
 type progress struct {
-	copying     bool
+	moving      bool // rows, not yet indexes
 	done, total int64
 }
 
 const taskQuery = `SELECT id, step, CAST(JSON_VALUE(CONVERT(meta USING utf8mb4), '$.rows') AS SIGNED)
-FROM mysql.tidb_global_task WHERE type = 'backfill' AND state NOT IN ('succeed', 'reverted', 'failed') ORDER BY id LIMIT 1`
+FROM mysql.tidb_global_task WHERE type = ? AND state NOT IN ('succeed', 'reverted', 'failed') ORDER BY id LIMIT 1`
 
 const subtaskQuery = `SELECT exec_id, state, COALESCE(CAST(JSON_VALUE(summary, '$.row_count') AS SIGNED), 0)
 FROM mysql.tidb_background_subtask WHERE task_key = CAST(? AS CHAR) AND step = ?`
@@ -46,14 +48,17 @@ func (w *watcher) look(ctx context.Context) (progress, error) {
 	var id int64
 	var step dxf.Step
 	var rows sql.NullInt64
-	err := w.db.QueryRowContext(ctx, taskQuery).Scan(&id, &step, &rows)
+	err := w.db.QueryRowContext(ctx, taskQuery, string(w.kind)).Scan(&id, &step, &rows)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && step < 0 {
 		return progress{}, nil // not yet planned, or just done
 	}
 	if err != nil {
 		return progress{}, fmt.Errorf("read the task: %w", err)
 	}
-	p := progress{copying: step == dxf.StepCopy, total: rows.Int64}
+	p := progress{moving: step == dxf.StepCopy, total: rows.Int64} // StepImport is the same number
+	if !rows.Valid {
+		p.total = w.rows
+	}
 	nodes := map[string]*share{}
 	if err := w.subtasks(ctx, id, step, &p, nodes); err != nil {
 		return progress{}, err
@@ -61,7 +66,7 @@ func (w *watcher) look(ctx context.Context) (progress, error) {
 	if step != w.step || w.display == nil {
 		w.close()
 		w.step, w.began = step, time.Now()
-		w.display = newDisplay(w.out, p.total, step.String())
+		w.display = newDisplay(w.out, p.total, w.kind.StepName(step))
 	}
 	w.display.show(p.done, max(p.total, p.done), w.lines(nodes))
 	return p, nil

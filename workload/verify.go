@@ -28,7 +28,27 @@ func (r Report) String() string {
 // Verify reads the whole table and compares every row with what was
 // acknowledged. The load must have been stopped.
 func (l *Load) Verify(ctx context.Context, db *sql.DB) (Report, error) {
-	t := l.cfg.Table
+	last := l.cfg.Table.Rows
+	for _, w := range l.writers {
+		last = max(last, w.next)
+	}
+	return l.cfg.Table.compare(ctx, db, last, l.version)
+}
+
+// Verify compares every row of a table that nobody has written to since it was
+// filled.
+func (t Table) Verify(ctx context.Context, db *sql.DB) (Report, error) {
+	return t.compare(ctx, db, t.Rows, func(id int64) int {
+		if id < 1 || id > t.Rows {
+			return gone
+		}
+		return 0
+	})
+}
+
+// compare compares the rows with ids up to last, and any beyond, with the versions
+// they must have.
+func (t Table) compare(ctx context.Context, db *sql.DB, last int64, version func(id int64) int) (Report, error) {
 	rows, err := db.QueryContext(ctx, "SELECT id, version, customer, code, CAST(amount AS CHAR), CAST(created_at AS CHAR), note FROM "+
 		t.Quoted()+" FORCE INDEX (PRIMARY) ORDER BY id")
 	if err != nil {
@@ -44,7 +64,7 @@ func (l *Load) Verify(ctx context.Context, db *sql.DB) (Report, error) {
 	expect := int64(1)
 	missing := func(until int64) {
 		for ; expect < until; expect++ {
-			if v := l.version(expect); v != gone {
+			if v := version(expect); v != gone {
 				rep.Missing++
 				note("row %d of version %d is missing", expect, v)
 			}
@@ -58,7 +78,7 @@ func (l *Load) Verify(ctx context.Context, db *sql.DB) (Report, error) {
 		missing(got.ID)
 		expect = got.ID + 1
 		rep.Rows++
-		v := l.version(got.ID)
+		v := version(got.ID)
 		switch {
 		case v == gone:
 			rep.Extra++
@@ -70,10 +90,6 @@ func (l *Load) Verify(ctx context.Context, db *sql.DB) (Report, error) {
 	}
 	if err := rows.Err(); err != nil {
 		return rep, fmt.Errorf("read the table back: %w", err)
-	}
-	last := t.Rows
-	for _, w := range l.writers {
-		last = max(last, w.next)
 	}
 	missing(last + 1)
 	return rep, nil

@@ -95,7 +95,7 @@ const usage = `dxfproxy - a MySQL proxy that runs ADD INDEX as a distributed job
 Usage:
   dxfproxy [serve] [flags]   run one node (the default)
   dxfproxy check [flags]     what the store of --store lacks for jobs, and how to mend it
-  dxfproxy demo [flags]      store, three nodes, live load, ADD INDEX, a node killed, rows compared
+  dxfproxy demo [flags]      store, three nodes, live load, ADD INDEX, a node killed, IMPORT INTO, rows compared
   dxfproxy version           print the version
 
 Flags of serve (a TOML file given with --config may hold the same names):
