@@ -21,6 +21,9 @@ type chunk struct {
 	files  []fileAt
 	next   importPoint
 	bytes  int64 // of the source that are read then
+
+	after <-chan struct{} // closed when the chunk in front is committed
+	done  chan struct{}   // and this one
 }
 
 // fileAt is the file of the rows from one on.

@@ -204,6 +204,29 @@ func TestImportDirect(t *testing.T) {
 	})
 }
 
+// TestImportDuplicateFarAway: the two rows are in chunks that are loaded at once, and
+// each may wait for the other's row. The later one is told, with its line.
+func TestImportDuplicateFarAway(t *testing.T) {
+	var b strings.Builder
+	for i := range 60_000 {
+		id := i + 1
+		switch i {
+		case 5000, 55_000:
+			id = -1
+		case 20_000, 59_000:
+			id = -2
+		}
+		fmt.Fprintf(&b, "%d,%d,%s\n", id, i%1000, strings.Repeat("x", 90))
+	}
+	for range 3 {
+		j := startImport(t, map[string]string{"1.csv": b.String()}, nil, wide)
+		e := j.fail(dxf.StepImport)
+		require.EqualValues(t, 1062, e.Code)
+		require.Contains(t, e.Message, "Duplicate entry '-1' for key 't.PRIMARY' (file")
+		require.Contains(t, e.Message, "line 55001)")
+	}
+}
+
 // TestImportReadersSeeAllOrNothing polls the table all the time.
 func TestImportReadersSeeAllOrNothing(t *testing.T) {
 	j := startImport(t, map[string]string{"1.csv": manyRows(20_000)}, nil, wide)

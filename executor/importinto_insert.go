@@ -186,7 +186,7 @@ func (l *loader) insertSome(ctx context.Context, tx *sql.Tx, c *chunk, from, lim
 // blame finds the row that the server did not take and makes an error for the user.
 // The chunk is rolled back. The rows are inserted again as single statements, which
 // say what is wrong as INSERT does, and rolled back once more.
-func (l *loader) blame(ctx context.Context, c *chunk, why *refused) error {
+func (l *lane) blame(ctx context.Context, c *chunk, why *refused) error {
 	tx, err := l.conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
 		return fmt.Errorf("look for a bad row: %w", err)

@@ -4,17 +4,16 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
-	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
 	"dxfproxy/dxf"
@@ -33,6 +32,9 @@ const (
 	loadMost   = 12 << 20
 	// loadMemory is what all chunks of a node may hold.
 	loadMemory = 128 << 20
+	// loadLanes is how many sessions load the chunks of a file: with one, a second
+	// processor of the store has nothing to do.
+	loadLanes = 2
 )
 
 // loadSettings: the rows are the client's, so its sql_mode and time zone are set as
@@ -47,25 +49,26 @@ var loadSettings = []string{
 	"SET SESSION max_error_count = 1024",
 }
 
-// loader writes the chunks of one subtask.
+// loader writes the chunks of one subtask, on its lanes.
 type loader struct {
 	*importRun
-	conn    *table.Session
 	columns []*importColumn
 	strict  bool
 	infile  bool // the server takes LOAD DATA LOCAL
 	packet  int  // bytes that a statement may have
-	turns   turns
 	pace    *pace
-	servo   servo
-	size    *atomic.Int64 // servo's, for the producer
-	at      importPoint
+	lanes   int64
+	size    atomic.Int64 // bytes of the next chunks
+
+	mu    sync.Mutex // guards what follows, and the run's summary
+	servo servo
 }
 
 // load loads the subtask's pieces into the staging table.
 //
 // Each chunk is one transaction: the rows, and the checkpoint behind them. So
-// every row arrives exactly once, whatever dies.
+// every row arrives exactly once, whatever dies. Two sessions load, each the next
+// chunk, but they commit in the order of the file.
 func (r *importRun) load(ctx context.Context) error {
 	pieces, err := r.pieces()
 	if err != nil {
@@ -75,13 +78,12 @@ func (r *importRun) load(ctx context.Context) error {
 	if err != nil || at.All {
 		return err
 	}
-	conn, err := table.OpenSession(ctx, r.db, append(append([]string{}, loadSettings...),
-		"SET SESSION sql_mode = "+quoteText(r.meta.SQLMode), "SET SESSION time_zone = "+quoteText(r.zone()))...)
+	conn, err := r.loadSession(ctx)
 	if err != nil {
-		return clientError(err, r.meta.Table)
+		return err
 	}
 	defer conn.Close()
-	l := &loader{importRun: r, conn: conn, strict: strict(r.meta.SQLMode), pace: r.pace(r.task.ID), size: new(atomic.Int64), at: at}
+	l := &loader{importRun: r, strict: strict(r.meta.SQLMode), pace: r.pace(r.task.ID), lanes: loadLanes}
 	const selectLimits = `SELECT @@GLOBAL.local_infile, @@GLOBAL.max_allowed_packet`
 	if err := conn.QueryRowContext(ctx, selectLimits).Scan(&l.infile, &l.packet); err != nil {
 		return fmt.Errorf("ask what the server takes: %w", err)
@@ -93,7 +95,10 @@ func (r *importRun) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.turns = turns{conn: conn, names: copyTurns(r.meta.JobID, r.sub.Ordinal, r.meta.Processors, info)}
+	names := copyTurns(r.meta.JobID, r.sub.Ordinal, r.meta.Processors, info)
+	if len(names) == 1 || r.meta.MaxWriteSpeed > 0 {
+		l.lanes = 1
+	}
 	n := r.imp.loading.Add(1)
 	defer r.imp.loading.Add(-1)
 	l.servo = servo{target: loadTarget, rows: min(max(l.pace.rows.Load(), loadStart), loadMost)}
@@ -104,23 +109,38 @@ func (r *importRun) load(ctx context.Context) error {
 		return err
 	}
 	defer src.Close()
-	p := &producer{
-		importRun: r, columns: l.columns, src: src, pieces: pieces, at: at, size: l.size, layouts: map[string]*layout{},
-		full: make(chan *chunk), free: make(chan *chunk, 2),
-	}
+	p := newProducer(r, l, src, pieces, at)
 	if p.zone, err = r.location(ctx, conn); err != nil {
 		return err
 	}
-	p.free <- &chunk{}
-	p.free <- &chunk{}
-	both, bothCtx := errgroup.WithContext(ctx)
+	all, allCtx := errgroup.WithContext(ctx)
 	var read error
-	both.Go(func() error { read = p.read(bothCtx); return nil }) // after what was read before
-	both.Go(func() error { return l.run(bothCtx, p) })
-	if err := both.Wait(); err != nil {
+	all.Go(func() error { read = p.read(allCtx); return nil }) // after what was read before
+	for i := range l.lanes {
+		ln := &lane{loader: l, conn: conn, turns: turns{conn: conn, names: slices.Clone(names)}}
+		all.Go(func() error {
+			if i > 0 {
+				conn, err := r.loadSession(allCtx)
+				if err != nil {
+					return err
+				}
+				defer conn.Close()
+				ln.conn, ln.turns.conn = conn, conn
+			}
+			return ln.run(allCtx, p)
+		})
+	}
+	if err := all.Wait(); err != nil {
 		return err
 	}
 	return read
+}
+
+// loadSession opens a session with the client's settings.
+func (r *importRun) loadSession(ctx context.Context) (*table.Session, error) {
+	s, err := table.OpenSession(ctx, r.db, append(slices.Clone(loadSettings),
+		"SET SESSION sql_mode = "+quoteText(r.meta.SQLMode), "SET SESSION time_zone = "+quoteText(r.zone()))...)
+	return s, clientError(err, r.meta.Table)
 }
 
 // zone is the client's time zone.
@@ -139,7 +159,7 @@ func quoteText(s string) string {
 
 // resize fits the size of the next chunks to the memory and the settings.
 func (l *loader) resize(loading int64) {
-	most := min(max(loadMemory/2/max(loading, 1), loadLeast), loadMost)
+	most := min(max(loadMemory/(l.lanes+1)/max(loading, 1), loadLeast), loadMost)
 	if speed := l.meta.MaxWriteSpeed; speed > 0 {
 		// At most a quarter of a second's worth, so that the speed is even.
 		most = min(most, max(speed/4, 64<<10))
@@ -147,74 +167,6 @@ func (l *loader) resize(loading int64) {
 	l.servo.cap = most
 	l.servo.rows = min(l.servo.rows, most)
 	l.size.Store(l.servo.rows)
-}
-
-// run writes chunks until the producer has no more.
-func (l *loader) run(ctx context.Context, p *producer) error {
-	alive := time.NewTicker(keepAlive)
-	defer alive.Stop()
-	for {
-		select {
-		case c, ok := <-p.full:
-			if !ok {
-				return nil
-			}
-			took, err := l.chunk(ctx, c)
-			if err != nil {
-				return err
-			}
-			n := int64(len(c.data))
-			if n >= l.size.Load() {
-				l.servo.took(took)
-				l.pace.rows.Store(l.servo.rows)
-			}
-			l.resize(l.imp.loading.Load())
-			p.free <- c
-			l.progress()
-			if err := l.throttle(ctx, n); err != nil {
-				return err
-			}
-		case <-alive.C: // the source is slow
-			if err := l.conn.PingContext(ctx); err != nil {
-				return fmt.Errorf("keep the session: %w", err)
-			}
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-}
-
-// throttle does nothing for as long as max_write_speed wants it.
-func (l *loader) throttle(ctx context.Context, bytes int64) error {
-	for wait := l.pace.take(bytes, l.meta.MaxWriteSpeed, time.Now()); wait > 0; wait -= keepAlive {
-		if wait > time.Second {
-			l.waiting("import is slowed down by max_write_speed")
-		}
-		if err := sleep(ctx, min(wait, keepAlive)); err != nil {
-			return err
-		}
-		if wait > keepAlive {
-			if err := l.conn.PingContext(ctx); err != nil {
-				return fmt.Errorf("keep the session: %w", err)
-			}
-		}
-	}
-	l.waiting("")
-	return ctx.Err()
-}
-
-// chunk writes one chunk, again if somebody was in its way.
-func (l *loader) chunk(ctx context.Context, c *chunk) (time.Duration, error) {
-	for failures := 0; ; failures++ {
-		took, err := l.write(ctx, c)
-		if err == nil || failures == patience || !table.IsErr(err, errLockWait, errDeadlock) {
-			return took, err
-		}
-		pause := min(2*time.Millisecond<<min(failures, 6), 100*time.Millisecond)
-		if err := sleep(ctx, pause/2+rand.N(pause)); err != nil {
-			return 0, err
-		}
-	}
 }
 
 // refused is the server's word about a row of a chunk; row is -1 if it does not
@@ -226,48 +178,6 @@ type refused struct {
 
 func (r *refused) Error() string { return r.err.Error() }
 func (r *refused) Unwrap() error { return r.err }
-
-// write runs a chunk's transaction.
-func (l *loader) write(ctx context.Context, c *chunk) (time.Duration, error) {
-	tx, err := l.conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
-	if err != nil {
-		return 0, fmt.Errorf("begin a chunk: %w", err)
-	}
-	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing
-	start := time.Now()
-	if len(c.rows) > 0 {
-		// While one waits for the disk at its commit, another can work.
-		if err := l.turns.take(ctx); err != nil {
-			return 0, err
-		}
-		start = time.Now()
-		err := l.rowsOf(ctx, tx, c)
-		l.turns.give(ctx)
-		var bad *refused
-		if errors.As(err, &bad) {
-			if err := tx.Rollback(); err != nil {
-				return 0, fmt.Errorf("roll a chunk back: %w", err)
-			}
-			return 0, l.blame(ctx, c, bad)
-		}
-		if err != nil {
-			return 0, fmt.Errorf("load a chunk: %w", err)
-		}
-	}
-	text, err := json.Marshal(c.next)
-	if err != nil {
-		return 0, err
-	}
-	l.sum.RowCount, l.sum.Bytes = c.next.Rows, max(c.bytes, l.sum.Bytes)
-	if err := l.leases.SaveCheckpoint(ctx, tx, l.sub.Lease(), text, l.sum); err != nil {
-		return 0, fmt.Errorf("save a checkpoint: %w", err)
-	}
-	if err := tx.Commit(); err != nil {
-		return 0, fmt.Errorf("commit a chunk: %w", err)
-	}
-	l.log.Debug("loaded", zap.Int("rows", len(c.rows)), zap.Int("bytes", len(c.data)), zap.Duration("took", time.Since(start)))
-	return time.Since(start), nil
-}
 
 // rowsOf writes the rows under the time zone of their values. Afterwards the session
 // is in UTC, so that no lease is reckoned in an hour that comes twice.

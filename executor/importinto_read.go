@@ -34,13 +34,27 @@ type producer struct {
 	at      importPoint
 	size    *atomic.Int64 // bytes of a chunk
 
-	full chan *chunk // filled ones
-	free chan *chunk // two in all: one is filled while the other is loaded
+	full chan *chunk     // filled ones
+	free chan *chunk     // one more than are loaded at once: that one is filled meanwhile
+	last <-chan struct{} // done of the chunk that was sent last
 
 	c       *chunk // that is being filled
 	layouts map[string]*layout
 	ragged  bool // a row had fewer fields than there are targets
 	done    int64
+}
+
+func newProducer(r *importRun, l *loader, src *source.Source, pieces []dxf.Piece, at importPoint) *producer {
+	first := make(chan struct{})
+	close(first)
+	p := &producer{
+		importRun: r, columns: l.columns, src: src, pieces: pieces, at: at, size: &l.size, layouts: map[string]*layout{},
+		full: make(chan *chunk), free: make(chan *chunk, l.lanes+1), last: first,
+	}
+	for range l.lanes + 1 {
+		p.free <- &chunk{}
+	}
+	return p
 }
 
 // pieces reads what the subtask is to load.
@@ -112,6 +126,8 @@ func (p *producer) take(ctx context.Context) (*chunk, error) {
 func (p *producer) send(ctx context.Context) error {
 	p.at.Rows += int64(len(p.c.rows))
 	p.c.next = p.at
+	p.c.after, p.c.done = p.last, make(chan struct{})
+	p.last = p.c.done
 	select {
 	case p.full <- p.c:
 		return nil

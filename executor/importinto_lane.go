@@ -1,0 +1,197 @@
+package executor
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"go.uber.org/zap"
+
+	"dxfproxy/table"
+)
+
+// yieldAfter is how long a chunk keeps its rows locked while the one before it is
+// not committed. That one may be waiting for just these rows, which the server
+// cannot see: longer than a commit takes, shorter than a lock is waited for.
+const yieldAfter = 2 * time.Second
+
+// A lane is a session that loads chunks beside others. A chunk may be loaded before
+// the one in front of it is committed, and is committed after.
+type lane struct {
+	*loader
+	conn  *table.Session
+	turns turns
+}
+
+// run writes chunks until the producer has no more.
+func (l *lane) run(ctx context.Context, p *producer) error {
+	for {
+		var c *chunk
+		var ok bool
+		if err := l.await(ctx, func(tick <-chan time.Time) (done bool) {
+			select {
+			case c, ok = <-p.full:
+				return true
+			case <-tick:
+			case <-ctx.Done():
+			}
+			return false
+		}); err != nil {
+			return err
+		}
+		if !ok {
+			return nil
+		}
+		if err := l.throttle(ctx, int64(len(c.data))); err != nil {
+			return err
+		}
+		if err := l.chunk(ctx, c); err != nil {
+			return err
+		}
+		close(c.done)
+		p.free <- c
+	}
+}
+
+// await calls wait until it is done, and keeps the session in use meanwhile.
+func (l *lane) await(ctx context.Context, wait func(tick <-chan time.Time) (done bool)) error {
+	alive := time.NewTicker(keepAlive)
+	defer alive.Stop()
+	for !wait(alive.C) {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := l.conn.PingContext(ctx); err != nil {
+			return fmt.Errorf("keep the session: %w", err)
+		}
+	}
+	return nil
+}
+
+// before waits until the chunk in front is committed.
+func (l *lane) before(ctx context.Context, c *chunk) error {
+	return l.await(ctx, func(tick <-chan time.Time) bool {
+		select {
+		case <-c.after:
+			return true
+		case <-tick:
+		case <-ctx.Done():
+		}
+		return false
+	})
+}
+
+// throttle does nothing for as long as max_write_speed wants it.
+func (l *lane) throttle(ctx context.Context, bytes int64) error {
+	wait := l.pace.take(bytes, l.meta.MaxWriteSpeed, time.Now())
+	if wait <= 0 {
+		return ctx.Err()
+	}
+	tell := func(text string) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.waiting("%s", text)
+	}
+	if wait > time.Second {
+		tell("import is slowed down by max_write_speed")
+	}
+	over := time.NewTimer(wait)
+	defer over.Stop()
+	defer tell("")
+	return l.await(ctx, func(tick <-chan time.Time) bool {
+		select {
+		case <-over.C:
+			return true
+		case <-tick:
+		case <-ctx.Done():
+		}
+		return false
+	})
+}
+
+var errYield = errors.New("the chunk before is not committed")
+
+// chunk writes one chunk, again if somebody was in its way.
+func (l *lane) chunk(ctx context.Context, c *chunk) error {
+	for failures := 0; ; {
+		err := l.write(ctx, c)
+		var bad *refused
+		switch {
+		case errors.Is(err, errYield):
+			if err := l.before(ctx, c); err != nil {
+				return err
+			}
+			continue
+		case errors.As(err, &bad):
+			// What is in front counts first, and its rows are no longer locked then.
+			if err := l.before(ctx, c); err != nil {
+				return err
+			}
+			return l.blame(ctx, c, bad)
+		case err == nil || failures == patience || !table.IsErr(err, errLockWait, errDeadlock):
+			return err
+		}
+		pause := min(2*time.Millisecond<<min(failures, 6), 100*time.Millisecond)
+		failures++
+		if err := sleep(ctx, pause/2+rand.N(pause)); err != nil {
+			return err
+		}
+	}
+}
+
+// write runs a chunk's transaction.
+func (l *lane) write(ctx context.Context, c *chunk) error {
+	tx, err := l.conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	if err != nil {
+		return fmt.Errorf("begin a chunk: %w", err)
+	}
+	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing
+	var took time.Duration
+	if len(c.rows) > 0 {
+		// While one waits for the disk at its commit, another can work.
+		if err := l.turns.take(ctx); err != nil {
+			return err
+		}
+		start := time.Now()
+		err := l.rowsOf(ctx, tx, c)
+		l.turns.give(ctx)
+		if err != nil {
+			return fmt.Errorf("load a chunk: %w", err)
+		}
+		took = time.Since(start)
+	}
+	select {
+	case <-c.after:
+	case <-time.After(yieldAfter):
+		return errYield
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	start := time.Now()
+	text, err := json.Marshal(c.next)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sum.RowCount, l.sum.Bytes = c.next.Rows, max(c.bytes, l.sum.Bytes)
+	if err := l.leases.SaveCheckpoint(ctx, tx, l.sub.Lease(), text, l.sum); err != nil {
+		return fmt.Errorf("save a checkpoint: %w", err)
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit a chunk: %w", err)
+	}
+	took += time.Since(start)
+	l.log.Debug("loaded", zap.Int("rows", len(c.rows)), zap.Int("bytes", len(c.data)), zap.Duration("took", took))
+	if int64(len(c.data)) >= l.size.Load() {
+		l.servo.took(took)
+		l.pace.rows.Store(l.servo.rows)
+	}
+	l.resize(l.imp.loading.Load())
+	l.progress()
+	return nil
+}
