@@ -103,7 +103,7 @@ func (h *Handler) prepare(ctx context.Context, c *protocol.Conn, stmt protocol.S
 	case AdminCancelDDLJobs, AdminPauseDDLJobs, AdminResumeDDLJobs:
 		return protocol.Local{Columns: resultColumns}, nil
 	case ImportInto:
-		return prepareImport(stmt.SQL, st)
+		return prepareImport(stmt.SQL, st, m)
 	case ShowImportJob, ShowImportJobs:
 		return protocol.Local{Columns: importColumns}, nil
 	case CancelImportJob:

@@ -17,9 +17,19 @@ var errInTransaction = dxf.Errorf("cannot run IMPORT INTO in explicit transactio
 // transactional are the engines that can take back half of an import.
 var transactional = []string{"innodb", "rocksdb", "xtradb"}
 
-// prepareImport answers the preparation of an IMPORT INTO: the store never sees it.
-func prepareImport(sql []byte, st Statement) (protocol.Reply, error) {
-	parsed, err := parseImport(string(st.Text.Of(sql)), "")
+// prepareImport answers the preparation of an IMPORT INTO: the store never sees
+// it. Whether quotes are those of names is known for sure when it is executed.
+func prepareImport(sql []byte, st Statement, m Mode) (protocol.Reply, error) {
+	sqlMode := ""
+	if m.NoBackslashEscapes {
+		sqlMode = "NO_BACKSLASH_ESCAPES"
+	}
+	parsed, err := parseImport(string(st.Text.Of(sql)), sqlMode)
+	if err != nil {
+		if quoted, other := parseImport(string(st.Text.Of(sql)), sqlMode+",ANSI_QUOTES"); other == nil {
+			parsed, err = quoted, nil
+		}
+	}
 	switch {
 	case err != nil:
 		return nil, err
@@ -139,6 +149,9 @@ func (im *importing) run(ctx context.Context, s *session, sql []byte) (protocol.
 	}
 	if err := im.precheck(ctx); err != nil {
 		return nil, err
+	}
+	if cause := context.Cause(ctx); cause != nil { // between two questions
+		return nil, cause
 	}
 	return nil, im.submit(ctx, s)
 }

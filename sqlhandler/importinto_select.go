@@ -44,6 +44,9 @@ func (im *importing) fromSelect(ctx context.Context, sql []byte) (protocol.Reply
 	if err := im.precheck(ctx); err != nil {
 		return nil, err
 	}
+	if cause := context.Cause(ctx); cause != nil { // between two questions
+		return nil, cause
+	}
 	rows, warnings, err := im.insert(ctx, insert)
 	if err != nil {
 		return nil, err
