@@ -33,13 +33,24 @@ func (f fault) String() string {
 	return [...]string{"kill the owner", "kill the applier", "kill an executor", "kill the client's node", "freeze a node"}[f]
 }
 
-// runs is how many faults are tried: a few in CI, DXFPROXY_FAULT_RUNS by hand.
-func runs(t *testing.T) int {
+// runs is how many times something random is tried: inCI, or DXFPROXY_FAULT_RUNS by hand.
+func runs(t *testing.T, inCI int) int {
 	text := os.Getenv("DXFPROXY_FAULT_RUNS")
 	if text == "" {
-		return int(faults)
+		return inCI
 	}
 	n, err := strconv.Atoi(text)
+	require.NoError(t, err)
+	return n
+}
+
+// firstSeed is DXFPROXY_SEED, or any.
+func firstSeed(t *testing.T) uint64 {
+	text := os.Getenv("DXFPROXY_SEED")
+	if text == "" {
+		return uint64(time.Now().UnixNano())
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
 	require.NoError(t, err)
 	return n
 }
@@ -48,14 +59,9 @@ func runs(t *testing.T) int {
 // killed or frozen at a random moment. Whatever dies, the index is there at the
 // end, every acknowledged row is there once, and nothing is left behind.
 func TestFaults(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv("DXFPROXY_SEED"); s != "" {
-		var err error
-		seed, err = strconv.ParseUint(s, 10, 64)
-		require.NoError(t, err)
-	}
-	for i := range runs(t) {
-		s := seed + uint64(i)
+	first := firstSeed(t)
+	for i := range runs(t, int(faults)) {
+		s := first + uint64(i)
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			t.Logf("seed %d: DXFPROXY_SEED=%d go test ./dxftest -run 'TestFaults/0'", s, s)
 			r := &faultRun{T: t, rnd: rand.New(rand.NewPCG(s, 0)), seed: s, kind: fault(s % uint64(faults))}
@@ -144,12 +150,17 @@ func (r *faultRun) strike() *cluster.Node {
 		require.NoError(t, n.Kill())
 		return n
 	}
-	require.NoError(t, n.Freeze())
-	thaw := time.NewTimer(14 * time.Second) // leases are 10 s
+	r.freeze(n)
+	return n
+}
+
+// freeze stops a node for longer than its leases last, which is 10 s.
+func (r *faultRun) freeze(n *cluster.Node) {
+	require.NoError(r, n.Freeze())
+	thaw := time.NewTimer(14 * time.Second)
 	defer thaw.Stop()
 	<-thaw.C
-	require.NoError(t, n.Thaw())
-	return n
+	require.NoError(r, n.Thaw())
 }
 
 func (r *faultRun) victim() *cluster.Node {

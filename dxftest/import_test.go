@@ -1,8 +1,11 @@
 package dxftest
 
 import (
+	"bytes"
+	"compress/gzip"
 	"database/sql"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +13,7 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
 )
 
@@ -36,6 +40,22 @@ func (im *importer) file(name, content string) string {
 	require.NoError(im, os.MkdirAll(filepath.Dir(path), 0o755))
 	require.NoError(im, os.WriteFile(path, []byte(content), 0o644))
 	return path
+}
+
+// packed writes a file with its content packed as its name says.
+func (im *importer) packed(name, content string) string {
+	im.Helper()
+	var b bytes.Buffer
+	var w io.WriteCloser = gzip.NewWriter(&b)
+	if strings.HasSuffix(name, ".zst") {
+		var err error
+		w, err = zstd.NewWriter(&b)
+		require.NoError(im, err)
+	}
+	_, err := io.WriteString(w, content)
+	require.NoError(im, err)
+	require.NoError(im, w.Close())
+	return im.file(name, b.String())
 }
 
 // importRow is a row of SHOW IMPORT JOBS, by names; NULL is "NULL".
@@ -173,11 +193,11 @@ func quote(s string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `''`, "\x00", `\0`).Replace(s) + "'"
 }
 
-// csvRows is a CSV file of rows first to last of about 100 bytes, for loadTable.
+// csvRows is a CSV file of rows first to last of about 1 KB, for loadTable.
 func csvRows(first, last int) string {
 	var b strings.Builder
 	for i := first; i <= last; i++ {
-		fmt.Fprintf(&b, "%d,%d,c%d,%s\n", i, i%1000, i, strings.Repeat("x", 60+i%20))
+		fmt.Fprintf(&b, "%d,%d,c%d,%s\n", i, i%1000, i, strings.Repeat("x", 960+i%20))
 	}
 	return b.String()
 }
@@ -185,8 +205,8 @@ func csvRows(first, last int) string {
 // loadTable is a table for such rows; loaded asks for those that are not as csvRows
 // wrote them.
 const (
-	loadTable = "CREATE TABLE load_t (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, n INT, code VARCHAR(20), pad VARCHAR(100), KEY by_n (n), UNIQUE KEY u (code))"
-	wrongRows = "SELECT COUNT(*) FROM load_t WHERE NOT (n <=> id % 1000 AND code <=> CONCAT('c', id) AND pad <=> REPEAT('x', 60 + id % 20))"
+	loadTable = "CREATE TABLE load_t (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, n INT, code VARCHAR(20), pad VARCHAR(1000), KEY by_n (n), UNIQUE KEY u (code))"
+	wrongRows = "SELECT COUNT(*) FROM load_t WHERE NOT (n <=> id % 1000 AND code <=> CONCAT('c', id) AND pad <=> REPEAT('x', 960 + id % 20))"
 )
 
 // loaded checks rows 1 to n of csvRows one by one, and the indexes.

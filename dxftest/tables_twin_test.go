@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -76,12 +75,7 @@ func newTwins(h *house, s shape) *twins {
 	if s.rows == 0 {
 		s.rows = 20_000
 	}
-	w := &twins{house: h, shape: s, seed: uint64(time.Now().UnixNano()), names: [2]string{"`" + s.table + "`", "`the twin`"}}
-	if text := os.Getenv("DXFPROXY_SEED"); text != "" {
-		var err error
-		w.seed, err = strconv.ParseUint(text, 10, 64)
-		require.NoError(h, err)
-	}
+	w := &twins{house: h, shape: s, seed: firstSeed(h.T), names: [2]string{"`" + s.table + "`", "`the twin`"}}
 	h.Logf("DXFPROXY_SEED=%d", w.seed)
 	defs := []string{s.columns}
 	for _, p := range s.payload {
@@ -360,55 +354,62 @@ func exactly(name, typ string) string {
 	return "HEX(" + q + ")"
 }
 
-// same compares the twins row by row and byte by byte, and then their
-// definitions, after the twin has had the same change from the store itself.
-func (w *twins) same() {
-	w.Helper()
-	rows, err := w.direct.QueryContext(w.Context(), "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position", w.schema, w.names[1][1:len(w.names[1])-1])
-	require.NoError(w, err)
+// sameRows compares two tables row by row and byte by byte, in the order of the key,
+// and returns how many rows each has.
+func (h *house) sameRows(got, want, key string) int {
+	h.Helper()
+	rows, err := h.direct.QueryContext(h.Context(), "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position", h.schema, want[1:len(want)-1])
+	require.NoError(h, err)
 	var names, exprs []string
 	for rows.Next() {
 		var name, typ string
-		require.NoError(w, rows.Scan(&name, &typ))
+		require.NoError(h, rows.Scan(&name, &typ))
 		names, exprs = append(names, name), append(exprs, exactly(name, typ))
 	}
-	require.NoError(w, rows.Err())
+	require.NoError(h, rows.Err())
 	var sides [2][][]sql.NullString
-	for i, table := range w.names {
-		rows, err := w.direct.QueryContext(w.Context(), "SELECT "+strings.Join(exprs, ", ")+" FROM "+table+" ORDER BY "+strings.Join(w.key, ", "))
-		require.NoError(w, err)
+	for i, table := range []string{got, want} {
+		rows, err := h.direct.QueryContext(h.Context(), "SELECT "+strings.Join(exprs, ", ")+" FROM "+table+" ORDER BY "+key)
+		require.NoError(h, err)
 		for rows.Next() {
 			row := make([]sql.NullString, len(exprs))
 			into := make([]any, len(exprs))
 			for j := range row {
 				into[j] = &row[j]
 			}
-			require.NoError(w, rows.Scan(into...))
+			require.NoError(h, rows.Scan(into...))
 			sides[i] = append(sides[i], row)
 		}
-		require.NoError(w, rows.Err())
+		require.NoError(h, rows.Err())
 	}
 	wrong := 0
 	for i := range min(len(sides[0]), len(sides[1])) {
 		for j := range names {
 			if got, want := sides[0][i][j], sides[1][i][j]; got != want {
 				if wrong++; wrong <= 10 {
-					w.Errorf("row %d, %s: %.200v, want %.200v", i, names[j], got, want)
+					h.Errorf("row %d, %s: %.200v, want %.200v", i, names[j], got, want)
 				}
 			}
 		}
 	}
-	require.Equal(w, len(sides[1]), len(sides[0]), "rows")
-	require.Zero(w, wrong, "values that differ")
+	require.Equal(h, len(sides[1]), len(sides[0]), "rows")
+	require.Zero(h, wrong, "values that differ")
+	h.Logf("%d rows are the same", len(sides[0]))
+	return len(sides[0])
+}
 
+// same compares the twins row by row, and then their definitions, after the twin has
+// had the same change from the store itself.
+func (w *twins) same() {
+	w.Helper()
+	n := w.sameRows(w.names[0], w.names[1], strings.Join(w.key, ", "))
 	execute(w.T, w.direct, "ALTER TABLE "+w.names[1]+" "+w.alter)
 	require.Equal(w, w.definition(w.names[1]), w.definition(w.names[0]))
 	checkTable(w.T, w.direct, w.names[0])
 	for _, index := range w.indexes() {
-		n := scan[int](w.T, w.direct, "SELECT COUNT(*) FROM "+w.names[0]+" FORCE INDEX (`"+index+"`)")
-		require.Equal(w, len(sides[0]), n, "entries of index %s", index)
+		entries := scan[int](w.T, w.direct, "SELECT COUNT(*) FROM "+w.names[0]+" FORCE INDEX (`"+index+"`)")
+		require.Equal(w, n, entries, "entries of index %s", index)
 	}
-	w.Logf("%d rows are the same", len(sides[0]))
 }
 
 // checkTable has the server check a table. Warnings about delete-marked entries

@@ -1,0 +1,255 @@
+package dxftest
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/stretchr/testify/require"
+
+	"dxfproxy/cluster"
+	"dxfproxy/dxf"
+)
+
+// importRows is how many rows the files of importFiles hold.
+const importRows = 18_000
+
+// importFiles writes files enough for all nodes and returns the statement that loads
+// them.
+func (im *importer) importFiles(packed bool) string {
+	im.Helper()
+	const files = 12
+	write, suffix := im.file, ".csv"
+	if packed {
+		write, suffix = im.packed, ".csv.gz"
+	}
+	for i := range files {
+		write(fmt.Sprintf("rows-%02d%s", i, suffix), csvRows(i*importRows/files+1, (i+1)*importRows/files))
+	}
+	// Not faster than that: there is to be time for what happens meanwhile.
+	return "IMPORT INTO load_t FROM " + quote(im.dir+"/rows-*"+suffix) + " WITH max_write_speed = '4MiB'"
+}
+
+// poller reads the number of rows of load_t all the time.
+type poller struct {
+	stop context.CancelFunc
+	done sync.WaitGroup
+	seen map[int]int
+	err  error
+}
+
+func (im *importer) poll() *poller {
+	ctx, cancel := context.WithCancel(im.Context())
+	p := &poller{stop: cancel, seen: map[int]int{}}
+	im.Cleanup(func() { cancel(); p.done.Wait() })
+	p.done.Add(1)
+	go func() {
+		defer p.done.Done()
+		pause := time.NewTicker(5 * time.Millisecond)
+		defer pause.Stop()
+		for ctx.Err() == nil {
+			var n int
+			if p.err = im.direct.QueryRowContext(context.WithoutCancel(ctx), "SELECT COUNT(*) FROM load_t").Scan(&n); p.err != nil {
+				return
+			}
+			p.seen[n]++
+			select {
+			case <-pause.C:
+			case <-ctx.Done():
+			}
+		}
+	}()
+	return p
+}
+
+// zeroOr stops it. It has seen no row, or so many.
+func (p *poller) zeroOr(t *testing.T, n int) {
+	t.Helper()
+	p.stop()
+	p.done.Wait()
+	require.NoError(t, p.err)
+	t.Logf("rows that a reader saw: %v", p.seen)
+	require.Positive(t, p.seen[0], "it has not read while the import ran")
+	for rows := range p.seen {
+		require.Contains(t, []int{0, n}, rows, "a reader saw a part: %v", p.seen)
+	}
+}
+
+// importFaults are the faults that an import is tried with.
+var importFaults = []fault{killOwner, killExecutor, killClients, freeze}
+
+// TestImportFaults imports files again and again, each time with one node killed or
+// frozen at a random moment. Whatever dies, every row is there once, a reader has
+// seen none or all, and nothing is left behind.
+func TestImportFaults(t *testing.T) {
+	first := firstSeed(t)
+	for i := range runs(t, 3) {
+		s := first + uint64(i)
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			t.Logf("DXFPROXY_SEED=%d DXFPROXY_FAULT_RUNS=1 go test ./dxftest -run TestImportFaults", s)
+			importFault(t, s)
+		})
+	}
+}
+
+func importFault(t *testing.T, seed uint64) {
+	// Seeds that follow each other are to have nothing in common.
+	rnd := rand.New(rand.NewPCG(seed*0x9e3779b97f4a7c15, seed))
+	im := newImporter(t, 3)
+	execute(t, im.direct, loadTable)
+	r := &faultRun{
+		T: t, rnd: rnd, seed: seed, kind: importFaults[seed%uint64(len(importFaults))],
+		cluster: &cluster.Cluster{Nodes: im.nodes}, direct: im.direct,
+	}
+	statement := im.importFiles(seed/8%2 == 0)
+	client := im.session(0, "")
+	reader := im.poll()
+	began := time.Now()
+	answered := make(chan error, 1)
+	go func() {
+		_, err := im.ask(client, statement)
+		answered <- err
+	}()
+	// A moment: a step, and a while within it, about as long as it takes.
+	step := []dxf.Step{dxf.StepProbe, dxf.StepImport, dxf.StepImport, dxf.StepImport, dxf.StepBuildIndexes, dxf.StepPostProcess, dxf.StepPublish}[rnd.IntN(7)]
+	while := time.Duration(rnd.IntN(map[dxf.Step]int{dxf.StepImport: 1500, dxf.StepBuildIndexes: 600}[step]+40)) * time.Millisecond
+	im.untilStep(step, answered)
+	moment := time.NewTimer(while)
+	<-moment.C
+	victim := r.victim()
+	t.Logf("%s + %v: %v, %s (%s)", dxf.ImportInto.StepName(step), while, r.kind, victim.Name, victim.Addr)
+	if r.kind == freeze {
+		r.freeze(victim)
+	} else {
+		require.NoError(t, victim.Kill())
+	}
+	var admin *sql.Conn
+	for i, n := range im.nodes {
+		if n != victim {
+			admin = im.session(i, "")
+		}
+	}
+	job := im.ended(admin, fmt.Sprint(scan[int64](t, im.direct, "SELECT MAX(id) FROM `"+im.meta+"`.tidb_import_jobs")))
+	err := <-answered
+	t.Logf("done after %v, client was answered: %v", time.Since(began).Round(time.Millisecond), err)
+	require.Equal(t, "finished", job["Status"], job["Result_Message"])
+	require.Equal(t, strconv.Itoa(importRows), job["Imported_Rows"])
+	if victim != im.nodes[0] {
+		require.NoError(t, err, "the waiting client's node was never touched")
+	}
+	reader.zeroOr(t, importRows)
+	im.loaded(importRows)
+	im.nothingLeft()
+}
+
+// untilStep waits until the one task there is has come to a step, or its client has
+// been answered.
+func (im *importer) untilStep(step dxf.Step, answered chan error) {
+	im.Helper()
+	order := map[dxf.Step]int{dxf.StepProbe: 1, dxf.StepImport: 2, dxf.StepBuildIndexes: 3, dxf.StepPostProcess: 4, dxf.StepPublish: 5}
+	require.Eventually(im, func() bool {
+		var at sql.NullInt64
+		err := im.direct.QueryRowContext(im.Context(), "SELECT step FROM `"+im.meta+"`.tidb_global_task").Scan(&at)
+		return len(answered) > 0 || err == nil && order[dxf.Step(at.Int64)] >= order[step]
+	}, time.Minute, 3*time.Millisecond)
+}
+
+// TestImportCancelled cancels an import at a random moment again and again, in every
+// way there is. The target is empty and nothing is left behind, unless it came too
+// late: then all rows are there.
+func TestImportCancelled(t *testing.T) {
+	im := newImporter(t, 3)
+	execute(t, im.direct, loadTable)
+	statement := im.importFiles(false)
+	definition := im.definition("load_t")
+	// How long it takes that is not cancelled.
+	began := time.Now()
+	im.load(0, statement)
+	whole := time.Since(began)
+	im.loaded(importRows)
+	execute(t, im.direct, "TRUNCATE TABLE load_t")
+	t.Logf("an import takes %v", whole.Round(time.Millisecond))
+
+	first, ends := firstSeed(t), map[string]int{}
+	for i := range runs(t, 2) {
+		s := first + uint64(i)
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			t.Logf("DXFPROXY_SEED=%d DXFPROXY_FAULT_RUNS=1 go test ./dxftest -run TestImportCancelled", s)
+			rnd := rand.New(rand.NewPCG(s*0x9e3779b97f4a7c15, s))
+			how := []string{"CANCEL", "KILL", "CANCEL of a detached one"}[s%3]
+			ends[im.in(t).cancelled(statement, how, time.Duration(rnd.Int64N(int64(whole)*21/20)), definition)]++
+		})
+	}
+	t.Log(ends)
+}
+
+// cancelled cancels the import after a while, and says how it ended.
+func (im *importer) cancelled(statement, how string, while time.Duration, definition string) string {
+	t := im.T
+	client, admin := im.session(0, ""), im.session(1, "")
+	defer client.Close()
+	defer admin.Close()
+	next := scan[int64](t, im.direct, "SELECT COALESCE(MAX(id), 0) + 1 FROM `"+im.meta+"`.tidb_import_jobs")
+	connection := text(t, client, "SELECT CONNECTION_ID()")
+	detached := strings.HasSuffix(how, "detached one")
+	if detached {
+		statement += ", DETACHED"
+	}
+	reader := im.poll()
+	answered := make(chan error, 1)
+	go func() {
+		_, err := im.ask(client, statement)
+		answered <- err
+	}()
+	moment := time.NewTimer(while)
+	<-moment.C
+	id := func() int64 {
+		var id int64
+		require.Eventually(t, func() bool {
+			id = scan[int64](t, im.direct, "SELECT COALESCE(MAX(id), 0) FROM `"+im.meta+"`.tidb_import_jobs")
+			return id >= next
+		}, 20*time.Second, time.Millisecond, "no job")
+		return id
+	}
+	began := time.Now()
+	var err error
+	if how == "KILL" {
+		id()
+		_, err = admin.ExecContext(t.Context(), "KILL QUERY "+connection)
+	} else {
+		_, err = admin.ExecContext(t.Context(), fmt.Sprintf("CANCEL IMPORT JOB %d", id()))
+	}
+	told := <-answered
+	job := im.ended(admin, fmt.Sprint(id()))
+	t.Logf("%s after %v: %v; the client was told: %v; %s (%s) %v later", how, while, err, told, job["Status"], job["Result_Message"], time.Since(began).Round(time.Millisecond))
+	switch job["Status"] {
+	case "finished":
+		if how != "KILL" {
+			refused(t, err, 8171, "HY000", "The current job status cannot perform the operation. CANCEL")
+		}
+		reader.zeroOr(t, importRows)
+		im.loaded(importRows)
+	default:
+		require.NoError(t, err)
+		require.Equal(t, "cancelled|cancelled by user|NULL", job["Status"]+"|"+job["Result_Message"]+"|"+job["End_Time"])
+		require.Less(t, time.Since(began), 20*time.Second)
+		reader.zeroOr(t, 0)
+		require.Zero(t, scan[int](t, im.direct, "SELECT COUNT(*) FROM load_t"))
+		require.Equal(t, definition, im.definition("load_t"))
+		if !detached {
+			var e *mysql.MySQLError
+			require.ErrorAs(t, told, &e)
+			require.Equal(t, map[string]uint16{"KILL": 1317, "CANCEL": 1105}[how], e.Number, e.Message)
+		}
+	}
+	im.nothingLeft()
+	execute(t, im.direct, "TRUNCATE TABLE load_t")
+	return job["Status"]
+}
