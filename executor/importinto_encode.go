@@ -22,8 +22,9 @@ type chunk struct {
 	next   importPoint
 	bytes  int64 // of the source that are read then
 
-	after <-chan struct{} // closed when the chunk in front is committed
-	done  chan struct{}   // and this one
+	// Closed when the chunk in front has begun to be loaded, and when it is committed.
+	afterBegun, after <-chan struct{}
+	begun, done       chan struct{} // the same of this one
 }
 
 // fileAt is the file of the rows from one on.

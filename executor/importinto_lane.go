@@ -72,11 +72,11 @@ func (l *lane) await(ctx context.Context, wait func(tick <-chan time.Time) (done
 	return nil
 }
 
-// before waits until the chunk in front is committed.
-func (l *lane) before(ctx context.Context, c *chunk) error {
+// before waits until the chunk in front has got so far.
+func (l *lane) before(ctx context.Context, far <-chan struct{}) error {
 	return l.await(ctx, func(tick <-chan time.Time) bool {
 		select {
-		case <-c.after:
+		case <-far:
 			return true
 		case <-tick:
 		case <-ctx.Done():
@@ -117,18 +117,24 @@ var errYield = errors.New("the chunk before is not committed")
 
 // chunk writes one chunk, again if somebody was in its way.
 func (l *lane) chunk(ctx context.Context, c *chunk) error {
+	// Not before the one in front has its turn: else that one might never get it,
+	// while what waits for it takes them all.
+	if err := l.before(ctx, c.afterBegun); err != nil {
+		return err
+	}
 	for failures := 0; ; {
 		err := l.write(ctx, c)
 		var bad *refused
 		switch {
 		case errors.Is(err, errYield):
-			if err := l.before(ctx, c); err != nil {
+			if err := l.before(ctx, c.after); err != nil {
 				return err
 			}
+			l.log.Debug("chunk loaded again")
 			continue
 		case errors.As(err, &bad):
 			// What is in front counts first, and its rows are no longer locked then.
-			if err := l.before(ctx, c); err != nil {
+			if err := l.before(ctx, c.after); err != nil {
 				return err
 			}
 			return l.blame(ctx, c, bad)
@@ -140,6 +146,15 @@ func (l *lane) chunk(ctx context.Context, c *chunk) error {
 		if err := sleep(ctx, pause/2+rand.N(pause)); err != nil {
 			return err
 		}
+	}
+}
+
+// begins lets the chunk behind begin, too.
+func (l *lane) begins(c *chunk) {
+	select {
+	case <-c.begun:
+	default:
+		close(c.begun)
 	}
 }
 
@@ -156,6 +171,7 @@ func (l *lane) write(ctx context.Context, c *chunk) error {
 		if err := l.turns.take(ctx); err != nil {
 			return err
 		}
+		l.begins(c)
 		start := time.Now()
 		err := l.rowsOf(ctx, tx, c)
 		l.turns.give(ctx)
@@ -164,6 +180,7 @@ func (l *lane) write(ctx context.Context, c *chunk) error {
 		}
 		took = time.Since(start)
 	}
+	l.begins(c)
 	select {
 	case <-c.after:
 	case <-time.After(yieldAfter):

@@ -96,11 +96,11 @@ func (r *importRun) load(ctx context.Context) error {
 		return err
 	}
 	names := copyTurns(r.meta.JobID, r.sub.Ordinal, r.meta.Processors, info)
-	if len(names) == 1 || r.meta.MaxWriteSpeed > 0 {
-		l.lanes = 1
-	}
 	n := r.imp.loading.Add(1)
 	defer r.imp.loading.Add(-1)
+	if n > 1 || len(names) == 1 || r.meta.MaxWriteSpeed > 0 {
+		l.lanes = 1 // other subtasks load beside this one, or nobody may
+	}
 	l.servo = servo{target: loadTarget, rows: min(max(l.pace.rows.Load(), loadStart), loadMost)}
 	l.resize(n)
 

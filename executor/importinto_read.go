@@ -34,9 +34,10 @@ type producer struct {
 	at      importPoint
 	size    *atomic.Int64 // bytes of a chunk
 
-	full chan *chunk     // filled ones
-	free chan *chunk     // one more than are loaded at once: that one is filled meanwhile
-	last <-chan struct{} // done of the chunk that was sent last
+	full chan *chunk // filled ones
+	free chan *chunk // one more than are loaded at once: that one is filled meanwhile
+	// Of the chunk that was sent last.
+	lastBegun, last <-chan struct{}
 
 	c       *chunk // that is being filled
 	layouts map[string]*layout
@@ -49,7 +50,7 @@ func newProducer(r *importRun, l *loader, src *source.Source, pieces []dxf.Piece
 	close(first)
 	p := &producer{
 		importRun: r, columns: l.columns, src: src, pieces: pieces, at: at, size: &l.size, layouts: map[string]*layout{},
-		full: make(chan *chunk), free: make(chan *chunk, l.lanes+1), last: first,
+		full: make(chan *chunk), free: make(chan *chunk, l.lanes+1), last: first, lastBegun: first,
 	}
 	for range l.lanes + 1 {
 		p.free <- &chunk{}
@@ -126,8 +127,9 @@ func (p *producer) take(ctx context.Context) (*chunk, error) {
 func (p *producer) send(ctx context.Context) error {
 	p.at.Rows += int64(len(p.c.rows))
 	p.c.next = p.at
-	p.c.after, p.c.done = p.last, make(chan struct{})
-	p.last = p.c.done
+	p.c.afterBegun, p.c.after = p.lastBegun, p.last
+	p.c.begun, p.c.done = make(chan struct{}), make(chan struct{})
+	p.lastBegun, p.last = p.c.begun, p.c.done
 	select {
 	case p.full <- p.c:
 		return nil
