@@ -166,7 +166,7 @@ func (l *loader) insertRows(ctx context.Context, tx *sql.Tx, c *chunk) error {
 }
 
 // insertSome writes rows from one on, up to the limit or what a statement may hold,
-// and says which comes next.
+// and says which comes next; on an error, which would have.
 func (l *loader) insertSome(ctx context.Context, tx *sql.Tx, c *chunk, from, limit int) (next int, err error) {
 	w := newInserts(c.layout, l.meta.SQLMode)
 	most := min(insertBytes, l.packet/2)
@@ -178,67 +178,58 @@ func (l *loader) insertSome(ctx context.Context, tx *sql.Tx, c *chunk, from, lim
 		q = w.appendRow(q, c.row(next))
 	}
 	if _, err := tx.ExecContext(ctx, string(q)); err != nil {
-		return from, asRefused(err, from)
+		return next, asRefused(err, from)
 	}
 	return next, nil
 }
 
 // blame finds the row that the server did not take and makes an error for the user.
-// The chunk is rolled back. The rows are inserted again as single statements, which
-// say what is wrong as INSERT does, and rolled back once more.
+// The chunk is rolled back. The rows are inserted again, fewer and fewer at a time
+// from where a statement fails, until it is one row's: then the server says what is
+// wrong with it as INSERT does. All is rolled back once more.
 func (l *lane) blame(ctx context.Context, c *chunk, why *refused) error {
 	tx, err := l.conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
 		return fmt.Errorf("look for a bad row: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // it is meant to be rolled back
-	if _, err := tx.ExecContext(ctx, "SET SESSION time_zone = "+quoteText(l.zoneOf(c))); err != nil {
-		return fmt.Errorf("look for a bad row: %w", err)
-	}
-	row, bad := -1, why.err
-	try := func(from, limit int) (int, error) {
-		next, err := l.insertSome(ctx, tx, c, from, limit)
-		var r *refused
-		if !errors.As(err, &r) {
-			return next, err
+	run := func(statement string) error {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("look for a bad row: %w", err)
 		}
-		if limit == from+1 {
-			row, bad = from, r.err
-		} else {
-			row = r.row
-		}
-		return next, errFound
+		return nil
 	}
-	err = nil
+	if err := run("SET SESSION time_zone = " + quoteText(l.zoneOf(c))); err != nil {
+		return err
+	}
+	from, size := 0, len(c.rows)
 	if why.row >= 0 && why.row < len(c.rows) {
-		row = why.row
-		_, err = try(row, row+1)
-	} else {
-		for from := 0; from < len(c.rows) && err == nil; {
-			if _, err = tx.ExecContext(ctx, "SAVEPOINT dxf"); err != nil {
-				break
-			}
-			begin := from
-			if from, err = try(from, len(c.rows)); !errors.Is(err, errFound) {
-				continue
-			}
-			// One of this statement's rows: one after the other.
-			if _, err = tx.ExecContext(ctx, "ROLLBACK TO SAVEPOINT dxf"); err != nil {
-				break
-			}
-			row = -1
-			for from = begin; from < len(c.rows) && err == nil; from++ {
-				_, err = try(from, from+1)
-			}
+		from, size = why.row, 1
+	}
+	for from < len(c.rows) {
+		if err := run("SAVEPOINT dxf"); err != nil {
+			return err
+		}
+		next, err := l.insertSome(ctx, tx, c, from, min(from+size, len(c.rows)))
+		var bad *refused
+		switch {
+		case err == nil && why.row >= 0:
+			return l.badRow(c, why.row, why.err) // LOAD DATA alone has something against it
+		case err == nil:
+			from = next
+			continue
+		case !errors.As(err, &bad):
+			return fmt.Errorf("look for a bad row: %w", err)
+		case next == from+1:
+			return l.badRow(c, from, bad.err)
+		}
+		size = (next - from) / 2
+		if err := run("ROLLBACK TO SAVEPOINT dxf"); err != nil {
+			return err
 		}
 	}
-	if err != nil && !errors.Is(err, errFound) {
-		return fmt.Errorf("look for a bad row: %w", err)
-	}
-	return l.badRow(c, row, bad)
+	return l.badRow(c, -1, why.err)
 }
-
-var errFound = errors.New("found")
 
 // badRow is the error of a row, -1 if it is not known: the server's, about the table
 // that the user knows, with the file, the line and the value.
