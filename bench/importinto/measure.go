@@ -47,7 +47,11 @@ func (b *bench) measure(ctx context.Context, w *way) error {
 	for _, n := range w.nodes {
 		w.memory = max(w.memory, peak(n.PID()))
 	}
-	fmt.Printf("  %-28s %7.2f s\n", w.name, took.Seconds())
+	parts, err := steps(w.nodes, began, began.Add(took))
+	if err != nil {
+		return err
+	}
+	fmt.Printf("  %-28s %7.2f s   %s\n", w.name, took.Seconds(), parts)
 	return b.check(ctx)
 }
 
