@@ -96,7 +96,7 @@ func share(concurrency, nodes, processors int) int {
 func (b *Backfill) load(ctx context.Context, q table.Querier, m dxf.BackfillMeta) (*table.Info, error) {
 	info, err := table.Load(ctx, q, m.Schema, m.Table)
 	if errors.Is(err, table.ErrNoTable) {
-		return nil, &dxf.Error{Code: 1146, State: "42S02", Class: "schema", Message: fmt.Sprintf("Table '%s.%s' doesn't exist", m.Schema, m.Table)}
+		return nil, dxf.NoSuchTable(m.Schema, m.Table)
 	}
 	if err != nil {
 		return nil, err

@@ -263,14 +263,10 @@ func importPhase(step dxf.Step) dxf.ImportPhase {
 func (x *ImportInto) load(ctx context.Context, q table.Querier, m dxf.ImportMeta) (*table.Info, error) {
 	info, err := table.Load(ctx, q, m.Schema, m.Table)
 	if errors.Is(err, table.ErrNoTable) {
-		return nil, noTable(m.Schema, m.Table)
+		return nil, dxf.NoSuchTable(m.Schema, m.Table)
 	}
 	if err == nil && m.Fingerprint != "" && info.Fingerprint != m.Fingerprint {
 		return nil, dxf.SchemaChanged("")
 	}
 	return info, err
-}
-
-func noTable(schema, name string) *dxf.Error {
-	return &dxf.Error{Code: 1146, State: "42S02", Class: "schema", Message: fmt.Sprintf("Table '%s.%s' doesn't exist", schema, name)}
 }

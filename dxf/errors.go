@@ -60,6 +60,11 @@ func SchemaChanged(how string) *Error {
 	return e
 }
 
+// NoSuchTable is MySQL's error 1146 for a table that is not there, or no more.
+func NoSuchTable(schema, table string) *Error {
+	return &Error{Code: 1146, State: "42S02", Class: "schema", Message: fmt.Sprintf("Table '%s.%s' doesn't exist", schema, table)}
+}
+
 // ErrorOf turns any error into one for clients. An Error inside is kept.
 func ErrorOf(err error) *Error {
 	if err == nil {

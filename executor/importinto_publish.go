@@ -105,6 +105,9 @@ func (r *importRun) publishDirect(ctx context.Context) error {
 	}
 	defer s.Close()
 	text, err := table.ShowCreate(ctx, s, r.meta.Schema, r.meta.Table)
+	if errors.Is(err, table.ErrNoTable) {
+		return dxf.NoSuchTable(r.meta.Schema, r.meta.Table)
+	}
 	if err != nil {
 		return err
 	}

@@ -141,6 +141,9 @@ func (s *swap) committed(ctx context.Context) (bool, error) {
 // with the old one: triggers, and children that refer to it.
 func (s *swap) unchanged(ctx context.Context) error {
 	info, err := table.Load(ctx, s.a, s.schema, s.table)
+	if errors.Is(err, table.ErrNoTable) {
+		return dxf.NoSuchTable(s.schema, s.table)
+	}
 	if err != nil {
 		return err
 	}
