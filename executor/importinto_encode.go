@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
 	"math/big"
@@ -119,8 +120,11 @@ func (t *target) append(data []byte, f decode.Field) ([]byte, error) {
 		}
 		return hex.AppendEncode(data, f.Value), nil
 	case numeric:
-		if f.Kind == decode.Bytes {
+		switch {
+		case f.Kind == decode.Bytes:
 			return new(big.Int).SetBytes(f.Value).Append(data, 10), nil
+		case f.Kind == decode.Number && t.column.DataType == "year" && len(bytes.Trim(f.Value, "0")) == 0:
+			return append(data, "0000"...), nil // the text 0 is the year 2000, the number is none
 		}
 	}
 	if !utf8.Valid(f.Value) {

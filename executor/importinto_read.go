@@ -203,20 +203,26 @@ func (p *producer) layout(row decode.Row) (*layout, string, error) {
 	if raw {
 		key += "\x00\x00raw"
 	}
+	// An INSERT has as many values as columns. Where it has not, a tool has lost its
+	// column list, and the values may be anybody's.
+	exact := p.meta.Format == "sql" && p.meta.Fields == nil
 	l := p.layouts[key]
-	if l == nil || !l.ragged && len(row.Fields) < len(l.targets) {
+	if l == nil || !exact && !l.ragged && len(row.Fields) < len(l.targets) {
 		var err error
 		p.ragged = p.ragged || l != nil
 		if l, err = p.layoutOf(p.columns, names, raw, p.ragged); err != nil {
 			return nil, "", err
 		}
-		if !l.ragged && len(row.Fields) < len(l.targets) {
+		if !exact && !l.ragged && len(row.Fields) < len(l.targets) {
 			p.ragged = true
 			if l, err = p.layoutOf(p.columns, names, raw, true); err != nil {
 				return nil, "", err
 			}
 		}
 		p.layouts[key] = l
+	}
+	if exact && len(row.Fields) != len(l.targets) {
+		return nil, "", &dxf.Error{Code: 1136, State: "21S01", Message: fmt.Sprintf("Column count doesn't match value count, %d and %d", len(l.targets), len(row.Fields))}
 	}
 	return l, zone, nil
 }

@@ -149,3 +149,25 @@ func TestImportDuplicateInUniqueIndex(t *testing.T) {
 	e := j.fail(dxf.StepBuildIndexes)
 	require.Equal(t, dxf.Error{Code: 1062, State: "23000", Class: "kv", Message: "Duplicate entry 'x' for key 't.ub'"}, *e)
 }
+
+// TestImportYear: 0 is no year, and '0' is the year 2000.
+func TestImportYear(t *testing.T) {
+	bothWays(t, func(t *testing.T) {
+		j := startImport(t, map[string]string{"1.sql": "INSERT INTO t VALUES (1,0),(2,'0'),(3,0000),(4,'0000'),(5,70),(6,'5');\n"},
+			func(m *dxf.ImportMeta) { m.Format = "sql" }, "CREATE TABLE t (id INT PRIMARY KEY, y YEAR)")
+		j.finish()
+		require.Equal(t, "1|0000\n2|2000\n3|0000\n4|0000\n5|1970\n6|2005\n", j.rows("SELECT id, CAST(y AS CHAR) FROM t ORDER BY id"))
+	})
+}
+
+// TestImportColumnCount: what a SQL file gives every column a value for, and one
+// value less, is not guessed at.
+func TestImportColumnCount(t *testing.T) {
+	for _, text := range []string{"INSERT INTO t (id, a) VALUES (1,1),(2,2);\nINSERT INTO t VALUES (3,3);\n", "INSERT INTO t VALUES (1,1,1,1);\n", "INSERT INTO t (id, a) VALUES (3);\n"} {
+		j := startImport(t, map[string]string{"1.sql": text}, func(m *dxf.ImportMeta) { m.Format = "sql" }, "CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT)")
+		e := j.fail(dxf.StepImport)
+		require.EqualValues(t, 1136, e.Code, e.Message)
+		require.Contains(t, e.Message, "1.sql, line ")
+		require.Equal(t, "0", j.query("SELECT COUNT(*) FROM t"))
+	}
+}
