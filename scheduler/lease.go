@@ -96,6 +96,7 @@ func (h *held) try() (dxf.Summary, error) {
 			return sum, err
 		}
 		h.log.Warn("subtask tried again", zap.Error(err), zap.Int("errors", n), zap.Duration("again in", wait))
+		h.progress.waiting("tries again: " + dxf.ErrorOf(err).Message)
 		if !sleep(h.ctx, wait) {
 			return sum, err
 		}

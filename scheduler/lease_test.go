@@ -3,6 +3,7 @@ package scheduler_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,6 +117,7 @@ func TestRetryInPlace(t *testing.T) {
 		}
 		n := c.node("n1", 2, "")
 		id := c.submit(1, nil) // its limit is 3
+		c.until(20*time.Second, "it is said why", func() bool { return strings.Contains(c.job(id).Waiting, "tries again: "+errRetry.Error()) })
 		c.until(20*time.Second, "done", c.in(id, dxf.JobSynced))
 		runs := c.started(any1)
 		require.Len(t, runs, 4)

@@ -30,6 +30,13 @@ func (p *progress) report(sum dxf.Summary) {
 	}
 }
 
+// waiting says, until the next report, what the subtask waits for.
+func (p *progress) waiting(what string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sum.Waiting, p.dirty = what, true
+}
+
 // take returns the summary and whether it has changed since it was taken last.
 func (p *progress) take() (dxf.Summary, bool) {
 	p.mu.Lock()
