@@ -67,6 +67,10 @@ func (h *Handler) answer(ctx context.Context, c *protocol.Conn, stmt protocol.St
 		return h.showImportJobs(ctx, c, st, text(st.Where))
 	case CancelImportJob:
 		return h.cancelImportJob(ctx, c, st.IDs[0])
+	case PauseImportJob:
+		return h.pauseImportJob(ctx, c, st.IDs[0])
+	case ResumeImportJob:
+		return h.resumeImportJob(ctx, c, st.IDs[0])
 	case VirtualTables, Expressions:
 		sql, changed, err := h.rewrite(ctx, c, stmt.SQL, st, m)
 		switch {
@@ -106,7 +110,7 @@ func (h *Handler) prepare(ctx context.Context, c *protocol.Conn, stmt protocol.S
 		return prepareImport(stmt.SQL, st, m)
 	case ShowImportJob, ShowImportJobs:
 		return protocol.Local{Columns: importColumns}, nil
-	case CancelImportJob:
+	case CancelImportJob, PauseImportJob, ResumeImportJob:
 		return protocol.Local{}, nil
 	case AdminCheckTable, AdminCheckIndex, AdminChecksumTable, AdminUnknown, ImportUnknown:
 		return packet(unsupported(string(st.Text.Of(stmt.SQL)))), nil

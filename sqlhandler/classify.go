@@ -41,7 +41,9 @@ const (
 	ShowImportJob
 	ShowImportJobs
 	CancelImportJob
-	ImportUnknown // begins as one of the two above or ShowImportJobs, which no store knows, and is none of them
+	PauseImportJob  // ours: TiDB has no statement for it
+	ResumeImportJob // ours too
+	ImportUnknown   // begins as one of the five above, which no store knows, and is none of them
 )
 
 // TableName is a reference to a table as it was written, without quotes.
@@ -229,6 +231,10 @@ func (p *reader) statement(st *Statement) {
 		}
 	case p.words("CANCEL", "IMPORT"):
 		p.importJob(st, CancelImportJob)
+	case p.words("PAUSE", "IMPORT"):
+		p.importJob(st, PauseImportJob)
+	case p.words("RESUME", "IMPORT"):
+		p.importJob(st, ResumeImportJob)
 	}
 }
 

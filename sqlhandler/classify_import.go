@@ -9,7 +9,7 @@ func (p *reader) importInto(st *Statement) {
 	}
 }
 
-// importJob takes JOB id behind SHOW IMPORT and CANCEL IMPORT.
+// importJob takes JOB id behind SHOW, CANCEL, PAUSE and RESUME IMPORT.
 func (p *reader) importJob(st *Statement, kind Kind) {
 	st.Kind = kind
 	p.need("JOB")

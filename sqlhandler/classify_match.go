@@ -44,8 +44,12 @@ func Match(text []byte) bool {
 			if equalFold(verb, "IMPORT") {
 				return true
 			}
+		case 'p':
+			if equalFold(verb, "PAUSE") {
+				return true
+			}
 		case 'r':
-			if equalFold(verb, "RENAME") {
+			if equalFold(verb, "RENAME") || equalFold(verb, "RESUME") {
 				return true
 			}
 		case 's':

@@ -21,7 +21,8 @@ var kindText = [...]string{
 	AdminShowDDL: "show ddl", AdminShowDDLJobs: "show jobs", AdminShowDDLJobQueries: "show queries", AdminCancelDDLJobs: "cancel",
 	AdminPauseDDLJobs: "pause", AdminResumeDDLJobs: "resume", AdminAlterDDLJobs: "alter jobs", AdminCheckTable: "check table",
 	AdminCheckIndex: "check index", AdminChecksumTable: "checksum", AdminUnknown: "admin?", VirtualTables: "virtual", Expressions: "expressions",
-	ImportInto: "import into", ShowImportJob: "show import job", ShowImportJobs: "show import jobs", CancelImportJob: "cancel import", ImportUnknown: "import?",
+	ImportInto: "import into", ShowImportJob: "show import job", ShowImportJobs: "show import jobs", CancelImportJob: "cancel import",
+	PauseImportJob: "pause import", ResumeImportJob: "resume import", ImportUnknown: "import?",
 }
 
 var specText = [...]string{
@@ -214,6 +215,7 @@ func TestMatch(t *testing.T) {
 		"SELECT * FROM information_schema.DDL_JOBS": true, "select * from mysql.Dist_Framework_Meta": true,
 		"SELECT * FROM mysql.global_variables": true, "BEGIN": false, "COMMIT": false, "/*!40101 SET tidb_x=1 */": false,
 		";;drop table t": true, "alters": false, "/* open": false,
+		"pause import job 7": true, "/* x */ RESUME IMPORT JOB 7": true, "PREPARE s FROM 'SELECT 1'": false, "RESET QUERY CACHE": false, "resumes": false,
 		"SELECT '" + strings.Repeat("x", 5000) + "', @@tidb_enable_dist_task": false,
 		"(SELECT * FROM mysql.tidb_global_task)":                              true,
 	} {

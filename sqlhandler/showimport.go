@@ -102,7 +102,50 @@ func (h *Handler) cancelImportJob(ctx context.Context, c *protocol.Conn, id int6
 	return protocol.OK{}, nil
 }
 
-// itsImport finds a job that the client may see and cancel.
+// pauseImportJob answers PAUSE IMPORT JOB id when no node works on it any more.
+func (h *Handler) pauseImportJob(ctx context.Context, c *protocol.Conn, id int64) (protocol.Reply, error) {
+	if _, err := h.itsImport(ctx, c, id); err != nil {
+		return nil, err
+	}
+	if err := h.jobs.PauseImport(ctx, id); err != nil {
+		return nil, err
+	}
+	h.wakeAll()
+	job := h.importJob(id, time.UTC)
+	// Whoever pauses may be killed, and has paused it all the same.
+	job.cancel = func(context.Context) error { return nil }
+	job.look = func(ctx context.Context) (ending, error) {
+		j, err := h.jobs.ImportJob(ctx, id)
+		switch {
+		case err != nil:
+			return ending{}, err
+		case j.Status.Ended(): // by a piece that failed, or somebody who cancelled
+			return ending{ended: true, reply: packet(importError(8171, "The current job status cannot perform the operation. PAUSE"))}, nil
+		case j.Progress == nil:
+			return ending{}, nil
+		}
+		switch j.Progress.State {
+		case dxf.TaskPaused, dxf.TaskResuming, dxf.TaskRunning: // and maybe resumed by somebody
+			return ending{ended: true, succeeded: true, reply: protocol.OK{}}, nil
+		}
+		return ending{}, nil
+	}
+	return h.wait(ctx, c, job)
+}
+
+// resumeImportJob answers RESUME IMPORT JOB id.
+func (h *Handler) resumeImportJob(ctx context.Context, c *protocol.Conn, id int64) (protocol.Reply, error) {
+	if _, err := h.itsImport(ctx, c, id); err != nil {
+		return nil, err
+	}
+	if err := h.jobs.ResumeImport(ctx, id); err != nil {
+		return nil, err
+	}
+	h.wakeAll()
+	return protocol.OK{}, nil
+}
+
+// itsImport finds a job that the client may see, and stop.
 func (h *Handler) itsImport(ctx context.Context, c *protocol.Conn, id int64) (dxf.ImportJob, error) {
 	j, err := h.jobs.ImportJob(ctx, id)
 	if errors.Is(err, dxf.ErrNotFound) {
@@ -163,19 +206,25 @@ func importRow(j dxf.ImportJob, zone *time.Location) []any {
 // waits for, and what planning has found.
 func importProgress(j dxf.ImportJob) string {
 	var parts []string
-	if p := j.Progress; p != nil && p.Step > 0 {
+	p := j.Progress
+	if p != nil && p.Step > 0 {
 		parts = append(parts, dxf.ImportInto.StepName(p.Step))
 		if p.Step == dxf.StepImport && p.Size > 0 {
 			parts = append(parts, fmt.Sprintf("%s of %s", binarySize(p.Bytes), binarySize(p.Size)))
-			if seconds := p.Elapsed.Seconds(); seconds >= 1 && j.Rows > 0 {
+			if seconds := p.Elapsed.Seconds(); seconds >= 1 && j.Rows > 0 && p.State == dxf.TaskRunning {
 				parts = append(parts, fmt.Sprintf("%.0f rows/s", float64(j.Rows)/seconds))
 			}
-			if left := timeLeft(p); left > 0 {
+			if left := timeLeft(p); left > 0 && p.State == dxf.TaskRunning {
 				parts = append(parts, left.String()+" left")
 			}
 		}
-		if p.State == dxf.TaskCancelling || p.State == dxf.TaskReverting || p.State == dxf.TaskPaused {
+	}
+	if p != nil {
+		switch p.State {
+		case dxf.TaskCancelling, dxf.TaskReverting, dxf.TaskPausing, dxf.TaskResuming:
 			parts = append(parts, string(p.State))
+		case dxf.TaskPaused:
+			parts = append(parts, fmt.Sprintf("paused, to go on: RESUME IMPORT JOB %d", j.ID))
 		}
 	}
 	if j.Waiting != "" {

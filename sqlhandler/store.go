@@ -47,6 +47,10 @@ type Jobs interface {
 	// CancelImport asks for an import job's cancellation. A *dxf.Error (8170,
 	// 8171) says why it cannot be.
 	CancelImport(ctx context.Context, id int64) error
+	// PauseImport asks an import job to halt until ResumeImport asks it to go on.
+	// A *dxf.Error (8170, 8171, 8261, 8262) says why it cannot.
+	PauseImport(ctx context.Context, id int64) error
+	ResumeImport(ctx context.Context, id int64) error
 
 	// Owner returns the present owner; the zero Term when there is none.
 	Owner(ctx context.Context) (dxf.Term, error)

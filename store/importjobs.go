@@ -218,6 +218,22 @@ func (db *DB) readImportProgress(ctx context.Context, j *dxf.ImportJob) error {
 
 // CancelImport asks for an import job's cancellation.
 func (db *DB) CancelImport(ctx context.Context, id int64) error {
+	return db.askImport(ctx, id, ask.CancelImport)
+}
+
+// PauseImport asks for an import job's pause.
+func (db *DB) PauseImport(ctx context.Context, id int64) error {
+	return db.askImport(ctx, id, ask.PauseImport)
+}
+
+// ResumeImport asks a paused import job to go on.
+func (db *DB) ResumeImport(ctx context.Context, id int64) error {
+	return db.askImport(ctx, id, ask.ResumeImport)
+}
+
+// askImport lets decide change an import's task, locked with its job, and tells it
+// how far the task's step is.
+func (db *DB) askImport(ctx context.Context, id int64, decide func(*dxf.Task, dxf.ImportJob, dxf.Counts) (changed, forget bool, err error)) error {
 	const findSQL = `SELECT id FROM tidb_global_task WHERE task_key = ?`
 	const lockSQL = `SELECT ` + taskColumns + ` FROM tidb_global_task WHERE id = ? FOR UPDATE`
 	const countSQL = `SELECT state, COUNT(*) AS n FROM tidb_background_subtask WHERE task_key = ? AND step = ? GROUP BY state`
@@ -257,7 +273,7 @@ func (db *DB) CancelImport(ctx context.Context, id int64) error {
 				subs[dxf.SubtaskState(s.State)] = s.N
 			}
 		}
-		changed, forget, err := ask.CancelImport(&t, j, subs)
+		changed, forget, err := decide(&t, j, subs)
 		if forget {
 			return changeImport(ctx, tx, id, func(j *dxf.ImportJob) { j.Status = dxf.ImportCancelled })
 		}

@@ -109,6 +109,20 @@ func (s *Store) sum(taskID int64, step dxf.Step) (sum ask.StepSum) {
 
 // CancelImport asks for an import job's cancellation.
 func (s *Store) CancelImport(ctx context.Context, id int64) error {
+	return s.askImport(ctx, id, ask.CancelImport)
+}
+
+// PauseImport asks for an import job's pause.
+func (s *Store) PauseImport(ctx context.Context, id int64) error {
+	return s.askImport(ctx, id, ask.PauseImport)
+}
+
+// ResumeImport asks a paused import job to go on.
+func (s *Store) ResumeImport(ctx context.Context, id int64) error {
+	return s.askImport(ctx, id, ask.ResumeImport)
+}
+
+func (s *Store) askImport(ctx context.Context, id int64, decide func(*dxf.Task, dxf.ImportJob, dxf.Counts) (changed, forget bool, err error)) error {
 	now, err := s.begin(ctx)
 	defer s.mu.Unlock()
 	if err != nil {
@@ -125,7 +139,7 @@ func (s *Store) CancelImport(ctx context.Context, id int64) error {
 			subs[sub.State]++
 		}
 	}
-	changed, forget, err := ask.CancelImport(&t, *s.imports[id], subs)
+	changed, forget, err := decide(&t, *s.imports[id], subs)
 	if forget {
 		s.changeImport(id, func(j *dxf.ImportJob) { j.Status = dxf.ImportCancelled }, now)
 	}

@@ -252,3 +252,64 @@ func importCancel(b *bench) {
 	b.refused(b.CancelImport(b.ctx, late), "[executor:8171]The current job status cannot perform the operation. CANCEL")
 	require.Equal(b.t, dxf.TaskRunning, b.importTask(late).State)
 }
+
+func importPause(b *bench) {
+	term := b.elect()
+	const wrong = "[executor:8171]The current job status cannot perform the operation. "
+	b.refused(b.PauseImport(b.ctx, 77), "[executor:8170]Job ID 77 doesn't exist")
+	b.refused(b.ResumeImport(b.ctx, 77), "[executor:8170]Job ID 77 doesn't exist")
+
+	id := b.newImport("t")
+	b.moveImport(term, id, dxf.TaskRunning, dxf.StepImport, 1, running(dxf.PhaseImporting))
+	was := b.importJob(id)
+	b.refused(b.ResumeImport(b.ctx, id), text("[executor:8261]Job [%d] can't be resumed: job has not been paused", id))
+	require.NoError(b.t, b.PauseImport(b.ctx, id))
+	require.Equal(b.t, dxf.TaskPausing, b.importTask(id).State)
+	b.refused(b.PauseImport(b.ctx, id), text("[executor:8262]Job [%d] has already been paused", id))
+	b.refused(b.ResumeImport(b.ctx, id), text("[executor:8261]Job [%d] can't be resumed: its nodes are still stopping, try again in a moment", id))
+	b.moveImport(term, id, dxf.TaskPaused, dxf.StepImport, 0, nil)
+	b.refused(b.PauseImport(b.ctx, id), text("[executor:8262]Job [%d] has already been paused", id))
+	j := b.importJob(id)
+	require.Equal(b.t, [...]any{was.Status, was.Phase, dxf.TaskPaused}, [...]any{j.Status, j.Phase, j.Progress.State})
+	active, err := b.ImportActive(b.ctx, "test", "t")
+	require.NoError(b.t, err)
+	require.True(b.t, active, "a paused import keeps its table")
+	require.NoError(b.t, b.ResumeImport(b.ctx, id))
+	require.Equal(b.t, dxf.TaskResuming, b.importTask(id).State)
+	b.refused(b.PauseImport(b.ctx, id), wrong+"PAUSE")
+	b.refused(b.ResumeImport(b.ctx, id), text("[executor:8261]Job [%d] can't be resumed: job has not been paused", id))
+	b.moveImport(term, id, dxf.TaskRunning, dxf.StepImport, 0, nil)
+
+	require.NoError(b.t, b.PauseImport(b.ctx, id))
+	b.moveImport(term, id, dxf.TaskPaused, dxf.StepImport, 0, nil)
+	require.NoError(b.t, b.CancelImport(b.ctx, id))
+	require.Equal(b.t, dxf.TaskCancelling, b.importTask(id).State)
+	b.refused(b.PauseImport(b.ctx, id), wrong+"PAUSE")
+	b.refused(b.ResumeImport(b.ctx, id), wrong+"RESUME")
+	b.moveImport(term, id, dxf.TaskReverting, dxf.StepImport, 0, nil)
+	b.moveImport(term, id, dxf.TaskReverted, dxf.StepImport, 0, func(j *dxf.ImportJob) { j.Status = dxf.ImportCancelled })
+	for range 2 {
+		b.refused(b.PauseImport(b.ctx, id), wrong+"PAUSE")
+		b.refused(b.ResumeImport(b.ctx, id), wrong+"RESUME")
+		_, err := b.Archive(b.ctx, term, 10)
+		require.NoError(b.t, err)
+	}
+
+	queued := b.newImport("t")
+	require.NoError(b.t, b.PauseImport(b.ctx, queued))
+	b.moveImport(term, queued, dxf.TaskPaused, dxf.StepInit, 0, nil)
+	require.Equal(b.t, dxf.ImportPending, b.importJob(queued).Status)
+
+	// Once the rows are in the table there is nothing left to be halted or undone,
+	// also if the pause was asked for before.
+	late := b.newImport("u")
+	subs := b.moveImport(term, late, dxf.TaskRunning, dxf.StepPublish, 1, running(dxf.PhaseValidating))
+	sub := b.lease(subs[0])
+	require.NoError(b.t, b.PauseImport(b.ctx, late))
+	require.NoError(b.t, b.Finish(b.ctx, sub.Lease(), dxf.SubtaskSucceed, dxf.Summary{}, nil))
+	b.moveImport(term, late, dxf.TaskPaused, dxf.StepPublish, 0, nil)
+	b.refused(b.CancelImport(b.ctx, late), wrong+"CANCEL")
+	require.NoError(b.t, b.ResumeImport(b.ctx, late))
+	b.moveImport(term, late, dxf.TaskRunning, dxf.StepPublish, 0, nil)
+	b.refused(b.PauseImport(b.ctx, late), wrong+"PAUSE")
+}

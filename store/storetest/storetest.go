@@ -77,6 +77,7 @@ func Exercise(t *testing.T, open func(t *testing.T) Bench) {
 		{"ImportLife", importLife},
 		{"ImportFails", importFails},
 		{"ImportCancel", importCancel},
+		{"ImportPause", importPause},
 		{"Archive", archive},
 		{"FeedLife", feedLife},
 		{"FeedFence", feedFence},

@@ -8,16 +8,31 @@ import (
 
 // ImportNotFound is the answer for ids no import job has.
 func ImportNotFound(id int64) *dxf.Error {
-	e := refuse(8170, "Job ID %d doesn't exist", id)
-	e.Class = "executor"
-	return e
+	return refuseImport(8170, "Job ID %d doesn't exist", id)
 }
 
 // ImportActive refuses a second import into a table.
 func ImportActive() *dxf.Error {
-	e := refuse(8173, "PreCheck failed: there is active job on the target table already")
+	return refuseImport(8173, "PreCheck failed: there is active job on the target table already")
+}
+
+// refuseImport is the answer for import jobs that are not in a state for it.
+func refuseImport(code uint16, format string, args ...any) *dxf.Error {
+	e := refuse(code, format, args...)
 	e.Class = "executor"
 	return e
+}
+
+// wrongStatus is TiDB's.
+func wrongStatus(operation string) *dxf.Error {
+	return refuseImport(8171, "The current job status cannot perform the operation. %s", operation)
+}
+
+// published says that the rows are in the table. Until then an import can be called
+// back or halted, also in the middle of its last step: an exchange that is stopped
+// either has renamed the tables or has not, and the names say which.
+func published(t dxf.Task, subs dxf.Counts) bool {
+	return t.Step == dxf.StepDone || t.Step == dxf.StepPublish && subs[dxf.SubtaskSucceed] > 0
 }
 
 // CancelImport changes t as CANCEL IMPORT JOB does; subs counts the subtasks of
@@ -26,18 +41,44 @@ func ImportActive() *dxf.Error {
 // does not know imports, and ends them), nothing is left to be undone, and
 // forget says that the job is to be cancelled now.
 func CancelImport(t *dxf.Task, j dxf.ImportJob, subs dxf.Counts) (changed, forget bool, err error) {
-	published := t.Step == dxf.StepDone || t.Step == dxf.StepPublish && subs[dxf.SubtaskSucceed] > 0
 	switch {
-	case j.Status.Ended() || published && t.State == dxf.TaskRunning:
-		e := refuse(8171, "The current job status cannot perform the operation. CANCEL")
-		e.Class = "executor"
-		return false, false, e
+	case j.Status.Ended():
+		return false, false, wrongStatus("CANCEL")
 	case t.State.Ended():
 		return false, true, nil
 	case t.State == dxf.TaskCancelling || t.State == dxf.TaskReverting:
 		return false, false, nil
+	case published(*t, subs):
+		return false, false, wrongStatus("CANCEL")
 	}
 	t.State, t.ModifyParams = dxf.TaskCancelling, nil
+	return true, false, nil
+}
+
+// PauseImport changes t as PAUSE IMPORT JOB does. The job stays as it is: none of
+// TiDB's statuses of imports says paused.
+func PauseImport(t *dxf.Task, j dxf.ImportJob, subs dxf.Counts) (changed, forget bool, err error) {
+	switch {
+	case t.State == dxf.TaskPausing || t.State == dxf.TaskPaused:
+		return false, false, refuseImport(8262, "Job [%d] has already been paused", j.ID)
+	case j.Status.Ended() || !t.State.CanMove(dxf.TaskPausing) || published(*t, subs):
+		return false, false, wrongStatus("PAUSE")
+	}
+	t.State = dxf.TaskPausing
+	return true, false, nil
+}
+
+// ResumeImport changes t as RESUME IMPORT JOB does.
+func ResumeImport(t *dxf.Task, j dxf.ImportJob, _ dxf.Counts) (changed, forget bool, err error) {
+	switch {
+	case j.Status.Ended() || t.State.Ended() || t.State == dxf.TaskCancelling || t.State == dxf.TaskReverting:
+		return false, false, wrongStatus("RESUME")
+	case t.State == dxf.TaskPausing:
+		return false, false, refuseImport(8261, "Job [%d] can't be resumed: its nodes are still stopping, try again in a moment", j.ID)
+	case t.State != dxf.TaskPaused:
+		return false, false, refuseImport(8261, "Job [%d] can't be resumed: job has not been paused", j.ID)
+	}
+	t.State = dxf.TaskResuming
 	return true, false, nil
 }
 
