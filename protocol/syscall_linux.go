@@ -17,18 +17,22 @@ import (
 // O_NONBLOCK; what has to be waited for, the runtime's poller waits for.
 type directConn struct {
 	net.Conn
-	raw syscall.RawConn
-	in  transfer
-	out transfer
+	in, out transfer
 }
 
-// A transfer is one direction.
+// A transfer is one direction. Its functions are made once: a closure would be
+// allocated for each call.
 type transfer struct {
-	mu   sync.Mutex
-	buf  []byte // what is left to move
-	n    int    // bytes moved
-	err  syscall.Errno
-	step func(fd uintptr) bool // made once: a closure would be allocated for each call
+	name string                                                  // of the system call
+	call func(fd uintptr, b []byte) (n int, errno syscall.Errno) // makes it
+	all  bool                                                    // until nothing is left
+	wait func(step func(fd uintptr) bool) error                  // calls step whenever the descriptor is ready, until it is true
+	step func(fd uintptr) bool
+
+	mu  sync.Mutex
+	buf []byte // what is left to move
+	n   int    // bytes moved
+	err syscall.Errno
 }
 
 // direct wraps a socket; anything else comes back as it is.
@@ -41,8 +45,10 @@ func direct(c net.Conn) net.Conn {
 	if err != nil {
 		return c
 	}
-	d := &directConn{Conn: c, raw: raw}
-	d.in.step, d.out.step = d.in.read, d.out.write
+	d := &directConn{Conn: c}
+	d.in.name, d.in.call, d.in.wait, d.in.step = "read", readSocket, raw.Read, d.in.move
+	d.out.name, d.out.call, d.out.wait, d.out.step = "write", writeSocket, raw.Write, d.out.move
+	d.out.all = true
 	return d
 }
 
@@ -51,76 +57,44 @@ func (d *directConn) under() net.Conn { return d.Conn }
 
 // Read implements net.Conn.
 func (d *directConn) Read(b []byte) (int, error) {
-	if len(b) == 0 {
-		return 0, nil
+	n, err := d.run(&d.in, b)
+	if n == 0 && err == nil && len(b) > 0 {
+		err = io.EOF
 	}
-	t := &d.in
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.buf, t.n, t.err = b, 0, 0
-	err := d.raw.Read(t.step)
-	t.buf = nil
-	switch {
-	case err != nil:
-		return 0, err
-	case t.err != 0:
-		return 0, d.failure("read", t.err)
-	case t.n == 0:
-		return 0, io.EOF
-	}
-	return t.n, nil
+	return n, err
 }
 
 // Write implements net.Conn: it writes everything, or says why not.
-func (d *directConn) Write(b []byte) (int, error) {
+func (d *directConn) Write(b []byte) (int, error) { return d.run(&d.out, b) }
+
+func (d *directConn) run(t *transfer, b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
 	}
-	t := &d.out
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.buf, t.n, t.err = b, 0, 0
-	err := d.raw.Write(t.step)
+	err := t.wait(t.step)
 	t.buf = nil
 	if err == nil && t.err != 0 {
-		err = d.failure("write", t.err)
+		err = &net.OpError{
+			Op: t.name, Net: d.LocalAddr().Network(), Source: d.LocalAddr(), Addr: d.RemoteAddr(),
+			Err: os.NewSyscallError(t.name, t.err),
+		}
 	}
 	return t.n, err
 }
 
-func (d *directConn) failure(op string, errno syscall.Errno) error {
-	return &net.OpError{
-		Op: op, Net: d.LocalAddr().Network(), Source: d.LocalAddr(), Addr: d.RemoteAddr(),
-		Err: os.NewSyscallError(op, errno),
-	}
-}
-
-// read makes one read(2); false: there is nothing yet.
-func (t *transfer) read(fd uintptr) bool {
-	for {
-		n, errno := readSocket(fd, t.buf)
-		switch errno {
-		case 0:
-			t.n = n
-			return true
-		case syscall.EINTR:
-		case syscall.EAGAIN:
-			return false
-		default:
-			t.err = errno
-			return true
-		}
-	}
-}
-
-// write makes write(2) until all is written; false: there is no room.
-func (t *transfer) write(fd uintptr) bool {
+// move makes the system call; false: it has to wait for the other side.
+func (t *transfer) move(fd uintptr) bool {
 	for len(t.buf) > 0 {
-		n, errno := writeSocket(fd, t.buf)
+		n, errno := t.call(fd, t.buf)
 		switch errno {
 		case 0:
 			t.n += n
-			t.buf = t.buf[n:]
+			if t.buf = t.buf[n:]; !t.all {
+				return true
+			}
 		case syscall.EINTR:
 		case syscall.EAGAIN:
 			return false
