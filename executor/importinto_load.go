@@ -136,10 +136,24 @@ func (r *importRun) load(ctx context.Context) error {
 	return read
 }
 
+// sqlMode is what the rows are loaded under: the client's. Dumps are written for
+// NO_AUTO_VALUE_ON_ZERO, which mysqldump sets in their first lines: a 0 in an
+// AUTO_INCREMENT column is a 0 there, and no number to come.
+func (r *importRun) sqlMode() string {
+	const keepZero = "NO_AUTO_VALUE_ON_ZERO"
+	switch {
+	case r.meta.Format != "sql":
+		return r.meta.SQLMode
+	case r.meta.SQLMode == "":
+		return keepZero
+	}
+	return r.meta.SQLMode + "," + keepZero
+}
+
 // loadSession opens a session with the client's settings.
 func (r *importRun) loadSession(ctx context.Context) (*table.Session, error) {
 	s, err := table.OpenSession(ctx, r.db, append(slices.Clone(loadSettings),
-		"SET SESSION sql_mode = "+quoteText(r.meta.SQLMode), "SET SESSION time_zone = "+quoteText(r.zone()))...)
+		"SET SESSION sql_mode = "+quoteText(r.sqlMode()), "SET SESSION time_zone = "+quoteText(r.zone()))...)
 	return s, clientError(err, r.meta.Table)
 }
 

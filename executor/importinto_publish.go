@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"dxfproxy/dxf"
 	"dxfproxy/table"
@@ -27,6 +28,9 @@ func (r *importRun) publish(ctx context.Context) error {
 		return err
 	}
 	r.sum.RowCount = r.meta.Rows
+	// It has happened: a pause or a cancellation that comes now is too late.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
 	return r.saveAlone(ctx, dxf.ImportPublished{Published: true})
 }
 

@@ -2,6 +2,8 @@ package executor_test
 
 import (
 	"fmt"
+	"net"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -148,6 +150,62 @@ func TestImportDuplicateInUniqueIndex(t *testing.T) {
 	j := startImport(t, map[string]string{"1.csv": "1,1,x\n2,2,x\n"}, nil, importBase)
 	e := j.fail(dxf.StepBuildIndexes)
 	require.Equal(t, dxf.Error{Code: 1062, State: "23000", Class: "kv", Message: "Duplicate entry 'x' for key 't.ub'"}, *e)
+}
+
+// TestImportZero: a dump's 0 in an AUTO_INCREMENT column is a row's number, and stays
+// it until the rows are in the table. In CSV files the client's sql_mode says what
+// it is.
+func TestImportZero(t *testing.T) {
+	const zeroTable = "CREATE TABLE t (id INT NOT NULL AUTO_INCREMENT, a INT, PRIMARY KEY (id), KEY ka (a))"
+	direct := zeroTable + "|CREATE TABLE child (t INT, FOREIGN KEY (t) REFERENCES t (id))"
+	sql := func(mode string) func(m *dxf.ImportMeta) {
+		return func(m *dxf.ImportMeta) { m.Format, m.SQLMode = "sql", mode }
+	}
+	csv := func(mode string) func(m *dxf.ImportMeta) { return func(m *dxf.ImportMeta) { m.SQLMode = mode } }
+	bothWays(t, func(t *testing.T) {
+		dump := mysqldump(t, zeroTable, "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO'; INSERT INTO t VALUES (0,5),(1,6),(7,8)")
+		require.Contains(t, dump, "(0,5)")
+		for _, mode := range []string{"", "STRICT_TRANS_TABLES", "ANSI,NO_AUTO_VALUE_ON_ZERO"} {
+			for _, tables := range []string{zeroTable, direct} {
+				j := startImport(t, map[string]string{"1.sql": dump}, sql(mode), strings.Split(tables, "|")...)
+				j.finish()
+				require.Equal(t, "0|5\n1|6\n7|8\n", j.rows("SELECT * FROM t ORDER BY id"), mode)
+				j.sql("INSERT INTO t (a) VALUES (9)")
+				require.Equal(t, "9", j.query("SELECT a FROM t WHERE id = 8"), "it counts on")
+			}
+		}
+		// A row without a number gets one all the same.
+		j := startImport(t, map[string]string{"1.sql": "INSERT INTO t (a) VALUES (5),(6);\nINSERT INTO t (a, id) VALUES (7, NULL), (8, 0);\n"}, sql(""), zeroTable)
+		j.finish()
+		require.Equal(t, "1|5\n1|6\n1|7\n0|8\n", j.rows("SELECT id > 0, a FROM t ORDER BY a"))
+		for mode, want := range map[string]string{"": "1|5\n2|6\n", "NO_AUTO_VALUE_ON_ZERO": "0|5\n1|6\n"} {
+			j := startImport(t, map[string]string{"1.csv": "0,5\n\\N,6\n"}, csv(mode), zeroTable)
+			j.finish()
+			require.Equal(t, want, j.rows("SELECT * FROM t ORDER BY id"), mode)
+		}
+	})
+}
+
+// mysqldump is what the program of that name writes of a table t.
+func mysqldump(t *testing.T, create, fill string) string {
+	t.Helper()
+	program, err := exec.LookPath("mariadb-dump")
+	if err != nil {
+		t.Skip("no mariadb-dump is here")
+	}
+	schema, db := mariadbdtestSchema(t)
+	conn, err := db.Conn(t.Context())
+	require.NoError(t, err)
+	defer conn.Close()
+	for q := range strings.SplitSeq(create+"; "+fill, "; ") {
+		_, err := conn.ExecContext(t.Context(), q)
+		require.NoError(t, err)
+	}
+	host, port, err := net.SplitHostPort(srv.Addr())
+	require.NoError(t, err)
+	out, err := exec.CommandContext(t.Context(), program, "--no-defaults", "--protocol=tcp", "-h", host, "-P", port, "-u", "root", "--no-create-info", schema, "t").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return string(out)
 }
 
 // TestImportYear: 0 is no year, and '0' is the year 2000.
