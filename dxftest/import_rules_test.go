@@ -140,7 +140,7 @@ func TestImportBeside(t *testing.T) {
 		im := im.in(t)
 		fresh(im)
 		r := im.start(0, statement)
-		im.run(im.session(1, ""), "ALTER TABLE load_t ADD INDEX by_pad (pad)")
+		im.run(im.session(1, ""), "ALTER TABLE load_t ADD INDEX by_pad (pad(50))")
 		err := r.wait()
 		t.Logf("the import: %v", err)
 		if err != nil {
@@ -148,7 +148,7 @@ func TestImportBeside(t *testing.T) {
 		} else {
 			im.loaded(rows)
 		}
-		require.Contains(t, im.definition("load_t"), "KEY `by_pad` (`pad`")
+		require.Contains(t, im.definition("load_t"), "KEY `by_pad` (`pad`(50))")
 		im.nothingLeft()
 	})
 	t.Run("the table is dropped", func(t *testing.T) {
