@@ -51,25 +51,25 @@ func newAzureServer(t *testing.T) *azureServer {
 	return s
 }
 
-func (s *azureServer) endpoint() string { return s.front.URL }
+func (s *azureServer) Endpoint() string { return s.front.URL }
 
-func (s *azureServer) uri(endpoint, path string) string {
+func (s *azureServer) URI(endpoint, path string) string {
 	return "azure://" + path + "?account-name=account&account-key=" + azureKey + "&endpoint=" + url.QueryEscape(endpoint)
 }
 
-func (s *azureServer) badURI() string {
+func (s *azureServer) BadURI() string {
 	return "azblob://bucket/a.csv?account_name=account&account_key=" + "wrongsecret=" +
-		"&endpoint=" + url.QueryEscape(s.endpoint())
+		"&endpoint=" + url.QueryEscape(s.Endpoint())
 }
 
-func (s *azureServer) put(_ testing.TB, key string, content []byte) {
+func (s *azureServer) Put(_ testing.TB, key string, content []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.count++
 	s.blobs[key] = azureBlob{content, fmt.Sprintf(`"0x8D%d"`, s.count)}
 }
 
-func (s *azureServer) remove(_ testing.TB, key string) {
+func (s *azureServer) Remove(_ testing.TB, key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.blobs, key)
@@ -222,9 +222,9 @@ func TestAzure(t *testing.T) {
 	testStore(t, s)
 
 	t.Run("SharedAccessSignature", func(t *testing.T) {
-		s.put(t, "sas.csv", []byte("1,a\n"))
+		s.Put(t, "sas.csv", []byte("1,a\n"))
 		for _, signature := range []string{azureSAS, "?" + azureSAS} {
-			uri := "azure://bucket/sas*?account-name=account&endpoint=" + url.QueryEscape(s.endpoint()) + "&sas-token=" + url.QueryEscape(signature)
+			uri := "azure://bucket/sas*?account-name=account&endpoint=" + url.QueryEscape(s.Endpoint()) + "&sas-token=" + url.QueryEscape(signature)
 			src := open(t, uri)
 			require.Equal(t, []string{"sas.csv 4"}, paths(t, src))
 			got, err := readAll(t, src, "sas.csv", 0, -1)
@@ -233,13 +233,13 @@ func TestAzure(t *testing.T) {
 			require.NotContains(t, src.String(), "shared")
 		}
 		// An endpoint may carry it, too.
-		uri := "azure://bucket/sas.csv?account-name=account&endpoint=" + url.QueryEscape(s.endpoint()+"/?"+azureSAS)
+		uri := "azure://bucket/sas.csv?account-name=account&endpoint=" + url.QueryEscape(s.Endpoint()+"/?"+azureSAS)
 		require.Equal(t, []string{"sas.csv 4"}, paths(t, open(t, uri)))
 		require.NotContains(t, source.Mask(uri), "signature")
 	})
 	t.Run("EncryptionKey", func(t *testing.T) {
-		s.put(t, "enc.csv", []byte("1,a\n"))
-		src := open(t, s.uri(s.endpoint(), "bucket/enc.csv")+"&encryption-key=0123456789abcdef0123456789abcdef")
+		s.Put(t, "enc.csv", []byte("1,a\n"))
+		src := open(t, s.URI(s.Endpoint(), "bucket/enc.csv")+"&encryption-key=0123456789abcdef0123456789abcdef")
 		_, err := readAll(t, src, "enc.csv", 0, -1)
 		require.NoError(t, err)
 		last := s.asked[len(s.asked)-1]
@@ -247,14 +247,14 @@ func TestAzure(t *testing.T) {
 		require.Equal(t, "AES256", last.Get("X-Ms-Encryption-Algorithm"))
 	})
 	t.Run("MalformedKey", func(t *testing.T) {
-		_, err := source.Open(t.Context(), "azure://bucket/a.csv?account-name=account&account-key=not_base_64&endpoint="+url.QueryEscape(s.endpoint()))
+		_, err := source.Open(t.Context(), "azure://bucket/a.csv?account-name=account&account-key=not_base_64&endpoint="+url.QueryEscape(s.Endpoint()))
 		requireCode(t, err, 8159, "Failed to get azure sharedKey credential")
 		require.False(t, source.Retryable(err))
 		require.NotContains(t, err.Error(), "not_base_64")
 	})
 	t.Run("Environment", func(t *testing.T) {
-		s.put(t, "env.csv", []byte("1,a\n"))
-		uri := "azure://bucket/env.csv?endpoint=" + url.QueryEscape(s.endpoint())
+		s.Put(t, "env.csv", []byte("1,a\n"))
+		uri := "azure://bucket/env.csv?endpoint=" + url.QueryEscape(s.Endpoint())
 		for _, name := range []string{"AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_KEY", "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"} {
 			t.Setenv(name, "")
 		}

@@ -1,166 +1,29 @@
 package source_test
 
 import (
-	"bytes"
-	"crypto"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/sha256"
-	"crypto/x509"
-	"encoding/base64"
-	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/source"
+	"dxfproxy/source/sourcetest"
 )
 
-// gcsServer is fake-gcs-server, behind a door that lets in who shows a token of
-// ours. It is a program of its own; see gcsserver/go.mod.
-type gcsServer struct {
-	back  string // without the door
-	front *httptest.Server
-	creds string // file of a service account
-	bad   string // file of one whose key is not the account's
-}
-
-func newGCSServer(t *testing.T) *gcsServer {
-	build := exec.Command("go", "tool", "-n", "fake-gcs-server")
-	build.Dir = "gcsserver"
-	build.Stderr = os.Stderr
-	program, err := build.Output()
-	require.NoError(t, err, "build the GCS server")
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	port := free.Addr().(*net.TCPAddr).Port
-	require.NoError(t, free.Close())
-	run := exec.Command(strings.TrimSpace(string(program)), "-backend=memory", "-scheme=http", "-host=127.0.0.1",
-		fmt.Sprintf("-port=%d", port), "-log-level=error", "-data="+t.TempDir())
-	run.Stderr = os.Stderr
-	require.NoError(t, run.Start())
-	t.Cleanup(func() {
-		_ = run.Process.Kill()
-		_ = run.Wait()
-	})
-
-	s := &gcsServer{back: fmt.Sprintf("http://127.0.0.1:%d", port)}
-	require.Eventually(t, func() bool {
-		answer, err := http.Post(s.back+"/storage/v1/b?project=p", "application/json", strings.NewReader(`{"name":"bucket"}`))
-		if err != nil {
-			return false
-		}
-		answer.Body.Close()
-		return answer.StatusCode == http.StatusOK
-	}, 30*time.Second, 20*time.Millisecond)
-
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	require.NoError(t, err)
-	other, err := rsa.GenerateKey(rand.Reader, 2048)
-	require.NoError(t, err)
-	back, err := url.Parse(s.back)
-	require.NoError(t, err)
-	behind := httputil.NewSingleHostReverseProxy(back)
-	behind.ErrorLog = nil
-	behind.Director = func(r *http.Request) { r.URL.Scheme, r.URL.Host = back.Scheme, back.Host }
-	s.front = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case r.URL.Path == "/token":
-			giveToken(w, r, &key.PublicKey)
-		case r.Header.Get("Authorization") != "Bearer let-me-in":
-			w.WriteHeader(http.StatusUnauthorized)
-			_, _ = io.WriteString(w, `{"error":{"code":401,"message":"Anonymous caller does not have storage.objects.get access"}}`)
-		default:
-			behind.ServeHTTP(w, r)
-		}
-	}))
-	t.Cleanup(s.front.Close)
-	s.creds = s.account(t, "good.json", key)
-	s.bad = s.account(t, "bad.json", other)
-	return s
-}
-
-// account writes the file of a service account.
-func (s *gcsServer) account(t *testing.T, name string, key *rsa.PrivateKey) string {
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	require.NoError(t, err)
-	text, err := json.Marshal(map[string]string{
-		"type": "service_account", "client_email": "reader@test", "private_key_id": "1", "token_uri": s.front.URL + "/token",
-		"private_key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
-	})
-	require.NoError(t, err)
-	file := filepath.Join(t.TempDir(), name)
-	require.NoError(t, os.WriteFile(file, text, 0o600))
-	return file
-}
-
-// giveToken is OAuth 2.0's JWT grant (RFC 7523): who signs with the account's
-// key gets a token.
-func giveToken(w http.ResponseWriter, r *http.Request, key *rsa.PublicKey) {
-	parts := strings.Split(r.FormValue("assertion"), ".")
-	w.Header().Set("Content-Type", "application/json")
-	if len(parts) == 3 {
-		sum := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
-		signature, err := base64.RawURLEncoding.DecodeString(parts[2])
-		if err == nil && rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], signature) == nil {
-			_, _ = io.WriteString(w, `{"access_token":"let-me-in","token_type":"Bearer","expires_in":3600}`)
-			return
-		}
-	}
-	w.WriteHeader(http.StatusBadRequest)
-	_, _ = io.WriteString(w, `{"error":"invalid_grant","error_description":"Invalid JWT Signature."}`)
-}
-
-func (s *gcsServer) endpoint() string { return s.front.URL }
-
-func (s *gcsServer) uri(endpoint, path string) string {
-	return "gs://" + path + "?credentials-file=" + s.creds + "&endpoint=" + url.QueryEscape(endpoint)
-}
-
-func (s *gcsServer) badURI() string {
-	return "gcs://bucket/a.csv?credentials_file=" + s.bad + "&endpoint=" + url.QueryEscape(s.endpoint()+"/storage/v1/")
-}
-
-func (s *gcsServer) put(t testing.TB, key string, content []byte) {
-	answer, err := http.Post(s.back+"/upload/storage/v1/b/bucket/o?uploadType=media&name="+url.QueryEscape(key),
-		"application/octet-stream", bytes.NewReader(content))
-	require.NoError(t, err)
-	answer.Body.Close()
-	require.Equal(t, http.StatusOK, answer.StatusCode)
-}
-
-func (s *gcsServer) remove(t testing.TB, key string) {
-	request, err := http.NewRequest(http.MethodDelete, s.back+"/storage/v1/b/bucket/o/"+url.PathEscape(key), nil)
-	require.NoError(t, err)
-	answer, err := http.DefaultClient.Do(request)
-	require.NoError(t, err)
-	answer.Body.Close()
-	require.Less(t, answer.StatusCode, 300)
-}
-
 func TestGCS(t *testing.T) {
-	s := newGCSServer(t)
+	s := sourcetest.NewGCS(t)
 	testStore(t, s)
 
 	t.Run("Pages", func(t *testing.T) {
 		for i := range 1100 {
-			s.put(t, fmt.Sprintf("many/o-%06d.csv", i), []byte("x"))
+			s.Put(t, fmt.Sprintf("many/o-%06d.csv", i), []byte("x"))
 		}
-		files, err := open(t, s.uri(s.endpoint(), "bucket/many/o-*.csv")).List(t.Context())
+		files, err := open(t, s.URI(s.Endpoint(), "bucket/many/o-*.csv")).List(t.Context())
 		require.NoError(t, err)
 		require.Len(t, files, 1100)
 		require.Equal(t, "many/o-001099.csv", files[1099].Path)
@@ -175,17 +38,17 @@ func TestGCS(t *testing.T) {
 		require.NotContains(t, err.Error(), "top-secret")
 	})
 	t.Run("RetriesAList", func(t *testing.T) {
-		s.put(t, "retry.csv", []byte("x"))
+		s.Put(t, "retry.csv", []byte("x"))
 		var asked atomic.Int64
 		shaky := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if asked.Add(1) <= 2 {
 				w.WriteHeader(http.StatusServiceUnavailable)
 				return
 			}
-			s.front.Config.Handler.ServeHTTP(w, r)
+			s.Front.Config.Handler.ServeHTTP(w, r)
 		}))
 		defer shaky.Close()
-		require.Equal(t, []string{"retry.csv 1"}, paths(t, open(t, s.uri(shaky.URL, "bucket/retry*.csv"))))
+		require.Equal(t, []string{"retry.csv 1"}, paths(t, open(t, s.URI(shaky.URL, "bucket/retry*.csv"))))
 		require.EqualValues(t, 3, asked.Load())
 	})
 }

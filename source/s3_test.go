@@ -1,8 +1,6 @@
 package source_test
 
 import (
-	"bytes"
-	"context"
 	"encoding/xml"
 	"fmt"
 	"net/http"
@@ -13,96 +11,51 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rclone/gofakes3"
-	"github.com/rclone/gofakes3/s3mem"
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/source"
+	"dxfproxy/source/sourcetest"
 )
 
-// s3Server is an S3 server that checks signatures.
-type s3Server struct {
-	memory *s3mem.Backend
-	front  *httptest.Server
-	lists  atomic.Int64 // pages given out
-	hosts  atomic.Value // of the last request
-}
-
-func newS3Server(t testing.TB) *s3Server {
-	s := &s3Server{memory: s3mem.New()}
-	server := gofakes3.New(s.memory, gofakes3.WithHostBucket(false),
-		gofakes3.WithV4Auth(map[string]string{"AKIATEST": "secret/of+test=", "AKIAROLE": "secret-of-role"})).Server()
-	s.front = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.hosts.Store(r.Host)
-		if r.URL.Query().Has("list-type") {
-			s.lists.Add(1)
-		}
-		server.ServeHTTP(w, r)
-	}))
-	t.Cleanup(s.front.Close)
-	require.NoError(t, s.memory.CreateBucket(context.Background(), "bucket"))
-	return s
-}
-
-func (s *s3Server) endpoint() string { return s.front.URL }
-
-func (s *s3Server) uri(endpoint, path string) string {
-	return "s3://" + path + "?access-key=AKIATEST&secret-access-key=secret/of+test=&endpoint=" + url.QueryEscape(endpoint)
-}
-
-func (s *s3Server) badURI() string {
-	return "s3://bucket/a.csv?access-key=AKIATEST&secret-access-key=wrongsecret=&endpoint=" + url.QueryEscape(s.endpoint())
-}
-
-func (s *s3Server) put(t testing.TB, key string, content []byte) {
-	_, err := s.memory.PutObject(context.Background(), "bucket", key, map[string]string{}, bytes.NewReader(content), int64(len(content)))
-	require.NoError(t, err)
-}
-
-func (s *s3Server) remove(t testing.TB, key string) {
-	_, err := s.memory.DeleteObject(context.Background(), "bucket", key)
-	require.NoError(t, err)
-}
-
-func TestS3(t *testing.T) { testStore(t, newS3Server(t)) }
+func TestS3(t *testing.T) { testStore(t, sourcetest.NewS3(t)) }
 
 func TestS3ListsManyObjects(t *testing.T) {
 	objects := 100_000
 	if testing.Short() || raced {
 		objects = 5_000
 	}
-	s := newS3Server(t)
+	s := sourcetest.NewS3(t)
 	for i := range objects {
-		s.put(t, fmt.Sprintf("many/o-%06d.csv", i), []byte("x"))
+		s.Put(t, fmt.Sprintf("many/o-%06d.csv", i), []byte("x"))
 	}
 	for i := range 2000 { // listed neither by prefix nor by directory
-		s.put(t, fmt.Sprintf("many/o-/%06d.csv", i), nil)
-		s.put(t, fmt.Sprintf("many/other-%06d.csv", i), nil)
+		s.Put(t, fmt.Sprintf("many/o-/%06d.csv", i), nil)
+		s.Put(t, fmt.Sprintf("many/other-%06d.csv", i), nil)
 	}
 	from := time.Now()
-	files, err := open(t, s.uri(s.endpoint(), "bucket/many/o-*.csv")).List(t.Context())
+	files, err := open(t, s.URI(s.Endpoint(), "bucket/many/o-*.csv")).List(t.Context())
 	require.NoError(t, err)
 	require.Len(t, files, objects)
 	require.Equal(t, source.File{Path: "many/o-000000.csv", Size: 1, Tag: files[0].Tag}, files[0])
 	require.Equal(t, fmt.Sprintf("many/o-%06d.csv", objects-1), files[objects-1].Path)
-	require.EqualValues(t, objects/1000+1, s.lists.Load(), "pages: the directory counts as one object")
+	require.EqualValues(t, objects/1000+1, s.Lists.Load(), "pages: the directory counts as one object")
 	t.Logf("listed %d objects in %v", objects, time.Since(from))
 }
 
 func TestS3SaysWhatIsWrong(t *testing.T) {
-	s := newS3Server(t)
-	_, err := source.Open(t.Context(), s.badURI())
+	s := sourcetest.NewS3(t)
+	_, err := source.Open(t.Context(), s.BadURI())
 	requireCode(t, err, 8159, "Reason: failed to get region of bucket bucket: Forbidden. Please")
-	_, err = source.Open(t.Context(), s.uri("http://127.0.0.1:1", "bucket/a.csv"))
+	_, err = source.Open(t.Context(), s.URI("http://127.0.0.1:1", "bucket/a.csv"))
 	requireCode(t, err, 8159, "Reason: failed to get region of bucket bucket: Head http://127.0.0.1:1/bucket: dial tcp 127.0.0.1:1: connect: connection refused. Please")
 	require.True(t, source.Retryable(err))
-	_, err = open(t, s.uri(s.endpoint(), "bucket")).List(t.Context())
+	_, err = open(t, s.URI(s.Endpoint(), "bucket")).List(t.Context())
 	requireCode(t, err, 8160, "no file is named in s3://bucket?access-key=xxxxxx")
 }
 
 func TestS3AssumesRole(t *testing.T) {
-	s := newS3Server(t)
-	s.put(t, "a.csv", []byte("1,a\n"))
+	s := sourcetest.NewS3(t)
+	s.Put(t, "a.csv", []byte("1,a\n"))
 	var asked url.Values
 	// STS is where the endpoint is, as with MinIO: it gets what has no path.
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -111,7 +64,7 @@ func TestS3AssumesRole(t *testing.T) {
 				w.WriteHeader(http.StatusForbidden)
 				return
 			}
-			s.front.Config.Handler.ServeHTTP(w, r)
+			s.Front.Config.Handler.ServeHTTP(w, r)
 			return
 		}
 		_ = r.ParseForm()
@@ -126,7 +79,7 @@ func TestS3AssumesRole(t *testing.T) {
 		}{Creds: creds{"AKIAROLE", "secret-of-role", "", time.Now().Add(time.Hour).UTC().Format(time.RFC3339)}})
 	}))
 	defer front.Close()
-	uri := s.uri(front.URL, "bucket/a.csv") + "&role-arn=arn:aws:iam::1:role/reader&external_id=ours"
+	uri := s.URI(front.URL, "bucket/a.csv") + "&role-arn=arn:aws:iam::1:role/reader&external_id=ours"
 	got, err := readAll(t, open(t, uri), "a.csv", 0, -1)
 	require.NoError(t, err)
 	require.Equal(t, "1,a\n", string(got))
@@ -135,8 +88,8 @@ func TestS3AssumesRole(t *testing.T) {
 }
 
 func TestS3Regions(t *testing.T) {
-	s := newS3Server(t)
-	s.put(t, "a.csv", []byte("1,a\n"))
+	s := sourcetest.NewS3(t)
+	s.Put(t, "a.csv", []byte("1,a\n"))
 	var signed atomic.Value
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		signed.Store(r.Header.Get("Authorization"))
@@ -145,17 +98,17 @@ func TestS3Regions(t *testing.T) {
 			w.WriteHeader(http.StatusForbidden) // who may not list is told all the same
 			return
 		}
-		s.front.Config.Handler.ServeHTTP(w, r)
+		s.Front.Config.Handler.ServeHTTP(w, r)
 	}))
 	defer front.Close()
-	got, err := readAll(t, open(t, s.uri(front.URL, "bucket/a.csv")), "a.csv", 0, -1)
+	got, err := readAll(t, open(t, s.URI(front.URL, "bucket/a.csv")), "a.csv", 0, -1)
 	require.NoError(t, err)
 	require.Equal(t, "1,a\n", string(got))
 	require.Contains(t, signed.Load(), "/eu-west-3/s3/")
 
-	_, err = source.Open(t.Context(), s.uri(front.URL, "bucket/a.csv")+"&region=us-west-2")
+	_, err = source.Open(t.Context(), s.URI(front.URL, "bucket/a.csv")+"&region=us-west-2")
 	requireCode(t, err, 8159, "s3 bucket and region are not matched, bucket=bucket, input region=us-west-2, real region=eu-west-3")
-	_ = open(t, s.uri(front.URL, "bucket/a.csv")+"&region=us-west-2&provider=ceph")
+	_ = open(t, s.URI(front.URL, "bucket/a.csv")+"&region=us-west-2&provider=ceph")
 }
 
 func TestS3WithoutCredentials(t *testing.T) {
@@ -165,9 +118,9 @@ func TestS3WithoutCredentials(t *testing.T) {
 	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"} {
 		t.Setenv(name, "")
 	}
-	s := newS3Server(t)
-	s.put(t, "a.csv", []byte("1,a\n"))
-	uri := "s3://bucket/a.csv?endpoint=" + url.QueryEscape(s.endpoint())
+	s := sourcetest.NewS3(t)
+	s.Put(t, "a.csv", []byte("1,a\n"))
+	uri := "s3://bucket/a.csv?endpoint=" + url.QueryEscape(s.Endpoint())
 	_, err := source.Open(t.Context(), uri)
 	requireCode(t, err, 8159, "failed to get region of bucket bucket")
 
@@ -178,8 +131,8 @@ func TestS3WithoutCredentials(t *testing.T) {
 
 // Some stores of others' making know no conditions.
 func TestS3StoreThatIgnoresConditions(t *testing.T) {
-	s := newS3Server(t)
-	s.put(t, "a.csv", []byte("0123456789"))
+	s := sourcetest.NewS3(t)
+	s.Put(t, "a.csv", []byte("0123456789"))
 	noTag := false
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodHead {
@@ -193,7 +146,7 @@ func TestS3StoreThatIgnoresConditions(t *testing.T) {
 		_, _ = w.Write([]byte("56789"))
 	}))
 	defer front.Close()
-	src := open(t, s.uri(front.URL, "bucket/a.csv"))
+	src := open(t, s.URI(front.URL, "bucket/a.csv"))
 	f := source.File{Path: "a.csv", Size: 10, Tag: `"first"`}
 	_, err := src.OpenFile(t.Context(), f, 5, -1)
 	requireCode(t, err, 8160, "changed while it was imported")
@@ -205,13 +158,13 @@ func TestS3StoreThatIgnoresConditions(t *testing.T) {
 }
 
 func TestS3HostStyle(t *testing.T) {
-	s := newS3Server(t)
+	s := sourcetest.NewS3(t)
 	// Nothing resolves bucket.localhost here; it is enough to see where it goes.
 	for uri, host := range map[string]string{
 		"&force-path-style=false": "bucket.", "&provider=alibaba": "bucket.", "": "",
 	} {
-		endpoint := strings.Replace(s.endpoint(), "127.0.0.1", "localhost", 1)
-		src, err := source.Open(t.Context(), s.uri(endpoint, "bucket/a.csv")+uri)
+		endpoint := strings.Replace(s.Endpoint(), "127.0.0.1", "localhost", 1)
+		src, err := source.Open(t.Context(), s.URI(endpoint, "bucket/a.csv")+uri)
 		if err == nil {
 			_, err = src.List(t.Context())
 			src.Close()
@@ -219,10 +172,10 @@ func TestS3HostStyle(t *testing.T) {
 		if host != "" {
 			require.Error(t, err)
 			if !strings.Contains(err.Error(), "lookup bucket.localhost") {
-				require.Contains(t, s.hosts.Load(), "bucket.localhost")
+				require.Contains(t, s.Hosts.Load(), "bucket.localhost")
 			}
 		} else {
-			require.NotContains(t, s.hosts.Load(), "bucket.")
+			require.NotContains(t, s.Hosts.Load(), "bucket.")
 		}
 	}
 }

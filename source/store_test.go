@@ -15,21 +15,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/source"
+	"dxfproxy/source/sourcetest"
 )
 
-// server is an object store that runs for a test, with one bucket "bucket" (or
-// container), and an account that may read it.
-type server interface {
-	endpoint() string
-	uri(endpoint, path string) string // path begins with the bucket
-	badURI() string                   // of a.csv, with a secret "wrongsecret=" that is refused
-	put(t testing.TB, key string, content []byte)
-	remove(t testing.TB, key string)
-}
-
 // testStore is what every object store must do.
-func testStore(t *testing.T, s server) {
-	for name, test := range map[string]func(*testing.T, server){
+func testStore(t *testing.T, s sourcetest.Store) {
+	for name, test := range map[string]func(*testing.T, sourcetest.Store){
 		"List":        testStoreList,
 		"Refuses":     testStoreRefuses,
 		"Read":        testStoreRead,
@@ -47,12 +38,12 @@ func testStore(t *testing.T, s server) {
 	}
 }
 
-func testStoreList(t *testing.T, s server) {
+func testStoreList(t *testing.T, s sourcetest.Store) {
 	for _, key := range []string{"l/b.csv", "l/a10.csv", "l/a2.csv", "l/a.csv", "l/sub/a3.csv", "l/a+ é?[1].csv", "la.csv", "l/a2.csv.gz"} {
-		s.put(t, key, []byte(key))
+		s.Put(t, key, []byte(key))
 	}
-	s.put(t, "l/a0.csv", nil)
-	s.put(t, "l/", nil) // how consoles make a directory
+	s.Put(t, "l/a0.csv", nil)
+	s.Put(t, "l/", nil) // how consoles make a directory
 	for pattern, want := range map[string][]string{
 		"l/a.csv":          {"l/a.csv 7"},
 		"l/a*.csv":         {"l/a+ é?[1].csv 15", "l/a.csv 7", "l/a0.csv 0", "l/a10.csv 9", "l/a2.csv 8"},
@@ -62,10 +53,10 @@ func testStoreList(t *testing.T, s server) {
 		"l/no*":            {},
 		"l*.csv":           {"la.csv 6"},
 	} {
-		require.Equal(t, want, paths(t, open(t, s.uri(s.endpoint(), "bucket/"+pattern))), pattern)
+		require.Equal(t, want, paths(t, open(t, s.URI(s.Endpoint(), "bucket/"+pattern))), pattern)
 	}
 	// What was listed can be read, whatever its name.
-	odd := open(t, s.uri(s.endpoint(), "bucket/l/a+*"))
+	odd := open(t, s.URI(s.Endpoint(), "bucket/l/a+*"))
 	files, err := odd.List(t.Context())
 	require.NoError(t, err)
 	got, err := readAll(t, odd, files[0].Path, 0, -1)
@@ -73,10 +64,10 @@ func testStoreList(t *testing.T, s server) {
 	require.Equal(t, files[0].Path, string(got))
 }
 
-func testStoreRefuses(t *testing.T, s server) {
-	s.put(t, "a.csv", []byte("0123456789"))
+func testStoreRefuses(t *testing.T, s sourcetest.Store) {
+	s.Put(t, "a.csv", []byte("0123456789"))
 	// A wrong key.
-	src, err := source.Open(t.Context(), s.badURI())
+	src, err := source.Open(t.Context(), s.BadURI())
 	if err == nil {
 		_, err = src.List(t.Context())
 		src.Close()
@@ -87,7 +78,7 @@ func testStoreRefuses(t *testing.T, s server) {
 
 	// No such bucket, for a name and for a pattern.
 	for _, path := range []string{"no-such-bucket/a.csv", "no-such-bucket/a*.csv"} {
-		src, err = source.Open(t.Context(), s.uri(s.endpoint(), path))
+		src, err = source.Open(t.Context(), s.URI(s.Endpoint(), path))
 		if err == nil {
 			_, err = src.List(t.Context())
 			src.Close()
@@ -99,7 +90,7 @@ func testStoreRefuses(t *testing.T, s server) {
 	}
 
 	// No such object.
-	src = open(t, s.uri(s.endpoint(), "bucket/missing.csv"))
+	src = open(t, s.URI(s.Endpoint(), "bucket/missing.csv"))
 	_, err = src.List(t.Context())
 	requireCode(t, err, 8160, "://bucket/missing.csv: ", "Please check the file location is correct")
 	_, err = readAll(t, src, "missing.csv", 0, -1)
@@ -110,10 +101,10 @@ func testStoreRefuses(t *testing.T, s server) {
 	requireCode(t, err, 8160, "is no file of")
 }
 
-func testStoreRead(t *testing.T, s server) {
-	s.put(t, "a.csv", []byte("0123456789"))
-	s.put(t, "empty.csv", nil)
-	src := open(t, s.uri(s.endpoint(), "bucket/a.csv"))
+func testStoreRead(t *testing.T, s sourcetest.Store) {
+	s.Put(t, "a.csv", []byte("0123456789"))
+	s.Put(t, "empty.csv", nil)
+	src := open(t, s.URI(s.Endpoint(), "bucket/a.csv"))
 	for _, c := range ranges {
 		got, err := readAll(t, src, "a.csv", c.offset, c.length)
 		require.NoError(t, err, "%+v", c)
@@ -122,7 +113,7 @@ func testStoreRead(t *testing.T, s server) {
 	_, err := readAll(t, src, "a.csv", 11, -1)
 	requireCode(t, err, 8160, " has 10 bytes, offset 11 is behind them")
 
-	empty := open(t, s.uri(s.endpoint(), "bucket/empty.csv"))
+	empty := open(t, s.URI(s.Endpoint(), "bucket/empty.csv"))
 	for _, length := range []int64{-1, 0, 10} {
 		got, err := readAll(t, empty, "empty.csv", 0, length)
 		require.NoError(t, err, length)
@@ -130,15 +121,15 @@ func testStoreRead(t *testing.T, s server) {
 	}
 	// Stored bytes are given as they are, compressed or not.
 	packed := pack(t, "gz", []byte("1,a\n"))
-	s.put(t, "a.csv.gz", packed)
-	got, err := readAll(t, open(t, s.uri(s.endpoint(), "bucket/a.csv.gz")), "a.csv.gz", 0, -1)
+	s.Put(t, "a.csv.gz", packed)
+	got, err := readAll(t, open(t, s.URI(s.Endpoint(), "bucket/a.csv.gz")), "a.csv.gz", 0, -1)
 	require.NoError(t, err)
 	require.Equal(t, packed, got)
 }
 
-func testStoreVersions(t *testing.T, s server) {
-	s.put(t, "v.csv", []byte("0123456789"))
-	src := open(t, s.uri(s.endpoint(), "bucket/v*.csv"))
+func testStoreVersions(t *testing.T, s sourcetest.Store) {
+	s.Put(t, "v.csv", []byte("0123456789"))
+	src := open(t, s.URI(s.Endpoint(), "bucket/v*.csv"))
 	files, err := src.List(t.Context())
 	require.NoError(t, err)
 	r, err := src.OpenFile(t.Context(), files[0], 2, -1)
@@ -146,7 +137,7 @@ func testStoreVersions(t *testing.T, s server) {
 	require.NoError(t, iotest.TestReader(r, []byte("23456789")))
 	require.NoError(t, r.Close())
 
-	s.put(t, "v.csv", []byte("abcdefghij"))
+	s.Put(t, "v.csv", []byte("abcdefghij"))
 	_, err = src.OpenFile(t.Context(), files[0], 0, -1)
 	requireCode(t, err, 8160, "v.csv changed while it was imported")
 	_, err = src.OpenFile(t.Context(), files[0], 10, -1)
@@ -157,7 +148,7 @@ func testStoreVersions(t *testing.T, s server) {
 	requireCode(t, err, 8160, "v.csv changed while it was imported")
 	require.False(t, source.Retryable(err))
 
-	s.remove(t, "v.csv")
+	s.Remove(t, "v.csv")
 	_, err = src.OpenFile(t.Context(), files[0], 0, -1)
 	requireCode(t, err, 8160, "v.csv")
 	require.False(t, source.Retryable(err))
@@ -167,31 +158,31 @@ func testStoreVersions(t *testing.T, s server) {
 // still holds its connection up.
 var big = sync.OnceValue(func() []byte { return someBytes(24 << 20) })
 
-func testStoreBrokenWire(t *testing.T, s server) {
+func testStoreBrokenWire(t *testing.T, s sourcetest.Store) {
 	content := big()[:3<<20]
-	s.put(t, "big.csv", content)
-	w := newWire(t, s.endpoint())
-	src := open(t, s.uri(w.endpoint(), "bucket/big.csv"))
+	s.Put(t, "big.csv", content)
+	w := sourcetest.NewWire(t, s.Endpoint())
+	src := open(t, s.URI(w.Endpoint(), "bucket/big.csv"))
 	src.SetPatience(time.Minute, time.Millisecond)
 	for _, cut := range []int64{100_000, 1_000_003} {
-		w.cutAfter.Store(cut)
-		before := w.taken.Load()
+		w.CutAfter.Store(cut)
+		before := w.Taken.Load()
 		got, err := readAll(t, src, "big.csv", 17, -1)
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(content[17:], got))
-		require.GreaterOrEqual(t, w.taken.Load()-before, int64(len(content))/cut)
+		require.GreaterOrEqual(t, w.Taken.Load()-before, int64(len(content))/cut)
 	}
 }
 
 // begin reads the first bytes of big.csv over a wire that then breaks at the
 // latest where the caller's next read needs it.
-func begin(t *testing.T, s server) (*wire, io.ReadCloser) {
+func begin(t *testing.T, s sourcetest.Store) (*sourcetest.Wire, io.ReadCloser) {
 	t.Helper()
-	s.put(t, "big.csv", big())
-	w := newWire(t, s.endpoint())
-	src := open(t, s.uri(w.endpoint(), "bucket/big.csv"))
+	s.Put(t, "big.csv", big())
+	w := sourcetest.NewWire(t, s.Endpoint())
+	src := open(t, s.URI(w.Endpoint(), "bucket/big.csv"))
 	src.SetPatience(time.Minute, time.Millisecond)
-	w.cutAfter.Store(1 << 20)
+	w.CutAfter.Store(1 << 20)
 	r, err := src.Open(t.Context(), "big.csv", 0, -1)
 	require.NoError(t, err)
 	t.Cleanup(func() { r.Close() })
@@ -202,9 +193,9 @@ func begin(t *testing.T, s server) (*wire, io.ReadCloser) {
 	return w, r
 }
 
-func testStoreGone(t *testing.T, s server) {
+func testStoreGone(t *testing.T, s sourcetest.Store) {
 	_, r := begin(t, s)
-	s.put(t, "big.csv", bytes.ToUpper(big())) // the same size, other bytes
+	s.Put(t, "big.csv", bytes.ToUpper(big())) // the same size, other bytes
 	rest, err := io.ReadAll(r)
 	requireCode(t, err, 8160, "big.csv changed while it was imported")
 	require.False(t, bytes.ContainsAny(rest, "ABCDEFGHIJKLMNOP"), "bytes of another version")
@@ -212,56 +203,56 @@ func testStoreGone(t *testing.T, s server) {
 	require.Equal(t, err, again)
 
 	_, r = begin(t, s)
-	s.remove(t, "big.csv")
+	s.Remove(t, "big.csv")
 	_, err = io.ReadAll(r)
 	requireCode(t, err, 8160, "big.csv")
 	require.False(t, source.Retryable(err))
 }
 
-func testStoreStalledWire(t *testing.T, s server) {
+func testStoreStalledWire(t *testing.T, s sourcetest.Store) {
 	content := big()[:1<<20]
-	s.put(t, "big.csv", content)
-	w := newWire(t, s.endpoint())
-	src := open(t, s.uri(w.endpoint(), "bucket/big.csv"))
+	s.Put(t, "big.csv", content)
+	w := sourcetest.NewWire(t, s.Endpoint())
+	src := open(t, s.URI(w.Endpoint(), "bucket/big.csv"))
 	src.SetPatience(50*time.Millisecond, time.Millisecond)
-	w.stallAfter.Store(300_000)
+	w.StallAfter.Store(300_000)
 	got, err := readAll(t, src, "big.csv", 0, -1)
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(content, got))
-	require.GreaterOrEqual(t, w.taken.Load(), int64(4))
+	require.GreaterOrEqual(t, w.Taken.Load(), int64(4))
 }
 
-func testStoreSlowWire(t *testing.T, s server) {
+func testStoreSlowWire(t *testing.T, s sourcetest.Store) {
 	content := big()[:128<<10]
-	s.put(t, "slow.csv", content)
-	w := newWire(t, s.endpoint())
-	src := open(t, s.uri(w.endpoint(), "bucket/slow.csv"))
+	s.Put(t, "slow.csv", content)
+	w := sourcetest.NewWire(t, s.Endpoint())
+	src := open(t, s.URI(w.Endpoint(), "bucket/slow.csv"))
 	// In all it takes much longer than nothing may come.
 	src.SetPatience(300*time.Millisecond, time.Millisecond)
-	w.trickle.Store(int64(20 * time.Millisecond))
-	before := w.taken.Load()
+	w.Trickle.Store(int64(20 * time.Millisecond))
+	before := w.Taken.Load()
 	from := time.Now()
 	got, err := readAll(t, src, "slow.csv", 0, -1)
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(content, got))
 	require.Greater(t, time.Since(from), 300*time.Millisecond)
-	require.LessOrEqual(t, w.taken.Load()-before, int64(1), "connections")
+	require.LessOrEqual(t, w.Taken.Load()-before, int64(1), "connections")
 }
 
-func testStoreNoWire(t *testing.T, s server) {
+func testStoreNoWire(t *testing.T, s sourcetest.Store) {
 	w, r := begin(t, s)
-	w.refuse.Store(true)
-	before := w.taken.Load()
+	w.Refuse.Store(true)
+	before := w.Taken.Load()
 	_, err := io.ReadAll(r)
 	requireCode(t, err, 8160, "big.csv: ")
 	require.True(t, source.Retryable(err))
 	require.NotContains(t, err.Error(), "secret")
-	require.EqualValues(t, source.Resumes, w.taken.Load()-before)
+	require.EqualValues(t, source.Resumes, w.Taken.Load()-before)
 }
 
-func testStoreSlowReader(t *testing.T, s server) {
-	s.put(t, "big.csv", big())
-	src := open(t, s.uri(s.endpoint(), "bucket/big.csv"))
+func testStoreSlowReader(t *testing.T, s sourcetest.Store) {
+	s.Put(t, "big.csv", big())
+	src := open(t, s.URI(s.Endpoint(), "bucket/big.csv"))
 	src.SetPatience(100*time.Millisecond, time.Millisecond)
 	r, err := src.Open(t.Context(), "big.csv", 0, -1)
 	require.NoError(t, err)
@@ -275,12 +266,12 @@ func testStoreSlowReader(t *testing.T, s server) {
 	require.True(t, bytes.Equal(big(), append(first, rest...)))
 }
 
-func testStoreCancelled(t *testing.T, s server) {
+func testStoreCancelled(t *testing.T, s sourcetest.Store) {
 	content := big()[:1<<20]
-	s.put(t, "big.csv", content)
-	w := newWire(t, s.endpoint())
-	src := open(t, s.uri(w.endpoint(), "bucket/big.csv"))
-	w.stallAfter.Store(100_000)
+	s.Put(t, "big.csv", content)
+	w := sourcetest.NewWire(t, s.Endpoint())
+	src := open(t, s.URI(w.Endpoint(), "bucket/big.csv"))
+	w.StallAfter.Store(100_000)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	r, err := src.Open(ctx, "big.csv", 0, -1)
 	require.NoError(t, err)
@@ -296,10 +287,10 @@ func testStoreCancelled(t *testing.T, s server) {
 	require.ErrorIs(t, err, why)
 }
 
-func testStoreReaderAt(t *testing.T, s server) {
+func testStoreReaderAt(t *testing.T, s sourcetest.Store) {
 	content := big()[:5<<20+123]
-	s.put(t, "at.parquet", content)
-	src := open(t, s.uri(s.endpoint(), "bucket/at.parquet"))
+	s.Put(t, "at.parquet", content)
+	src := open(t, s.URI(s.Endpoint(), "bucket/at.parquet"))
 	_, err := src.ReaderAt(t.Context(), "at.parquet", int64(len(content))+1)
 	requireCode(t, err, 8160, "changed while it was imported")
 	at, err := src.ReaderAt(t.Context(), "at.parquet", int64(len(content)))
@@ -329,11 +320,11 @@ func testStoreReaderAt(t *testing.T, s server) {
 	}
 	require.LessOrEqual(t, source.Held(at), source.Blocks)
 
-	s.put(t, "at.parquet", bytes.ToUpper(content))
+	s.Put(t, "at.parquet", bytes.ToUpper(content))
 	fresh, err := src.ReaderAt(t.Context(), "at.parquet", int64(len(content)))
 	require.NoError(t, err)
 	defer fresh.Close()
-	s.put(t, "at.parquet", content)
+	s.Put(t, "at.parquet", content)
 	_, err = fresh.ReadAt(make([]byte, 10), 0)
 	requireCode(t, err, 8160, "changed while it was imported")
 }
