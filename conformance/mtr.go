@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -203,9 +205,13 @@ func (r *run) mtrOnce(ctx context.Context, mode mtrMode, thread int, proxied boo
 }
 
 // wrapPrograms fills a directory with the clients. The one that runs the tests is
-// sent to the relay; it tells tests that ask for the server's port the relay's.
+// sent to the relay, unless the runner has it look at another server than the
+// first; it tells tests that ask for the server's port the relay's.
 func wrapPrograms(bin string) error {
 	const wrapper = `#!/bin/sh
+case " $*" in
+*" --defaults-group-suffix=."[2-9]*) PX_SOCK= ;;
+esac
 if [ -n "$PX_SOCK" ]; then
 	export MASTER_MYPORT=$PX_PORT MASTER_MYSOCK=$PX_SOCK
 	exec /usr/bin/mariadb-test "$@" --socket="$PX_SOCK" --port="$PX_PORT"
@@ -270,8 +276,12 @@ func (r *run) withRelay(ctx context.Context, mode mtrMode, dir string, firstPort
 	if err != nil {
 		return err
 	}
+	clients, store, err := mtrTLS()
+	if err != nil {
+		return err
+	}
 	relay := func(network, addr string) *protocol.Server {
-		return &protocol.Server{Handler: lookOnly{}, Dial: func(ctx context.Context) (net.Conn, error) {
+		return &protocol.Server{Handler: lookOnly{}, TLS: clients, StoreTLSConfig: store, Dial: func(ctx context.Context) (net.Conn, error) {
 			var d net.Dialer
 			return d.DialContext(ctx, network, addr)
 		}}
@@ -295,6 +305,25 @@ func (r *run) withRelay(ctx context.Context, mode mtrMode, dir string, firstPort
 	fmt.Printf("%s: the relay saw %d sessions and %d commands, of which it looked at %d\n", mode.name,
 		a.Accepted+b.Accepted, a.Commands+b.Commands, a.Intercepted+b.Intercepted)
 	return nil
+}
+
+// mtrTLS is TLS on both legs with the certificates of the runner's servers.
+func mtrTLS() (clients, store *tls.Config, err error) {
+	file := func(name string) string { return filepath.Join(mtrDir, "std_data", name) }
+	cert, err := tls.LoadX509KeyPair(file("server-cert.pem"), file("server-key.pem"))
+	if err != nil {
+		return nil, nil, err
+	}
+	ca, err := os.ReadFile(file("cacert.pem"))
+	if err != nil {
+		return nil, nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(ca) {
+		return nil, nil, fmt.Errorf("no certificate in %s", file("cacert.pem"))
+	}
+	clients = &tls.Config{Certificates: []tls.Certificate{cert}, ClientCAs: pool, ClientAuth: tls.VerifyClientCertIfGiven}
+	return clients, &tls.Config{InsecureSkipVerify: true}, nil //nolint:gosec // a server on this machine, of the run's own
 }
 
 // lookOnly takes the statements that a node would take, and passes them on.
