@@ -33,12 +33,19 @@ func (c *Conn) offersTLS() bool {
 }
 
 // wantsStoreTLS reports, after the client has decided, whether the store's leg
-// goes over to TLS. A socket of this machine is secure as it is.
+// goes over to TLS. A socket of this machine is secure as it is; but an account
+// that REQUIREs SSL is let in under TLS only, whatever it comes by.
 func (c *Conn) wantsStoreTLS() bool {
-	if c.storeSecure || !c.storeHasTLS {
+	if !c.storeHasTLS {
 		return false
 	}
-	return c.server.StoreTLS == TLSRequire || c.server.StoreTLS == TLSAsClient && underTLS(c.client)
+	switch c.server.StoreTLS {
+	case TLSRequire:
+		return !c.storeSecure
+	case TLSAsClient:
+		return underTLS(c.client)
+	}
+	return false
 }
 
 func underTLS(c net.Conn) bool {
@@ -51,7 +58,7 @@ func underTLS(c net.Conn) bool {
 func (c *Conn) secureClient() error {
 	early := append([]byte(nil), c.buffered()...)
 	c.r, c.w = 0, 0
-	t := tls.Server(&earlyConn{Conn: c.socket, early: early}, c.server.TLS)
+	t := tls.Server(&earlyConn{Conn: c.client, early: early}, c.server.TLS)
 	if err := t.Handshake(); err != nil {
 		return fmt.Errorf("go over to TLS with the client: %w", err)
 	}
