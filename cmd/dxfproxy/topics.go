@@ -19,6 +19,7 @@ var topics = []struct {
 	{"timeouts", lookTimeouts},
 	{"parallel copy", lookParallel},
 	{"cut-over", lookCutOver},
+	{"imports", lookImports},
 }
 
 func lookVersion(s *inspected) []finding {
@@ -129,8 +130,11 @@ func lookBinlog(s *inspected) (found []finding) {
 	return found
 }
 
+// lookPrivileges asks for what indexes and imports need together. Without TRIGGER the
+// account would not see that a table has some, and they would go with the old table
+// when a new one takes its place. FILE is not needed: files come from the nodes.
 func lookPrivileges(s *inspected) (found []finding) {
-	if missing := s.grants.lacks("*.*", "SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "INDEX", "LOCK TABLES"); len(missing) > 0 {
+	if missing := s.grants.lacks("*.*", "SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "INDEX", "TRIGGER", "LOCK TABLES"); len(missing) > 0 {
 		found = append(found, finding{
 			what: "on the tables that jobs change the account has not all of " + strings.Join(missing, ", "),
 			fix:  []string{s.grant(missing...), "or the same on the schemas with such tables"},
@@ -217,4 +221,24 @@ func lookCutOver(s *inspected) []finding {
 		what: "a job whose cut-over waits for somebody's transaction cannot name it",
 		fix:  []string{"INSTALL SONAME 'metadata_lock_info';"},
 	}}
+}
+
+// lookImports asks for what IMPORT INTO is better for.
+func lookImports(s *inspected) (found []finding) {
+	if v := s.variables["local_infile"]; v == "OFF" || v == "0" {
+		found = append(found, finding{
+			note: true,
+			what: "local_infile is OFF: files are imported by INSERT statements, which is slower than LOAD DATA LOCAL",
+			fix:  setting("local_infile", "ON"),
+		})
+	}
+	const least = 16 << 20 // MariaDB's own default
+	if n, ok := s.number("max_allowed_packet"); ok && n < least {
+		found = append(found, finding{
+			note: true,
+			what: fmt.Sprintf("max_allowed_packet is %.0f bytes: a longer row cannot be imported by INSERT statements, nor asked for by clients", n),
+			fix:  setting("max_allowed_packet", fmt.Sprint(least)),
+		})
+	}
+	return found
 }
