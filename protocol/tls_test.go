@@ -123,6 +123,24 @@ func TestTLSOnEitherLeg(t *testing.T) {
 	}
 }
 
+// TestTLSOverTheStoresSocket logs in with an account that wants TLS, which a socket
+// of the same machine does not stand in for.
+func TestTLSOverTheStoresSocket(t *testing.T) {
+	a := newAuthority(t)
+	store := startTLSStore(t, a)
+	addr := startRelay(t, &Server{TLS: &tls.Config{Certificates: []tls.Certificate{a.sign(t, "relay")}}, Dial: func(ctx context.Context) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", store.Socket())
+	}})
+	trust := register(t, &tls.Config{RootCAs: a.pool})
+	var cipher string
+	const query = `SELECT VARIABLE_VALUE FROM information_schema.SESSION_STATUS WHERE VARIABLE_NAME = 'Ssl_cipher'`
+	require.NoError(t, openAs(t, addr, "secured:secret", trust).QueryRow(query).Scan(&cipher))
+	require.NotEmpty(t, cipher)
+	err := openAs(t, addr, "secured:secret").Ping()
+	require.Equal(t, uint16(1045), refusal(t, err))
+}
+
 func TestStoreWithoutTLS(t *testing.T) {
 	a := newAuthority(t)
 	relay := &tls.Config{Certificates: []tls.Certificate{a.sign(t, "relay")}}
