@@ -65,6 +65,7 @@ type awkward struct {
 // TestImportAwkwardCSV loads every CSV file that the decoder is tested with, with the
 // options beside it, all at once, and finds the rows beside it.
 func TestImportAwkwardCSV(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("../testdata/csv/*.csv")
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(files), 30)

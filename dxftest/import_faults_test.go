@@ -93,6 +93,7 @@ func TestImportFaults(t *testing.T) {
 	for i := range runs(t, 3) {
 		s := first + uint64(i)
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			t.Parallel() // it is leases that are waited for
 			t.Logf("DXFPROXY_SEED=%d DXFPROXY_FAULT_RUNS=1 go test ./dxftest -run TestImportFaults", s)
 			importFault(t, s)
 		})
@@ -165,6 +166,7 @@ func (im *importer) untilStep(step dxf.Step, answered chan error) {
 // way there is. The target is empty and nothing is left behind, unless it came too
 // late: then all rows are there.
 func TestImportCancelled(t *testing.T) {
+	t.Parallel()
 	im := newImporter(t, 3)
 	execute(t, im.direct, loadTable)
 	statement := im.importFiles(false)

@@ -22,7 +22,7 @@ func TestImportLocalFile(t *testing.T) {
 	execute(t, direct, "CREATE TABLE t (id INT)")
 	var all []string
 	for i := range 12 {
-		all = append(all, csvRows(i*1500+1, (i+1)*1500))
+		all = append(all, csvRows(i*750+1, (i+1)*750))
 	}
 	// Three machines: the file is on the first and the second, and another one of
 	// the same name and size on the third.
@@ -62,7 +62,7 @@ func TestImportLocalFile(t *testing.T) {
 	im.refuse(1, "IMPORT INTO load_t FROM '/proc/self/cwd/alone.csv'", 8160)
 
 	im.load(1, "IMPORT INTO load_t FROM '/proc/self/cwd/part-*.csv'")
-	im.loaded(18_000)
+	im.loaded(9000)
 	require.Contains(t, im.nodes[0].Addr+","+im.nodes[1].Addr+","+im.nodes[0].Addr, workers())
 	im.nothingLeft()
 }

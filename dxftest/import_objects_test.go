@@ -62,6 +62,7 @@ func (im *importer) keptSecret(running bool) {
 // TestImportObjects imports from stores of objects, over wires that are bent. Each
 // import brings every row, or fails with the right number and leaves nothing.
 func TestImportObjects(t *testing.T) {
+	t.Parallel()
 	for _, store := range []struct {
 		name  string
 		start func(testing.TB) sourcetest.Store
@@ -252,7 +253,7 @@ func (o *objects) noWire() {
 		o.untilStep(1, answer)
 		w.Refuse.Store(true)
 		before := w.Taken.Load()
-		require.Eventually(o, func() bool { return len(answer) > 0 || w.Taken.Load() > before+10 }, 30*time.Second, 10*time.Millisecond)
+		require.Eventually(o, func() bool { return len(answer) > 0 || w.Taken.Load() > before+3 }, 30*time.Second, 10*time.Millisecond)
 		require.Empty(o, answer, "it gave up")
 		admin := o.session(1, "")
 		o.Logf("SHOW IMPORT JOB says meanwhile: %s", o.job(admin)["Result_Message"])

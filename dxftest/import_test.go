@@ -219,14 +219,3 @@ func (im *importer) loaded(n int) {
 	}
 	checkTable(im.T, im.direct, "load_t")
 }
-
-// TestImportSpeaks: what a client sees of a small import.
-func TestImportSpeaks(t *testing.T) {
-	im := newImporter(t, 3)
-	began := time.Now()
-	execute(t, im.direct, loadTable)
-	row := im.load(1, "IMPORT INTO load_t FROM "+quote(im.file("a.csv", csvRows(1, 500))))
-	t.Logf("%v %v", time.Since(began), row)
-	im.loaded(500)
-	im.nothingLeft()
-}
