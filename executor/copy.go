@@ -63,7 +63,7 @@ func (r *run) copy(ctx context.Context) error {
 		return err
 	}
 	c := &copier{run: r, conn: conn, source: source, pace: r.pace(r.task.ID)}
-	c.turns = turns{conn: conn, names: copyTurns(r.meta.JobID, r.sub.Ordinal, r.meta.Processors, shadow)}
+	c.turns = turns{names: copyTurns(r.meta.JobID, r.sub.Ordinal, r.meta.Processors, shadow)}
 	c.size = servo{target: chunkTarget, cap: chunkCap, rows: max(c.pace.rows.Load(), chunkStart)}
 	if r.meta.Way == dxf.WayTxn && r.meta.BatchSize > 0 {
 		c.size.rows, c.size.cap = int64(r.meta.BatchSize), int64(r.meta.BatchSize)
@@ -185,12 +185,12 @@ func (c *copier) write(ctx context.Context, statement string, next point, full b
 	start := time.Now()
 	if statement != "" {
 		// While one waits for the disk at its commit, another can work.
-		if err := c.turns.take(ctx); err != nil {
+		if err := c.turns.take(ctx, tx); err != nil {
 			return 0, 0, err
 		}
 		start = time.Now()
 		res, err := tx.ExecContext(ctx, statement)
-		c.turns.give(ctx)
+		c.turns.give(ctx, tx)
 		if err != nil {
 			return 0, 0, fmt.Errorf("copy a chunk: %w", err)
 		}

@@ -75,9 +75,15 @@ func (w *work) watch(ctx context.Context, s *table.Session) (p process, ok bool,
 // doing meanwhile. When ctx ends the statement is killed and waited for: a
 // definition must not change after we have reported that it was not.
 func (w *work) ddl(ctx context.Context, s *table.Session, statement string, tell func(process)) error {
+	return w.long(ctx, s, s, statement, tell)
+}
+
+// long is the same for any statement: one of the transaction that is open on s, if
+// there is one (see holder).
+func (w *work) long(ctx context.Context, s *table.Session, on holder, statement string, tell func(process)) error {
 	done := make(chan error, 1)
 	go func() {
-		_, err := s.ExecContext(context.WithoutCancel(ctx), statement)
+		_, err := on.ExecContext(context.WithoutCancel(ctx), statement)
 		done <- err
 	}()
 	tick := time.NewTicker(300 * time.Millisecond)

@@ -8,7 +8,7 @@ import (
 
 // TakeTurn waits for one of so many turns on a session; give ends it.
 func TakeTurn(ctx context.Context, s *table.Session, of int) (name string, give func(), err error) {
-	t := &turns{conn: s, names: turnNames(of, 0)}
-	err = t.take(ctx)
-	return t.held, func() { t.give(ctx) }, err
+	t := &turns{names: turnNames(of, 0)}
+	err = t.take(ctx, s)
+	return t.held, func() { t.give(ctx, s) }, err
 }

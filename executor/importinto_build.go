@@ -15,6 +15,9 @@ import (
 // duplicate in a unique one ends the import.
 func (r *importRun) build(ctx context.Context) error {
 	s, err := r.lockedSession(ctx, table.ImportLock(r.meta.JobID).Name(), "SET SESSION foreign_key_checks = 0", "SET SESSION check_constraint_checks = 0",
+		// MySQL's, for all its threads together. Three indexes on 2 M rows: 11 s with
+		// its default of 1 MiB, 9 s with 16, 10 s with 64, 14 s with 1000.
+		"SET SESSION innodb_ddl_buffer_size = 16777216",
 		fmt.Sprintf("SET SESSION lock_wait_timeout = %d", lastLockWait))
 	if err != nil {
 		return err

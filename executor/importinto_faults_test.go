@@ -250,3 +250,73 @@ func TestImportReadersSeeAllOrNothing(t *testing.T) {
 	delete(seen, "20000")
 	require.Empty(t, seen)
 }
+
+// TestImportSessionKilled: a session that is killed in the middle of a chunk ends the
+// run, which can be tried again. The next run loads what is missing.
+func TestImportSessionKilled(t *testing.T) {
+	bothWays(t, func(t *testing.T) {
+		j := startImport(t, map[string]string{"1.csv": manyRows(20_000)}, nil, wide)
+		require.NoError(t, j.until(dxf.StepProbe))
+		require.True(t, j.next())
+		s := j.lease()[0]
+		// A row of somebody else's that is not committed yet holds the chunk up.
+		holder, err := j.db.BeginTx(t.Context(), nil)
+		require.NoError(t, err)
+		defer holder.Rollback() //nolint:errcheck // after a rollback it does nothing
+		_, err = holder.Exec("INSERT INTO " + table.Quote(j.meta.Staging) + " VALUES (1, 0, '')")
+		require.NoError(t, err)
+		ended := make(chan error, 1)
+		go func() {
+			_, err := j.run.RunSubtask(t.Context(), j.task, s, nil)
+			ended <- err
+		}()
+		var id int64
+		require.Eventually(t, func() bool {
+			return j.db.QueryRow("SELECT trx_mysql_thread_id FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT'").Scan(&id) == nil
+		}, 20*time.Second, 5*time.Millisecond, "nobody loads")
+		j.sql(fmt.Sprintf("KILL %d", id))
+		select {
+		case err := <-ended:
+			require.Error(t, err)
+			require.True(t, j.run.IsRetryableErr(err), "%v", err)
+		case <-time.After(20 * time.Second):
+			t.Fatal("the run does not end")
+		}
+		require.NoError(t, holder.Rollback())
+		sum, err := j.run.RunSubtask(t.Context(), j.task, s, nil)
+		require.NoError(t, err)
+		require.NoError(t, j.store.Finish(t.Context(), s.Lease(), dxf.SubtaskSucceed, sum, nil))
+		j.finish()
+		require.Equal(t, "20000", j.query("SELECT COUNT(*) FROM t"))
+	})
+}
+
+// TestImportLongRows: what no statement can hold is said so, and what only one can
+// gets one of its own.
+func TestImportLongRows(t *testing.T) {
+	bothWays(t, func(t *testing.T) {
+		_, db := mariadbdtestSchema(t)
+		limit := func(bytes int) {
+			_, err := db.Exec(fmt.Sprintf("SET GLOBAL max_allowed_packet = %d", bytes))
+			require.NoError(t, err)
+		}
+		limit(1 << 20)
+		defer limit(16 << 20)
+		files := map[string]string{"1.csv": "1,y\n2," + strings.Repeat("x", 500_000) + "\n3," + strings.Repeat("x", 900_000) + "\n4,z\n"}
+		const texts = "CREATE TABLE t (id INT PRIMARY KEY, b LONGTEXT)"
+		j := startImport(t, files, nil, texts)
+		j.finish()
+		require.Equal(t, "1|1\n2|500000\n3|900000\n4|1\n", j.rows("SELECT id, LENGTH(b) FROM t ORDER BY id"))
+		files["1.csv"] += "5," + strings.Repeat("x", 3_000_000) + "\n"
+		j = startImport(t, files, nil, texts)
+		if j.query("SELECT @@GLOBAL.local_infile") == "1" {
+			j.finish()
+			require.Equal(t, "3000000", j.query("SELECT LENGTH(b) FROM t WHERE id = 5"))
+			return
+		}
+		e := j.fail(dxf.StepImport)
+		require.EqualValues(t, 1153, e.Code)
+		require.Contains(t, e.Message, "Got a packet bigger than 'max_allowed_packet' bytes")
+		require.Contains(t, e.Message, "1.csv, line 5")
+	})
+}

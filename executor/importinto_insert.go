@@ -18,6 +18,9 @@ import (
 // insertBytes is how long a statement of many rows gets.
 const insertBytes = 1 << 20
 
+// errPacket is what the server would say before it ends the session.
+var errPacket = &dxf.Error{Code: 1153, State: "08S01", Message: "Got a packet bigger than 'max_allowed_packet' bytes"}
+
 // inserts writes the rows of a chunk as INSERT statements: for servers that take no
 // LOAD DATA LOCAL, and to hear what is wrong with a row.
 type inserts struct {
@@ -172,10 +175,17 @@ func (l *loader) insertSome(ctx context.Context, tx *sql.Tx, c *chunk, from, lim
 	most := min(insertBytes, l.packet/2)
 	q := append(make([]byte, 0, most+most/4), w.head...)
 	for next = from; next < limit && (next == from || len(q) < most); next++ {
+		fits := len(q)
 		if next > from {
 			q = append(q, ", "...)
 		}
-		q = w.appendRow(q, c.row(next))
+		if q = w.appendRow(q, c.row(next)); next > from && len(q) >= l.packet {
+			q = q[:fits]
+			break
+		}
+	}
+	if len(q) >= l.packet {
+		return next, &refused{from, errPacket}
 	}
 	if _, err := tx.ExecContext(ctx, string(q)); err != nil {
 		return next, asRefused(err, from)
@@ -220,6 +230,8 @@ func (l *lane) blame(ctx context.Context, c *chunk, why *refused) error {
 			continue
 		case !errors.As(err, &bad):
 			return fmt.Errorf("look for a bad row: %w", err)
+		case next == from+1 && errors.Is(bad, errPacket):
+			return l.badRow(c, from, why.err)
 		case next == from+1:
 			return l.badRow(c, from, bad.err)
 		}

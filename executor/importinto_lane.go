@@ -168,13 +168,13 @@ func (l *lane) write(ctx context.Context, c *chunk) error {
 	var took time.Duration
 	if len(c.rows) > 0 {
 		// While one waits for the disk at its commit, another can work.
-		if err := l.turns.take(ctx); err != nil {
+		if err := l.turns.take(ctx, tx); err != nil {
 			return err
 		}
 		l.begins(c)
 		start := time.Now()
 		err := l.rowsOf(ctx, tx, c)
-		l.turns.give(ctx)
+		l.turns.give(ctx, tx)
 		if err != nil {
 			return fmt.Errorf("load a chunk: %w", err)
 		}

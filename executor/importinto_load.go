@@ -96,6 +96,11 @@ func (r *importRun) load(ctx context.Context) error {
 		return err
 	}
 	names := copyTurns(r.meta.JobID, r.sub.Ordinal, r.meta.Processors, info)
+	if conn.Family == table.MySQL {
+		// It keeps the counter beside the pages: two at a time took 6.7 s for what one
+		// alone did in 13.
+		names = turnNames(r.meta.Processors, r.sub.Ordinal)
+	}
 	n := r.imp.loading.Add(1)
 	defer r.imp.loading.Add(-1)
 	if n > 1 || len(names) == 1 || r.meta.MaxWriteSpeed > 0 {
@@ -117,7 +122,7 @@ func (r *importRun) load(ctx context.Context) error {
 	var read error
 	all.Go(func() error { read = p.read(allCtx); return nil }) // after what was read before
 	for i := range l.lanes {
-		ln := &lane{loader: l, conn: conn, turns: turns{conn: conn, names: slices.Clone(names)}}
+		ln := &lane{loader: l, conn: conn, turns: turns{names: slices.Clone(names)}}
 		all.Go(func() error {
 			if i > 0 {
 				conn, err := r.loadSession(allCtx)
@@ -125,7 +130,7 @@ func (r *importRun) load(ctx context.Context) error {
 					return err
 				}
 				defer conn.Close()
-				ln.conn, ln.turns.conn = conn, conn
+				ln.conn = conn
 			}
 			return ln.run(allCtx, p)
 		})

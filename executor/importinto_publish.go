@@ -143,7 +143,7 @@ func (r *importRun) publishDirect(ctx context.Context) error {
 		names = append(names, table.Quote(c.Name))
 	}
 	list := strings.Join(names, ", ")
-	err = r.ddl(ctx, s, "INSERT INTO "+target.Quoted()+" ("+list+") SELECT "+list+" FROM "+staging.Quoted(), func(process) {})
+	err = r.long(ctx, s, tx, "INSERT INTO "+target.Quoted()+" ("+list+") SELECT "+list+" FROM "+staging.Quoted(), func(process) {})
 	if err != nil {
 		return clientError(err, r.meta.Table)
 	}

@@ -19,9 +19,16 @@ const turnWait = 10 * time.Millisecond
 // whichever nodes and jobs they are of. More get into each other's way there. A turn is
 // an advisory lock of the chunk's session, so it ends with the session at worst.
 type turns struct {
-	conn  *table.Session
 	names []string // any of them will do; none: no bound is known
 	held  string
+}
+
+// holder is the chunk's session, or the transaction that is open on it. While one is,
+// it must be the transaction: database/sql closes a session that it finds dead, and
+// waits there for the end of the transaction that is on it.
+type holder interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
 // turnNames are all turns of a store with so many processors, one of them first.
@@ -45,19 +52,19 @@ func copyTurns(job int64, subtask, processors int, shadow *table.Info) []string 
 }
 
 // take waits for a turn.
-func (t *turns) take(ctx context.Context) error {
+func (t *turns) take(ctx context.Context, on holder) error {
 	if len(t.names) == 1 {
-		_, err := t.try(ctx, t.names[0], turnPatience)
+		_, err := t.try(ctx, on, t.names[0], turnPatience)
 		return err
 	}
 	for start := time.Now(); len(t.names) > 0 && time.Since(start) < turnPatience; {
 		for _, name := range t.names {
-			if ok, err := t.try(ctx, name, 0); err != nil || ok {
+			if ok, err := t.try(ctx, on, name, 0); err != nil || ok {
 				return err
 			}
 		}
 		// Whichever is free first: not to wait for one for long while another is.
-		if ok, err := t.try(ctx, t.names[0], turnWait); err != nil || ok {
+		if ok, err := t.try(ctx, on, t.names[0], turnWait); err != nil || ok {
 			return err
 		}
 		t.names = append(t.names[1:], t.names[0])
@@ -66,9 +73,9 @@ func (t *turns) take(ctx context.Context) error {
 }
 
 // try takes one lock, if it is free within wait.
-func (t *turns) try(ctx context.Context, name string, wait time.Duration) (bool, error) {
+func (t *turns) try(ctx context.Context, on holder, name string, wait time.Duration) (bool, error) {
 	var got sql.NullInt64
-	if err := t.conn.QueryRowContext(ctx, "SELECT GET_LOCK(?, ?)", name, wait.Seconds()).Scan(&got); err != nil {
+	if err := on.QueryRowContext(ctx, "SELECT GET_LOCK(?, ?)", name, wait.Seconds()).Scan(&got); err != nil {
 		return false, fmt.Errorf("wait for a turn: %w", err)
 	}
 	if got.Int64 != 1 {
@@ -79,10 +86,10 @@ func (t *turns) try(ctx context.Context, name string, wait time.Duration) (bool,
 }
 
 // give ends the turn. When it cannot, the session is gone, and the turn with it.
-func (t *turns) give(ctx context.Context) {
+func (t *turns) give(ctx context.Context, on holder) {
 	if t.held == "" {
 		return
 	}
-	_, _ = t.conn.ExecContext(ctx, "DO RELEASE_LOCK(?)", t.held)
+	_, _ = on.ExecContext(ctx, "DO RELEASE_LOCK(?)", t.held)
 	t.held = ""
 }

@@ -75,7 +75,7 @@ func (r *run) verifyRange(ctx context.Context, ahead bool, size servo) error {
 		return dxf.Errorf("the shadow of table %s has lost its key", r.meta.Table)
 	}
 	if ahead {
-		v.turns = turns{conn: v.left, names: turnNames(max(r.meta.Processors-1, min(r.meta.Processors, 1)), 0)} // one is the build's
+		v.turns = turns{names: turnNames(max(r.meta.Processors-1, min(r.meta.Processors, 1)), 0)} // one is the build's
 	}
 	v.hash = hashExpr(table.Common(v.source, v.shadow))
 	v.insert, _ = copyStatement(v.source, v.shadow)
@@ -122,12 +122,12 @@ func (v *verifier) walk(ctx context.Context, span table.Range) error {
 		if err != nil {
 			return err
 		}
-		if err := v.turns.take(ctx); err != nil {
+		if err := v.turns.take(ctx, v.left); err != nil {
 			return err
 		}
 		start := time.Now()
 		same, rows, err := v.compare(ctx, head)
-		v.turns.give(ctx)
+		v.turns.give(ctx, v.left)
 		if err != nil {
 			return err
 		}
