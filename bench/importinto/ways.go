@@ -93,9 +93,10 @@ func (b *bench) importInto(name string, c *cluster.Cluster, location, format, op
 		if err != nil {
 			return 0, err
 		}
+		defer rows.Close()
 		for rows.Next() { // the job
 		}
-		return 0, firstError(rows.Err, rows.Close)
+		return 0, rows.Err()
 	}}
 }
 
