@@ -393,6 +393,17 @@ func cancel(b *bench) {
 	require.False(b, j.ended.Valid, "as in TiDB")
 	b.refused(db, 8171, "CANCEL", fmt.Sprintf("CANCEL IMPORT JOB %d", id))
 	b.refused(db, 8170, "Job ID 99 doesn't exist", "CANCEL IMPORT JOB 99")
+
+	// It came too late, which only the owner could know.
+	done = b.begin(db, b.statement(""))
+	id = b.first(done)
+	b.run(id)
+	cancelled = b.begin(other, fmt.Sprintf("CANCEL IMPORT JOB %d", id))
+	t := b.task(id, dxf.TaskCancelling)
+	b.move(t, dxf.TaskReverting, t.Step, nil)
+	b.move(b.task(id, dxf.TaskReverting), dxf.TaskSucceed, dxf.StepDone, func(j *dxf.ImportJob) { j.Status = dxf.ImportFinished })
+	b.isError(b.end(cancelled).err, 8171, "CANCEL")
+	require.NoError(b, b.end(done).err)
 	b.refused(db, 8170, "Job ID 99 doesn't exist", "SHOW IMPORT JOB 99")
 	b.refused(db, 1064, "near \"'x'\"", "SHOW IMPORT JOB 'x'")
 }

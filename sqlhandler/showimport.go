@@ -93,11 +93,20 @@ func (h *Handler) cancelImportJob(ctx context.Context, c *protocol.Conn, id int6
 	job := h.importJob(id, time.UTC)
 	// The client that cancels may be killed: the job is cancelled all the same.
 	job.cancel = func(context.Context) error { return nil }
+	look, finished := job.look, false
+	job.look = func(ctx context.Context) (ending, error) {
+		e, err := look(ctx)
+		finished = err == nil && e.ended && e.succeeded
+		return e, err
+	}
 	if _, err := h.wait(ctx, c, job); err != nil {
 		return nil, err
 	}
 	if cause := context.Cause(ctx); cause != nil {
 		return interruption(cause), nil
+	}
+	if finished { // the rows were in the table before the owner heard of it
+		return nil, importError(8171, "The current job status cannot perform the operation. CANCEL")
 	}
 	return protocol.OK{}, nil
 }
