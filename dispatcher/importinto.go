@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -214,7 +215,8 @@ func (x *ImportInto) IsRetryableErr(err error) bool {
 }
 
 // Complete says how the job's row changes with the task, and takes the secrets
-// out of the meta of one that ends.
+// out of the meta of one that ends. How long the import step is paused stands there,
+// too.
 func (x *ImportInto) Complete(a *dxf.Advance, e *dxf.Error) {
 	text := a.Meta
 	if text == nil {
@@ -224,10 +226,21 @@ func (x *ImportInto) Complete(a *dxf.Advance, e *dxf.Error) {
 	if err != nil {
 		return
 	}
-	if a.State.Ended() {
+	changed := a.State.Ended()
+	if changed {
 		m.Location = source.Mask(m.Location)
-		if masked, err := json.Marshal(m); err == nil {
-			a.Meta = masked
+	}
+	// The times of the requests, by the store's clock.
+	switch {
+	case a.Step != dxf.StepImport:
+	case a.State == dxf.TaskPaused:
+		m.PausedAt, changed = a.Task.UpdateTime, true
+	case a.Task.State == dxf.TaskResuming && !m.PausedAt.IsZero():
+		m.Paused, m.PausedAt, changed = m.Paused+max(a.Task.UpdateTime.Sub(m.PausedAt), 0), time.Time{}, true
+	}
+	if changed {
+		if text, err := json.Marshal(m); err == nil {
+			a.Meta = text
 		}
 	}
 	state, step := a.State, a.Step

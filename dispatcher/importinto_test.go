@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -118,4 +119,32 @@ func TestImportJob(t *testing.T) {
 			require.Nil(t, a.Meta)
 		}
 	}
+}
+
+// TestImportPauses: how long the import step stands still is kept, pause by pause,
+// and what follows it costs nothing.
+func TestImportPauses(t *testing.T) {
+	x := dispatcher.NewImportInto(nil, nil, nil)
+	at := func(second int) time.Time { return time.Date(2026, 1, 2, 3, 4, second, 0, time.UTC) }
+	task := dxf.Task{Type: dxf.ImportInto, Meta: encode(t, dxf.ImportMeta{JobID: 3, Location: "s3://b/k?access-key=A"})}
+	move := func(from, to dxf.TaskState, step dxf.Step, second int) (m dxf.ImportMeta) {
+		task.State, task.UpdateTime = from, at(second)
+		a := dxf.Advance{Task: task, State: to, Step: step}
+		x.Complete(&a, nil)
+		if a.Meta != nil {
+			task.Meta = a.Meta
+		}
+		require.NoError(t, json.Unmarshal(task.Meta, &m))
+		require.Equal(t, "s3://b/k?access-key=A", m.Location, "it is needed yet")
+		return m
+	}
+	require.Zero(t, move(dxf.TaskPending, dxf.TaskRunning, dxf.StepImport, 1).PausedAt)
+	require.Equal(t, at(10), move(dxf.TaskPausing, dxf.TaskPaused, dxf.StepImport, 10).PausedAt)
+	m := move(dxf.TaskResuming, dxf.TaskRunning, dxf.StepImport, 17)
+	require.Zero(t, m.PausedAt)
+	require.Equal(t, 7*time.Second, m.Paused)
+	move(dxf.TaskPausing, dxf.TaskPaused, dxf.StepImport, 20)
+	require.Equal(t, 10*time.Second, move(dxf.TaskResuming, dxf.TaskRunning, dxf.StepImport, 23).Paused)
+	move(dxf.TaskPausing, dxf.TaskPaused, dxf.StepBuildIndexes, 30)
+	require.Equal(t, 10*time.Second, move(dxf.TaskResuming, dxf.TaskRunning, dxf.StepBuildIndexes, 40).Paused)
 }

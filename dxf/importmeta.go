@@ -1,5 +1,7 @@
 package dxf
 
+import "time"
+
 // ImportMeta is the meta of an import task: everything a step needs to know of
 // the statement. Written at submit, completed at planning. Location has the
 // secrets in it, and is blanked when the task has ended.
@@ -45,6 +47,11 @@ type ImportMeta struct {
 	Rows    int64    `json:"rows,omitempty"` // what all pieces held; known after the import step
 	// Processors of the store: how many chunks may be under way there at once.
 	Processors int `json:"processors,omitempty"`
+
+	// Paused is how long the import step has stood still because the user wanted it
+	// to, and PausedAt since when it does; zero while it does not.
+	Paused   time.Duration `json:"paused,omitempty"`
+	PausedAt time.Time     `json:"paused_at,omitzero"`
 }
 
 // CSVConfig is a dialect of CSV; see the options of IMPORT INTO.

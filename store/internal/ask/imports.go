@@ -126,7 +126,10 @@ func ImportProgress(t dxf.Task, meta dxf.ImportMeta, imports, present StepSum, w
 		Bytes: imports.Bytes, Size: meta.Size, Note: meta.Note,
 	}
 	if !imports.Began.IsZero() {
-		p.Elapsed = max(now.Sub(imports.Began), 0)
+		if !meta.PausedAt.IsZero() {
+			now = meta.PausedAt
+		}
+		p.Elapsed = max(now.Sub(imports.Began)-meta.Paused, 0)
 	}
 	return p
 }
