@@ -89,6 +89,7 @@ var importFaults = []fault{killOwner, killExecutor, killClients, freeze}
 // frozen at a random moment. Whatever dies, every row is there once, a reader has
 // seen none or all, and nothing is left behind.
 func TestImportFaults(t *testing.T) {
+	t.Parallel()
 	first := firstSeed(t)
 	for i := range runs(t, 3) {
 		s := first + uint64(i)
@@ -159,7 +160,7 @@ func (im *importer) untilStep(step dxf.Step, answered chan error) {
 		var at sql.NullInt64
 		err := im.direct.QueryRowContext(im.Context(), "SELECT step FROM `"+im.meta+"`.tidb_global_task").Scan(&at)
 		return len(answered) > 0 || err == nil && order[dxf.Step(at.Int64)] >= order[step]
-	}, time.Minute, 3*time.Millisecond)
+	}, 3*time.Minute, 3*time.Millisecond)
 }
 
 // TestImportCancelled cancels an import at a random moment again and again, in every
@@ -209,6 +210,7 @@ func (im *importer) cancelled(statement, how string, while time.Duration, defini
 	if detached {
 		statement += ", DETACHED"
 	}
+	defer execute(t, im.direct, "TRUNCATE TABLE load_t")
 	reader := im.poll()
 	answered := make(chan error, 1)
 	go func() {
@@ -264,6 +266,5 @@ func (im *importer) cancelled(statement, how string, while time.Duration, defini
 		}
 	}
 	im.nothingLeft()
-	execute(t, im.direct, "TRUNCATE TABLE load_t")
 	return job["Status"]
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dxfproxy/dxf"
 	"dxfproxy/source/sourcetest"
 )
 
@@ -66,9 +67,11 @@ func TestImportObjects(t *testing.T) {
 	for _, store := range []struct {
 		name  string
 		start func(testing.TB) sourcetest.Store
+
+		noWire func(*objects) // one way of it each: it takes a while
 	}{
-		{"S3", func(t testing.TB) sourcetest.Store { return sourcetest.NewS3(t) }},
-		{"GCS", func(t testing.TB) sourcetest.Store { return sourcetest.NewGCS(t) }},
+		{"S3", func(t testing.TB) sourcetest.Store { return sourcetest.NewS3(t) }, (*objects).noWireForAWhile},
+		{"GCS", func(t testing.TB) sourcetest.Store { return sourcetest.NewGCS(t) }, (*objects).noWireAnyMore},
 	} {
 		t.Run(store.name, func(t *testing.T) {
 			t.Parallel()
@@ -85,7 +88,7 @@ func TestImportObjects(t *testing.T) {
 				{"Changed", (*objects).changed},
 				{"BrokenWire", (*objects).brokenWire},
 				{"SlowWire", (*objects).slowWire},
-				{"NoWire", (*objects).noWire},
+				{"NoWire", store.noWire},
 			} {
 				t.Run(c.name, func(t *testing.T) {
 					o := &objects{importer: im.in(t), store: server, endpoint: server.Endpoint(), folder: strings.ToLower(c.name)}
@@ -234,44 +237,48 @@ func (o *objects) slowWire() {
 	o.loaded(objectRows)
 }
 
-// noWire: the store is away for a while. The import waits for it, can be cancelled
-// meanwhile, and else goes on.
-func (o *objects) noWire() {
+// noWireForAWhile: an import waits for a store that is away, and goes on.
+func (o *objects) noWireForAWhile() {
+	w, answer := o.cutOff()
+	o.keptSecret(true)
+	w.CutAfter.Store(0)
+	w.Trickle.Store(0)
+	w.Refuse.Store(false)
+	require.NoError(o, <-answer)
+	o.loaded(objectRows)
+}
+
+// noWireAnyMore: one that waits for a store can be cancelled.
+func (o *objects) noWireAnyMore() {
+	_, answer := o.cutOff()
+	admin := o.session(1, "")
+	defer admin.Close()
+	began := time.Now()
+	_, err := admin.ExecContext(o.Context(), "CANCEL IMPORT JOB "+o.job(admin)["Job_ID"])
+	require.NoError(o, err)
+	require.Less(o, time.Since(began), 10*time.Second)
+	refused(o.T, <-answer, 1105, "HY000", "cancelled by user")
+	require.Zero(o, scan[int](o.T, o.direct, "SELECT COUNT(*) FROM load_t"))
+}
+
+// cutOff starts an import whose store is away from then on.
+func (o *objects) cutOff() (*sourcetest.Wire, chan error) {
+	o.Helper()
 	o.put()
 	w := sourcetest.NewWire(o, o.endpoint)
 	o.endpoint = w.Endpoint()
 	w.Trickle.Store(int64(2 * time.Millisecond))
-	for _, cancel := range []bool{true, false} {
-		w.Refuse.Store(false)
-		w.CutAfter.Store(300_000)
-		answer := make(chan error, 1)
-		client := o.session(0, "")
-		go func() {
-			_, err := o.ask(client, o.statement())
-			answer <- err
-		}()
-		o.untilStep(1, answer)
-		w.Refuse.Store(true)
-		before := w.Taken.Load()
-		require.Eventually(o, func() bool { return len(answer) > 0 || w.Taken.Load() > before+3 }, 30*time.Second, 10*time.Millisecond)
-		require.Empty(o, answer, "it gave up")
-		admin := o.session(1, "")
-		o.Logf("SHOW IMPORT JOB says meanwhile: %s", o.job(admin)["Result_Message"])
-		if cancel {
-			began := time.Now()
-			_, err := admin.ExecContext(o.Context(), "CANCEL IMPORT JOB "+o.job(admin)["Job_ID"])
-			require.NoError(o, err)
-			require.Less(o, time.Since(began), 15*time.Second)
-			refused(o.T, <-answer, 1105, "HY000", "cancelled by user")
-			require.Zero(o, scan[int](o.T, o.direct, "SELECT COUNT(*) FROM load_t"))
-			o.nothingLeft()
-			continue
-		}
-		o.keptSecret(true)
-		w.CutAfter.Store(0)
-		w.Trickle.Store(0)
-		w.Refuse.Store(false)
-		require.NoError(o, <-answer)
-		o.loaded(objectRows)
-	}
+	w.CutAfter.Store(300_000)
+	answer := make(chan error, 1)
+	client := o.session(0, "")
+	go func() {
+		_, err := o.ask(client, o.statement())
+		answer <- err
+	}()
+	o.untilStep(dxf.StepImport, answer)
+	w.Refuse.Store(true)
+	before := w.Taken.Load()
+	require.Eventually(o, func() bool { return len(answer) > 0 || w.Taken.Load() > before+3 }, 30*time.Second, 10*time.Millisecond)
+	require.Empty(o, answer, "it gave up")
+	return w, answer
 }
