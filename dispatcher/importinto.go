@@ -58,7 +58,7 @@ func (x *ImportInto) Plan(ctx context.Context, t dxf.Task, nodes int) (Plan, err
 			m.Local = true
 			return importSteps(m, dxf.StepProbe, max(nodes, 1))
 		}
-		files, err := list(ctx, m.Location)
+		files, err := source.Pieces(ctx, m.Location)
 		if err != nil {
 			return Plan{}, err
 		}
@@ -95,24 +95,6 @@ func importSteps(m dxf.ImportMeta, step dxf.Step, n int) (Plan, error) {
 	var err error
 	p.Meta, err = json.Marshal(m)
 	return p, err
-}
-
-// list asks the source for the files of a location.
-func list(ctx context.Context, location string) ([]dxf.Piece, error) {
-	src, err := source.Open(ctx, location)
-	if err != nil {
-		return nil, err
-	}
-	defer src.Close()
-	found, err := src.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	files := make([]dxf.Piece, len(found))
-	for i, f := range found {
-		files[i] = dxf.Piece{Path: f.Path, Size: f.Size, Tag: f.Tag}
-	}
-	return files, nil
 }
 
 // probed chooses the nodes whose disks have the same files as that of the client's

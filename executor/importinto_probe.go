@@ -15,7 +15,7 @@ import (
 // an answer too.
 func (r *importRun) probe(ctx context.Context) error {
 	p := dxf.ImportProbe{Node: r.imp.node}
-	files, err := r.see(ctx)
+	files, err := source.Pieces(ctx, r.meta.Location)
 	var own *dxf.Error
 	switch {
 	case errors.As(err, &own) && !source.Retryable(err):
@@ -37,21 +37,4 @@ func (r *importRun) probe(ctx context.Context) error {
 		}
 	}
 	return r.saveAlone(ctx, p)
-}
-
-func (r *importRun) see(ctx context.Context) ([]dxf.Piece, error) {
-	src, err := source.Open(ctx, r.meta.Location)
-	if err != nil {
-		return nil, err
-	}
-	defer src.Close()
-	found, err := src.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	files := make([]dxf.Piece, len(found))
-	for i, f := range found {
-		files[i] = dxf.Piece{Path: f.Path, Size: f.Size, Tag: f.Tag}
-	}
-	return files, nil
 }
