@@ -3,6 +3,7 @@ package dxftest
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,7 +14,7 @@ import (
 )
 
 // TestImportLocalFile: a file on the disks of some nodes is loaded by these, and the
-// others are told apart in the owner's log. /proc/self/cwd is another folder for
+// others do nothing; the log and SHOW IMPORT JOB say so. /proc/self/cwd is another folder for
 // each process, as /data is on each machine.
 func TestImportLocalFile(t *testing.T) {
 	schema, direct := mariadbdtest.Schema(t, srv)
@@ -61,7 +62,11 @@ func TestImportLocalFile(t *testing.T) {
 	// Who asks for it elsewhere is told that it is not there.
 	im.refuse(1, "IMPORT INTO load_t FROM '/proc/self/cwd/alone.csv'", 8160)
 
-	im.load(1, "IMPORT INTO load_t FROM '/proc/self/cwd/part-*.csv'")
+	r := im.start(1, "IMPORT INTO load_t FROM '/proc/self/cwd/part-*.csv' WITH max_write_speed = '4MiB'")
+	seen := []string{im.nodes[0].Addr, im.nodes[1].Addr}
+	slices.Sort(seen)
+	require.Contains(t, im.job(im.session(2, ""))["Result_Message"], "only "+strings.Join(seen, ", ")+" see the files")
+	require.NoError(t, r.wait())
 	im.loaded(9000)
 	require.Contains(t, im.nodes[0].Addr+","+im.nodes[1].Addr+","+im.nodes[0].Addr, workers())
 	im.nothingLeft()
