@@ -52,7 +52,7 @@ type roundTrip struct {
 
 func newRoundTrip(im *importer, keep func(typ, value string) bool) *roundTrip {
 	im.Helper()
-	r := &roundTrip{importer: im, out: im.T.TempDir()}
+	r := &roundTrip{importer: im, out: im.TempDir()}
 	// MySQL has JSON, and IMPORT INTO has no reason to refuse it.
 	noJSON := slices.DeleteFunc(slices.Clone(mariadbTypes), func(typ string) bool { return typ == "JSON" })
 	types := allTypes(noJSON, keep)
@@ -105,7 +105,7 @@ func TestImportRoundTrips(t *testing.T) {
 			{"mydumper --compress", func(r *roundTrip) { r.mydumper("*.sql.gz", "--compress", "--rows=400") }},
 			{"CSV", (*roundTrip).csv},
 		} {
-			t.Run(c.name, func(t *testing.T) { c.test(&roundTrip{importer: r.importer.in(t), twins: r.twins, out: r.out}) })
+			t.Run(c.name, func(t *testing.T) { c.test(&roundTrip{importer: r.in(t), twins: r.twins, out: r.out}) })
 		}
 	})
 	t.Run("Parquet", func(t *testing.T) {
@@ -127,7 +127,7 @@ func (r *roundTrip) mysqldump(options ...string) {
 // file's last statement, which generated columns make it write. On MySQL it takes a
 // column with an expression for its default for a generated one.
 func (r *roundTrip) mydumper(files string, options ...string) {
-	dir := r.T.TempDir()
+	dir := r.TempDir()
 	host, port, err := net.SplitHostPort(r.nodes[0].Addr)
 	require.NoError(r, err)
 	output(r.T, program(r.T, "mydumper"), append(options, "--host="+host, "--port="+port, "--user=root", "--database="+r.schema, "--tables-list=x",

@@ -66,7 +66,7 @@ func NewGCS(t testing.TB) *GCS {
 		if err != nil {
 			return false
 		}
-		answer.Body.Close()
+		_ = answer.Body.Close()
 		return answer.StatusCode == http.StatusOK
 	}, 30*time.Second, 20*time.Millisecond)
 
@@ -147,7 +147,7 @@ func (s *GCS) Put(t testing.TB, key string, content []byte) {
 	answer, err := http.Post(s.back+"/upload/storage/v1/b/bucket/o?uploadType=media&name="+url.QueryEscape(key),
 		"application/octet-stream", bytes.NewReader(content))
 	require.NoError(t, err)
-	answer.Body.Close()
+	_ = answer.Body.Close()
 	require.Equal(t, http.StatusOK, answer.StatusCode)
 }
 
@@ -158,6 +158,6 @@ func (s *GCS) Remove(t testing.TB, key string) {
 	require.NoError(t, err)
 	answer, err := http.DefaultClient.Do(request)
 	require.NoError(t, err)
-	answer.Body.Close()
+	_ = answer.Body.Close()
 	require.Less(t, answer.StatusCode, 300)
 }

@@ -80,7 +80,7 @@ func (w *Wire) accept() {
 		w.work.Add(2)
 		go func() {
 			defer w.work.Done()
-			io.Copy(server, client)
+			_, _ = io.Copy(server, client)
 			server.Close()
 		}()
 		go func() {
@@ -103,7 +103,7 @@ func (w *Wire) answer(client, server net.Conn) {
 		part := piece
 		if cut := w.CutAfter.Load(); cut > 0 {
 			if sent >= cut {
-				client.(*net.TCPConn).SetLinger(0)
+				_ = client.(*net.TCPConn).SetLinger(0)
 				return
 			}
 			part = piece[:min(int64(len(piece)), cut-sent)]
