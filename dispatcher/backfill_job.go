@@ -13,7 +13,7 @@ func metaOf(t dxf.Task) (m dxf.BackfillMeta, err error) {
 	return m, nil
 }
 
-// Eligible: any node of the scope will do.
+// Eligible is any node of the scope.
 func (b *Backfill) Eligible(_ dxf.Task, nodes []dxf.Node) []dxf.Node { return nodes }
 
 // Complete says how the user's view of the task changes with it. Times and row

@@ -162,8 +162,8 @@ func (x *ImportInto) imported(ctx context.Context, t dxf.Task) (rows int64, err 
 	return rows, nil
 }
 
-// Eligible: files of a disk are read by the nodes that see them. Where not all
-// nodes may work, that of the client does as long as it is there; its disk is the
+// Eligible are, for files of a disk, the nodes that see them. Where not all nodes
+// may work, that of the client does as long as it is there; its disk is the
 // one that was meant.
 func (x *ImportInto) Eligible(t dxf.Task, nodes []dxf.Node) []dxf.Node {
 	m, err := importMeta(t.Meta)

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"dxfproxy/cluster/clustertest"
-
 	"github.com/stretchr/testify/require"
+
+	"dxfproxy/cluster/clustertest"
 )
 
 // TestDemo runs the demo as a user does, on a small table: it kills a node, imports

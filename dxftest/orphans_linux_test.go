@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"dxfproxy/cluster/clustertest"
-
 	"github.com/stretchr/testify/require"
+
+	"dxfproxy/cluster/clustertest"
 )
 
 // TestOrphans kills a demo in the middle of its work. Its store and its nodes

@@ -42,15 +42,14 @@ func sortAfter(table, tail string) (string, error) {
 // TurnName names the n-th turn of chunks in the store, of all jobs.
 func TurnName(n int) string { return fmt.Sprintf("dxf_turn_%d", n) }
 
-// Names of an import job: its ids are not from the id space of DDL jobs.
-//
-// StagingName is the table that it loads, ImportOldName the name that the table has
-// after the exchange, and the sentry before.
+// StagingName is the name of the table that an import job loads. Its ids are not
+// from the id space of DDL jobs.
 func StagingName(table string, job int64) (string, error) {
 	return sortAfter(table, fmt.Sprintf("_dxfi%d_new", job))
 }
 
-// ImportOldName is described at StagingName.
+// ImportOldName is the name the table has after an import's exchange, and the sentry
+// before.
 func ImportOldName(table string, job int64) (string, error) {
 	return sortAfter(table, fmt.Sprintf("_dxfi%d_old", job))
 }
