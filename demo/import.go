@@ -158,9 +158,13 @@ func (im *importing) watch(ctx context.Context, statement string) error {
 	}
 }
 
-const sharesQuery = `SELECT exec_id, COUNT(*), SUM(CAST(JSON_VALUE(summary, '$.row_count') AS SIGNED))
-FROM mysql.tidb_background_subtask_history WHERE task_key IN
-(SELECT CAST(id AS CHAR) FROM mysql.tidb_global_task_history WHERE type = 'ImportInto') AND step = ? GROUP BY exec_id`
+// A task that has just ended may not be in the history yet.
+const sharesQuery = `SELECT exec_id, COUNT(*), SUM(CAST(JSON_VALUE(summary, '$.row_count') AS SIGNED)) FROM (
+SELECT exec_id, summary, task_key, step FROM mysql.tidb_background_subtask UNION ALL
+SELECT exec_id, summary, task_key, step FROM mysql.tidb_background_subtask_history) subtasks
+WHERE step = ? AND task_key IN (SELECT CAST(id AS CHAR) FROM (
+SELECT id, type FROM mysql.tidb_global_task UNION ALL SELECT id, type FROM mysql.tidb_global_task_history) tasks
+WHERE type = 'ImportInto') GROUP BY exec_id`
 
 // shares says how many of the files each node took.
 func (im *importing) shares(ctx context.Context) error {
