@@ -59,9 +59,7 @@ func TestDumpsMeanWhatTheyMeant(t *testing.T) {
 	login := []string{"--host=" + host, "--port=" + port, "--user=root"}
 	dump := func(t *testing.T, options ...string) []byte {
 		tool, err := exec.LookPath("mariadb-dump")
-		if err != nil {
-			t.Skip("no mariadb-dump on this machine")
-		}
+		require.NoError(t, err, "run make setup")
 		cmd := exec.CommandContext(t.Context(), tool, append(append(append([]string{"--no-defaults"}, login...), options...), schema, "dumped")...)
 		cmd.Stderr = os.Stderr
 		out, err := cmd.Output()
@@ -90,9 +88,7 @@ func TestDumpsMeanWhatTheyMeant(t *testing.T) {
 
 func mydumper(t *testing.T, schema, host, port string) []byte {
 	tool, err := exec.LookPath("mydumper")
-	if err != nil {
-		t.Skip("no mydumper on this machine")
-	}
+	require.NoError(t, err, "run make setup")
 	dir := t.TempDir()
 	out, err := exec.CommandContext(
 		t.Context(), tool, "--host", host, "--port", port, "--user", "root", "--database", schema, "--outputdir", dir,

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/dxf"
+	"dxfproxy/mariadbd/mariadbdtest"
 )
 
 // bothWays runs a test with LOAD DATA LOCAL and with the INSERT statements that take
@@ -17,7 +18,7 @@ import (
 func bothWays(t *testing.T, test func(t *testing.T)) {
 	for _, on := range []int{1, 0} {
 		t.Run(fmt.Sprintf("local_infile=%d", on), func(t *testing.T) {
-			_, db := mariadbdtestSchema(t)
+			_, db := mariadbdtest.Schema(t, srv)
 			_, err := db.Exec(fmt.Sprintf("SET GLOBAL local_infile = %d", on))
 			require.NoError(t, err)
 			t.Cleanup(func() {
@@ -190,10 +191,8 @@ func TestImportZero(t *testing.T) {
 func mysqldump(t *testing.T, create, fill string) string {
 	t.Helper()
 	program, err := exec.LookPath("mariadb-dump")
-	if err != nil {
-		t.Skip("no mariadb-dump is here")
-	}
-	schema, db := mariadbdtestSchema(t)
+	require.NoError(t, err, "run make setup")
+	schema, db := mariadbdtest.Schema(t, srv)
 	conn, err := db.Conn(t.Context())
 	require.NoError(t, err)
 	defer conn.Close()
