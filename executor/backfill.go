@@ -28,21 +28,16 @@ func NewBackfill(db *sql.DB, store Store, log *zap.Logger) *Backfill {
 // RunSubtask works on s until it is done; see scheduler.SubtaskExecutor.
 func (b *Backfill) RunSubtask(ctx context.Context, t dxf.Task, s dxf.Subtask, report func(dxf.Summary)) (dxf.Summary, error) {
 	r := &run{work: b.begin(t, s, report), store: b.store}
-	if err := json.Unmarshal(t.Meta, &r.meta); err != nil {
-		return r.sum, dxf.Errorf("read the meta of task %d: %s", t.ID, err)
+	if err := r.readMeta(&r.meta); err != nil {
+		return r.sum, err
 	}
-	r.schema, r.table = r.meta.Schema, r.meta.Table
-	step := map[dxf.Step]func(context.Context) error{
+	return r.perform(ctx, r.meta.Schema, r.meta.Table, map[dxf.Step]func(context.Context) error{
 		dxf.StepCopy:    r.copy,
 		dxf.StepBuild:   r.buildStep,
 		dxf.StepVerify:  r.verify,
 		dxf.StepCutover: r.cutover,
 		dxf.StepNative:  r.native,
-	}[s.Step]
-	if step == nil {
-		return r.sum, dxf.Errorf("a backfill has no %s", r.step)
-	}
-	return r.end(ctx, step(ctx))
+	})
 }
 
 // run is one run of one subtask.

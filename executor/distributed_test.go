@@ -51,11 +51,6 @@ func (h *harness) requireDone() {
 	h.requireClean()
 }
 
-func (h *harness) requireClean() {
-	h.Helper()
-	require.Equal(h, "0", h.query("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME LIKE '%dxf%'"))
-}
-
 // TestQuiet compares the copy of every kind of column byte by byte.
 func TestQuiet(t *testing.T) {
 	h := start(t, "ALTER TABLE t ADD INDEX (v), ADD FULLTEXT (txt), ADD COLUMN extra INT DEFAULT 5", nil,
@@ -90,12 +85,7 @@ func (h *harness) nextQuiet() bool {
 	h.Helper()
 	if h.task.Step == dxf.StepInit {
 		h.sql("CREATE TABLE IF NOT EXISTS log (n INT, op CHAR(1), id INT, a INT, b INT)")
-		p, err := h.plan.Plan(h.Context(), h.task, 1)
-		require.NoError(h, err)
-		for i := range p.Subtasks {
-			p.Subtasks[i].ExecID = node
-		}
-		require.NoError(h, h.store.Advance(h.Context(), h.term, dxf.Advance{Task: h.task, State: dxf.TaskRunning, Step: p.Step, Meta: p.Meta, Subtasks: p.Subtasks}))
+		require.True(h, h.advance(h.plan))
 		h.reload()
 		require.Equal(h, dxf.StepCopy, h.task.Step, "%v", h.meta.Note)
 		ctx, cancel := context.WithCancel(context.Background())

@@ -16,7 +16,6 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
-	"go.uber.org/zap/zaptest"
 
 	"dxfproxy/dispatcher"
 	"dxfproxy/dxf"
@@ -35,59 +34,39 @@ func TestMain(m *testing.M) {
 
 const node = "n1:4000"
 
-// harness takes one job through its steps on a real store, with a changefeed
-// that is fed by the writers instead of the binlog.
+// harness takes one ADD INDEX through its steps, with a changefeed that is fed by the
+// writers instead of the binlog.
 type harness struct {
-	*testing.T
-	db     *sql.DB
-	store  *store.DB
-	feed   *logFeed
-	plan   *dispatcher.Backfill
-	exec   *executor.Backfill
-	schema string
-	term   dxf.Term
-	task   dxf.Task
-	meta   dxf.BackfillMeta
-	log    *zap.Logger
-	began  time.Time
-	real   bool // the changefeed is the product's
+	*rig
+	feed  *logFeed
+	plan  *dispatcher.Backfill
+	exec  *executor.Backfill
+	meta  dxf.BackfillMeta
+	began time.Time
+	real  bool // the changefeed is the product's
 }
 
 // start makes the tables and submits a statement about table t.
 func start(t *testing.T, statement string, change func(*dxf.BackfillMeta), tables ...string) *harness {
 	t.Helper()
-	schema, db := mariadbdtest.Schema(t, srv)
+	h := &harness{rig: newRig(t, zap.InfoLevel), began: time.Now()}
 	for _, q := range tables {
-		_, err := db.ExecContext(t.Context(), q)
-		require.NoError(t, err, q)
+		h.sql(q)
 	}
-	st, err := store.Open(t.Context(), store.Config{DSN: srv.DSN(), Schema: "dxf_" + schema})
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		_, err := db.Exec("DROP DATABASE dxf_" + schema)
-		require.NoError(t, err)
-		require.NoError(t, st.Close())
-	})
-	h := &harness{T: t, began: time.Now(), db: db, store: st, schema: schema, log: zaptest.NewLogger(t, zaptest.Level(zap.InfoLevel))}
 	h.feed = newLogFeed(h)
-	h.plan = dispatcher.NewBackfill(st.SQL(), st, h.log)
-	h.exec = executor.NewBackfill(st.SQL(), h.feed, h.log)
-
-	n := dxf.Node{ID: node, CPUCount: 4, UUID: "u"}
-	require.NoError(t, st.Register(t.Context(), n))
-	h.term, err = st.Campaign(t.Context(), n)
-	require.NoError(t, err)
-	info, err := table.Load(t.Context(), db, schema, "t")
+	h.plan = dispatcher.NewBackfill(h.store.SQL(), h.store, h.log)
+	h.exec = executor.NewBackfill(h.store.SQL(), h.feed, h.log)
+	info, err := table.Load(t.Context(), h.db, h.schema, "t")
 	require.NoError(t, err)
 	at := strings.Index(statement, " t ") + 1
 	meta := dxf.BackfillMeta{
-		Schema: schema, Table: "t", Statement: statement, TableAt: [2]int{at, at + 1}, CharsetClient: "utf8mb4",
+		Schema: h.schema, Table: "t", Statement: statement, TableAt: [2]int{at, at + 1}, CharsetClient: "utf8mb4",
 		SQLMode: "STRICT_TRANS_TABLES", Fingerprint: info.Fingerprint, Way: dxf.WayDistributed, Thread: 4, BatchSize: 256,
 	}
 	if change != nil {
 		change(&meta)
 	}
-	_, err = st.Submit(t.Context(), dxf.Job{Type: "add index", Schema: schema, Table: "t", State: dxf.JobQueueing, Query: statement},
+	_, err = h.store.Submit(t.Context(), dxf.Job{Type: "add index", Schema: h.schema, Table: "t", State: dxf.JobQueueing, Query: statement},
 		dxf.Task{Type: dxf.Backfill, State: dxf.TaskPending, Step: dxf.StepInit, Priority: dxf.DefaultPriority, Concurrency: 4}, meta)
 	require.NoError(t, err)
 	h.reload()
@@ -96,49 +75,21 @@ func start(t *testing.T, statement string, change func(*dxf.BackfillMeta), table
 
 func (h *harness) reload() {
 	h.Helper()
-	tasks, err := h.store.Tasks(h.Context())
-	require.NoError(h, err)
-	require.Len(h, tasks, 1)
-	h.task = tasks[0]
 	h.meta = dxf.BackfillMeta{}
-	require.NoError(h, json.Unmarshal(h.task.Meta, &h.meta))
+	h.load(&h.meta)
 }
 
 // next plans the step after the present one and writes it; false at the end.
 func (h *harness) next() bool {
 	h.Helper()
-	p, err := h.plan.Plan(h.Context(), h.task, 1)
-	require.NoError(h, err)
-	if p.Step == dxf.StepDone {
+	if !h.advance(h.plan) {
 		return false
 	}
-	for i := range p.Subtasks {
-		p.Subtasks[i].ExecID = node
-	}
-	a := dxf.Advance{Task: h.task, State: dxf.TaskRunning, Step: p.Step, Meta: p.Meta, Subtasks: p.Subtasks}
-	h.plan.Complete(&a, nil)
-	require.NoError(h, h.store.Advance(h.Context(), h.term, a))
 	h.reload()
-	if p.Step == dxf.StepCopy && !h.real {
+	if h.task.Step == dxf.StepCopy && !h.real {
 		h.feed.begin(h.meta.Shadow)
 	}
 	return true
-}
-
-// lease takes the step's pending subtasks.
-func (h *harness) lease() []dxf.Subtask {
-	h.Helper()
-	subs, err := h.store.Subtasks(h.Context(), h.task.ID, h.task.Step)
-	require.NoError(h, err)
-	var leased []dxf.Subtask
-	for _, s := range subs {
-		if s.State == dxf.SubtaskPending {
-			s, err = h.store.Lease(h.Context(), s)
-			require.NoError(h, err)
-			leased = append(leased, s)
-		}
-	}
-	return leased
 }
 
 // run runs the step's pending subtasks, two at a time, and returns what they report together.
@@ -197,18 +148,6 @@ func (h *harness) ready() (sum dxf.Summary) {
 		sum = h.through(dxf.StepVerify)
 	}
 	return sum
-}
-
-func (h *harness) query(q string, args ...any) (s string) {
-	h.Helper()
-	require.NoError(h, h.db.QueryRowContext(h.Context(), q, args...).Scan(&s), q)
-	return s
-}
-
-func (h *harness) sql(q string, args ...any) {
-	h.Helper()
-	_, err := h.db.ExecContext(h.Context(), q, args...)
-	require.NoError(h, err, q)
 }
 
 // requireSame compares two tables by CHECKSUM TABLE.

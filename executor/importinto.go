@@ -32,21 +32,16 @@ func NewImport(db *sql.DB, leases Leases, node string, log *zap.Logger) *Import 
 // RunSubtask works on s until it is done; see scheduler.SubtaskExecutor.
 func (x *Import) RunSubtask(ctx context.Context, t dxf.Task, s dxf.Subtask, report func(dxf.Summary)) (dxf.Summary, error) {
 	r := &importRun{work: x.begin(t, s, report), imp: x}
-	if err := json.Unmarshal(t.Meta, &r.meta); err != nil {
-		return r.sum, dxf.Errorf("read the meta of task %d: %s", t.ID, err)
+	if err := r.readMeta(&r.meta); err != nil {
+		return r.sum, err
 	}
-	r.schema, r.table = r.meta.Schema, r.meta.Table
-	step := map[dxf.Step]func(context.Context) error{
+	return r.perform(ctx, r.meta.Schema, r.meta.Table, map[dxf.Step]func(context.Context) error{
 		dxf.StepProbe:        r.probe,
 		dxf.StepImport:       r.load,
 		dxf.StepBuildIndexes: r.build,
 		dxf.StepPostProcess:  r.postProcess,
 		dxf.StepPublish:      r.publish,
-	}[s.Step]
-	if step == nil {
-		return r.sum, dxf.Errorf("an import has no %s", r.step)
-	}
-	return r.end(ctx, step(ctx))
+	})
 }
 
 // IsRetryableErr says whether the subtask should be tried again in place: the

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/dxf"
+	"dxfproxy/mariadbd/mariadbdtest"
 	"dxfproxy/table"
 )
 
@@ -295,7 +296,7 @@ func TestImportSessionKilled(t *testing.T) {
 // gets one of its own.
 func TestImportLongRows(t *testing.T) {
 	bothWays(t, func(t *testing.T) {
-		_, db := mariadbdtestSchema(t)
+		_, db := mariadbdtest.Schema(t, srv)
 		limit := func(bytes int) {
 			_, err := db.Exec(fmt.Sprintf("SET GLOBAL max_allowed_packet = %d", bytes))
 			require.NoError(t, err)

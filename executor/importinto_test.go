@@ -2,8 +2,6 @@ package executor_test
 
 import (
 	"context"
-	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -13,19 +11,16 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
-	"go.uber.org/zap/zaptest"
 
 	"dxfproxy/dispatcher"
 	"dxfproxy/dxf"
 	"dxfproxy/executor"
-	"dxfproxy/mariadbd/mariadbdtest"
-	"dxfproxy/store"
 	"dxfproxy/table"
 )
 
 // importJob takes one import through its steps on a real store.
 type importJob struct {
-	*harness
+	*rig
 	imp  *dispatcher.ImportInto
 	run  *executor.Import
 	id   int64
@@ -37,8 +32,7 @@ type importJob struct {
 // files of the suffix of the first.
 func startImport(t *testing.T, files map[string]string, change func(*dxf.ImportMeta), tables ...string) *importJob {
 	t.Helper()
-	schema, db := mariadbdtest.Schema(t, srv)
-	j := &importJob{harness: &harness{T: t, db: db, schema: schema, log: zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel))}, dir: t.TempDir()}
+	j := &importJob{rig: newRig(t, zap.WarnLevel), dir: t.TempDir()}
 	suffix := ""
 	for name, text := range files {
 		suffix = filepath.Ext(name)
@@ -47,31 +41,19 @@ func startImport(t *testing.T, files map[string]string, change func(*dxf.ImportM
 	for _, q := range tables {
 		j.sql(q)
 	}
-	st, err := store.Open(t.Context(), store.Config{DSN: srv.DSN(), Schema: "dxf_" + schema})
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		_, err := db.Exec("DROP DATABASE dxf_" + schema)
-		require.NoError(t, err)
-		require.NoError(t, st.Close())
-	})
-	j.store = st
-	j.imp = dispatcher.NewImportInto(st.SQL(), st, j.log)
-	j.run = executor.NewImport(st.SQL(), st, node, j.log)
-	n := dxf.Node{ID: node, CPUCount: 4, UUID: "u"}
-	require.NoError(t, st.Register(t.Context(), n))
-	j.term, err = st.Campaign(t.Context(), n)
-	require.NoError(t, err)
-	info, err := table.Load(t.Context(), db, schema, "t")
+	j.imp = dispatcher.NewImportInto(j.store.SQL(), j.store, j.log)
+	j.run = executor.NewImport(j.store.SQL(), j.store, node, j.log)
+	info, err := table.Load(t.Context(), j.db, j.schema, "t")
 	require.NoError(t, err)
 	meta := dxf.ImportMeta{
-		Schema: schema, Table: "t", Fingerprint: info.Fingerprint, Location: filepath.Join(j.dir, "*"+suffix), Format: "csv",
+		Schema: j.schema, Table: "t", Fingerprint: info.Fingerprint, Location: filepath.Join(j.dir, "*"+suffix), Format: "csv",
 		CSV:     dxf.CSVConfig{Terminated: ",", Enclosed: `"`, Escaped: `\`, Null: `\N`},
 		SQLMode: "STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE", TimeZone: "+02:00", Thread: 2, Checksum: "required",
 	}
 	if change != nil {
 		change(&meta)
 	}
-	j.id, err = st.SubmitImport(t.Context(), dxf.ImportJob{Schema: schema, Table: "t", CreatedBy: "root@%"},
+	j.id, err = j.store.SubmitImport(t.Context(), dxf.ImportJob{Schema: j.schema, Table: "t", CreatedBy: "root@%"},
 		dxf.Task{State: dxf.TaskPending, Step: dxf.StepInit, Priority: dxf.DefaultPriority, Concurrency: 4}, meta)
 	require.NoError(t, err)
 	j.reload()
@@ -80,28 +62,16 @@ func startImport(t *testing.T, files map[string]string, change func(*dxf.ImportM
 
 func (j *importJob) reload() {
 	j.Helper()
-	tasks, err := j.store.Tasks(j.Context())
-	require.NoError(j, err)
-	require.Len(j, tasks, 1)
-	j.task = tasks[0]
 	j.meta = dxf.ImportMeta{}
-	require.NoError(j, json.Unmarshal(j.task.Meta, &j.meta))
+	j.load(&j.meta)
 }
 
 // next plans the step after the present one and writes it; false at the end.
 func (j *importJob) next() bool {
 	j.Helper()
-	p, err := j.imp.Plan(j.Context(), j.task, 1)
-	require.NoError(j, err)
-	if p.Step == dxf.StepDone {
+	if !j.advance(j.imp) {
 		return false
 	}
-	for i := range p.Subtasks {
-		p.Subtasks[i].ExecID, p.Subtasks[i].Ordinal = node, i+1
-	}
-	a := dxf.Advance{Task: j.task, State: dxf.TaskRunning, Step: p.Step, Meta: p.Meta, Subtasks: p.Subtasks}
-	j.imp.Complete(&a, nil)
-	require.NoError(j, j.store.Advance(j.Context(), j.term, a))
 	j.reload()
 	return true
 }
@@ -200,5 +170,3 @@ func TestImport(t *testing.T) {
 	j.sql("INSERT INTO t (a) VALUES (1)")
 	require.Equal(t, "50000", j.query("SELECT MAX(id) FROM t"))
 }
-
-func mariadbdtestSchema(t *testing.T) (string, *sql.DB) { return mariadbdtest.Schema(t, srv) }

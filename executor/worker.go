@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"sync"
 	"time"
@@ -55,8 +56,22 @@ func (w *worker) begin(t dxf.Task, s dxf.Subtask, report func(dxf.Summary)) work
 	return k
 }
 
-// end is what a run returns when its work ended with err.
-func (w *work) end(ctx context.Context, err error) (dxf.Summary, error) {
+// readMeta reads the task's meta.
+func (w *work) readMeta(meta any) error {
+	if err := json.Unmarshal(w.task.Meta, meta); err != nil {
+		return dxf.Errorf("read the meta of task %d: %s", w.task.ID, err)
+	}
+	return nil
+}
+
+// perform runs the subtask's step of the task type's, for a table.
+func (w *work) perform(ctx context.Context, schema, table string, steps map[dxf.Step]func(context.Context) error) (dxf.Summary, error) {
+	w.schema, w.table = schema, table
+	step := steps[w.sub.Step]
+	if step == nil {
+		return w.sum, dxf.Errorf("a task of type %s has no %s", w.task.Type, w.step)
+	}
+	err := step(ctx)
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx) // what the work says is only its consequence
 	}
