@@ -312,14 +312,7 @@ func BenchmarkSQL(b *testing.B) {
 			file := inserts(s.row, 8<<20)
 			b.SetBytes(int64(len(file)))
 			for b.Loop() {
-				r := decode.NewSQL(bytes.NewReader(file), decode.Start{})
-				for {
-					if _, err := r.Next(); errors.Is(err, io.EOF) {
-						break
-					} else if err != nil {
-						b.Fatal(err)
-					}
-				}
+				drain(b, decode.NewSQL(bytes.NewReader(file), decode.Start{}))
 			}
 		})
 	}
@@ -328,16 +321,7 @@ func BenchmarkSQL(b *testing.B) {
 func TestSQLDoesNotAllocate(t *testing.T) {
 	for _, s := range sqlSpeeds {
 		t.Run(s.name, func(t *testing.T) {
-			r := decode.NewSQL(bytes.NewReader(inserts(s.row, 1<<20)), decode.Start{})
-			next := func() {
-				if _, err := r.Next(); err != nil {
-					t.Fatal(err)
-				}
-			}
-			for range 100 {
-				next()
-			}
-			require.Zero(t, testing.AllocsPerRun(4000, next))
+			requireNoAllocations(t, decode.NewSQL(bytes.NewReader(inserts(s.row, 1<<20)), decode.Start{}), 4000)
 		})
 	}
 }
