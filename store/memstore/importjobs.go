@@ -172,12 +172,9 @@ func (s *Store) changeImport(id int64, f func(*dxf.ImportJob), now time.Time) {
 
 // SetImportWaiting notes on an import job what it waits for.
 func (s *Store) SetImportWaiting(ctx context.Context, term dxf.Term, jobID int64, waiting string) error {
-	now, err := s.begin(ctx)
+	now, err := s.beginAs(ctx, term)
 	defer s.mu.Unlock()
 	if err != nil {
-		return err
-	}
-	if err := s.fence(term); err != nil {
 		return err
 	}
 	s.changeImport(jobID, func(j *dxf.ImportJob) { j.Waiting = waiting }, now)

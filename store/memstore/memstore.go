@@ -83,6 +83,15 @@ func (s *Store) begin(ctx context.Context) (time.Time, error) {
 	return s.Now().UTC().Round(0), context.Cause(ctx)
 }
 
+// beginAs is begin for what only the owner of the term may do.
+func (s *Store) beginAs(ctx context.Context, term dxf.Term) (time.Time, error) {
+	now, err := s.begin(ctx)
+	if err == nil {
+		err = s.fence(term)
+	}
+	return now, err
+}
+
 // beginIn is begin for methods that take part in a transaction of the caller's:
 // here there are none, tx must be nil.
 func (s *Store) beginIn(ctx context.Context, tx *sql.Tx) (time.Time, error) {

@@ -24,12 +24,9 @@ func (s *Store) Campaign(ctx context.Context, n dxf.Node) (dxf.Term, error) {
 
 // Renew lengthens the term.
 func (s *Store) Renew(ctx context.Context, t dxf.Term) error {
-	now, err := s.begin(ctx)
+	now, err := s.beginAs(ctx, t)
 	defer s.mu.Unlock()
 	if err != nil {
-		return err
-	}
-	if err := s.fence(t); err != nil {
 		return err
 	}
 	s.owner.expires = now.Add(dxf.OwnerLease)
@@ -38,12 +35,9 @@ func (s *Store) Renew(ctx context.Context, t dxf.Term) error {
 
 // Resign ends the term.
 func (s *Store) Resign(ctx context.Context, t dxf.Term) error {
-	_, err := s.begin(ctx)
+	_, err := s.beginAs(ctx, t)
 	defer s.mu.Unlock()
 	if err != nil {
-		return err
-	}
-	if err := s.fence(t); err != nil {
 		return err
 	}
 	s.owner = lease{}

@@ -49,12 +49,9 @@ func (s *Store) CountError(ctx context.Context, taskID int64, _ *dxf.Error) (int
 
 // Advance moves a task with its subtasks and its job: all or nothing.
 func (s *Store) Advance(ctx context.Context, term dxf.Term, a dxf.Advance) error {
-	now, err := s.begin(ctx)
+	now, err := s.beginAs(ctx, term)
 	defer s.mu.Unlock()
 	if err != nil {
-		return err
-	}
-	if err := s.fence(term); err != nil {
 		return err
 	}
 	t := s.tasks[a.Task.ID]
@@ -261,12 +258,9 @@ func (s *Store) MoveSubtasks(ctx context.Context, term dxf.Term, taskID int64, s
 
 // SetWaiting notes on a job what it waits for.
 func (s *Store) SetWaiting(ctx context.Context, term dxf.Term, jobID int64, waiting string) error {
-	_, err := s.begin(ctx)
+	_, err := s.beginAs(ctx, term)
 	defer s.mu.Unlock()
 	if err != nil {
-		return err
-	}
-	if err := s.fence(term); err != nil {
 		return err
 	}
 	if j := s.jobs[jobID]; j != nil {

@@ -35,15 +35,7 @@ func (b *bench) importJob(id int64) dxf.ImportJob {
 // importTask returns the unfinished task of an import job.
 func (b *bench) importTask(id int64) dxf.Task {
 	b.t.Helper()
-	tasks, err := b.Tasks(b.ctx)
-	require.NoError(b.t, err)
-	for _, t := range tasks {
-		if t.Key == dxf.ImportKey(id) {
-			return t
-		}
-	}
-	require.Fail(b.t, "no such task", "import %d", id)
-	return dxf.Task{}
+	return b.taskOf(dxf.ImportKey(id))
 }
 
 // moveImport advances an import's task to a state and step with n subtasks on n1.

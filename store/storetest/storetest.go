@@ -123,14 +123,19 @@ func (b *bench) submit() int64 {
 // task returns the unfinished task of a job.
 func (b *bench) task(jobID int64) dxf.Task {
 	b.t.Helper()
+	return b.taskOf(dxf.BackfillKey(jobID))
+}
+
+func (b *bench) taskOf(key string) dxf.Task {
+	b.t.Helper()
 	tasks, err := b.Tasks(b.ctx)
 	require.NoError(b.t, err)
 	for _, t := range tasks {
-		if t.Key == dxf.BackfillKey(jobID) {
+		if t.Key == key {
 			return t
 		}
 	}
-	require.Fail(b.t, "no such task", "job %d", jobID)
+	require.Fail(b.t, "no such task", key)
 	return dxf.Task{}
 }
 
