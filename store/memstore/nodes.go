@@ -70,12 +70,9 @@ func (s *Store) Nodes(ctx context.Context) ([]dxf.Node, error) {
 
 // ExpireNodes deletes the registrations that ran out and returns their IDs.
 func (s *Store) ExpireNodes(ctx context.Context, t dxf.Term) ([]string, error) {
-	now, err := s.begin(ctx)
+	now, err := s.beginAs(ctx, t)
 	defer s.mu.Unlock()
 	if err != nil {
-		return nil, err
-	}
-	if err := s.fence(t); err != nil {
 		return nil, err
 	}
 	var gone []string

@@ -138,12 +138,9 @@ func (s *Store) changeJob(id int64, change func(*dxf.Job), now time.Time) {
 
 // Archive moves ended tasks and their subtasks to the history.
 func (s *Store) Archive(ctx context.Context, term dxf.Term, limit int) (int, error) {
-	now, err := s.begin(ctx)
+	now, err := s.beginAs(ctx, term)
 	defer s.mu.Unlock()
 	if err != nil {
-		return 0, err
-	}
-	if err := s.fence(term); err != nil {
 		return 0, err
 	}
 	n := 0
@@ -205,12 +202,9 @@ func (s *Store) subtasksOf(taskID int64, step dxf.Step) []dxf.Subtask {
 
 // Place binds subtasks to nodes and returns how many moves were made.
 func (s *Store) Place(ctx context.Context, term dxf.Term, moves []dxf.Placement) (int, error) {
-	now, err := s.begin(ctx)
+	now, err := s.beginAs(ctx, term)
 	defer s.mu.Unlock()
 	if err != nil {
-		return 0, err
-	}
-	if err := s.fence(term); err != nil {
 		return 0, err
 	}
 	made := 0
