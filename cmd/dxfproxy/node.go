@@ -71,7 +71,6 @@ func newNode(cfg config, b backing, db *store.DB, front *relay, log *zap.Logger)
 		Jobs: db, SQL: db.SQL(), Schema: db.Schema(), Node: n.self, Role: n.self.Role,
 		Wake: n.wake, SetRole: n.scheduler.SetRole, Log: log,
 	})
-	front.jobs = func() bool { return n.scheduler.Counts().Running > 0 || len(n.feeds.Status()) > 0 }
 	front.server.Handler, front.server.KilledElsewhere = n.handler, n.handler.Killed
 	if n.waker, err = scheduler.ListenWake(front.listeners[0].Addr().String(), n.wakeHere, n.holdHere); err != nil {
 		log.Warn("other nodes cannot wake this one, it polls", zap.Error(err))

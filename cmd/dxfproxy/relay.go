@@ -17,7 +17,6 @@ import (
 type relay struct {
 	server    *protocol.Server
 	listeners []net.Listener // the address first
-	jobs      func() bool    // says whether jobs run on this node
 	log       *zap.Logger
 }
 
@@ -31,7 +30,7 @@ func newRelay(cfg config, b backing, certs *certificates, listeners []net.Listen
 	if certs != nil {
 		server.TLS = certs.config()
 	}
-	return &relay{server: server, listeners: listeners, jobs: func() bool { return false }, log: log}
+	return &relay{server: server, listeners: listeners, log: log}
 }
 
 // run serves clients until ctx ends, and then lets them finish.
@@ -40,7 +39,7 @@ func (r *relay) run(ctx context.Context) error {
 	for _, ln := range r.listeners {
 		g.Go(func() error { return r.server.Serve(ctx, ln) })
 	}
-	g.Go(func() error { steerProcessors(ctx, r.jobs, r.log); return nil })
+	g.Go(func() error { steerProcessors(ctx, r.log); return nil })
 	return g.Wait()
 }
 
