@@ -201,6 +201,7 @@ func (b *bench) haproxy(ctx context.Context, store int) (*proxy, error) {
 	}
 	p.cmd = exec.Command(program, "-f", file)
 	p.cmd.Stderr = os.Stderr
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // as store and node have: whoever shares one shares its processors
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start haproxy (package haproxy): %w", err)
 	}
