@@ -49,8 +49,14 @@ func (x *ImportInto) begin(ctx context.Context, m dxf.ImportMeta, files []dxf.Pi
 		m.Note = strings.TrimPrefix(m.Note+"; "+note, "; ")
 		x.log.Info("import goes straight into the table", zap.Int64("import", m.JobID), zap.String("reason", why))
 	}
-	if m.Indexes, err = x.makeStaging(ctx, s, info, m.Staging); err != nil {
-		_ = drop(ctx, s, m.Schema, m.Staging) // else it is swept next time
+	if m.Indexes, err = x.makeStaging(ctx, s, info, m.Staging); err == nil {
+		m.Uncounted, err = x.makeUncounted(ctx, s, m)
+	}
+	if err == nil && info.AutoIncrement > 1 {
+		err = x.countOn(ctx, s, m, info.AutoIncrement)
+	}
+	if err != nil {
+		_ = x.sweep(ctx, s, m) // else next time
 		return Plan{}, err
 	}
 	x.log.Info("staging table made", zap.Int64("import", m.JobID), zap.String("table", m.Schema+"."+m.Table), zap.String("staging", m.Staging),
@@ -115,11 +121,6 @@ func (x *ImportInto) makeStaging(ctx context.Context, s *table.Session, info *ta
 			return nil, err
 		}
 	}
-	if info.AutoIncrement > 1 {
-		if err := run("let the staging table count on", fmt.Sprintf("ALTER TABLE %s AUTO_INCREMENT = %d", staging, info.AutoIncrement)); err != nil {
-			return nil, err
-		}
-	}
 	text, err := table.ShowCreate(ctx, s, info.Schema, name)
 	if err != nil {
 		return nil, err
@@ -142,4 +143,12 @@ func (x *ImportInto) makeStaging(ctx context.Context, s *table.Session, info *ta
 		}
 	}
 	return table.Texts(build), nil
+}
+
+// countOn lets the staging table number its rows from where the target would.
+func (x *ImportInto) countOn(ctx context.Context, s *table.Session, m dxf.ImportMeta, from uint64) error {
+	if _, err := s.ExecContext(ctx, fmt.Sprintf("ALTER TABLE %s AUTO_INCREMENT = %d", table.Quote(m.Schema, m.Staging), from)); err != nil {
+		return fmt.Errorf("let the staging table count on: %w", clientError(err))
+	}
+	return nil
 }

@@ -47,7 +47,12 @@ func (x *ImportInto) OnDone(ctx context.Context, t dxf.Task) (won bool, err erro
 		}
 	}
 	if names.Shadow {
-		return won, drop(ctx, s, m.Schema, m.Staging)
+		if err := drop(ctx, s, m.Schema, m.Staging); err != nil {
+			return won, err
+		}
+	}
+	if m.Uncounted != "" {
+		return won, drop(ctx, s, m.Schema, m.Uncounted)
 	}
 	return won, nil
 }
@@ -91,18 +96,23 @@ func (x *ImportInto) notePublished(ctx context.Context, s *table.Session, t dxf.
 	return tx.Commit()
 }
 
-// sweep removes the staging table of an earlier planning, which is empty.
+// sweep removes the tables of an earlier planning, which are empty.
 func (x *ImportInto) sweep(ctx context.Context, s *table.Session, m dxf.ImportMeta) error {
-	staging, err := table.StagingName(m.Table, m.JobID)
-	if err != nil {
-		return nil // and cannot have made any
+	for _, name := range []func(table string, job int64) (string, error){table.StagingName, table.UncountedName} {
+		own, err := name(m.Table, m.JobID)
+		if err != nil {
+			continue // and cannot have made any
+		}
+		empty, err := table.Empty(ctx, s, m.Schema, own)
+		if table.IsErr(err, 1146, 1049) || err == nil && !empty {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("look for the tables of an earlier planning: %w", err)
+		}
+		if err := drop(ctx, s, m.Schema, own); err != nil {
+			return err
+		}
 	}
-	empty, err := table.Empty(ctx, s, m.Schema, staging)
-	if table.IsErr(err, 1146, 1049) || err == nil && !empty {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("look for an earlier staging table: %w", err)
-	}
-	return drop(ctx, s, m.Schema, staging)
+	return nil
 }

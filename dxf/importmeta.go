@@ -36,8 +36,11 @@ type ImportMeta struct {
 	Local   bool     `json:"local,omitempty"`   // a path on the nodes' disks
 	Seen    []string `json:"seen,omitempty"`    // Local: the nodes that see the files
 	Size    int64    `json:"size,omitempty"`    // bytes of all files
-	Staging string   `json:"staging,omitempty"` // the table that is loaded
-	Old     string   `json:"old,omitempty"`     // the sentry, then the empty table
+	Staging string   `json:"staging,omitempty"` // the table that takes the target's place
+	// Uncounted is the table that is loaded in the place of Staging, whose
+	// AUTO_INCREMENT it lacks; the build exchanges them. "": Staging itself is.
+	Uncounted string `json:"uncounted,omitempty"`
+	Old       string `json:"old,omitempty"` // the sentry, then the empty table
 	// Direct: the rows go from the staging table into the target in one
 	// transaction, because (Note) the tables cannot be swapped.
 	Direct bool   `json:"direct,omitempty"`
@@ -52,6 +55,14 @@ type ImportMeta struct {
 	// to, and PausedAt since when it does; zero while it does not.
 	Paused   time.Duration `json:"paused,omitempty"`
 	PausedAt time.Time     `json:"paused_at,omitzero"`
+}
+
+// Loaded is the table that the chunks go to.
+func (m ImportMeta) Loaded() string {
+	if m.Uncounted != "" {
+		return m.Uncounted
+	}
+	return m.Staging
 }
 
 // CSVConfig is a dialect of CSV; see the options of IMPORT INTO.

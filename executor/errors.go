@@ -22,6 +22,7 @@ const (
 	errShutdown           = 1053
 	errDuplicate          = 1062
 	errUnknownTable       = 1109
+	errNoSuchTable        = 1146
 	errLockWait           = 1205
 	errDeadlock           = 1213
 	errInterrupted        = 1317

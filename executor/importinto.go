@@ -97,7 +97,8 @@ func (r *importRun) saveAlone(ctx context.Context, v any) error {
 	return tx.Commit()
 }
 
-// staging loads the staging table.
+// staging loads the staging table. Where another one is loaded in its place, that
+// has the same columns.
 func (r *importRun) staging(ctx context.Context, q table.Querier) (*table.Info, error) {
 	return table.Load(ctx, q, r.meta.Schema, r.meta.Staging)
 }

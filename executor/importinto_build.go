@@ -23,6 +23,9 @@ func (r *importRun) build(ctx context.Context) error {
 		return err
 	}
 	defer s.Close()
+	if err := r.exchangeUncounted(ctx, s); err != nil {
+		return err
+	}
 	missing, err := r.missing(ctx, s, r.meta.Staging, r.meta.Indexes)
 	if err != nil {
 		return err

@@ -114,13 +114,16 @@ type layout struct {
 	// ragged: rows may have fewer fields than targets. The stream's first field
 	// then says how many.
 	ragged bool
+	// numbered is the index of the target whose rows bring the AUTO_INCREMENT column's
+	// number, -1 if there is none; where the loaded table counts it does not matter.
+	numbered int
 }
 
 // layoutOf makes the layout of rows with the fields named: the statement's list
 // counts, then the file's, then the table's columns as they are seen. raw says
 // that text is in each column's own character set.
 func (r *importRun) layoutOf(columns []*importColumn, names []string, raw, ragged bool) (*layout, error) {
-	l := &layout{table: table.Quote(r.meta.Schema, r.meta.Staging), set: r.meta.Set, ragged: ragged}
+	l := &layout{table: table.Quote(r.meta.Schema, r.meta.Loaded()), set: r.meta.Set, ragged: ragged, numbered: -1}
 	find := func(name string) (*importColumn, error) {
 		for _, c := range columns {
 			if strings.EqualFold(c.Name, name) {
@@ -137,6 +140,9 @@ func (r *importRun) layoutOf(columns []*importColumn, names []string, raw, ragge
 		t := target{column: c, class: c.class}
 		if raw && c.Charset != "" && !strings.HasPrefix(c.Charset, "utf8") && c.Charset != "ascii" {
 			t.class = binary
+		}
+		if c.AutoIncrement {
+			l.numbered = len(l.targets)
 		}
 		if ragged || t.class == binary || t.class == bits {
 			t.holder = fmt.Sprintf("@`~%d`", len(l.targets))

@@ -255,8 +255,8 @@ func (l *loader) badRow(c *chunk, row int, err error) error {
 	if e.Code == 1366 {
 		e.State = "HY000" // TiDB's, and MySQL's; MariaDB has another
 	}
-	e.Message = strings.ReplaceAll(atRowText.ReplaceAllString(e.Message, ""), "`"+l.meta.Staging+"`", "`"+l.meta.Table+"`")
-	e.Message = strings.ReplaceAll(e.Message, l.meta.Staging, l.meta.Table)
+	e.Message = strings.ReplaceAll(atRowText.ReplaceAllString(e.Message, ""), table.Quote(l.meta.Loaded()), table.Quote(l.meta.Table))
+	e.Message = strings.ReplaceAll(e.Message, l.meta.Loaded(), l.meta.Table)
 	if row < 0 {
 		e.Message += fmt.Sprintf(" (file %s)", c.path(len(c.rows)))
 		return &e

@@ -24,14 +24,18 @@ func TestImportKindsOfTables(t *testing.T) {
 	family, err := table.FamilyOf(t.Context(), db)
 	require.NoError(t, err)
 	for name, c := range map[string]struct {
-		create string
-		direct bool
-		only   string // the family that has such tables, or that treats them so
+		create    string
+		direct    bool
+		uncounted bool   // on MariaDB it is loaded without its AUTO_INCREMENT
+		only      string // the family that has such tables, or that treats them so
 	}{
 		"no key":              {create: "CREATE TABLE t (id INT, a INT, b VARCHAR(100))"},
 		"only unique keys":    {create: "CREATE TABLE t (id INT NOT NULL, a INT, b VARCHAR(100), UNIQUE KEY u2 (id, a), UNIQUE KEY u1 (id), KEY (b(10)))"},
 		"partitions":          {create: "CREATE TABLE t (id INT NOT NULL PRIMARY KEY, a INT, b VARCHAR(100), KEY (a)) PARTITION BY HASH (id) PARTITIONS 3"},
-		"AUTO_INCREMENT":      {create: "CREATE TABLE t (id INT NOT NULL AUTO_INCREMENT, a INT NOT NULL, b VARCHAR(100), PRIMARY KEY (a, id), KEY k (id), UNIQUE KEY (id, b)) AUTO_INCREMENT = 7000"},
+		"AUTO_INCREMENT":      {create: "CREATE TABLE t (id INT NOT NULL AUTO_INCREMENT, a INT NOT NULL, b VARCHAR(100), PRIMARY KEY (a, id), KEY k (id), UNIQUE KEY (id, b)) AUTO_INCREMENT = 7000", uncounted: true},
+		"counter, commented":  {create: "CREATE TABLE t (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'no `AUTO_INCREMENT`, ''or', a INT COMMENT ' AUTO_INCREMENT' CHECK (a >= 0), b VARCHAR(100), g INT AS (a + 1) STORED, PRIMARY KEY (id), KEY (a)) ROW_FORMAT = COMPRESSED", only: "MariaDB", uncounted: true},
+		"counter, partitions": {create: "CREATE TABLE t (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, a INT, b VARCHAR(100), KEY (a)) PARTITION BY HASH (id) PARTITIONS 3"},
+		"counter, unique":     {create: "CREATE TABLE t (id INT NOT NULL AUTO_INCREMENT UNIQUE, a INT, b VARCHAR(100), KEY (a))", uncounted: true},
 		"generated, fulltext": {create: "CREATE TABLE t (id INT NOT NULL PRIMARY KEY, a INT, b VARCHAR(100), g INT AS (a * 2) STORED, v INT AS (a + 1) VIRTUAL, KEY (g), KEY (v), FULLTEXT KEY f1 (b), FULLTEXT KEY f2 (b))"},
 		"options":             {create: "CREATE TABLE t (id INT NOT NULL COMMENT 'a, b', a INT, b VARCHAR(100) CHARACTER SET latin1, KEY `we``ird` (a) COMMENT 'x', PRIMARY KEY (id)) COMMENT = 'it''s' ROW_FORMAT = COMPACT"},
 		"MyISAM":              {create: "CREATE TABLE t (id INT NOT NULL PRIMARY KEY, a INT, b VARCHAR(100), KEY (a)) ENGINE = MyISAM", direct: true},
@@ -50,6 +54,7 @@ func TestImportKindsOfTables(t *testing.T) {
 			require.NoError(t, err)
 			j.finish()
 			require.Equal(t, c.direct, j.meta.Direct, j.meta.Note)
+			require.Equal(t, c.uncounted && family == table.MariaDB, j.meta.Uncounted != "")
 			require.Equal(t, "100|4950\n", j.rows("SELECT COUNT(*), SUM(a) FROM t"))
 			after, err := table.Load(t.Context(), j.db, j.schema, "t")
 			require.NoError(t, err)

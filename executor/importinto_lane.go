@@ -122,6 +122,11 @@ func (l *lane) chunk(ctx context.Context, c *chunk) error {
 	if err := l.before(ctx, c.afterBegun); err != nil {
 		return err
 	}
+	if c.counts && l.meta.Uncounted != "" {
+		if err := l.count(ctx); err != nil {
+			return err
+		}
+	}
 	for failures := 0; ; {
 		err := l.write(ctx, c)
 		var bad *refused

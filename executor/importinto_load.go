@@ -91,7 +91,7 @@ func (r *importRun) load(ctx context.Context) error {
 	if l.columns, err = r.importColumns(ctx, conn); err != nil {
 		return err
 	}
-	info, err := r.staging(ctx, conn)
+	info, err := table.Load(ctx, conn, r.meta.Schema, r.meta.Loaded())
 	if err != nil {
 		return err
 	}

@@ -48,6 +48,12 @@ func StagingName(table string, job int64) (string, error) {
 	return sortAfter(table, fmt.Sprintf("_dxfi%d_new", job))
 }
 
+// UncountedName is the name of the table that is loaded in the place of the staging
+// table, if one is.
+func UncountedName(table string, job int64) (string, error) {
+	return sortAfter(table, fmt.Sprintf("_dxfi%d_load", job))
+}
+
 // ImportOldName is the name the table has after an import's exchange, and the sentry
 // before.
 func ImportOldName(table string, job int64) (string, error) {

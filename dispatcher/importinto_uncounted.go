@@ -1,0 +1,59 @@
+package dispatcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/go-sql-driver/mysql"
+	"go.uber.org/zap"
+
+	"dxfproxy/dxf"
+	"dxfproxy/table"
+)
+
+// makeUncounted makes the table that is loaded in the place of the staging table,
+// and returns its name; "" where none is of use, or the server cannot exchange it.
+func (x *ImportInto) makeUncounted(ctx context.Context, s *table.Session, m dxf.ImportMeta) (string, error) {
+	if s.Family != table.MariaDB {
+		return "", nil // MySQL keeps the counter beside the pages
+	}
+	name, err := table.UncountedName(m.Table, m.JobID)
+	if err != nil {
+		return "", nil //nolint:nilerr // no name of this length: it is loaded as it is
+	}
+	staging, err := table.Load(ctx, s, m.Schema, m.Staging)
+	if err != nil {
+		return "", err
+	}
+	statements := table.Uncounted(staging, name)
+	if len(statements) == 0 || !bringsNumbers(m, staging.AutoIncrementColumn()) {
+		return "", nil
+	}
+	for i, statement := range statements {
+		_, err := s.ExecContext(ctx, statement)
+		if table.IsErr(err, 1050) && i == 0 {
+			return "", errInTheWay(name) // one that sweep could not take for ours
+		}
+		var refusal *mysql.MySQLError
+		if errors.As(err, &refusal) {
+			x.log.Info("one chunk at a time: the server cannot load without AUTO_INCREMENT", zap.Int64("import", m.JobID), zap.Error(err))
+			return "", drop(ctx, s, m.Schema, name)
+		}
+		if err != nil {
+			return "", fmt.Errorf("make a table without AUTO_INCREMENT: %w", err)
+		}
+	}
+	return name, nil
+}
+
+// bringsNumbers says whether the rows have a field for the column. That it may be
+// empty, the loader will see; a dump's statements may have columns of their own.
+func bringsNumbers(m dxf.ImportMeta, column string) bool {
+	if slices.ContainsFunc(m.Set, func(s dxf.ImportSet) bool { return strings.EqualFold(s.Column, column) }) {
+		return false
+	}
+	return m.Fields == nil || slices.ContainsFunc(m.Fields, func(f dxf.ImportField) bool { return strings.EqualFold(f.Column, column) })
+}

@@ -1,0 +1,66 @@
+package table
+
+import (
+	"fmt"
+	"strings"
+)
+
+// MariaDB keeps an AUTO_INCREMENT counter on the table's root page, which every
+// insert latches: a second session that inserts adds nothing. Rows that bring
+// their numbers along can be loaded into an uncounted table, which is the counted
+// one without the attribute. ALTER TABLE … EXCHANGE PARTITION overlooks just this
+// difference, and moves them at once.
+
+// counterLine cuts the definition of the AUTO_INCREMENT column in two: what is
+// before the attribute, and what is behind.
+func (t *Info) counterLine() (before, behind string, ok bool) {
+	const attribute = " AUTO_INCREMENT"
+	d, err := Parse(t.Create)
+	if err != nil {
+		return "", "", false
+	}
+	for _, l := range d.Columns {
+		for at := 0; strings.EqualFold(l.Name, t.AutoIncrementColumn()); at += len(attribute) {
+			next := strings.Index(l.Text[at:], attribute)
+			if next < 0 {
+				break
+			}
+			if at += next; !inQuotes(l.Text, at) {
+				return l.Text[:at], l.Text[at+len(attribute):], true
+			}
+		}
+	}
+	return "", "", false
+}
+
+// Uncounted are the statements that make the table name like this counted one,
+// which is empty. The last one fails where the two cannot be exchanged. None for a
+// table that does not count, or has partitions of its own.
+func Uncounted(counted *Info, name string) []string {
+	before, behind, ok := counted.counterLine()
+	if !ok || counted.Partitioned {
+		return nil
+	}
+	alter := "ALTER TABLE " + Quote(counted.Schema, name)
+	return []string{
+		CreateShadow(counted, name),
+		alter + " MODIFY " + before + behind,
+		alter + " PARTITION BY KEY () PARTITIONS 1",
+		Exchange(counted.Schema, name, counted.Name),
+	}
+}
+
+// Exchange puts the rows of the uncounted table into the counted one, which is
+// empty; run twice, it puts them back.
+func Exchange(schema, uncounted, counted string) string {
+	return fmt.Sprintf("ALTER TABLE %s EXCHANGE PARTITION p0 WITH TABLE %s", Quote(schema, uncounted), Quote(schema, counted))
+}
+
+// Count makes the uncounted table count after all, from where the counted one
+// would. It copies the rows, and renumbers those with 0 unless sql_mode has
+// NO_AUTO_VALUE_ON_ZERO.
+func Count(counted *Info, uncounted string) string {
+	before, behind, _ := counted.counterLine()
+	return fmt.Sprintf("ALTER TABLE %s MODIFY %s AUTO_INCREMENT%s, AUTO_INCREMENT = %d",
+		Quote(counted.Schema, uncounted), before, behind, max(counted.AutoIncrement, 1))
+}
