@@ -164,6 +164,15 @@ func incorrectString(value []byte, column string) *dxf.Error {
 	return &dxf.Error{Code: 1366, State: "HY000", Message: fmt.Sprintf("Incorrect string value '%s' for column '%s'", text, column)}
 }
 
+// ascii says whether all bytes are ASCII.
+func ascii(data []byte) bool {
+	var seen byte
+	for _, b := range data {
+		seen |= b
+	}
+	return seen < utf8.RuneSelf
+}
+
 // escapes are the bytes that mean something in the stream.
 var escapes = [256]byte{'\\': '\\', '\t': 't', '\n': 'n', '\r': 'r', 0: '0'}
 
