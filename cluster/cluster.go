@@ -22,6 +22,9 @@ type Config struct {
 	Dir    string   // where each node's log goes (node-<n>.log)
 	Nodes  int      // 0 means 3
 	Args   []string // further arguments of serve, for all nodes
+	// Sessions gives each node a session of its own, as services have: Linux shares
+	// processors between sessions first (sched(7), autogroup).
+	Sessions bool
 }
 
 // A Cluster is some nodes over one store.
@@ -42,7 +45,7 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 		n := &Node{
 			Name:   fmt.Sprintf("node-%d", i+1),
 			Log:    filepath.Join(cfg.Dir, fmt.Sprintf("node-%d.log", i+1)),
-			binary: cfg.Binary, store: cfg.Store, args: cfg.Args,
+			binary: cfg.Binary, store: cfg.Store, args: cfg.Args, session: cfg.Sessions,
 		}
 		c.Nodes = append(c.Nodes, n)
 	}

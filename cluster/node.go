@@ -21,12 +21,13 @@ type Node struct {
 	Addr string // host:port where clients connect; also the node's name in the cluster
 	Log  string // file its stderr is appended to
 
-	binary string
-	store  string
-	args   []string
-	cmd    *exec.Cmd
-	exited chan struct{} // closed when the process is gone; err then says how
-	err    error
+	binary  string
+	store   string
+	args    []string
+	session bool
+	cmd     *exec.Cmd
+	exited  chan struct{} // closed when the process is gone; err then says how
+	err     error
 }
 
 // readyTimeout bounds how long a node may take to answer its first client.
@@ -50,7 +51,7 @@ func (n *Node) Start(ctx context.Context) error {
 	args := append([]string{"serve", "--listen", n.Addr, "--store", n.store}, n.args...)
 	n.cmd = exec.Command(n.binary, args...)
 	n.cmd.Stdout, n.cmd.Stderr = logFile, logFile
-	n.cmd.SysProcAttr = childAttr()
+	n.cmd.SysProcAttr = childAttr(n.session)
 	if err := n.cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", n.Name, err)
 	}

@@ -5,4 +5,4 @@ package cluster
 import "syscall"
 
 // childAttr: there is no parent-death signal here.
-func childAttr() *syscall.SysProcAttr { return nil }
+func childAttr(session bool) *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: session} }
