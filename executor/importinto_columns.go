@@ -117,7 +117,7 @@ type layout struct {
 	// numbered is the index of the target whose rows bring the AUTO_INCREMENT column's
 	// number, -1 if there is none; where the loaded table counts it does not matter.
 	numbered int
-	// charset is the widest of the columns'.
+	// charset is that of the column which takes the fewest texts as they are.
 	charset charset
 }
 
@@ -146,12 +146,9 @@ func (r *importRun) layoutOf(columns []*importColumn, names []string, raw, ragge
 		if raw && c.Charset != "" && !strings.HasPrefix(c.Charset, "utf8") && c.Charset != "ascii" {
 			t.class = binary
 		}
-		l.charset = max(l.charset, charsetOf(c.Charset))
+		l.charset = max(l.charset, charsetOf(c.Column))
 		if c.AutoIncrement {
 			l.numbered = len(l.targets)
-		}
-		if c.DataType == "json" {
-			l.charset = noText
 		}
 		if ragged || t.class == binary || t.class == bits {
 			t.holder = fmt.Sprintf("@`~%d`", len(l.targets))
@@ -218,9 +215,12 @@ const (
 	noText
 )
 
-func charsetOf(name string) charset {
-	switch name {
+func charsetOf(c table.Column) charset {
+	switch c.Charset {
 	case "", "utf8mb4":
+		if c.DataType == "json" {
+			return noText // MySQL makes none of a binary string
+		}
 		return everyText
 	case "utf8", "utf8mb3", "latin1", "ascii":
 		return asciiText
@@ -229,20 +229,18 @@ func charsetOf(name string) charset {
 }
 
 // streamCharset is what the server is told that the stream is in. If nothing is to
-// be converted, it need not look at characters: 7 % of its time.
-// Variables, and so the user's expressions, would become binary strings, too; and
-// MySQL makes no JSON of those.
-func (l *layout) streamCharset(ascii bool) string {
-	if l.charset == everyText || l.charset == asciiText && ascii {
+// be converted, it need not look at characters: 7 % of its time. Variables, and so
+// the user's expressions, would become binary strings, too.
+func (l *layout) streamCharset(stream []byte) string {
+	if l.charset == everyText || l.charset == asciiText && ascii(stream) {
 		return "binary"
 	}
 	return "utf8mb4"
 }
 
-// loadStatement is LOAD DATA for a stream of this layout. ascii says that the stream
-// has no other characters. Nothing in it depends on
+// loadStatement is LOAD DATA for a stream of this layout. Nothing in it depends on
 // the session's sql_mode but what the user wrote.
-func (l *layout) loadStatement(reader string, ascii bool) string {
+func (l *layout) loadStatement(reader string, stream []byte) string {
 	var list, set []string
 	if l.ragged {
 		list = append(list, counter)
@@ -266,7 +264,7 @@ func (l *layout) loadStatement(reader string, ascii bool) string {
 		set = append(set, table.Quote(s.Column)+" = "+s.Expr)
 	}
 	q := "LOAD DATA LOCAL INFILE 'Reader::" + reader + "' INTO TABLE " + l.table +
-		" CHARACTER SET " + l.streamCharset(ascii) + " FIELDS TERMINATED BY x'09' ESCAPED BY x'5c' LINES TERMINATED BY x'0a' (" + strings.Join(list, ", ") + ")"
+		" CHARACTER SET " + l.streamCharset(stream) + " FIELDS TERMINATED BY x'09' ESCAPED BY x'5c' LINES TERMINATED BY x'0a' (" + strings.Join(list, ", ") + ")"
 	if set != nil {
 		q += " SET " + strings.Join(set, ", ")
 	}

@@ -230,7 +230,7 @@ func (l *loader) infileRows(ctx context.Context, tx *sql.Tx, c *chunk) error {
 	name := fmt.Sprintf("dxf%d", readers.Add(1))
 	mysql.RegisterReaderHandler(name, func() io.Reader { return bytes.NewReader(c.data) })
 	defer mysql.DeregisterReaderHandler(name)
-	res, err := tx.ExecContext(ctx, c.layout.loadStatement(name, ascii(c.data)))
+	res, err := tx.ExecContext(ctx, c.layout.loadStatement(name, c.data))
 	if err != nil {
 		return asRefused(err, 0)
 	}
