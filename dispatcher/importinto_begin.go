@@ -52,8 +52,9 @@ func (x *ImportInto) begin(ctx context.Context, m dxf.ImportMeta, files []dxf.Pi
 	if m.Indexes, err = x.makeStaging(ctx, s, info, m.Staging); err == nil {
 		m.Uncounted, err = x.makeUncounted(ctx, s, m)
 	}
-	if err == nil && info.AutoIncrement > 1 {
-		err = x.countOn(ctx, s, m, info.AutoIncrement)
+	if err == nil && info.AutoIncrement > 1 { // after the exchange that was tried on it
+		_, err = s.ExecContext(ctx, table.CountFrom(m.Schema, m.Staging, info.AutoIncrement))
+		err = clientError(err)
 	}
 	if err != nil {
 		_ = x.sweep(ctx, s, m) // else next time
@@ -143,12 +144,4 @@ func (x *ImportInto) makeStaging(ctx context.Context, s *table.Session, info *ta
 		}
 	}
 	return table.Texts(build), nil
-}
-
-// countOn lets the staging table number its rows from where the target would.
-func (x *ImportInto) countOn(ctx context.Context, s *table.Session, m dxf.ImportMeta, from uint64) error {
-	if _, err := s.ExecContext(ctx, fmt.Sprintf("ALTER TABLE %s AUTO_INCREMENT = %d", table.Quote(m.Schema, m.Staging), from)); err != nil {
-		return fmt.Errorf("let the staging table count on: %w", clientError(err))
-	}
-	return nil
 }

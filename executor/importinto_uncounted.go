@@ -85,6 +85,6 @@ func (r *importRun) countOn(ctx context.Context, s *table.Session) error {
 	if err != nil {
 		return fmt.Errorf("look for the last number: %w", err)
 	}
-	_, err = s.ExecContext(ctx, fmt.Sprintf("ALTER TABLE %s AUTO_INCREMENT = %d", info.Quoted(), max(last, last+1)))
+	_, err = s.ExecContext(ctx, table.CountFrom(info.Schema, info.Name, max(last, last+1)))
 	return err
 }

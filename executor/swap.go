@@ -272,7 +272,7 @@ func (s *swap) autoIncrement(ctx context.Context) error {
 	if err := rows.Err(); err != nil || source <= fresh {
 		return err
 	}
-	if _, err := s.c.ExecContext(ctx, fmt.Sprintf("ALTER TABLE %s AUTO_INCREMENT = %d", s.f, source)); err != nil {
+	if _, err := s.c.ExecContext(ctx, table.CountFrom(s.schema, s.fresh, source)); err != nil {
 		return fmt.Errorf("set AUTO_INCREMENT of %s: %w", s.fresh, err)
 	}
 	return nil

@@ -56,6 +56,12 @@ func Exchange(schema, uncounted, counted string) string {
 	return fmt.Sprintf("ALTER TABLE %s EXCHANGE PARTITION p0 WITH TABLE %s", Quote(schema, uncounted), Quote(schema, counted))
 }
 
+// CountFrom lets a table number its rows from next on. After an exchange InnoDB also
+// takes a number below those that are there.
+func CountFrom(schema, name string, next uint64) string {
+	return fmt.Sprintf("ALTER TABLE %s AUTO_INCREMENT = %d", Quote(schema, name), next)
+}
+
 // Count makes the uncounted table count after all, from where the counted one
 // would. It copies the rows, and renumbers those with 0 unless sql_mode has
 // NO_AUTO_VALUE_ON_ZERO.
