@@ -115,7 +115,7 @@ type layout struct {
 	// then says how many.
 	ragged bool
 	// numbered is the index of the target whose rows bring the AUTO_INCREMENT column's
-	// number, -1 if there is none; where the loaded table counts it does not matter.
+	// number, -1 if there is none.
 	numbered int
 	// charset is that of the column which takes the fewest texts as they are.
 	charset charset

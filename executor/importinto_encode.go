@@ -19,7 +19,7 @@ type chunk struct {
 	rows   []rowAt
 	layout *layout
 	zone   string // time_zone of its rows
-	counts bool   // a row has no number for the AUTO_INCREMENT column
+	needs  bool   // a row needs a number for the AUTO_INCREMENT column
 	files  []fileAt
 	next   importPoint
 	bytes  int64 // of the source that are read then
@@ -43,7 +43,7 @@ type rowAt struct {
 }
 
 func (c *chunk) reset() {
-	c.data, c.rows, c.layout, c.counts = c.data[:0], c.rows[:0], nil, false
+	c.data, c.rows, c.layout, c.needs = c.data[:0], c.rows[:0], nil, false
 	c.files = c.files[:0]
 }
 
@@ -100,7 +100,7 @@ func (c *chunk) add(row decode.Row) error {
 			return err
 		}
 	}
-	c.counts = c.counts || !c.layout.hasNumber(row)
+	c.needs = c.needs || !c.layout.hasNumber(row)
 	c.data = append(data, '\n')
 	c.rows = append(c.rows, rowAt{at: at, offset: row.Offset, line: row.Line})
 	return nil

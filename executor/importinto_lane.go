@@ -122,7 +122,7 @@ func (l *lane) chunk(ctx context.Context, c *chunk) error {
 	if err := l.before(ctx, c.afterBegun); err != nil {
 		return err
 	}
-	if c.counts && l.meta.Uncounted != "" {
+	if c.needs && !l.counted.Load() {
 		if err := l.count(ctx); err != nil {
 			return err
 		}

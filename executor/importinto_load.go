@@ -59,6 +59,7 @@ type loader struct {
 	pace    *pace
 	lanes   int64
 	size    atomic.Int64 // bytes of the next chunks
+	counted atomic.Bool  // the server numbers the rows of the table that is loaded, if they need it
 
 	mu    sync.Mutex // guards what follows, and the run's summary
 	servo servo
@@ -95,6 +96,7 @@ func (r *importRun) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	l.counted.Store(r.meta.Uncounted == "" || info.AutoIncrementColumn() != "")
 	names := copyTurns(r.meta.JobID, r.sub.Ordinal, r.meta.Processors, info)
 	if conn.Family == table.MySQL {
 		// It keeps the counter beside the pages: two at a time took 6.7 s for what one

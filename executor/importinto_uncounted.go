@@ -33,8 +33,12 @@ func (l *layout) hasNumber(row decode.Row) bool {
 // that is loaded is copied. Where several do it, the first one's counts.
 func (l *lane) count(ctx context.Context) error {
 	info, err := table.Load(ctx, l.conn, l.meta.Schema, l.meta.Uncounted)
-	if err != nil || info.AutoIncrementColumn() != "" {
+	if err != nil {
 		return err
+	}
+	if info.AutoIncrementColumn() != "" {
+		l.counted.Store(true)
+		return nil
 	}
 	staging, err := l.staging(ctx, l.conn)
 	if err != nil {
@@ -45,6 +49,7 @@ func (l *lane) count(ctx context.Context) error {
 	if err := l.ddl(ctx, l.conn, settings+table.Count(staging, l.meta.Uncounted), func(process) {}); err != nil {
 		return fmt.Errorf("let the loaded table count: %w", err)
 	}
+	l.counted.Store(true)
 	l.log.Info("a row brings no number: the loaded table counts now", zap.Duration("took", time.Since(start)))
 	return nil
 }
