@@ -221,6 +221,15 @@ func (b *bench) run(jobID int64) {
 	})
 }
 
+// running begins an import and moves its job to the import step.
+func (b *bench) running(db *sql.DB, statement string) (id int64, done <-chan outcome) {
+	b.Helper()
+	done = b.begin(db, statement)
+	id = b.first(done)
+	b.run(id)
+	return id, done
+}
+
 // undo is what the owner does when a job is cancelled.
 func (b *bench) undo(jobID int64) {
 	b.Helper()

@@ -106,9 +106,7 @@ func race(b *bench) {
 func finished(b *bench) {
 	db := b.open(0, "root")
 	b.exec(db, "SET time_zone = '+05:00'")
-	done := b.begin(db, b.statement(""))
-	id := b.first(done)
-	b.run(id)
+	id, done := b.running(db, b.statement(""))
 	b.move(b.task(id, dxf.TaskRunning), dxf.TaskSucceed, dxf.StepDone, func(j *dxf.ImportJob) { j.Status, j.Rows = dxf.ImportFinished, 2 })
 	o := b.end(done)
 	require.NoError(b, o.err)
@@ -124,9 +122,7 @@ func finished(b *bench) {
 
 func failed(b *bench) {
 	db := b.open(0, "root")
-	done := b.begin(db, b.statement(""))
-	id := b.first(done)
-	b.run(id)
+	id, done := b.running(db, b.statement(""))
 	b.move(b.task(id, dxf.TaskRunning), dxf.TaskReverting, dxf.StepImport, nil)
 	b.move(b.task(id, dxf.TaskReverting), dxf.TaskReverted, dxf.StepImport, func(j *dxf.ImportJob) {
 		j.Status, j.Error = dxf.ImportFailed, &dxf.Error{Code: 1062, State: "23000", Class: "kv", Message: "Duplicate entry '1' for key 'PRIMARY'"}

@@ -10,9 +10,7 @@ import (
 
 func cancel(b *bench) {
 	db, other := b.open(0, "root"), b.open(1, "root")
-	done := b.begin(db, b.statement(""))
-	id := b.first(done)
-	b.run(id)
+	id, done := b.running(db, b.statement(""))
 	cancelled := b.begin(other, fmt.Sprintf("CANCEL IMPORT JOB %d", id))
 	b.task(id, dxf.TaskCancelling)
 	require.Equal(b, "running", b.jobs(b.open(1, "root"), "SHOW IMPORT JOBS")[0].status, "until all is undone")
@@ -28,9 +26,7 @@ func cancel(b *bench) {
 	b.refused(db, 8170, "Job ID 99 doesn't exist", "CANCEL IMPORT JOB 99")
 
 	// It came too late, which only the owner could know.
-	done = b.begin(db, b.statement(""))
-	id = b.first(done)
-	b.run(id)
+	id, done = b.running(db, b.statement(""))
 	cancelled = b.begin(other, fmt.Sprintf("CANCEL IMPORT JOB %d", id))
 	t := b.task(id, dxf.TaskCancelling)
 	b.move(t, dxf.TaskReverting, t.Step, nil)
@@ -52,9 +48,7 @@ func (b *bench) halt(jobID int64) {
 // waits on.
 func pause(b *bench) {
 	db, other := b.open(0, "root"), b.open(1, "root")
-	done := b.begin(db, b.statement(""))
-	id := b.first(done)
-	b.run(id)
+	id, done := b.running(db, b.statement(""))
 	b.refused(other, 8261, "can't be resumed: job has not been paused", fmt.Sprintf("RESUME IMPORT JOB %d", id))
 	paused := b.begin(other, fmt.Sprintf("PAUSE IMPORT JOB %d", id))
 	b.task(id, dxf.TaskPausing)
@@ -95,9 +89,7 @@ func pause(b *bench) {
 // does not come is told.
 func pauseCancelled(b *bench) {
 	db, other := b.open(0, "root"), b.open(1, "root")
-	done := b.begin(db, b.statement(""))
-	id := b.first(done)
-	b.run(id)
+	id, done := b.running(db, b.statement(""))
 	paused := b.begin(other, fmt.Sprintf("PAUSE IMPORT JOB %d", id))
 	b.halt(id)
 	require.NoError(b, b.end(paused).err)
