@@ -38,7 +38,11 @@ type Feed struct {
 	Expires time.Time
 	File    string // binlog position up to which everything is applied
 	Pos     uint32
-	Applied int64     // row changes applied so far
-	LagAt   time.Time // store time of the last applied window
-	Error   *Error
+	// WindowFile and WindowPos are where a window ends any part of which may be
+	// in the shadow; "" and 0 as a rule.
+	WindowFile string
+	WindowPos  uint32
+	Applied    int64     // row changes applied so far
+	LagAt      time.Time // store time of the last applied window
+	Error      *Error
 }

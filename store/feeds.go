@@ -12,7 +12,10 @@ import (
 )
 
 const feedColumns = `job_id, table_schema, table_name, shadow_name, mode, exec_id, epoch, expires,
-	binlog_file, binlog_pos, applied, lag_at, error`
+	binlog_file, binlog_pos, window_file, window_pos, applied, lag_at, error`
+
+// feedTables are what feedColumns are of.
+const feedTables = `changefeed LEFT JOIN changefeed_window USING (job_id)`
 
 type feedRow struct {
 	JobID   int64        `db:"job_id"`
@@ -26,8 +29,12 @@ type feedRow struct {
 	File    string       `db:"binlog_file"`
 	Pos     uint32       `db:"binlog_pos"`
 	Applied int64        `db:"applied"`
-	LagAt   sql.NullTime `db:"lag_at"`
-	Error   []byte       `db:"error"`
+
+	WindowFile sql.NullString `db:"window_file"`
+	WindowPos  sql.NullInt64  `db:"window_pos"`
+
+	LagAt sql.NullTime `db:"lag_at"`
+	Error []byte       `db:"error"`
 }
 
 func (r feedRow) feed() (dxf.Feed, error) {
@@ -38,6 +45,7 @@ func (r feedRow) feed() (dxf.Feed, error) {
 	return dxf.Feed{
 		JobID: r.JobID, Schema: r.Schema, Table: r.Table, Shadow: r.Shadow, Mode: dxf.FeedMode(r.Mode),
 		ExecID: r.ExecID, Epoch: r.Epoch, Expires: r.Expires.Time, File: r.File, Pos: r.Pos,
+		WindowFile: r.WindowFile.String, WindowPos: uint32(r.WindowPos.Int64),
 		Applied: r.Applied, LagAt: r.LagAt.Time, Error: e,
 	}, nil
 }
@@ -57,11 +65,20 @@ func (db *DB) StartFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed) error {
 	if _, err := change(ctx, tx, db.here(startSQL), f.JobID, f.Schema, f.Table, f.Shadow, f.File, f.Pos); err != nil {
 		return err
 	}
-	_, err := change(ctx, tx, db.here(deleteMarkersSQL), f.JobID)
-	return err
+	return db.forget(ctx, tx, f.JobID)
 }
 
-const deleteMarkersSQL = `DELETE FROM meta.changefeed_marker WHERE job_id = ?`
+const closeWindowSQL = `DELETE FROM meta.changefeed_window WHERE job_id = ?`
+
+// forget removes the markers and the open window of an earlier attempt.
+func (db *DB) forget(ctx context.Context, tx *sql.Tx, jobID int64) error {
+	const deleteMarkersSQL = `DELETE FROM meta.changefeed_marker WHERE job_id = ?`
+	if _, err := change(ctx, tx, db.here(deleteMarkersSQL), jobID); err != nil {
+		return err
+	}
+	_, err := change(ctx, tx, db.here(closeWindowSQL), jobID)
+	return err
+}
 
 // StopFeed ends the feed in the caller's transaction and keeps its row.
 func (db *DB) StopFeed(ctx context.Context, tx *sql.Tx, jobID int64) error {
@@ -76,8 +93,7 @@ func (db *DB) DropFeed(ctx context.Context, tx *sql.Tx, jobID int64) error {
 	if _, err := change(ctx, tx, db.here(dropSQL), jobID); err != nil {
 		return err
 	}
-	_, err := change(ctx, tx, db.here(deleteMarkersSQL), jobID)
-	return err
+	return db.forget(ctx, tx, jobID)
 }
 
 // Feed returns a job's feed.
@@ -86,7 +102,7 @@ func (db *DB) Feed(ctx context.Context, jobID int64) (dxf.Feed, error) {
 }
 
 func getFeed(ctx context.Context, q sqlx.QueryerContext, jobID int64) (dxf.Feed, error) {
-	const feedSQL = `SELECT ` + feedColumns + ` FROM changefeed WHERE job_id = ?`
+	const feedSQL = `SELECT ` + feedColumns + ` FROM ` + feedTables + ` WHERE job_id = ?`
 	var r feedRow
 	err := sqlx.GetContext(ctx, q, &r, feedSQL, jobID)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -101,7 +117,7 @@ func getFeed(ctx context.Context, q sqlx.QueryerContext, jobID int64) (dxf.Feed,
 // Claimable lists the feeds that want an applier.
 func (db *DB) Claimable(ctx context.Context) ([]dxf.Feed, error) {
 	const claimableSQL = `
-		SELECT ` + feedColumns + ` FROM changefeed
+		SELECT ` + feedColumns + ` FROM ` + feedTables + `
 		WHERE mode IN ('merge', 'paused', 'strict') AND (exec_id = '' OR expires IS NULL OR expires <= NOW(6)) ORDER BY job_id`
 	var rows []feedRow
 	if err := db.meta.SelectContext(ctx, &rows, claimableSQL); err != nil {
@@ -167,8 +183,31 @@ func (db *DB) ReleaseFeed(ctx context.Context, f dxf.Feed) error {
 	return must(ctx, db.meta, dxf.ErrLeaseLost, releaseSQL, f.JobID, f.ExecID, f.Epoch)
 }
 
-// CommitFeed writes what a window changed in the feed's row and acknowledges
-// its markers, in the caller's transaction; it renews the lease too.
+// OpenWindow writes down where a window ends.
+func (db *DB) OpenWindow(ctx context.Context, f dxf.Feed, file string, pos uint32) error {
+	const openSQL = `
+		REPLACE INTO changefeed_window (job_id, window_file, window_pos)
+		SELECT job_id, ?, ? FROM changefeed
+		WHERE job_id = ? AND exec_id = ? AND epoch = ? AND mode = ? LOCK IN SHARE MODE`
+	return must(ctx, db.meta, dxf.ErrLeaseLost, openSQL, file, pos, f.JobID, f.ExecID, f.Epoch, string(f.Mode))
+}
+
+// FenceFeed lets the caller's transaction end before the feed's next holder
+// begins, and not at all when there is one already.
+func (db *DB) FenceFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed) error {
+	const fenceSQL = `
+		SELECT 1 FROM meta.changefeed
+		WHERE job_id = ? AND exec_id = ? AND epoch = ? AND mode = ? LOCK IN SHARE MODE`
+	var one int
+	err := tx.QueryRowContext(ctx, db.here(fenceSQL), f.JobID, f.ExecID, f.Epoch, string(f.Mode)).Scan(&one)
+	if errors.Is(err, sql.ErrNoRows) {
+		return dxf.ErrLeaseLost
+	}
+	return err
+}
+
+// CommitFeed writes what a window changed in the feed's row, closes the window and
+// acknowledges its markers, in the caller's transaction; it renews the lease too.
 func (db *DB) CommitFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed, c dxf.FeedCommit) error {
 	const commitSQL = `
 		UPDATE meta.changefeed
@@ -179,6 +218,9 @@ func (db *DB) CommitFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed, c dxf.Feed
 		ctx, tx, dxf.ErrLeaseLost, db.here(commitSQL),
 		c.File, c.Pos, c.Applied, string(c.Mode), seconds(dxf.FeedLease), f.JobID, f.ExecID, f.Epoch, string(f.Mode),
 	)
+	if err == nil && f.WindowFile != "" {
+		_, err = change(ctx, tx, db.here(closeWindowSQL), f.JobID)
+	}
 	if err != nil || len(c.Markers) == 0 {
 		return err
 	}

@@ -224,6 +224,15 @@ CREATE TABLE IF NOT EXISTS changefeed (
   PRIMARY KEY (job_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
+-- Where a window ends that an applier in strict mode writes in several
+-- transactions; until the last of them there is a row.
+CREATE TABLE IF NOT EXISTS changefeed_window (
+  job_id bigint NOT NULL,
+  window_file varchar(512) NOT NULL,
+  window_pos bigint NOT NULL,
+  PRIMARY KEY (job_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
 -- Appliers read the inserted rows from the binlog: id, job_id and kind stay
 -- the first three columns.
 CREATE TABLE IF NOT EXISTS changefeed_marker (

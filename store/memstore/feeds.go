@@ -125,6 +125,15 @@ func (s *Store) heldFeed(f dxf.Feed) (*dxf.Feed, error) {
 	return row, nil
 }
 
+// runningFeed is heldFeed for a holder who works in f's mode.
+func (s *Store) runningFeed(f dxf.Feed) (*dxf.Feed, error) {
+	row, err := s.heldFeed(f)
+	if err == nil && row.Mode != f.Mode {
+		err = dxf.ErrLeaseLost
+	}
+	return row, err
+}
+
 // RenewFeed renews the lease and returns the row as it is now.
 func (s *Store) RenewFeed(ctx context.Context, f dxf.Feed) (dxf.Feed, error) {
 	now, err := s.begin(ctx)
@@ -158,23 +167,49 @@ func (s *Store) ReleaseFeed(ctx context.Context, f dxf.Feed) error {
 	return nil
 }
 
-// CommitFeed writes what a window changed and acknowledges its markers. tx must
-// be nil.
+// OpenWindow writes down where a window ends.
+func (s *Store) OpenWindow(ctx context.Context, f dxf.Feed, file string, pos uint32) error {
+	_, err := s.begin(ctx)
+	defer s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	row, err := s.runningFeed(f)
+	if err != nil {
+		return err
+	}
+	row.WindowFile, row.WindowPos = file, pos
+	return nil
+}
+
+// FenceFeed says whether the feed is still f's holder's. tx must be nil.
+func (s *Store) FenceFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed) error {
+	_, err := s.beginIn(ctx, tx)
+	defer s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	_, err = s.runningFeed(f)
+	return err
+}
+
+// CommitFeed writes what a window changed, closes it and acknowledges its markers.
+// tx must be nil.
 func (s *Store) CommitFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed, c dxf.FeedCommit) error {
 	now, err := s.beginIn(ctx, tx)
 	defer s.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	row, err := s.heldFeed(f)
+	row, err := s.runningFeed(f)
 	if err != nil {
 		return err
 	}
-	if row.Mode != f.Mode {
-		return dxf.ErrLeaseLost
-	}
 	row.File, row.Pos, row.Applied, row.Mode = c.File, c.Pos, row.Applied+c.Applied, c.Mode
 	row.LagAt, row.Expires = now, now.Add(dxf.FeedLease)
+	if f.WindowFile != "" {
+		row.WindowFile, row.WindowPos = "", 0
+	}
 	for _, id := range c.Markers {
 		if m := s.markers[id]; m != nil && m.job == f.JobID {
 			m.acked = true

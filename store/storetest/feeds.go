@@ -27,6 +27,10 @@ func (b *bench) commitFeed(f dxf.Feed, c dxf.FeedCommit) error {
 	return b.InTx(b.ctx, func(tx *sql.Tx) error { return b.CommitFeed(b.ctx, tx, f, c) })
 }
 
+func (b *bench) fenceFeed(f dxf.Feed) error {
+	return b.InTx(b.ctx, func(tx *sql.Tx) error { return b.FenceFeed(b.ctx, tx, f) })
+}
+
 func (b *bench) claimable() (jobs []int64) {
 	b.t.Helper()
 	feeds, err := b.Claimable(b.ctx)
@@ -142,19 +146,62 @@ func feedFence(b *bench) {
 
 	commit := dxf.FeedCommit{File: "binlog.000666", Pos: 666, Applied: 666, Mode: dxf.FeedMerge, Markers: []int64{marker}}
 	before := b.feed(7)
-	require.ErrorIs(b.t, b.commitFeed(zombie, commit), dxf.ErrLeaseLost)
 	_, err = b.RenewFeed(b.ctx, zombie)
 	require.ErrorIs(b.t, err, dxf.ErrLeaseLost)
 	require.ErrorIs(b.t, b.ReleaseFeed(b.ctx, zombie), dxf.ErrLeaseLost)
 	require.ErrorIs(b.t, b.FailFeed(b.ctx, zombie, dxf.Errorf("boo")), dxf.ErrLeaseLost)
 	changed := now
 	changed.Mode = dxf.FeedPaused
-	require.ErrorIs(b.t, b.commitFeed(changed, commit), dxf.ErrLeaseLost)
+	for _, f := range []dxf.Feed{zombie, changed} {
+		require.ErrorIs(b.t, b.commitFeed(f, commit), dxf.ErrLeaseLost)
+		require.ErrorIs(b.t, b.fenceFeed(f), dxf.ErrLeaseLost)
+		require.ErrorIs(b.t, b.OpenWindow(b.ctx, f, "binlog.000666", 666), dxf.ErrLeaseLost)
+	}
 	require.Equal(b.t, before, b.feed(7))
 	acked, err := b.Marked(b.ctx, 7, marker)
 	require.NoError(b.t, err)
 	require.False(b.t, acked)
+	require.NoError(b.t, b.fenceFeed(now))
 	require.NoError(b.t, b.commitFeed(now, commit))
+}
+
+// A window that is open stays so for whoever comes after, until it is applied or
+// the feed begins anew.
+func feedWindow(b *bench) {
+	require.NoError(b.t, b.startFeed(someFeed))
+	require.NoError(b.t, b.startFeed(dxf.Feed{JobID: 8, Schema: "s", Table: "u", Shadow: "u__dxf8_new", File: "binlog.000003", Pos: 4}))
+	f, err := b.Claim(b.ctx, 7, n1.ID)
+	require.NoError(b.t, err)
+	require.NoError(b.t, b.OpenWindow(b.ctx, f, "binlog.000004", 4294967295))
+	require.NoError(b.t, b.ReleaseFeed(b.ctx, f))
+	require.Empty(b.t, b.feed(8).WindowFile)
+	f, err = b.Claim(b.ctx, 7, n1.ID)
+	require.NoError(b.t, err)
+	require.Equal(b.t, "binlog.000004", f.WindowFile)
+	require.Equal(b.t, uint32(4294967295), f.WindowPos)
+	require.Equal(b.t, someFeed.File, f.File)
+
+	commit := dxf.FeedCommit{File: "binlog.000005", Pos: 99, Mode: dxf.FeedMerge}
+	require.NoError(b.t, b.commitFeed(f, commit))
+	f, err = b.RenewFeed(b.ctx, f)
+	require.NoError(b.t, err)
+	require.Empty(b.t, f.WindowFile)
+	require.Zero(b.t, f.WindowPos)
+
+	open := func() {
+		require.NoError(b.t, b.OpenWindow(b.ctx, f, "binlog.000005", 100))
+		require.NoError(b.t, b.OpenWindow(b.ctx, f, "binlog.000005", 200), "it may be another one")
+		require.EqualValues(b.t, 200, b.feed(7).WindowPos)
+	}
+	open()
+	require.NoError(b.t, b.startFeed(someFeed))
+	require.Empty(b.t, b.feed(7).WindowFile)
+	f, err = b.Claim(b.ctx, 7, n1.ID)
+	require.NoError(b.t, err)
+	open()
+	require.NoError(b.t, b.InTx(b.ctx, func(tx *sql.Tx) error { return b.DropFeed(b.ctx, tx, 7) }))
+	require.NoError(b.t, b.startFeed(someFeed))
+	require.Empty(b.t, b.feed(7).WindowFile)
 }
 
 func feedModes(b *bench) {

@@ -82,6 +82,7 @@ func Exercise(t *testing.T, open func(t *testing.T) Bench) {
 		{"FeedLife", feedLife},
 		{"FeedFence", feedFence},
 		{"FeedModes", feedModes},
+		{"FeedWindow", feedWindow},
 		{"Markers", markers},
 		{"GlobalVars", globalVars},
 		{"Cancelled context", cancelledContext},
