@@ -62,11 +62,11 @@ func openWriter(ctx context.Context, db *sql.DB, l *layout, store Store) (*write
 
 func (w *writer) close() { _ = w.session.Close() }
 
-// apply writes a window in one transaction, and tries again when somebody else
-// (a copy executor, as a rule) holds a lock for too long.
-func (w *writer) apply(ctx context.Context, f dxf.Feed, win *window, c dxf.FeedCommit) error {
+// transaction does something in one transaction, and again when somebody else (a
+// copy executor, as a rule) holds a lock for too long.
+func (w *writer) transaction(ctx context.Context, do func(tx *sql.Tx) error) error {
 	for try := 1; ; try++ {
-		err := w.once(ctx, f, win, c)
+		err := w.once(ctx, do)
 		if !isLockConflict(err) || try == 20 {
 			return err
 		}
@@ -76,16 +76,16 @@ func (w *writer) apply(ctx context.Context, f dxf.Feed, win *window, c dxf.FeedC
 	}
 }
 
-func (w *writer) once(ctx context.Context, f dxf.Feed, win *window, c dxf.FeedCommit) error {
+func (w *writer) once(ctx context.Context, do func(tx *sql.Tx) error) error {
 	tx, err := w.begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback()
-	if err := w.write(ctx, tx, f, win); err != nil {
+	if err := do(tx); err != nil {
 		return err
 	}
-	return w.commit(ctx, tx, f, c)
+	return commit(tx)
 }
 
 func (w *writer) begin(ctx context.Context) (*sql.Tx, error) {
@@ -96,38 +96,32 @@ func (w *writer) begin(ctx context.Context) (*sql.Tx, error) {
 	return tx, nil
 }
 
-func (w *writer) commit(ctx context.Context, tx *sql.Tx, f dxf.Feed, c dxf.FeedCommit) error {
-	if err := w.store.CommitFeed(ctx, tx, f, c); err != nil {
-		return fmt.Errorf("save the position of changefeed %d: %w", f.JobID, err)
-	}
+func commit(tx *sql.Tx) error {
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit a window: %w", err)
 	}
 	return nil
 }
 
-// write makes the changes of a window in the caller's transaction.
-func (w *writer) write(ctx context.Context, tx *sql.Tx, f dxf.Feed, win *window) error {
-	strict := f.Mode == dxf.FeedStrict
-	var gone, images []*fate
-	for _, k := range win.order {
-		switch {
-		case strict && k.existed, !strict && k.image == "":
-			gone = append(gone, k)
-		}
-		if k.image != "" {
-			images = append(images, k)
-		}
+// save moves the feed's position in the caller's transaction.
+func (w *writer) save(ctx context.Context, tx *sql.Tx, f dxf.Feed, c dxf.FeedCommit) error {
+	if err := w.store.CommitFeed(ctx, tx, f, c); err != nil {
+		return fmt.Errorf("save the position of changefeed %d: %w", f.JobID, err)
 	}
-	if err := w.remove(ctx, tx, f, gone, strict); err != nil {
-		return err
-	}
-	return w.insert(ctx, tx, f, images, strict)
+	return nil
 }
 
-// remove deletes rows by key. FORCE INDEX: the statistics of a table that is just
+// write makes the changes of a window in the caller's transaction.
+func (w *writer) write(ctx context.Context, tx *sql.Tx, f dxf.Feed, e effect) error {
+	if err := w.remove(ctx, tx, f, e.gone, e.counted); err != nil {
+		return err
+	}
+	return w.insert(ctx, tx, f, e.images)
+}
+
+// remove deletes rows by key; counted: all of them must be there. FORCE INDEX: the statistics of a table that is just
 // being filled are no guide.
-func (w *writer) remove(ctx context.Context, tx *sql.Tx, f dxf.Feed, gone []*fate, strict bool) error {
+func (w *writer) remove(ctx context.Context, tx *sql.Tx, f dxf.Feed, gone []*fate, counted bool) error {
 	l := w.layout
 	head := "DELETE s FROM " + l.shadow + " AS s FORCE INDEX (" + table.Quote(l.key) + ") WHERE "
 	sep, tail := " OR ", ""
@@ -141,7 +135,7 @@ func (w *writer) remove(ctx context.Context, tx *sql.Tx, f dxf.Feed, gone []*fat
 		if err != nil {
 			return fmt.Errorf("delete changed rows of %s: %w", l.shadow, err)
 		}
-		if n, err := res.RowsAffected(); strict && (err != nil || n != int64(len(batch))) {
+		if n, err := res.RowsAffected(); counted && (err != nil || n != int64(len(batch))) {
 			return w.diverged(ctx, tx, f, batch, n)
 		}
 		return nil
@@ -149,8 +143,9 @@ func (w *writer) remove(ctx context.Context, tx *sql.Tx, f dxf.Feed, gone []*fat
 }
 
 // insert writes the final images.
-func (w *writer) insert(ctx context.Context, tx *sql.Tx, f dxf.Feed, images []*fate, strict bool) error {
+func (w *writer) insert(ctx context.Context, tx *sql.Tx, f dxf.Feed, images []*fate) error {
 	l := w.layout
+	strict := f.Mode == dxf.FeedStrict
 	head := "REPLACE INTO "
 	if strict {
 		head = "INSERT INTO "

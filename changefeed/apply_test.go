@@ -201,7 +201,7 @@ func TestTakeover(t *testing.T) {
 	}
 }
 
-// frozen is a store whose RenewFeed and CommitFeed can be held.
+// frozen is a store whose RenewFeed, FenceFeed and CommitFeed can be held.
 type frozen struct {
 	*store.DB
 	mu sync.Mutex
@@ -216,6 +216,11 @@ func (f *frozen) thaw() {
 func (f *frozen) RenewFeed(ctx context.Context, feed dxf.Feed) (dxf.Feed, error) {
 	f.thaw()
 	return f.DB.RenewFeed(ctx, feed)
+}
+
+func (f *frozen) FenceFeed(ctx context.Context, tx *sql.Tx, feed dxf.Feed) error {
+	f.thaw()
+	return f.DB.FenceFeed(ctx, tx, feed)
 }
 
 func (f *frozen) CommitFeed(ctx context.Context, tx *sql.Tx, feed dxf.Feed, c dxf.FeedCommit) error {

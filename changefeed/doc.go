@@ -24,6 +24,15 @@
 // only two things are kept: whether the row existed when the window began, and its
 // final image. A window is one transaction in the store.
 //
+// A window that is full tells that the feed is behind. It is applied on several
+// sessions ([lanes]): all removals, then all images, then the position, each lane in
+// transactions of its own that end before anybody else can hold the feed
+// ([Store.FenceFeed]). One session alone has too small a share of the store's
+// processors to keep up with the many that write. In strict mode, where nothing may be
+// done twice, the store knows where such a window ends ([Store.OpenWindow]); whoever
+// finds it open collects the same window, removes all rows of it that may be there,
+// and writes its images, in one transaction.
+//
 // Keys are told apart by their bytes. Where a collation says that two keys are one
 // ('a' and 'A'), the window deletes first and writes afterwards, so that the order
 // of the two texts does not matter.

@@ -23,7 +23,7 @@ type follower struct {
 	a      *applier
 	feed   dxf.Feed // File and Pos: what is committed
 	reader *reader
-	writer *writer
+	lanes  *lanes
 
 	back      *group // read, but for the next window
 	committed time.Time
@@ -56,24 +56,24 @@ func (a *applier) follow(ctx context.Context, f dxf.Feed) error {
 	if err := a.db.QueryRowContext(ctx, "SELECT @@lower_case_table_names").Scan(&lower); err != nil {
 		return fmt.Errorf("read lower_case_table_names: %w", err)
 	}
-	w, err := openWriter(ctx, a.db, l, a.m.store)
+	cfg := a.m.cfg
+	w, err := openLanes(ctx, cfg.Lanes, func(ctx context.Context) (*writer, error) { return openWriter(ctx, a.db, l, a.m.store) })
 	if err != nil {
 		return err
 	}
 	defer w.close()
-	cfg := a.m.cfg
 	g := &grouper{
 		job: f.JobID, layout: l, meta: cfg.MetaSchema,
 		names: names{schema: f.Schema, table: f.Table, fold: lower != 0},
 		own:   func(schema, table string) bool { return schema == cfg.MetaSchema && table == "changefeed" },
 		piece: cfg.MaxBytes / 4, limit: cfg.MaxBytes,
 	}
-	r, err := openReader(ctx, a.m.dsn, w.session.Family, serverID(cfg.NodeID, f.JobID, f.Epoch), g, position{f.File, f.Pos}, cfg.MaxBytes)
+	r, err := openReader(ctx, a.m.dsn, w.first().session.Family, serverID(cfg.NodeID, f.JobID, f.Epoch), g, position{f.File, f.Pos}, cfg.MaxBytes)
 	if err != nil {
 		return err
 	}
 	defer r.close()
-	return (&follower{a: a, feed: f, reader: r, writer: w, committed: time.Now()}).run(ctx)
+	return (&follower{a: a, feed: f, reader: r, lanes: w, committed: time.Now()}).run(ctx)
 }
 
 func (fo *follower) run(ctx context.Context) error {
@@ -85,7 +85,7 @@ func (fo *follower) run(ctx context.Context) error {
 		switch {
 		case g.partial:
 			err = fo.large(ctx, g)
-		case len(g.changes) == 0 && len(g.markers) == 0:
+		case len(g.changes) == 0 && len(g.markers) == 0 && fo.feed.WindowFile == "":
 			err = fo.idle(ctx, g)
 		default:
 			var win *window
@@ -143,8 +143,19 @@ func (fo *follower) collect(ctx context.Context, g group) (*window, error) {
 			win.add(g)
 			continue
 		}
-		if len(win.markers) > 0 || win.changes >= int64(cfg.WindowChanges) || win.size >= windowBytes ||
-			time.Since(win.began) > cfg.WindowTime {
+		if win.end.before(position{fo.feed.WindowFile, fo.feed.WindowPos}) {
+			g, err := fo.next(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if g.partial {
+				return nil, fo.unfinished()
+			}
+			win.add(g)
+			continue
+		}
+		win.full = win.changes >= int64(cfg.WindowChanges) || win.size >= windowBytes
+		if win.full || len(win.markers) > 0 || time.Since(win.began) > cfg.WindowTime {
 			return win, nil
 		}
 		select {
@@ -167,7 +178,7 @@ func (fo *follower) apply(ctx context.Context, win *window) error {
 		mode = fo.feed.Mode
 	}
 	c := dxf.FeedCommit{File: win.safe.file, Pos: win.safe.pos, Applied: win.changes, Mode: mode, Markers: win.markerIDs()}
-	if err := fo.writer.apply(ctx, fo.feed, win, c); err != nil {
+	if err := fo.lanes.apply(ctx, fo.feed, win, c); err != nil {
 		return err
 	}
 	fo.release(win)
@@ -191,9 +202,12 @@ func (fo *follower) idle(ctx context.Context, g group) error {
 // a transaction of its own, with the position in front of all of them: a repeated
 // piece does no harm. In strict mode all pieces are written in one transaction.
 func (fo *follower) large(ctx context.Context, g group) error {
-	strict := fo.feed.Mode == dxf.FeedStrict
+	if fo.feed.WindowFile != "" {
+		return fo.unfinished()
+	}
+	strict, writer := fo.feed.Mode == dxf.FeedStrict, fo.lanes.first()
 	stay := dxf.FeedCommit{File: fo.feed.File, Pos: fo.feed.Pos, Mode: fo.feed.Mode}
-	tx, err := fo.writer.begin(ctx)
+	tx, err := writer.begin(ctx)
 	if err != nil {
 		return err
 	}
@@ -208,12 +222,12 @@ func (fo *follower) large(ctx context.Context, g group) error {
 					fo.a.m.cfg.MaxBytes/4>>20, fo.feed.Schema, fo.feed.Table)
 			}
 			_ = tx.Rollback()
-			if tx, err = fo.writer.begin(ctx); err != nil {
+			if tx, err = writer.begin(ctx); err != nil {
 				return err
 			}
 			applied = 0
 		}
-		if err := fo.writer.write(ctx, tx, fo.feed, win); err != nil {
+		if err := writer.write(ctx, tx, fo.feed, win.effect(fo.feed)); err != nil {
 			return err
 		}
 		applied += win.changes
@@ -224,7 +238,10 @@ func (fo *follower) large(ctx context.Context, g group) error {
 					fo.a.m.cfg.MaxBytes/4>>20, fo.feed.Schema, fo.feed.Table)
 			}
 			c := dxf.FeedCommit{File: win.safe.file, Pos: win.safe.pos, Applied: applied, Mode: fo.feed.Mode, Markers: win.markerIDs()}
-			if err := fo.writer.commit(ctx, tx, fo.feed, c); err != nil {
+			if err := writer.save(ctx, tx, fo.feed, c); err != nil {
+				return err
+			}
+			if err := commit(tx); err != nil {
 				return err
 			}
 			fo.moved(c)
@@ -232,11 +249,14 @@ func (fo *follower) large(ctx context.Context, g group) error {
 		}
 		if !strict {
 			stay.Applied, applied = applied, 0
-			if err := fo.writer.commit(ctx, tx, fo.feed, stay); err != nil {
+			if err := writer.save(ctx, tx, fo.feed, stay); err != nil {
+				return err
+			}
+			if err := commit(tx); err != nil {
 				return err
 			}
 			fo.moved(stay)
-			if tx, err = fo.writer.begin(ctx); err != nil {
+			if tx, err = writer.begin(ctx); err != nil {
 				return err
 			}
 		}
@@ -244,6 +264,13 @@ func (fo *follower) large(ctx context.Context, g group) error {
 			return err
 		}
 	}
+}
+
+// unfinished is for what cannot be: a window has no transactions that come in
+// pieces.
+func (fo *follower) unfinished() error {
+	return dxf.Errorf("the changefeed of table %s.%s (job %d) stopped in a window up to %s:%d and does not find it again; run the statement again",
+		fo.feed.Schema, fo.feed.Table, fo.feed.JobID, fo.feed.WindowFile, fo.feed.WindowPos)
 }
 
 // release gives the memory of a window's groups back to the reader.
@@ -257,6 +284,7 @@ func (fo *follower) release(win *window) {
 // moved takes note of what was committed.
 func (fo *follower) moved(c dxf.FeedCommit) {
 	fo.feed.File, fo.feed.Pos, fo.feed.Mode = c.File, c.Pos, c.Mode
+	fo.feed.WindowFile, fo.feed.WindowPos = "", 0
 	fo.committed = time.Now()
 	fo.a.backoff, fo.a.restarts = 0, 0
 	fo.a.counters.update(func(s *Status) {

@@ -20,6 +20,15 @@ type position struct {
 
 func (p position) String() string { return fmt.Sprintf("%s:%d", p.file, p.pos) }
 
+// before says which of two positions is nearer to the binlog's beginning. Names of
+// files are numbered, in at least six digits.
+func (p position) before(q position) bool {
+	if p.file != q.file {
+		return len(p.file) < len(q.file) || len(p.file) == len(q.file) && p.file < q.file
+	}
+	return p.pos < q.pos
+}
+
 // A marker is a row of changefeed_marker of our job.
 type marker struct {
 	id   int64

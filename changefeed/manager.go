@@ -27,6 +27,7 @@ type Config struct {
 	MaxBytes int64
 	Poll     time.Duration // how often to look for feeds; default 1 s
 	MaxFeeds int           // how many feeds this node applies at once; default 32
+	Lanes    int           // sessions of a feed that is behind; default 4
 	Logger   *zap.Logger   // nil is silent
 }
 
@@ -49,13 +50,16 @@ func (c Config) withDefaults() Config {
 	if c.MaxFeeds == 0 {
 		c.MaxFeeds = 32
 	}
+	if c.Lanes == 0 {
+		c.Lanes = 4
+	}
 	if c.Logger == nil {
 		c.Logger = zap.NewNop()
 	}
 	return c
 }
 
-// lookConns are the connections of a node beside one for each feed.
+// lookConns are the connections of a node beside those of the feeds.
 const lookConns = 4
 
 // A Manager claims feeds for its node and runs their appliers.
@@ -104,9 +108,9 @@ func (m *Manager) Run(ctx context.Context) error {
 		return fmt.Errorf("changefeed: the store's DSN: %w", err)
 	}
 	db := sql.OpenDB(connector)
-	// A session for each feed; what they look up before they have theirs takes
-	// turns. None of them waits for a connection while it holds one.
-	db.SetMaxOpenConns(m.cfg.MaxFeeds + lookConns)
+	// Enough for all lanes of all feeds; what these look up before they have theirs
+	// takes turns. None of them waits for a connection while it holds one.
+	db.SetMaxOpenConns(m.cfg.MaxFeeds*m.cfg.Lanes + lookConns)
 	db.SetMaxIdleConns(1)
 	db.SetConnMaxIdleTime(time.Minute)
 	defer db.Close()

@@ -26,6 +26,13 @@ type Store interface {
 	// still f's and the mode in the row is still f.Mode; else dxf.ErrLeaseLost,
 	// and the caller rolls back and reads the row again.
 	CommitFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed, c dxf.FeedCommit) error
+	// OpenWindow writes down where a window ends before it is applied in several
+	// transactions; CommitFeed with f.WindowFile set closes it. Fenced as CommitFeed.
+	OpenWindow(ctx context.Context, f dxf.Feed, file string, pos uint32) error
+	// FenceFeed makes the caller's transaction one that no later holder of the feed
+	// can meet: it has ended before the feed's row can be changed. dxf.ErrLeaseLost
+	// as CommitFeed, and the caller rolls back.
+	FenceFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed) error
 	// FailFeed puts the feed into FeedFailed with the error (fenced by epoch).
 	FailFeed(ctx context.Context, f dxf.Feed, e *dxf.Error) error
 }

@@ -19,20 +19,28 @@ import (
 )
 
 var (
-	seed      = flag.Uint64("seed", 0, "of TestStress; 0 takes another one each time")
+	seed      = flag.Uint64("seed", 0, "of tests that write at random; 0 takes another one each time")
 	stressFor = flag.Duration("stress", 3*time.Second, "how long TestStress writes in each mode")
 )
+
+// seeded is the seed of a test, which is told how to run with it again.
+func seeded(t *testing.T) uint64 {
+	n := *seed
+	if n == 0 {
+		n = uint64(time.Now().UnixNano())
+	}
+	t.Logf("go test ./changefeed -run '%s' -seed %d", t.Name(), n)
+	return n
+}
 
 // TestStress writes at random to a table while it is copied in chunks under
 // locks, while the applier is replaced every now and then, and compares.
 func TestStress(t *testing.T) {
-	if *seed == 0 {
-		*seed = uint64(time.Now().UnixNano())
-	}
-	t.Logf("go test ./changefeed -run TestStress -seed %d", *seed)
+	seed := seeded(t)
 	const keys, writers = 600, 3
 	r := newRig(t, "CREATE TABLE t (a INT NOT NULL, b VARCHAR(10) COLLATE utf8mb4_general_ci NOT NULL, v BIGINT UNSIGNED, f FLOAT, tx TEXT, g INT AS (a+1) VIRTUAL, PRIMARY KEY (a, b))",
 		"INSERT INTO t (a, b, v) SELECT seq % 200, CONCAT('k', seq), seq FROM seq_1_to_400")
+	r.config.WindowChanges = 10 // so that many are full, and applied side by side
 	// The shadow was made after the rows, the feed begins behind them.
 	stop := r.run("node-0")
 	r.sync()
@@ -46,7 +54,7 @@ func TestStress(t *testing.T) {
 			wg.Add(1)
 			go func() {
 				defer wg.Done()
-				rnd := rand.New(rand.NewPCG(*seed, uint64(w)))
+				rnd := rand.New(rand.NewPCG(seed, uint64(w)))
 				for n := 0; ctx.Err() == nil; n++ {
 					if err := transaction(r, rnd, keys, fmt.Sprintf("x%d.%d.%d", r.job, w, n)); err != nil {
 						t.Error(err)
@@ -180,35 +188,4 @@ func transaction(r *rig, rnd *rand.Rand, keys int, xid string) error {
 		}
 	}
 	return nil
-}
-
-// BenchmarkApply measures how fast a backlog of single-row transactions and one of
-// large transactions is applied.
-func BenchmarkApply(b *testing.B) {
-	for name, perTx := range map[string]int{"rows=1": 1, "rows=100": 100} {
-		for _, strict := range []bool{false, true} {
-			b.Run(fmt.Sprintf("%s/strict=%v", name, strict), func(b *testing.B) {
-				r := newRig(b, "CREATE TABLE t (id INT PRIMARY KEY, k INT NOT NULL, c CHAR(120) NOT NULL, pad CHAR(60) NOT NULL)")
-				stop := r.run("node-a")
-				r.exec("INSERT INTO t SELECT seq, seq, REPEAT('c', 119), REPEAT('p', 59) FROM seq_1_to_20000")
-				r.sync()
-				if strict {
-					r.strict()
-				}
-				r.sync()
-				stop()
-				before := r.feed().Applied
-				r.session(fmt.Sprintf("BEGIN NOT ATOMIC FOR i IN 0..%d DO UPDATE t SET k = k + 1, c = CONCAT(i, 'x') WHERE id BETWEEN (i * %d) %% 20000 + 1 AND (i * %d) %% 20000 + %d; END FOR; END",
-					20000/perTx-1, 7*perTx, 7*perTx, perTx))
-				b.ResetTimer()
-				begun := time.Now()
-				id := r.mark(dxf.MarkSync)
-				r.run("node-b")
-				require.NoError(b, r.marked(id))
-				b.StopTimer()
-				b.ReportMetric(float64(r.feed().Applied-before)/time.Since(begun).Seconds(), "changes/s")
-				r.same()
-			})
-		}
-	}
 }

@@ -19,7 +19,9 @@ type window struct {
 	markers []marker
 
 	end, safe position
-	undecided bool // an XA transaction in front of end is undecided
+	last      position // end of the last group that changed something
+	full      bool     // ended by its size
+	undecided bool     // an XA transaction in front of end is undecided
 }
 
 // A fate is what a window does to one key.
@@ -44,6 +46,9 @@ func (w *window) add(g group) {
 			w.fate(c.after, false).image = c.image
 		}
 	}
+	if len(g.changes) > 0 && !g.partial {
+		w.last = g.end
+	}
 	w.changes += int64(len(g.changes))
 	w.size += g.size
 	w.markers = append(w.markers, g.markers...)
@@ -63,6 +68,34 @@ func (w *window) fate(key string, existed bool) *fate {
 		w.order = append(w.order, f)
 	}
 	return f
+}
+
+// An effect is what a window does to the shadow: first it removes rows, and
+// afterwards it writes others.
+type effect struct {
+	gone    []*fate
+	counted bool // all of gone are there
+	images  []*fate
+}
+
+// effect in strict mode removes every row that existed. When the feed has an open
+// window, any part of which may be in the shadow already, it removes whatever there
+// is instead.
+func (w *window) effect(f dxf.Feed) effect {
+	strict, open := f.Mode == dxf.FeedStrict, f.WindowFile != ""
+	e := effect{counted: strict && !open}
+	for _, k := range w.order {
+		switch {
+		case !strict && k.image != "":
+		case strict && !k.existed && !open:
+		default:
+			e.gone = append(e.gone, k)
+		}
+		if k.image != "" {
+			e.images = append(e.images, k)
+		}
+	}
+	return e
 }
 
 // stops says whether a marker of the window asks to stop, and in which mode.

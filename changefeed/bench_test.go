@@ -1,0 +1,117 @@
+package changefeed_test
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"dxfproxy/dxf"
+)
+
+// BenchmarkApply measures how fast a backlog is applied: of single-row
+// transactions and of large ones, of narrow rows and of wide ones, into a shadow
+// with no index but the copy key (merge) and into one that has all of them
+// (strict).
+func BenchmarkApply(b *testing.B) {
+	for _, c := range []struct {
+		name            string
+		rows, perTx     int
+		columns, values string
+		change          string
+	}{
+		{"narrow", 20000, 1, "c CHAR(120) NOT NULL, pad CHAR(60) NOT NULL", "REPEAT('c', 119), REPEAT('p', 59)", "k = k + 1, c = CONCAT(i, 'x')"},
+		{"narrow,large", 20000, 100, "c CHAR(120) NOT NULL, pad CHAR(60) NOT NULL", "REPEAT('c', 119), REPEAT('p', 59)", "k = k + 1, c = CONCAT(i, 'x')"},
+		{"unique", 20000, 1, "c CHAR(120) NOT NULL, pad CHAR(60) NOT NULL, u INT UNIQUE", "REPEAT('c', 119), REPEAT('p', 59), seq * 2", "k = k + 1, u = u + IF(u % 2, -1, 1)"},
+		{"wide", 400, 1, "c MEDIUMBLOB NOT NULL, pad MEDIUMTEXT NOT NULL", "REPEAT(CHAR(seq), 20000), REPEAT('p', 20000)", "k = k + 1, c = REPEAT(CHAR(i), 20000)"},
+	} {
+		for _, mode := range []dxf.FeedMode{dxf.FeedMerge, dxf.FeedStrict} {
+			for _, lanes := range []int{1, 2, 4} {
+				b.Run(fmt.Sprintf("%s/%s/lanes=%d", c.name, mode, lanes), func(b *testing.B) {
+					r := newRig(b, "CREATE TABLE t (id INT PRIMARY KEY, k INT NOT NULL, "+c.columns+")")
+					stop := r.run("node-a")
+					r.exec(fmt.Sprintf("INSERT INTO t SELECT seq, seq, %s FROM seq_1_to_%d", c.values, c.rows))
+					r.sync()
+					if mode == dxf.FeedStrict {
+						require.NoError(b, r.marked(r.mark(dxf.MarkPause)))
+						r.exec("ALTER TABLE " + r.shadow + " ADD KEY (k), ADD KEY (c(32)), ADD KEY (pad(32), k)")
+						r.setMode(dxf.FeedPaused, dxf.FeedStrict)
+					}
+					r.sync()
+					stop()
+					before := r.feed().Applied
+					r.session(fmt.Sprintf("BEGIN NOT ATOMIC FOR i IN 0..%d DO UPDATE t SET %s WHERE id BETWEEN (i * %d) %% %d + 1 AND (i * %d) %% %d + %d; END FOR; END",
+						max(c.rows, 2000)/c.perTx-1, c.change, 7*c.perTx, c.rows, 7*c.perTx, c.rows, c.perTx))
+					r.config.Lanes = lanes
+					b.ResetTimer()
+					begun := time.Now()
+					id := r.mark(dxf.MarkSync)
+					r.run("node-b")
+					require.NoError(b, r.marked(id))
+					b.StopTimer()
+					b.ReportMetric(float64(r.feed().Applied-before)/time.Since(begun).Seconds(), "changes/s")
+					r.same()
+				})
+			}
+		}
+	}
+}
+
+// BenchmarkRace lets writers change rows for some seconds as fast as they can while
+// the feed is applied, and tells how far it is behind at the end: the time it takes
+// to catch up, as a share of the time written.
+func BenchmarkRace(b *testing.B) {
+	const last = 5 * time.Second
+	for _, c := range []struct {
+		name            string
+		rows            int
+		columns, values string
+		change          string
+	}{
+		{"narrow", 20000, "c CHAR(120) NOT NULL, pad CHAR(60) NOT NULL", "REPEAT('c', 119), REPEAT('p', 59)", "k = k + 1, c = CONCAT(k, 'x')"},
+		{"wide", 400, "c MEDIUMBLOB NOT NULL, pad MEDIUMTEXT NOT NULL", "REPEAT(CHAR(seq), 20000), REPEAT('p', 20000)", "k = k + 1, c = REPEAT(CHAR(k), 20000)"},
+	} {
+		for _, mode := range []dxf.FeedMode{dxf.FeedMerge, dxf.FeedStrict} {
+			for _, lanes := range []int{1, 4} {
+				b.Run(fmt.Sprintf("%s/%s/lanes=%d", c.name, mode, lanes), func(b *testing.B) {
+					r := newRig(b, "CREATE TABLE t (id INT PRIMARY KEY, k INT NOT NULL, "+c.columns+")")
+					r.config.Lanes = lanes
+					r.run("node-a")
+					r.exec(fmt.Sprintf("INSERT INTO t SELECT seq, seq, %s FROM seq_1_to_%d", c.values, c.rows))
+					r.sync()
+					if mode == dxf.FeedStrict {
+						require.NoError(b, r.marked(r.mark(dxf.MarkPause)))
+						r.exec("ALTER TABLE " + r.shadow + " ADD KEY (k), ADD KEY (c(32)), ADD KEY (pad(32), k)")
+						r.setMode(dxf.FeedPaused, dxf.FeedStrict)
+					}
+					r.sync()
+					before := r.feed().Applied
+					b.ResetTimer()
+					var all sync.WaitGroup
+					var written atomic.Int64
+					end := time.Now().Add(last)
+					for w := range 4 {
+						all.Go(func() {
+							for n := w * 1000; time.Now().Before(end); n++ {
+								r.exec(fmt.Sprintf("UPDATE t SET %s WHERE id = %d", c.change, n*7%c.rows+1))
+								written.Add(1)
+							}
+						})
+					}
+					all.Wait()
+					begun := time.Now()
+					behind := before + written.Load() - r.feed().Applied
+					r.sync()
+					b.StopTimer()
+					b.ReportMetric(float64(written.Load())/last.Seconds(), "written/s")
+					b.ReportMetric(float64(behind), "behind")
+					b.ReportMetric(time.Since(begun).Seconds()/last.Seconds(), "behind/written")
+					r.same()
+				})
+			}
+		}
+	}
+}
