@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -70,7 +71,7 @@ func (w *writer) transaction(ctx context.Context, do func(tx *sql.Tx) error) err
 		if !isLockConflict(err) || try == 20 {
 			return err
 		}
-		if !wait(ctx, time.Duration(try)*20*time.Millisecond) {
+		if !wait(ctx, rand.N(time.Duration(try)*40*time.Millisecond)) {
 			return ctx.Err()
 		}
 	}
@@ -119,8 +120,8 @@ func (w *writer) write(ctx context.Context, tx *sql.Tx, f dxf.Feed, e effect) er
 	return w.insert(ctx, tx, f, e.images)
 }
 
-// remove deletes rows by key; counted: all of them must be there. FORCE INDEX: the statistics of a table that is just
-// being filled are no guide.
+// remove deletes rows by key; counted: all of them must be there. FORCE INDEX: the
+// statistics of a table that is just being filled are no guide.
 func (w *writer) remove(ctx context.Context, tx *sql.Tx, f dxf.Feed, gone []*fate, counted bool) error {
 	l := w.layout
 	head := "DELETE s FROM " + l.shadow + " AS s FORCE INDEX (" + table.Quote(l.key) + ") WHERE "

@@ -1,6 +1,7 @@
 package changefeed_test
 
 import (
+	"database/sql"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -60,11 +61,29 @@ func BenchmarkApply(b *testing.B) {
 	}
 }
 
+// roomy gives the server room for the tables and for what is written to them.
+func roomy(b *testing.B) {
+	db, err := sql.Open("mysql", srv.DSN())
+	require.NoError(b, err)
+	b.Cleanup(func() { _ = db.Close() })
+	for _, name := range []string{"innodb_buffer_pool_size", "innodb_log_file_size"} {
+		var before int64
+		require.NoError(b, db.QueryRow("SELECT @@GLOBAL."+name).Scan(&before))
+		set := func(size int64) {
+			_, err := db.Exec(fmt.Sprintf("SET GLOBAL %s = %d", name, size))
+			require.NoError(b, err)
+		}
+		set(512 << 20)
+		b.Cleanup(func() { set(before) })
+	}
+}
+
 // BenchmarkRace lets writers change rows for some seconds as fast as they can while
 // the feed is applied, and tells how far it is behind at the end: the time it takes
 // to catch up, as a share of the time written.
 func BenchmarkRace(b *testing.B) {
 	const last = 5 * time.Second
+	roomy(b)
 	for _, c := range []struct {
 		name            string
 		rows            int

@@ -6,10 +6,11 @@
 // A feed is a row of the table changefeed: a position in the binlog, up to which
 // every change of the user's table is in the shadow. Every node runs a [Manager];
 // whoever claims a feed runs its applier. The claim is a lease with an epoch, and
-// each transaction of the applier writes changes, position and the check of the
-// epoch together ([Store.CommitFeed]). So a change is applied exactly once
-// whatever dies, and an applier that was frozen and comes back can commit nothing:
-// its epoch is over, and the server has cut its open transaction after 10 s.
+// each transaction of the applier checks the epoch, and writes changes and position
+// together ([Store.CommitFeed]); the exception is below. So a change is applied
+// exactly once whatever dies, and an applier that was frozen and comes back can
+// commit nothing: its epoch is over, and the server has cut its open transaction
+// after 10 s.
 //
 // # From events to windows
 //
@@ -22,7 +23,7 @@
 // long, and ends at once when nothing more can be read: an idle feed applies a
 // change as soon as it arrives, a busy one grows its windows by itself. Of each key
 // only two things are kept: whether the row existed when the window began, and its
-// final image. A window is one transaction in the store.
+// final image. A window is one transaction in the store, as a rule.
 //
 // A window that is full tells that the feed is behind. It is applied on several
 // sessions ([lanes]): all removals, then all images, then the position, each lane in

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"dxfproxy/dxf"
@@ -57,7 +58,11 @@ func (a *applier) follow(ctx context.Context, f dxf.Feed) error {
 		return fmt.Errorf("read lower_case_table_names: %w", err)
 	}
 	cfg := a.m.cfg
-	w, err := openLanes(ctx, cfg.Lanes, func(ctx context.Context) (*writer, error) { return openWriter(ctx, a.db, l, a.m.store) })
+	limit := cfg.Lanes
+	if slices.ContainsFunc(shadow.Keys, func(k table.Key) bool { return k.Checked }) {
+		limit = 1
+	}
+	w, err := openLanes(ctx, limit, a.log, func(ctx context.Context) (*writer, error) { return openWriter(ctx, a.db, l, a.m.store) })
 	if err != nil {
 		return err
 	}
@@ -108,11 +113,19 @@ func (fo *follower) next(ctx context.Context) (group, error) {
 		fo.back = nil
 		return *g, g.err
 	}
-	select {
-	case g := <-fo.reader.groups:
-		return g, g.err
-	case <-ctx.Done():
-		return group{}, ctx.Err()
+	idle := time.NewTicker(sessionIdle)
+	defer idle.Stop()
+	for {
+		select {
+		case g := <-fo.reader.groups:
+			return g, g.err
+		case <-idle.C:
+			if err := fo.lanes.rest(ctx); err != nil {
+				return group{}, err
+			}
+		case <-ctx.Done():
+			return group{}, ctx.Err()
+		}
 	}
 }
 

@@ -4,27 +4,41 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"time"
 
+	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
 	"dxfproxy/dxf"
+)
+
+const (
+	// sessionIdle is how long a session may stand still. On MySQL the server closes
+	// it after 10 s (see settings).
+	sessionIdle = 5 * time.Second
+	// openAgain is how long a feed makes do with the sessions it has when the store
+	// gave it no more.
+	openAgain = 10 * time.Second
 )
 
 // lanes are the sessions a feed is applied on: as a rule one, and all of them side
 // by side when a window is full, which means that more is waiting. Whoever writes
 // to the table on many sessions would else outrun it for good.
 type lanes struct {
-	all  []*writer
-	more int // that may still be opened
-	open func(ctx context.Context) (*writer, error)
+	all     []*writer // one at least
+	limit   int
+	open    func(ctx context.Context) (*writer, error)
+	used    time.Time // when all of them were, last
+	refused time.Time // when one could not be opened, last
+	log     *zap.Logger
 }
 
-func openLanes(ctx context.Context, limit int, open func(ctx context.Context) (*writer, error)) (*lanes, error) {
+func openLanes(ctx context.Context, limit int, log *zap.Logger, open func(ctx context.Context) (*writer, error)) (*lanes, error) {
 	first, err := open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &lanes{all: []*writer{first}, more: limit - 1, open: open}, nil
+	return &lanes{all: []*writer{first}, limit: limit, open: open, log: log}, nil
 }
 
 func (l *lanes) close() {
@@ -35,18 +49,57 @@ func (l *lanes) close() {
 
 func (l *lanes) first() *writer { return l.all[0] }
 
+// grow opens what is missing. A store that is crowded may refuse it, and is no
+// better off when the feed stops for that.
+func (l *lanes) grow(ctx context.Context) {
+	for len(l.all) < l.limit && time.Since(l.refused) > openAgain {
+		w, err := l.open(ctx)
+		if err != nil {
+			l.refused = time.Now()
+			l.log.Warn("open one more session of a changefeed that is behind", zap.Int("sessions", len(l.all)), zap.Error(err))
+			return
+		}
+		l.all = append(l.all, w)
+	}
+	l.used = time.Now()
+}
+
+// shrink closes what was not needed for a while.
+func (l *lanes) shrink() {
+	if len(l.all) == 1 || time.Since(l.used) < sessionIdle {
+		return
+	}
+	for _, w := range l.all[1:] {
+		w.close()
+	}
+	l.all = l.all[:1]
+}
+
+// rest is called after sessionIdle without work.
+func (l *lanes) rest(ctx context.Context) error {
+	l.shrink()
+	if err := l.first().session.PingContext(ctx); err != nil {
+		return fmt.Errorf("keep the session of a changefeed: %w", err)
+	}
+	return nil
+}
+
 // apply writes a window and moves the position.
 func (l *lanes) apply(ctx context.Context, f dxf.Feed, win *window, c dxf.FeedCommit) error {
 	e := win.effect(f)
-	if !win.full || len(l.all)+l.more == 1 || f.WindowFile != "" {
-		return l.first().transaction(ctx, func(tx *sql.Tx) error {
-			if err := l.first().write(ctx, tx, f, e); err != nil {
-				return err
-			}
-			return l.first().save(ctx, tx, f, c)
-		})
+	if win.full && f.WindowFile == "" {
+		if l.grow(ctx); len(l.all) > 1 {
+			return l.spread(ctx, f, e, win.last, c)
+		}
 	}
-	return l.spread(ctx, f, e, win.last, c)
+	l.shrink()
+	w := l.first()
+	return w.transaction(ctx, func(tx *sql.Tx) error {
+		if err := w.write(ctx, tx, f, e); err != nil {
+			return err
+		}
+		return w.save(ctx, tx, f, c)
+	})
 }
 
 // spread applies a window in several transactions: the removals side by side, then
@@ -56,13 +109,6 @@ func (l *lanes) apply(ctx context.Context, f dxf.Feed, win *window, c dxf.FeedCo
 // comes after a part of it is told where the window ended, and has to begin with all
 // of it in one transaction.
 func (l *lanes) spread(ctx context.Context, f dxf.Feed, e effect, end position, c dxf.FeedCommit) error {
-	for ; l.more > 0; l.more-- {
-		w, err := l.open(ctx)
-		if err != nil {
-			return err
-		}
-		l.all = append(l.all, w)
-	}
 	if f.Mode == dxf.FeedStrict {
 		if err := l.first().store.OpenWindow(ctx, f, end.file, end.pos); err != nil {
 			return fmt.Errorf("open a window of changefeed %d: %w", f.JobID, err)

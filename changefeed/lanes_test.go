@@ -10,7 +10,10 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"dxfproxy/dxf"
 	"dxfproxy/store"
@@ -51,6 +54,60 @@ func (s *failing) CommitFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed, c dxf.
 		return err
 	}
 	return s.DB.CommitFeed(ctx, tx, f, c)
+}
+
+// behind makes a backlog of full windows in strict mode, for a feed that nobody
+// applies yet.
+func (r *rig) behind(index string) {
+	r.t.Helper()
+	r.config.WindowChanges = 20
+	stop := r.run("node-a")
+	r.exec("INSERT INTO t SELECT seq, CONCAT('a', seq) FROM seq_1_to_400")
+	r.sync()
+	require.NoError(r.t, r.marked(r.mark(dxf.MarkPause)))
+	r.exec("ALTER TABLE " + r.shadow + " " + index)
+	r.setMode(dxf.FeedPaused, dxf.FeedStrict)
+	r.sync()
+	stop()
+	r.exec("UPDATE t SET v = CONCAT('b', id)", "DELETE FROM t WHERE id > 390", "UPDATE t SET v = CONCAT('c', id)")
+}
+
+// TestCrowdedStore: a store that gives out no more sessions is applied to with
+// those it has given.
+func TestCrowdedStore(t *testing.T) {
+	r := newRig(t, "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20))")
+	r.behind("ADD KEY (v)")
+	// The feed's first session, the reader's connection, and one for look-ups.
+	r.exec("CREATE USER crowded@'%' WITH MAX_USER_CONNECTIONS 3", "GRANT ALL ON *.* TO crowded@'%'")
+	t.Cleanup(func() { r.exec("DROP USER crowded@'%'") })
+	dsn, err := mysql.ParseDSN(r.config.DSN)
+	require.NoError(t, err)
+	dsn.User = "crowded"
+	r.config.DSN, r.config.Lanes = dsn.FormatDSN(), 8
+	logs, seen := observer.New(zap.WarnLevel)
+	r.config.Logger = zap.New(logs)
+	r.run("node-b")
+	r.sync()
+	require.Equal(t, 390, r.same())
+	require.Equal(t, 1, seen.FilterMessageSnippet("open one more session").Len())
+	require.Zero(t, seen.FilterMessageSnippet("interrupted").Len())
+}
+
+// TestCheckedUnique: what the server looks up before it writes, two sessions may
+// write at once.
+func TestCheckedUnique(t *testing.T) {
+	for index, want := range map[string]bool{"ADD UNIQUE KEY u (v) USING HASH": false, "ADD UNIQUE KEY u (v(20))": true} {
+		t.Run(index, func(t *testing.T) {
+			r := newRig(t, "CREATE TABLE t (id INT PRIMARY KEY, v TEXT)")
+			r.behind(index)
+			never := func() error { return nil }
+			s := &failing{DB: r.store, fence: never, save: never}
+			r.runStore("node-b", s)
+			r.sync()
+			require.Equal(t, 390, r.same())
+			require.Equal(t, want, s.spread.Load() > 0, "%d windows were applied side by side", s.spread.Load())
+		})
+	}
 }
 
 // TestZombieLanes freezes an applier when its lanes are about to commit, lets
@@ -100,7 +157,7 @@ func TestWindowLost(t *testing.T) {
 // TestLanes applies a backlog whose rows change places under a unique index, and
 // breaks the applier at every place where a window can be left half applied.
 func TestLanes(t *testing.T) {
-	const rows, changes = 300, 1500
+	const rows, changes = 300, 500
 	never := func() error { return nil }
 	nth := func(n int) func() error {
 		return func() error {
@@ -124,7 +181,7 @@ func TestLanes(t *testing.T) {
 				rnd := rand.New(rand.NewPCG(seeded(t), 0))
 				r := newRig(t, "CREATE TABLE t (id VARCHAR(20) COLLATE utf8mb4_general_ci PRIMARY KEY, u INT UNIQUE, v INT)")
 				r.exec("ALTER TABLE "+r.shadow+" DROP KEY u", fmt.Sprintf("INSERT INTO t SELECT CONCAT('k', seq), seq, 0 FROM seq_1_to_%d", rows))
-				r.config.WindowChanges = 100
+				r.config.WindowChanges = 20
 				stop := r.run("node-a")
 				r.sync()
 				if mode == dxf.FeedStrict {

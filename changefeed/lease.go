@@ -17,6 +17,7 @@ const trustMargin = time.Second
 type lease struct {
 	store Store
 
+	turn    sync.Mutex // of renewals, so that row is the last one's
 	mu      sync.Mutex
 	row     dxf.Feed  // as of the last renewal
 	trusted time.Time // by our clock: begin of the last renewal + lease - margin
@@ -40,6 +41,8 @@ func (l *lease) deadline() time.Time {
 
 // renew renews and returns the row as it is now.
 func (l *lease) renew(ctx context.Context) (dxf.Feed, error) {
+	l.turn.Lock()
+	defer l.turn.Unlock()
 	ctx, cancel := context.WithDeadline(ctx, l.deadline())
 	defer cancel()
 	begun := time.Now()

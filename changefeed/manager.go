@@ -109,7 +109,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	}
 	db := sql.OpenDB(connector)
 	// Enough for all lanes of all feeds; what these look up before they have theirs
-	// takes turns. None of them waits for a connection while it holds one.
+	// takes turns. So none of them waits for a connection while it holds one.
 	db.SetMaxOpenConns(m.cfg.MaxFeeds*m.cfg.Lanes + lookConns)
 	db.SetMaxIdleConns(1)
 	db.SetConnMaxIdleTime(time.Minute)

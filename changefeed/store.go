@@ -27,7 +27,8 @@ type Store interface {
 	// and the caller rolls back and reads the row again.
 	CommitFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed, c dxf.FeedCommit) error
 	// OpenWindow writes down where a window ends before it is applied in several
-	// transactions; CommitFeed with f.WindowFile set closes it. Fenced as CommitFeed.
+	// transactions; CommitFeed with f.WindowFile set closes it. Fenced as CommitFeed,
+	// and by f's position: a call that arrives late opens nothing.
 	OpenWindow(ctx context.Context, f dxf.Feed, file string, pos uint32) error
 	// FenceFeed makes the caller's transaction one that no later holder of the feed
 	// can meet: it has ended before the feed's row can be changed. dxf.ErrLeaseLost

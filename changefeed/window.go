@@ -7,7 +7,7 @@ import (
 )
 
 // A window is a run of whole source transactions, reduced to what it does to each
-// key. It is applied in one transaction.
+// key.
 type window struct {
 	began time.Time // when its first group came
 	keys  map[string]*fate

@@ -183,13 +183,13 @@ func (db *DB) ReleaseFeed(ctx context.Context, f dxf.Feed) error {
 	return must(ctx, db.meta, dxf.ErrLeaseLost, releaseSQL, f.JobID, f.ExecID, f.Epoch)
 }
 
-// OpenWindow writes down where a window ends.
+// OpenWindow writes down where a window that begins at f's position ends.
 func (db *DB) OpenWindow(ctx context.Context, f dxf.Feed, file string, pos uint32) error {
 	const openSQL = `
 		REPLACE INTO changefeed_window (job_id, window_file, window_pos)
 		SELECT job_id, ?, ? FROM changefeed
-		WHERE job_id = ? AND exec_id = ? AND epoch = ? AND mode = ? LOCK IN SHARE MODE`
-	return must(ctx, db.meta, dxf.ErrLeaseLost, openSQL, file, pos, f.JobID, f.ExecID, f.Epoch, string(f.Mode))
+		WHERE job_id = ? AND exec_id = ? AND epoch = ? AND mode = ? AND binlog_file = ? AND binlog_pos = ? LOCK IN SHARE MODE`
+	return must(ctx, db.meta, dxf.ErrLeaseLost, openSQL, file, pos, f.JobID, f.ExecID, f.Epoch, string(f.Mode), f.File, f.Pos)
 }
 
 // FenceFeed lets the caller's transaction end before the feed's next holder

@@ -12,6 +12,10 @@ type Key struct {
 	Name    string // PRIMARY for the primary key
 	Columns []Column
 
+	// Checked is a key that the server checks before it writes (MariaDB's USING HASH
+	// and all longer than a B-tree takes): two sessions may pass at once.
+	Checked bool
+
 	exact bool // whole columns, ascending, in a B-tree
 }
 
@@ -41,6 +45,7 @@ func (t *Info) loadKeys(ctx context.Context, q Querier) error {
 		k := &t.Keys[len(t.Keys)-1]
 		c, found := t.Column(column)
 		k.Columns = append(k.Columns, c)
+		k.Checked = typ == "HASH"
 		// An expression has no column; a descending part would need its own
 		// comparison; MariaDB's HASH keys have no order.
 		if !found || prefix || order != "A" || typ != "BTREE" {

@@ -167,7 +167,7 @@ func (s *Store) ReleaseFeed(ctx context.Context, f dxf.Feed) error {
 	return nil
 }
 
-// OpenWindow writes down where a window ends.
+// OpenWindow writes down where a window that begins at f's position ends.
 func (s *Store) OpenWindow(ctx context.Context, f dxf.Feed, file string, pos uint32) error {
 	_, err := s.begin(ctx)
 	defer s.mu.Unlock()
@@ -177,6 +177,9 @@ func (s *Store) OpenWindow(ctx context.Context, f dxf.Feed, file string, pos uin
 	row, err := s.runningFeed(f)
 	if err != nil {
 		return err
+	}
+	if row.File != f.File || row.Pos != f.Pos {
+		return dxf.ErrLeaseLost
 	}
 	row.WindowFile, row.WindowPos = file, pos
 	return nil

@@ -188,6 +188,11 @@ func feedWindow(b *bench) {
 	require.Empty(b.t, f.WindowFile)
 	require.Zero(b.t, f.WindowPos)
 
+	late := f
+	late.File, late.Pos = someFeed.File, someFeed.Pos
+	require.ErrorIs(b.t, b.OpenWindow(b.ctx, late, "binlog.000005", 100), dxf.ErrLeaseLost, "the position has moved on")
+	require.Empty(b.t, b.feed(7).WindowFile)
+
 	open := func() {
 		require.NoError(b.t, b.OpenWindow(b.ctx, f, "binlog.000005", 100))
 		require.NoError(b.t, b.OpenWindow(b.ctx, f, "binlog.000005", 200), "it may be another one")
