@@ -161,7 +161,7 @@ func TestLanes(t *testing.T) {
 	never := func() error { return nil }
 	nth := func(n int) func() error {
 		return func() error {
-			if n--; n%11 == 0 {
+			if n--; n%31 == 0 {
 				return errBroken
 			}
 			return nil
