@@ -13,6 +13,7 @@ import (
 
 	"dxfproxy/changefeed"
 	"dxfproxy/dxf"
+	"dxfproxy/mariadbd/mariadbdtest"
 	"dxfproxy/store"
 )
 
@@ -67,6 +68,7 @@ func TestKeys(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			needs(t, c.create)
 			r := newRig(t, c.create)
 			r.run("node-a")
 			changes := append([]string{"SET sql_mode = 'ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO', time_zone = '+00:00'"}, c.changes...)
@@ -148,6 +150,7 @@ func TestXAAcrossRestart(t *testing.T) {
 
 func TestSavepoints(t *testing.T) {
 	r := newRig(t, "CREATE TABLE t (id INT PRIMARY KEY, v INT)", "CREATE TABLE m (a INT) ENGINE=MyISAM")
+	r.mixed()
 	r.run("node-a")
 	r.session("BEGIN", "INSERT INTO t VALUES (1, 1)", "SAVEPOINT a", "INSERT INTO t VALUES (2, 2)", "ROLLBACK TO a", "COMMIT",
 		// With a table that cannot roll back, the rows and the ROLLBACK TO are in the binlog.
@@ -263,7 +266,7 @@ func TestHandshakes(t *testing.T) {
 	r.exec("ALTER TABLE " + r.shadow + " ADD UNIQUE KEY uv (v)")
 	require.Equal(t, paused.Pos, r.feed().Pos)
 	r.setMode(dxf.FeedPaused, dxf.FeedStrict)
-	r.exec("BEGIN NOT ATOMIC UPDATE t SET v = 3 WHERE id = 1; UPDATE t SET v = 1 WHERE id = 2; UPDATE t SET v = 2 WHERE id = 1; END")
+	r.session("UPDATE t SET v = 3 WHERE id = 1", "UPDATE t SET v = 1 WHERE id = 2", "UPDATE t SET v = 2 WHERE id = 1")
 	r.sync()
 	require.Equal(t, 2, r.same())
 
@@ -337,13 +340,15 @@ func TestFatal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, "CREATE TABLE t (id INT PRIMARY KEY, v INT) ENGINE=InnoDB")
+			changes := c.changes(r)
+			needs(t, changes...)
 			r.run("node-a")
 			r.exec("INSERT INTO t VALUES (1, 1), (2, 2)")
 			r.sync()
 			if c.strict {
 				r.strict()
 			}
-			r.session(c.changes(r)...)
+			r.session(changes...)
 			e := r.failed()
 			t.Log(e)
 			require.Contains(t, e.Message, c.want)
@@ -435,6 +440,7 @@ func TestLarge(t *testing.T) {
 	for _, strict := range []bool{false, true} {
 		t.Run(fmt.Sprint("strict=", strict), func(t *testing.T) {
 			r := newRig(t, "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(1000))", "CREATE TABLE m (a INT) ENGINE=MyISAM")
+			r.mixed()
 			r.config.MaxBytes = 1 << 20
 			r.run("node-a")
 			r.exec("INSERT INTO t VALUES (-1, ''), (5, 'old')")
@@ -442,13 +448,13 @@ func TestLarge(t *testing.T) {
 			if strict {
 				r.strict()
 			}
-			r.session("DELETE FROM t WHERE id = 5", "INSERT INTO t SELECT seq, REPEAT('x', 500) FROM seq_1_to_5000", "UPDATE t SET v = CONCAT(v, id)",
+			r.session("DELETE FROM t WHERE id = 5", "INSERT INTO t SELECT seq, REPEAT('x', 500) FROM "+mariadbdtest.Numbers(5000), "UPDATE t SET v = CONCAT(v, id)",
 				"BEGIN", "UPDATE t SET id = id + 10000", "DELETE FROM t WHERE id % 3 = 0", "COMMIT")
 			r.sync()
 			require.Equal(t, 3333, r.same())
 			if strict {
 				// In the binlog because of the other table; nothing of it may stay.
-				r.session("BEGIN", "INSERT INTO m VALUES (1)", "INSERT INTO t SELECT seq, REPEAT('x', 500) FROM seq_1_to_5000", "INSERT INTO m VALUES (1)", "ROLLBACK",
+				r.session("BEGIN", "INSERT INTO m VALUES (1)", "INSERT INTO t SELECT seq, REPEAT('x', 500) FROM "+mariadbdtest.Numbers(5000), "INSERT INTO m VALUES (1)", "ROLLBACK",
 					"INSERT INTO t VALUES (1, 'after')")
 				r.sync()
 				require.Equal(t, 3334, r.same())

@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/dxf"
+	"dxfproxy/mariadbd/mariadbdtest"
+	"dxfproxy/table"
 )
 
 // BenchmarkApply measures how fast a backlog is applied: of single-row
@@ -34,7 +36,7 @@ func BenchmarkApply(b *testing.B) {
 				b.Run(fmt.Sprintf("%s/%s/lanes=%d", c.name, mode, lanes), func(b *testing.B) {
 					r := newRig(b, "CREATE TABLE t (id INT PRIMARY KEY, k INT NOT NULL, "+c.columns+")")
 					stop := r.run("node-a")
-					r.exec(fmt.Sprintf("INSERT INTO t SELECT seq, seq, %s FROM seq_1_to_%d", c.values, c.rows))
+					r.exec("INSERT INTO t SELECT seq, seq, " + c.values + " FROM " + mariadbdtest.Numbers(c.rows))
 					r.sync()
 					if mode == dxf.FeedStrict {
 						require.NoError(b, r.marked(r.mark(dxf.MarkPause)))
@@ -44,8 +46,8 @@ func BenchmarkApply(b *testing.B) {
 					r.sync()
 					stop()
 					before := r.feed().Applied
-					r.session(fmt.Sprintf("BEGIN NOT ATOMIC FOR i IN 0..%d DO UPDATE t SET %s WHERE id BETWEEN (i * %d) %% %d + 1 AND (i * %d) %% %d + %d; END FOR; END",
-						max(c.rows, 2000)/c.perTx-1, c.change, 7*c.perTx, c.rows, 7*c.perTx, c.rows, c.perTx))
+					r.exec(fmt.Sprintf("CREATE PROCEDURE p() BEGIN DECLARE i INT DEFAULT 0; WHILE i < %d DO UPDATE t SET %s WHERE id BETWEEN (i * %d) %% %d + 1 AND (i * %d) %% %d + %d; SET i = i + 1; END WHILE; END",
+						max(c.rows, 2000)/c.perTx, c.change, 7*c.perTx, c.rows, 7*c.perTx, c.rows, c.perTx), "CALL p()")
 					r.config.Lanes = lanes
 					b.ResetTimer()
 					begun := time.Now()
@@ -66,7 +68,8 @@ func roomy(b *testing.B) {
 	db, err := sql.Open("mysql", srv.DSN())
 	require.NoError(b, err)
 	b.Cleanup(func() { _ = db.Close() })
-	for _, name := range []string{"innodb_buffer_pool_size", "innodb_log_file_size"} {
+	log := map[table.Family]string{table.MariaDB: "innodb_log_file_size", table.MySQL: "innodb_redo_log_capacity"}[family()]
+	for _, name := range []string{"innodb_buffer_pool_size", log} {
 		var before int64
 		require.NoError(b, db.QueryRow("SELECT @@GLOBAL."+name).Scan(&before))
 		set := func(size int64) {
@@ -99,7 +102,7 @@ func BenchmarkRace(b *testing.B) {
 					r := newRig(b, "CREATE TABLE t (id INT PRIMARY KEY, k INT NOT NULL, "+c.columns+")")
 					r.config.Lanes = lanes
 					r.run("node-a")
-					r.exec(fmt.Sprintf("INSERT INTO t SELECT seq, seq, %s FROM seq_1_to_%d", c.values, c.rows))
+					r.exec("INSERT INTO t SELECT seq, seq, " + c.values + " FROM " + mariadbdtest.Numbers(c.rows))
 					r.sync()
 					if mode == dxf.FeedStrict {
 						require.NoError(b, r.marked(r.mark(dxf.MarkPause)))

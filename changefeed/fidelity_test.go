@@ -1,6 +1,7 @@
 package changefeed_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -9,12 +10,14 @@ import (
 	"dxfproxy/dxf"
 )
 
-// awkward is a column type and literals of values that have been lost by
-// somebody on the way through the binlog.
-var awkward = []struct {
+// A column is a type and literals of values that have been lost by somebody on the
+// way through the binlog.
+type column struct {
 	typ    string
 	values []string
-}{
+}
+
+var awkward = []column{
 	{"TINYINT", []string{"-128", "127", "0"}},
 	{"TINYINT UNSIGNED", []string{"255", "128", "0"}},
 	{"SMALLINT UNSIGNED", []string{"65535", "32768"}},
@@ -95,6 +98,7 @@ func members(n int) string {
 
 // TestFidelity changes a table with columns of every type, in both modes.
 func TestFidelity(t *testing.T) {
+	awkward := slices.DeleteFunc(slices.Clone(awkward), func(a column) bool { return !has(a.typ) })
 	var cols, names []string
 	for i, a := range awkward {
 		// Some charsets take many bytes: two tables' worth of columns would not

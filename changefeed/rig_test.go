@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -26,6 +27,30 @@ import (
 var srv *mariadbd.Server
 
 func TestMain(m *testing.M) { mariadbdtest.Main(m, &srv, "innodb_lock_wait_timeout=5") }
+
+func family() table.Family {
+	if srv.Kind() == mariadbd.MySQL {
+		return table.MySQL
+	}
+	return table.MariaDB
+}
+
+// onlyMariaDB is what MySQL has not. Its JSON is a type of its own, and refused
+// before a job begins.
+var onlyMariaDB = regexp.MustCompile(`\b(UUID|INET4|INET6|JSON|USING HASH|SET STATEMENT)\b`)
+
+// has says whether the store's family knows what a statement is made of.
+func has(sql string) bool { return family() == table.MariaDB || !onlyMariaDB.MatchString(sql) }
+
+// needs skips a test on a family that does not know its statements.
+func needs(t *testing.T, statements ...string) {
+	t.Helper()
+	for _, q := range statements {
+		if !has(q) {
+			t.Skip("not on ", family(), ": ", q)
+		}
+	}
+}
 
 // patience is far above what anything here takes on a busy machine.
 const patience = 20 * time.Second
@@ -107,6 +132,19 @@ func (r *rig) exec(statements ...string) {
 		_, err := r.db.ExecContext(context.Background(), q)
 		require.NoError(r.t, err, q)
 	}
+}
+
+// mixed lets transactions write also to tables that have none, which MySQL refuses
+// as long as it numbers transactions.
+func (r *rig) mixed() {
+	r.t.Helper()
+	if family() == table.MariaDB {
+		return
+	}
+	r.exec("SET GLOBAL gtid_mode = ON_PERMISSIVE", "SET GLOBAL gtid_mode = OFF_PERMISSIVE", "SET GLOBAL enforce_gtid_consistency = OFF")
+	r.t.Cleanup(func() {
+		r.exec("SET GLOBAL enforce_gtid_consistency = ON", "SET GLOBAL gtid_mode = ON_PERMISSIVE", "SET GLOBAL gtid_mode = ON")
+	})
 }
 
 // session runs statements on one connection, which ends with them.
