@@ -142,6 +142,7 @@ var sessionSetup = []string{
 	`SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED`,
 	`SET time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 5`,
 	`SET idle_transaction_timeout = 10`,
+	`SET information_schema_stats_expiry = 0`, // MySQL: AUTO_INCREMENT and sizes as they are, not as of up to a day ago
 	setRowFormat,
 }
 

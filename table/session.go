@@ -24,6 +24,10 @@ type Session struct {
 const baseSettings = `SET NAMES utf8mb4, SESSION time_zone = '+00:00',
 	SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', SESSION lock_wait_timeout = 5, SESSION innodb_lock_wait_timeout = 5`
 
+// freshStatistics lets MySQL's information_schema tell AUTO_INCREMENT and sizes as
+// they are, not as they were when somebody asked within the last day.
+const freshStatistics = "SET SESSION information_schema_stats_expiry = 0"
+
 // errUnknownVariable: the server is of another family or age.
 const errUnknownVariable = 1193
 
@@ -38,7 +42,7 @@ func OpenSession(ctx context.Context, db *sql.DB, settings ...string) (*Session,
 	var version string
 	err = conn.QueryRowContext(ctx, "SELECT CONNECTION_ID(), VERSION()").Scan(&s.ID, &version)
 	s.Family = familyOf(version)
-	for _, set := range append([]string{baseSettings, "SET SESSION max_statement_time = 0"}, settings...) {
+	for _, set := range append([]string{baseSettings, "SET SESSION max_statement_time = 0", freshStatistics}, settings...) {
 		if err == nil {
 			if _, err = conn.ExecContext(ctx, s.Family.setting(set)); IsErr(err, errUnknownVariable) {
 				err = nil
