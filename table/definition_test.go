@@ -47,25 +47,29 @@ func TestShadow(t *testing.T) {
 	for statement, want := range map[string]struct {
 		obstacle string
 		instant  bool
-		built    int // indexes to build, existing ones included
+		built    int    // indexes to build, existing ones included
+		only     string // the family that takes the statement, or its constraint's name twice
 	}{
 		"ALTER TABLE t ADD INDEX (b)":                                              {built: 3},
 		"ALTER TABLE t ADD UNIQUE u1 (a, b), ADD KEY k2 (v) COMMENT 'x'":           {built: 4},
 		"CREATE INDEX k ON t (a DESC, b(3))":                                       {built: 3},
 		"ALTER TABLE t ADD FULLTEXT (f), ADD SPATIAL INDEX (p)":                    {built: 4},
-		"ALTER TABLE t ADD UNIQUE long_u (f)":                                      {built: 3},
+		"ALTER TABLE t ADD UNIQUE long_u (f)":                                      {built: 3, only: "MariaDB"},
 		"ALTER TABLE t ADD COLUMN c INT NOT NULL DEFAULT 7, ADD INDEX (c, a)":      {built: 3},
 		"ALTER TABLE t ADD COLUMN c VARCHAR(9) DEFAULT '(x)' FIRST, ADD INDEX (c)": {built: 3},
 		"ALTER TABLE t ADD COLUMN c DATETIME DEFAULT NOW(), ADD INDEX (c)":         {obstacle: "column c is to be filled by an expression", built: 3},
 		"ALTER TABLE t DROP COLUMN f, ADD INDEX (b)":                               {obstacle: "column f is dropped or renamed", built: 3},
 		"ALTER TABLE t CHANGE f g TEXT, ADD INDEX (b)":                             {obstacle: "column f is dropped or renamed", built: 3},
 		"ALTER TABLE t MODIFY a BIGINT NOT NULL, ADD INDEX (b)":                    {obstacle: "column a is changed", built: 3},
-		"ALTER TABLE t ADD CHECK (a > 0), ADD INDEX (b)":                           {obstacle: "a constraint is added, dropped or changed", built: 3},
+		"ALTER TABLE t ADD CHECK (a > 0), ADD INDEX (b)":                           {obstacle: "a constraint is added, dropped or changed", built: 3, only: "MariaDB"},
 		"ALTER TABLE t PARTITION BY HASH (id)":                                     {obstacle: "the partitioning is changed", built: 2},
 		"ALTER TABLE t RENAME INDEX ka TO kb":                                      {instant: true, built: 2},
-		"ALTER TABLE t ADD INDEX IF NOT EXISTS ka (a)":                             {instant: true, built: 2},
+		"ALTER TABLE t ADD INDEX IF NOT EXISTS ka (a)":                             {instant: true, built: 2, only: "MariaDB"},
 		"ALTER TABLE t DROP INDEX ka, ADD INDEX (id, a), AUTO_INCREMENT = 1000":    {built: 2},
 	} {
+		if absent(want.only) {
+			continue
+		}
 		t.Run(statement, func(t *testing.T) {
 			schema, s := setup(t, base)
 			if want.obstacle == "the partitioning is changed" {
@@ -135,7 +139,7 @@ func TestAutoIncrementNeedsItsIndex(t *testing.T) {
 			exec(t, s, "ALTER TABLE t "+c.alter)
 			target := definition(t, s, schema, "t")
 			stay, build, ok := table.Indexes(source, target, info.CopyKey, "n")
-			reason := table.Check(info, target, table.Settings{LogBin: true, Snapshots: true, Format: "ROW", RowImage: "FULL", SlaveGrant: true, StatusGrant: true})
+			reason := table.Check(info, target, good())
 			require.Equal(t, c.stays != "", ok)
 			if !ok {
 				require.Equal(t, table.Reason("AUTO_INCREMENT column n would have no index but a new unique one"), reason)
