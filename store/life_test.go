@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"database/sql"
 	"fmt"
 	"testing"
 	"time"
@@ -44,8 +45,14 @@ func TestOwnerStartedAgain(t *testing.T) {
 	require.NoError(t, second.Renew(t.Context(), next))
 
 	// The proof is renewed when its connection was cut: here, by the next term.
-	_, err = second.SQL().ExecContext(t.Context(), "EXECUTE IMMEDIATE CONCAT('KILL ', IS_USED_LOCK(?))", "dxf_life_"+again.UUID)
+	var proof sql.NullInt64 // the session that holds it
+	look := func() error {
+		return second.SQL().QueryRowContext(t.Context(), "SELECT IS_USED_LOCK(?)", "dxf_life_"+again.UUID).Scan(&proof)
+	}
+	require.NoError(t, look())
+	_, err = second.SQL().ExecContext(t.Context(), fmt.Sprintf("KILL %d", proof.Int64))
 	require.NoError(t, err)
+	require.Eventually(t, func() bool { return look() == nil && !proof.Valid }, dxf.OwnerLease, 5*time.Millisecond)
 	require.NoError(t, second.Resign(t.Context(), next))
 	_, err = second.Campaign(t.Context(), again)
 	require.NoError(t, err)

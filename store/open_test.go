@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/dxf"
+	"dxfproxy/mariadbd"
 	"dxfproxy/mariadbd/mariadbdtest"
 	"dxfproxy/store"
 )
@@ -116,17 +117,21 @@ func TestOpenRefuses(t *testing.T) {
 // Both pools start their sessions alike.
 func TestSessions(t *testing.T) {
 	db := open(t)
-	var isolation, zone, mode, schema string
-	var lock, idle int
+	isolation, special, want := "@@tx_isolation", "@@idle_transaction_timeout", 10
+	if srv.Kind() == mariadbd.MySQL {
+		isolation, special, want = "@@transaction_isolation", "@@information_schema_stats_expiry", 0
+	}
+	var level, zone, mode, schema string
+	var lock, got int
 	require.NoError(t, db.SQL().QueryRowContext(t.Context(),
-		`SELECT @@tx_isolation, @@time_zone, @@sql_mode, DATABASE(), @@innodb_lock_wait_timeout, @@idle_transaction_timeout`).
-		Scan(&isolation, &zone, &mode, &schema, &lock, &idle))
-	require.Equal(t, "READ-COMMITTED", isolation)
+		"SELECT "+isolation+", @@time_zone, @@sql_mode, DATABASE(), @@innodb_lock_wait_timeout, "+special).
+		Scan(&level, &zone, &mode, &schema, &lock, &got))
+	require.Equal(t, "READ-COMMITTED", level)
 	require.Equal(t, "+00:00", zone)
 	require.Equal(t, "STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION", mode)
 	require.Equal(t, db.Schema(), schema)
 	require.Equal(t, 5, lock)
-	require.Equal(t, 10, idle)
+	require.Equal(t, want, got, special)
 }
 
 // information_schema.DDL_JOBS: unfinished jobs first, then the newest ones,
