@@ -26,7 +26,8 @@ type follower struct {
 	reader *reader
 	lanes  *lanes
 
-	back      *group // read, but for the next window
+	rest      <-chan time.Time // every sessionIdle, whatever is read: not all of it is applied
+	back      *group           // read, but for the next window
 	committed time.Time
 }
 
@@ -78,7 +79,7 @@ func (a *applier) follow(ctx context.Context, f dxf.Feed) error {
 		return err
 	}
 	defer r.close()
-	return (&follower{a: a, feed: f, reader: r, lanes: w, committed: time.Now()}).run(ctx)
+	return (&follower{a: a, feed: f, reader: r, lanes: w, rest: time.Tick(sessionIdle), committed: time.Now()}).run(ctx)
 }
 
 func (fo *follower) run(ctx context.Context) error {
@@ -113,13 +114,11 @@ func (fo *follower) next(ctx context.Context) (group, error) {
 		fo.back = nil
 		return *g, g.err
 	}
-	idle := time.NewTicker(sessionIdle)
-	defer idle.Stop()
 	for {
 		select {
 		case g := <-fo.reader.groups:
 			return g, g.err
-		case <-idle.C:
+		case <-fo.rest:
 			if err := fo.lanes.rest(ctx); err != nil {
 				return group{}, err
 			}

@@ -75,11 +75,14 @@ func (l *lanes) shrink() {
 	l.all = l.all[:1]
 }
 
-// rest is called after sessionIdle without work.
+// rest is called every sessionIdle between windows. Small windows do not use every
+// session.
 func (l *lanes) rest(ctx context.Context) error {
 	l.shrink()
-	if err := l.first().session.PingContext(ctx); err != nil {
-		return fmt.Errorf("keep the session of a changefeed: %w", err)
+	for _, w := range l.all {
+		if err := w.session.PingContext(ctx); err != nil {
+			return fmt.Errorf("keep the session of a changefeed: %w", err)
+		}
 	}
 	return nil
 }

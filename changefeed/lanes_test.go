@@ -73,18 +73,49 @@ func (r *rig) behind(index string) {
 	r.exec("UPDATE t SET v = CONCAT('b', id)", "DELETE FROM t WHERE id > 390", "UPDATE t SET v = CONCAT('c', id)")
 }
 
+// account lets appliers that begin after it come by an account of their own.
+func (r *rig) account(name, options string) {
+	r.t.Helper()
+	r.exec("CREATE USER "+name+"@'%' "+options, "GRANT ALL ON *.* TO "+name+"@'%'")
+	r.t.Cleanup(func() { r.exec("DROP USER " + name + "@'%'") })
+	dsn, err := mysql.ParseDSN(r.config.DSN)
+	require.NoError(r.t, err)
+	dsn.User = name
+	r.config.DSN = dsn.FormatDSN()
+}
+
+// TestIdleSession: MySQL closes a session of ours that says nothing for 10 s. Other
+// tables' transactions are no reason to say nothing, nor is an undecided one that
+// the position cannot pass.
+func TestIdleSession(t *testing.T) {
+	r := newRig(t, "CREATE TABLE t (id INT PRIMARY KEY, v INT)", "CREATE TABLE o (a INT)")
+	r.account("idler", "")
+	r.run("node-a")
+	r.sync()
+	r.session("XA START 'idle'", "INSERT INTO t VALUES (1, 1)", "XA END 'idle'", "XA PREPARE 'idle'")
+	t.Cleanup(func() { r.session("XA ROLLBACK 'idle'") }) // the schema could not be dropped
+	r.exec("INSERT INTO t VALUES (2, 2)")
+	r.sync() // the position is right in front of it
+	longest := int64(0)
+	r.eventually("something is said", func() bool {
+		r.exec("INSERT INTO o VALUES (1)")
+		var seconds sql.NullInt64
+		err := r.db.QueryRow("SELECT MAX(TIME) FROM information_schema.PROCESSLIST WHERE USER = 'idler' AND DB = ? AND COMMAND = 'Sleep'", r.schema).Scan(&seconds)
+		require.NoError(t, err)
+		longest = max(longest, seconds.Int64)
+		return seconds.Valid && seconds.Int64 < longest
+	})
+	require.Less(t, longest, int64(10))
+}
+
 // TestCrowdedStore: a store that gives out no more sessions is applied to with
 // those it has given.
 func TestCrowdedStore(t *testing.T) {
 	r := newRig(t, "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20))")
 	r.behind("ADD KEY (v)")
 	// The feed's first session, the reader's connection, and one for look-ups.
-	r.exec("CREATE USER crowded@'%' WITH MAX_USER_CONNECTIONS 3", "GRANT ALL ON *.* TO crowded@'%'")
-	t.Cleanup(func() { r.exec("DROP USER crowded@'%'") })
-	dsn, err := mysql.ParseDSN(r.config.DSN)
-	require.NoError(t, err)
-	dsn.User = "crowded"
-	r.config.DSN, r.config.Lanes = dsn.FormatDSN(), 8
+	r.account("crowded", "WITH MAX_USER_CONNECTIONS 3")
+	r.config.Lanes = 8
 	logs, seen := observer.New(zap.WarnLevel)
 	r.config.Logger = zap.New(logs)
 	r.run("node-b")
