@@ -39,9 +39,7 @@ func BenchmarkApply(b *testing.B) {
 					r.exec("INSERT INTO t SELECT seq, seq, " + c.values + " FROM " + mariadbdtest.Numbers(c.rows))
 					r.sync()
 					if mode == dxf.FeedStrict {
-						require.NoError(b, r.marked(r.mark(dxf.MarkPause)))
-						r.exec("ALTER TABLE " + r.shadow + " ADD KEY (k), ADD KEY (c(32)), ADD KEY (pad(32), k)")
-						r.setMode(dxf.FeedPaused, dxf.FeedStrict)
+						r.strict("ALTER TABLE " + r.shadow + " ADD KEY (k), ADD KEY (c(32)), ADD KEY (pad(32), k)")
 					}
 					r.sync()
 					stop()
@@ -105,9 +103,7 @@ func BenchmarkRace(b *testing.B) {
 					r.exec("INSERT INTO t SELECT seq, seq, " + c.values + " FROM " + mariadbdtest.Numbers(c.rows))
 					r.sync()
 					if mode == dxf.FeedStrict {
-						require.NoError(b, r.marked(r.mark(dxf.MarkPause)))
-						r.exec("ALTER TABLE " + r.shadow + " ADD KEY (k), ADD KEY (c(32)), ADD KEY (pad(32), k)")
-						r.setMode(dxf.FeedPaused, dxf.FeedStrict)
+						r.strict("ALTER TABLE " + r.shadow + " ADD KEY (k), ADD KEY (c(32)), ADD KEY (pad(32), k)")
 					}
 					r.sync()
 					before := r.feed().Applied

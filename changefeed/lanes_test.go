@@ -65,9 +65,7 @@ func (r *rig) behind(index string) {
 	stop := r.run("node-a")
 	r.exec("INSERT INTO t SELECT seq, CONCAT('a', seq) FROM " + mariadbdtest.Numbers(400))
 	r.sync()
-	require.NoError(r.t, r.marked(r.mark(dxf.MarkPause)))
-	r.exec("ALTER TABLE " + r.shadow + " " + index)
-	r.setMode(dxf.FeedPaused, dxf.FeedStrict)
+	r.strict("ALTER TABLE " + r.shadow + " " + index)
 	r.sync()
 	stop()
 	r.exec("UPDATE t SET v = CONCAT('b', id)", "DELETE FROM t WHERE id > 390", "UPDATE t SET v = CONCAT('c', id)")
@@ -218,9 +216,7 @@ func TestLanes(t *testing.T) {
 				stop := r.run("node-a")
 				r.sync()
 				if mode == dxf.FeedStrict {
-					require.NoError(t, r.marked(r.mark(dxf.MarkPause)))
-					r.exec("ALTER TABLE " + r.shadow + " ADD UNIQUE KEY u (u)")
-					r.setMode(dxf.FeedPaused, dxf.FeedStrict)
+					r.strict("ALTER TABLE " + r.shadow + " ADD UNIQUE KEY u (u)")
 				}
 				r.sync()
 				stop()

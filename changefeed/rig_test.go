@@ -227,11 +227,13 @@ func (r *rig) setMode(from, to dxf.FeedMode) {
 	require.EqualValues(r.t, 1, n, "the feed was not in mode %s but %s", from, r.feed().Mode)
 }
 
-// strict takes the feed from merge to strict, as the build step does.
-func (r *rig) strict() {
+// strict takes the feed from merge to strict, as the build step does, which runs
+// statements on the shadow meanwhile.
+func (r *rig) strict(statements ...string) {
 	r.t.Helper()
 	require.NoError(r.t, r.marked(r.mark(dxf.MarkPause)))
 	require.Equal(r.t, dxf.FeedPaused, r.feed().Mode)
+	r.exec(statements...)
 	r.setMode(dxf.FeedPaused, dxf.FeedStrict)
 }
 
