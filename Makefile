@@ -49,7 +49,9 @@ test-stores: setup ## relay and jobs on MariaDB 11.8 and MySQL 9.7, the relay be
 		echo "on $$dir"; export DXFPROXY_TEST_BASEDIR=$$dir; \
 		$(GO) test -count=1 ./relaytest; \
 		case $$dir in *mysql-*) $(GO) test -count=1 -run TestMySQLAccountsOnEitherLeg ./protocol ;; esac; \
-		case $$dir in *tidb-*) ;; *) $(GO) test -count=1 -timeout 40m -run '$(JOBS)' ./dxftest ;; esac; \
+		case $$dir in *tidb-*) continue ;; esac; \
+		$(GO) test -count=1 ./store ./table ./changefeed; \
+		$(GO) test -count=1 -timeout 40m -run '$(JOBS)' ./dxftest; \
 	done
 
 .PHONY: conformance
