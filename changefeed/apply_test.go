@@ -66,9 +66,11 @@ func TestKeys(t *testing.T) {
 			"INSERT INTO t VALUES (1, 2, 3), (2, 3, 4)", "UPDATE t SET `select` = 9", "DELETE FROM t WHERE `x y` = 3",
 		}},
 	} {
+		if !has(c.create) {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			needs(t, c.create)
 			r := newRig(t, c.create)
 			r.run("node-a")
 			changes := append([]string{"SET sql_mode = 'ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO', time_zone = '+00:00'"}, c.changes...)
@@ -337,18 +339,19 @@ func TestFatal(t *testing.T) {
 			return []string{"ALTER TABLE " + r.shadow + " ADD UNIQUE KEY `u'v` (v)", "INSERT INTO t VALUES (9, 1)"}
 		}, want: "Duplicate entry '1' for key 't.u'v'", code: 1062},
 	} {
+		if !has(c.changes(new(rig))...) {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, "CREATE TABLE t (id INT PRIMARY KEY, v INT) ENGINE=InnoDB")
-			changes := c.changes(r)
-			needs(t, changes...)
 			r.run("node-a")
 			r.exec("INSERT INTO t VALUES (1, 1), (2, 2)")
 			r.sync()
 			if c.strict {
 				r.strict()
 			}
-			r.session(changes...)
+			r.session(c.changes(r)...)
 			e := r.failed()
 			t.Log(e)
 			require.Contains(t, e.Message, c.want)

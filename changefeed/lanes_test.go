@@ -127,8 +127,10 @@ func TestCrowdedStore(t *testing.T) {
 // write at once.
 func TestCheckedUnique(t *testing.T) {
 	for index, want := range map[string]bool{"ADD UNIQUE KEY u (v) USING HASH": false, "ADD UNIQUE KEY u (v(20))": true} {
+		if !has(index) {
+			continue
+		}
 		t.Run(index, func(t *testing.T) {
-			needs(t, index)
 			r := newRig(t, "CREATE TABLE t (id INT PRIMARY KEY, v TEXT)")
 			r.behind(index)
 			never := func() error { return nil }
