@@ -125,13 +125,28 @@ func (s *Store) heldFeed(f dxf.Feed) (*dxf.Feed, error) {
 	return row, nil
 }
 
-// runningFeed is heldFeed for a holder who works in f's mode.
-func (s *Store) runningFeed(f dxf.Feed) (*dxf.Feed, error) {
-	row, err := s.heldFeed(f)
-	if err == nil && row.Mode != f.Mode {
-		err = dxf.ErrLeaseLost
+// asHolder does what only the feed's holder may do. tx must be nil.
+func (s *Store) asHolder(ctx context.Context, tx *sql.Tx, f dxf.Feed, do func(row *dxf.Feed, now time.Time) error) error {
+	now, err := s.beginIn(ctx, tx)
+	defer s.mu.Unlock()
+	if err != nil {
+		return err
 	}
-	return row, err
+	row, err := s.heldFeed(f)
+	if err != nil {
+		return err
+	}
+	return do(row, now)
+}
+
+// asApplier does what its holder may do only in f's mode.
+func (s *Store) asApplier(ctx context.Context, tx *sql.Tx, f dxf.Feed, do func(row *dxf.Feed, now time.Time) error) error {
+	return s.asHolder(ctx, tx, f, func(row *dxf.Feed, now time.Time) error {
+		if row.Mode != f.Mode {
+			return dxf.ErrLeaseLost
+		}
+		return do(row, now)
+	})
 }
 
 // RenewFeed renews the lease and returns the row as it is now.
@@ -154,86 +169,52 @@ func (s *Store) RenewFeed(ctx context.Context, f dxf.Feed) (dxf.Feed, error) {
 
 // ReleaseFeed gives the lease up.
 func (s *Store) ReleaseFeed(ctx context.Context, f dxf.Feed) error {
-	_, err := s.begin(ctx)
-	defer s.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	row, err := s.heldFeed(f)
-	if err != nil {
-		return err
-	}
-	row.ExecID, row.Expires, row.Epoch = "", time.Time{}, row.Epoch+1
-	return nil
+	return s.asHolder(ctx, nil, f, func(row *dxf.Feed, _ time.Time) error {
+		row.ExecID, row.Expires, row.Epoch = "", time.Time{}, row.Epoch+1
+		return nil
+	})
 }
 
 // OpenWindow writes down where a window that begins at f's position ends.
 func (s *Store) OpenWindow(ctx context.Context, f dxf.Feed, file string, pos uint32) error {
-	_, err := s.begin(ctx)
-	defer s.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	row, err := s.runningFeed(f)
-	if err != nil {
-		return err
-	}
-	if row.File != f.File || row.Pos != f.Pos {
-		return dxf.ErrLeaseLost
-	}
-	row.WindowFile, row.WindowPos = file, pos
-	return nil
+	return s.asApplier(ctx, nil, f, func(row *dxf.Feed, _ time.Time) error {
+		if row.File != f.File || row.Pos != f.Pos {
+			return dxf.ErrLeaseLost
+		}
+		row.WindowFile, row.WindowPos = file, pos
+		return nil
+	})
 }
 
 // FenceFeed says whether the feed is still f's holder's. tx must be nil.
 func (s *Store) FenceFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed) error {
-	_, err := s.beginIn(ctx, tx)
-	defer s.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	_, err = s.runningFeed(f)
-	return err
+	return s.asApplier(ctx, tx, f, func(*dxf.Feed, time.Time) error { return nil })
 }
 
 // CommitFeed writes what a window changed, closes it and acknowledges its markers.
 // tx must be nil.
 func (s *Store) CommitFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed, c dxf.FeedCommit) error {
-	now, err := s.beginIn(ctx, tx)
-	defer s.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	row, err := s.runningFeed(f)
-	if err != nil {
-		return err
-	}
-	row.File, row.Pos, row.Applied, row.Mode = c.File, c.Pos, row.Applied+c.Applied, c.Mode
-	row.LagAt, row.Expires = now, now.Add(dxf.FeedLease)
-	if f.WindowFile != "" {
-		row.WindowFile, row.WindowPos = "", 0
-	}
-	for _, id := range c.Markers {
-		if m := s.markers[id]; m != nil && m.job == f.JobID {
-			m.acked = true
+	return s.asApplier(ctx, tx, f, func(row *dxf.Feed, now time.Time) error {
+		row.File, row.Pos, row.Applied, row.Mode = c.File, c.Pos, row.Applied+c.Applied, c.Mode
+		row.LagAt, row.Expires = now, now.Add(dxf.FeedLease)
+		if f.WindowFile != "" {
+			row.WindowFile, row.WindowPos = "", 0
 		}
-	}
-	return nil
+		for _, id := range c.Markers {
+			if m := s.markers[id]; m != nil && m.job == f.JobID {
+				m.acked = true
+			}
+		}
+		return nil
+	})
 }
 
 // FailFeed puts the feed into FeedFailed.
 func (s *Store) FailFeed(ctx context.Context, f dxf.Feed, e *dxf.Error) error {
-	_, err := s.begin(ctx)
-	defer s.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	row, err := s.heldFeed(f)
-	if err != nil {
-		return err
-	}
-	row.Mode, row.Error = dxf.FeedFailed, copyError(e)
-	return nil
+	return s.asHolder(ctx, nil, f, func(row *dxf.Feed, _ time.Time) error {
+		row.Mode, row.Error = dxf.FeedFailed, copyError(e)
+		return nil
+	})
 }
 
 // SetFeedMode moves a feed between modes under a subtask's lease.
