@@ -46,7 +46,7 @@ func IsErr(err error, numbers ...uint16) bool {
 	return errors.As(err, &e) && slices.Contains(numbers, e.Number)
 }
 
-var autoIncrementOption = regexp.MustCompile(` AUTO_INCREMENT=\d+`)
+var autoIncrementOption = regexp.MustCompile(` AUTO_INCREMENT=(\d+)`)
 
 // Fingerprint is a hash of a definition. The table's name and its next
 // AUTO_INCREMENT value, which changes with every row, are left out.
@@ -70,7 +70,9 @@ type Definition struct {
 	Indexes     []Line
 	Constraints []Line // CONSTRAINT … FOREIGN KEY or CHECK, PERIOD FOR …
 	Options     string // without AUTO_INCREMENT=n
-	Partitions  string // from PARTITION BY on
+
+	AutoIncrement string // n, decimal; "" where it is not told
+	Partitions    string // from PARTITION BY on
 }
 
 // Line is one line of a definition, without the comma after it.
@@ -144,7 +146,8 @@ func Parse(create string) (Definition, error) {
 		}
 	}
 	d.Options = strings.TrimSpace(strings.TrimSuffix(strings.TrimRight(d.Options, " \n"), "/*!50100"))
-	if at := autoIncrementOption.FindStringIndex(d.Options); at != nil && !inQuotes(d.Options, at[0]) {
+	if at := autoIncrementOption.FindStringSubmatchIndex(d.Options); at != nil && !inQuotes(d.Options, at[0]) {
+		d.AutoIncrement = d.Options[at[2]:at[3]]
 		d.Options = d.Options[:at[0]] + d.Options[at[1]:]
 	}
 	return d, nil

@@ -1,0 +1,80 @@
+package grants
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// ErrUnreadable: our own account may not look at other accounts' grants. It
+// needs SELECT on the schema mysql (MariaDB and MySQL manuals, "SHOW GRANTS").
+var ErrUnreadable = errors.New("the account of the store may not see other accounts' grants")
+
+// Querier is satisfied by *sql.DB, *sql.Conn and *sql.Tx.
+type Querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// maxRoles bounds how many roles are followed.
+const maxRoles = 1000
+
+// Of reads the grants of an account, user@host as CURRENT_USER() tells it, those
+// of its roles and of their roles, and MariaDB's of everybody. An account that
+// is gone has none.
+func Of(ctx context.Context, q Querier, account string) (Set, error) {
+	at := strings.LastIndexByte(account, '@')
+	if at < 0 {
+		return Set{}, fmt.Errorf("read the grants of %q: it is not user@host", account)
+	}
+	all := Set{roles: []string{quote(account[:at]) + "@" + quote(account[at+1:]), "PUBLIC"}}
+	seen := map[string]bool{}
+	for i := 0; i < len(all.roles) && i < maxRoles; i++ {
+		who := all.roles[i]
+		if seen[who] {
+			continue
+		}
+		seen[who] = true
+		if err := all.load(ctx, q, who); err != nil {
+			return Set{}, fmt.Errorf("read the grants of %s: %w", account, err)
+		}
+	}
+	return all, nil
+}
+
+func (s *Set) load(ctx context.Context, q Querier, who string) error {
+	rows, err := q.QueryContext(ctx, "SHOW GRANTS FOR "+who)
+	if err != nil {
+		return refusal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var line string
+		if err := rows.Scan(&line); err != nil {
+			return err
+		}
+		s.add(line)
+	}
+	return refusal(rows.Err())
+}
+
+// refusal is nil for an account that is not there, and for PUBLIC where the
+// server has none.
+func refusal(err error) error {
+	var e *mysql.MySQLError
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Number {
+	case 1141, 1133, 1147, 1959, 1064, 3523: // no such grant, user or role; MySQL and PUBLIC
+		return nil
+	case 1044, 1142, 1227:
+		return fmt.Errorf("%w: %s", ErrUnreadable, e.Message)
+	}
+	return err
+}
+
+func quote(s string) string { return "`" + strings.ReplaceAll(s, "`", "``") + "`" }
