@@ -40,6 +40,12 @@ func (b *Backfill) Plan(ctx context.Context, t dxf.Task, nodes int) (Plan, error
 	if err := json.Unmarshal(t.Meta, &m); err != nil {
 		return Plan{}, dxf.Errorf("read the meta of task %d: %s", t.ID, err)
 	}
+	if len(m.Changes) == 0 {
+		return Plan{}, dxf.Errorf("job %d says nothing of what it changes: it was submitted through a node of another version", m.JobID)
+	}
+	if err := b.stillMay(ctx, m.User, m.Schema, m.Table, m.Privilege); err != nil {
+		return Plan{}, err
+	}
 	if m.Way == dxf.WayTxn || nodes < 1 {
 		nodes = 1
 	}

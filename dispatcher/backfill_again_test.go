@@ -35,7 +35,7 @@ func newJob(t *testing.T, srv *mariadbd.Server) *job {
 	j.exec("CREATE TABLE t (id INT PRIMARY KEY, a INT)", "INSERT INTO t VALUES (1, 1)")
 	j.Backfill = dispatcher.NewBackfill(j.db, j.feeds, nil)
 	j.task = dxf.Task{Type: dxf.Backfill, Step: dxf.StepInit, Meta: encode(t, dxf.BackfillMeta{
-		JobID: 7, Schema: j.schema, Table: "t", Statement: "ALTER TABLE t ADD INDEX (a)", TableAt: [2]int{12, 13}, Way: dxf.WayDistributed,
+		JobID: 7, Schema: j.schema, Table: "t", Changes: []string{"ADD INDEX (a)"}, Way: dxf.WayDistributed,
 	})}
 	return j
 }
@@ -87,7 +87,7 @@ func TestBackfillPlanLost(t *testing.T) {
 				require.Zero(t, j.count("SELECT COUNT(*) FROM t__dxf7_new"))
 			case "native":
 				again.Meta = encode(t, dxf.BackfillMeta{
-					JobID: 7, Schema: j.schema, Table: "t", Statement: "ALTER TABLE t ADD INDEX (a)", TableAt: [2]int{12, 13}, Way: dxf.WayDistributed, NativeMaxSize: 1 << 30,
+					JobID: 7, Schema: j.schema, Table: "t", Changes: []string{"ADD INDEX (a)"}, Way: dxf.WayDistributed, NativeMaxSize: 1 << 30,
 				})
 				p, err := j.Plan(t.Context(), again, 1)
 				require.NoError(t, err)

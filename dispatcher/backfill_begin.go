@@ -30,10 +30,16 @@ func (b *Backfill) begin(ctx context.Context, m dxf.BackfillMeta, nodes int) (Pl
 	if err != nil {
 		return Plan{}, err
 	}
+	if m.TableID, err = b.sameTable(ctx, s, m); err != nil {
+		return Plan{}, err
+	}
 	m.Fingerprint = info.Fingerprint
 	if asked != "" && asked != info.Fingerprint {
 		// A job that was ahead of this one, or somebody else, has changed the
 		// table meanwhile. Nothing is done yet: the change is made to what is there.
+		if m.Changes, err = left(info, m); err != nil {
+			return Plan{}, err
+		}
 		if m.Target, err = b.target(ctx, s, info, m); err != nil {
 			return Plan{}, err
 		}
@@ -61,11 +67,7 @@ func (b *Backfill) begin(ctx context.Context, m dxf.BackfillMeta, nodes int) (Pl
 	if m.Old, err = table.OldName(m.Table, m.JobID); err != nil {
 		return native(m, table.Reason(err.Error()))
 	}
-	redirected, err := table.Redirect(m.Statement, m.TableAt, m.CharsetClient, m.Schema, m.Shadow)
-	if err != nil {
-		return native(m, table.Reason(err.Error()))
-	}
-	if err := b.makeShadow(ctx, s, info, m, redirected); err != nil {
+	if err := b.makeShadow(ctx, s, info, m); err != nil {
 		return Plan{}, err
 	}
 	// What the statement made of the shadow is the target, whatever we thought.
@@ -123,18 +125,27 @@ func (b *Backfill) begin(ctx context.Context, m dxf.BackfillMeta, nodes int) (Pl
 	return cut(ctx, s, info, m, nodes)
 }
 
-// target is what the statement makes of the table as it is now, tried on an
+// left are the changes that the table, as it is now, still needs: of a statement
+// with IF NOT EXISTS another job may have made some.
+func left(info *table.Info, m dxf.BackfillMeta) ([]string, error) {
+	if !m.Conditional {
+		return m.Changes, nil
+	}
+	d, err := table.Parse(info.Create)
+	if err != nil {
+		return nil, err
+	}
+	return d.WithoutPresent(m.Changes), nil
+}
+
+// target is what the changes make of the table as it is now, tried on an
 // empty copy; "" when that cannot be told.
 func (b *Backfill) target(ctx context.Context, s *table.Session, info *table.Info, m dxf.BackfillMeta) (string, error) {
 	var err error
 	if m.Shadow, err = table.ShadowName(m.Table, m.JobID); err != nil {
 		return "", nil
 	}
-	redirected, err := table.Redirect(m.Statement, m.TableAt, m.CharsetClient, m.Schema, m.Shadow)
-	if err != nil {
-		return "", nil
-	}
-	err = b.makeShadow(ctx, s, info, m, redirected)
+	err = b.makeShadow(ctx, s, info, m)
 	if err != nil && len(info.Parents)+len(info.Children) > 0 {
 		return "", nil // the copy has no foreign keys: the table itself will tell
 	}
@@ -173,29 +184,19 @@ func judge(info *table.Info, targetText string, settings table.Settings) (reason
 	return table.Check(info, target, settings), false, nil
 }
 
-// makeShadow creates the shadow and makes the user's change to it.
-func (b *Backfill) makeShadow(ctx context.Context, s *table.Session, info *table.Info, m dxf.BackfillMeta, redirected string) error {
+// makeShadow creates the shadow and makes the job's changes to it.
+func (b *Backfill) makeShadow(ctx context.Context, s *table.Session, info *table.Info, m dxf.BackfillMeta) error {
 	if _, err := s.ExecContext(ctx, table.CreateShadow(info, m.Shadow)); table.IsErr(err, 1050) {
 		return errInTheWay(m.Shadow) // one that sweep could not take for ours
 	} else if err != nil {
 		return clientError(err)
 	}
-	charset := m.CharsetClient
-	if charset == "" {
-		charset = "utf8mb4"
+	if len(m.Changes) == 0 {
+		return nil
 	}
-	for _, q := range []string{
-		"USE " + table.Quote(m.Schema),
-		"SET @dxf_mode = @@SESSION.sql_mode, SESSION sql_mode = '" + m.SQLMode + "'",
-		"SET SESSION character_set_client = " + charset,
-		redirected,
-		"SET NAMES utf8mb4",
-		"SET SESSION sql_mode = @dxf_mode",
-	} {
-		if _, err := s.ExecContext(ctx, q); err != nil {
-			_ = drop(ctx, s, m.Schema, m.Shadow) // else it is swept next time
-			return clientError(err)
-		}
+	if _, err := s.ExecContext(ctx, table.Alter{Changes: m.Changes}.Of(m.Schema, m.Shadow)); err != nil {
+		_ = drop(ctx, s, m.Schema, m.Shadow) // else it is swept next time
+		return clientError(err)
 	}
 	return nil
 }

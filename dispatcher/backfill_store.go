@@ -25,6 +25,9 @@ type FeedStore interface {
 	// transaction. The applier's next write finds no row and is rolled back.
 	// It is no error when there is none.
 	DropFeed(ctx context.Context, tx *sql.Tx, jobID int64) error
+	// Job finds a job, unfinished or ended; History lists the newest n ended ones.
+	Job(ctx context.Context, id int64) (dxf.Job, error)
+	History(ctx context.Context, n int) ([]dxf.Job, error)
 	// Subtasks lists the subtasks of one step, by ordinal.
 	Subtasks(ctx context.Context, taskID int64, step dxf.Step) ([]dxf.Subtask, error)
 }

@@ -93,9 +93,8 @@ func TestBackfillPlan(t *testing.T) {
 			if c.statement == "" {
 				c.statement = "ALTER TABLE t ADD INDEX kb (b)"
 			}
-			at := strings.Index(c.statement, " t ") + 1
 			m := dxf.BackfillMeta{
-				JobID: 7, Schema: schema, Table: "t", Statement: c.statement, TableAt: [2]int{at, at + 1}, CharsetClient: "utf8mb4",
+				JobID: 7, Schema: schema, Table: "t", Changes: []string{strings.TrimPrefix(c.statement, "ALTER TABLE t ")},
 				Fingerprint: info.Fingerprint, Way: dxf.WayDistributed,
 			}
 			if c.change != nil {
@@ -166,7 +165,7 @@ func TestBackfillFrozenOwner(t *testing.T) {
 	require.True(t, ok)
 	b := dispatcher.NewBackfill(db, newFeeds(t, srv), nil)
 	task := dxf.Task{Type: dxf.Backfill, Step: dxf.StepInit, Meta: encode(t, dxf.BackfillMeta{
-		JobID: 7, Schema: schema, Table: "t", Statement: "ALTER TABLE t ADD INDEX (a)", TableAt: [2]int{12, 13}, Way: dxf.WayDistributed,
+		JobID: 7, Schema: schema, Table: "t", Changes: []string{"ADD INDEX (a)"}, Way: dxf.WayDistributed,
 	})}
 	var told string
 	ctx, cancel := context.WithTimeout(dispatcher.WithWaiting(t.Context(), func(text string) error { told = text; return nil }), 1500*time.Millisecond)

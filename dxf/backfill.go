@@ -15,17 +15,34 @@ const (
 // BackfillMeta is the meta of a backfill task: everything a step needs to know
 // of the change. Written at submit, completed at planning, never afterwards.
 type BackfillMeta struct {
-	JobID     int64  `json:"job_id"`
-	Schema    string `json:"schema"`
-	Table     string `json:"table"`
-	Statement string `json:"statement"` // the user's text
-	// TableAt is the byte span of the table reference in Statement, so that
-	// the same change can be made to another table by replacing those bytes.
-	TableAt [2]int `json:"table_at"`
-	// CharsetClient is the character set Statement is in; SQLMode the
-	// session's sql_mode, under which Statement has its meaning.
-	CharsetClient string `json:"charset_client"`
-	SQLMode       string `json:"sql_mode"`
+	JobID  int64  `json:"job_id"`
+	Schema string `json:"schema"`
+	Table  string `json:"table"`
+	// Changes are the clauses that follow ALTER TABLE name. They are made of the
+	// store's own words for the table before and after (table.Difference), never
+	// of the user's text: they run under the account that does the jobs' work.
+	Changes []string `json:"changes"`
+	// Ignore is ALTER IGNORE TABLE, Algorithm and Lock the values of these
+	// clauses in upper case, "" for none; they count where the store itself
+	// makes the change (WayNative).
+	Ignore    bool   `json:"ignore,omitempty"`
+	Algorithm string `json:"algorithm,omitempty"`
+	Lock      string `json:"lock,omitempty"`
+	// Conditional: an added index of which the table has one of that name is
+	// left out (IF NOT EXISTS).
+	Conditional bool `json:"conditional,omitempty"`
+	// SQLMode are those parts of the session's sql_mode that decide which values
+	// the table may hold (table.ValueMode).
+	SQLMode string `json:"sql_mode"`
+	// TableID is the table's identity in the store when the job was submitted,
+	// and from planning on (table.Info.ID); "" where the store tells none. The
+	// job ends when it meets another table of the name.
+	TableID string `json:"table_id,omitempty"`
+	// User is who submitted the job, user@host as in CURRENT_USER(), and
+	// Privilege the one that the change needs, ALTER or INDEX. A job ends when
+	// its user has lost it. "" is not looked at.
+	User      string `json:"user,omitempty"`
+	Privilege string `json:"privilege,omitempty"`
 	// Fingerprint is a hash of the table's definition when the job was
 	// submitted; the job does not start on another table.
 	Fingerprint string `json:"fingerprint"`

@@ -118,6 +118,14 @@ func (r *run) tables(ctx context.Context, q table.Querier) (source, shadow *tabl
 	if r.meta.Fingerprint != "" && source.Fingerprint != r.meta.Fingerprint {
 		return nil, nil, dxf.SchemaChanged("")
 	}
+	if err := r.sameTable(ctx, q); err != nil {
+		return nil, nil, err
+	}
 	shadow, err = table.Load(ctx, q, r.meta.Schema, r.meta.Shadow)
 	return source, shadow, err
+}
+
+// sameTable refuses another table that has come to the name of the job's.
+func (r *run) sameTable(ctx context.Context, q table.Querier) error {
+	return r.identical(ctx, q, r.meta.TableID)
 }

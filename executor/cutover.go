@@ -18,7 +18,7 @@ const (
 // last change, which it has only while the table is locked.
 func (r *run) cutover(ctx context.Context) error {
 	err := r.exchange(ctx, trade{
-		fresh: r.meta.Shadow, old: r.meta.Old, fingerprint: r.meta.Fingerprint,
+		fresh: r.meta.Shadow, old: r.meta.Old, fingerprint: r.meta.Fingerprint, id: r.meta.TableID,
 		lock: table.JobLock(r.meta.JobID), mark: table.JobMark(r.meta.JobID), verb: "cut-over",
 		gates: r.gates, seal: r.seal, unseal: r.sendOn,
 	})

@@ -58,9 +58,8 @@ func start(t *testing.T, statement string, change func(*dxf.BackfillMeta), table
 	h.exec = executor.NewBackfill(h.store.SQL(), h.feed, h.log)
 	info, err := table.Load(t.Context(), h.db, h.schema, "t")
 	require.NoError(t, err)
-	at := strings.Index(statement, " t ") + 1
 	meta := dxf.BackfillMeta{
-		Schema: h.schema, Table: "t", Statement: statement, TableAt: [2]int{at, at + 1}, CharsetClient: "utf8mb4",
+		Schema: h.schema, Table: "t", Changes: []string{strings.TrimPrefix(statement, "ALTER TABLE t ")},
 		SQLMode: "STRICT_TRANS_TABLES", Fingerprint: info.Fingerprint, Way: dxf.WayDistributed, Thread: 4, BatchSize: 256,
 	}
 	if change != nil {

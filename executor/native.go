@@ -21,12 +21,8 @@ const (
 	maxBackoff    = 30 * time.Second
 )
 
-// native runs the user's own statement on the store.
+// native makes the job's changes by the store's own DDL.
 func (r *run) native(ctx context.Context) error {
-	charset := r.meta.CharsetClient
-	if charset == "" {
-		charset = "utf8mb4"
-	}
 	s, err := r.lockedSession(ctx, table.JobLock(r.meta.JobID).Name())
 	if err != nil {
 		return err
@@ -48,15 +44,13 @@ func (r *run) native(ctx context.Context) error {
 	if r.meta.Fingerprint != "" && info.Fingerprint != r.meta.Fingerprint {
 		return dxf.SchemaChanged("")
 	}
-	for _, set := range []string{
-		"USE " + table.Quote(r.meta.Schema),
-		"SET SESSION sql_mode = '" + r.meta.SQLMode + "'",
-		"SET SESSION character_set_client = " + charset,
-	} {
-		if _, err := s.ExecContext(ctx, set); err != nil {
-			return fmt.Errorf("set up the session of the statement: %w", clientError(err, r.meta.Table))
-		}
+	if err := r.sameTable(ctx, s); err != nil {
+		return err
 	}
+	if _, err := s.ExecContext(ctx, "SET SESSION sql_mode = '"+table.ValueMode(r.meta.SQLMode)+"'"); err != nil {
+		return fmt.Errorf("set up the session of the statement: %w", err)
+	}
+	alter := table.Alter{Changes: r.meta.Changes, Ignore: r.meta.Ignore, Algorithm: r.meta.Algorithm, Lock: r.meta.Lock}
 	// 50 MB/s is what a build reads at least; a tenth of its time may be waited.
 	wait := nativeWait + time.Duration(info.DataLength/50e6)*time.Second/10
 	for backoff := 200 * time.Millisecond; ; backoff = min(2*backoff, maxBackoff) {
@@ -68,7 +62,7 @@ func (r *run) native(ctx context.Context) error {
 			return err
 		}
 		start := time.Now()
-		err := r.ddl(ctx, s, r.meta.Statement, func(p process) {
+		err := r.ddl(ctx, s, alter.Of(r.meta.Schema, r.meta.Table), func(p process) {
 			if p.State == metadataLock {
 				r.waiting("waits for a lock on the table, %s", r.blocker(ctx, s.ID))
 				return

@@ -26,6 +26,7 @@ const (
 type trade struct {
 	fresh, old  string
 	fingerprint string // of the table's definition
+	id          string // table.Identity of the table; "" is not looked at
 	lock        table.Lock
 	mark        table.Mark
 	verb        string // what the exchange is called
@@ -137,8 +138,8 @@ func (s *swap) committed(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-// unchanged refuses a table that got, since it was planned, what would stay
-// with the old one: triggers, and children that refer to it.
+// unchanged refuses another table of the name, and one that got, since it was
+// planned, what would stay with the old one: triggers, and children that refer to it.
 func (s *swap) unchanged(ctx context.Context) error {
 	info, err := table.Load(ctx, s.a, s.schema, s.table)
 	if errors.Is(err, table.ErrNoTable) {
@@ -150,7 +151,22 @@ func (s *swap) unchanged(ctx context.Context) error {
 	if len(info.Triggers) > 0 || len(info.Children) > 0 {
 		return dxf.SchemaChanged("")
 	}
-	return nil
+	// Not while the table is locked: the server goes through all its tables. Who
+	// drops it from here on is seen by the changefeed.
+	return s.identical(ctx, s.a, s.id)
+}
+
+// identical refuses another table that has come to the name of the one that
+// table.Identity called want; "" is not looked at.
+func (w *work) identical(ctx context.Context, q table.Querier, want string) error {
+	if want == "" {
+		return nil
+	}
+	id, err := table.Identity(ctx, q, w.schema, w.table)
+	if err == nil && id != want {
+		return dxf.SchemaChanged("")
+	}
+	return err
 }
 
 // sameDefinition is asked while the table is locked.

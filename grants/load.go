@@ -19,6 +19,10 @@ type Querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
+// everybody is MariaDB's role whose grants all accounts have. To MySQL it is an
+// account that is not there.
+const everybody = "PUBLIC"
+
 // maxRoles bounds how many roles are followed.
 const maxRoles = 1000
 
@@ -30,7 +34,7 @@ func Of(ctx context.Context, q Querier, account string) (Set, error) {
 	if at < 0 {
 		return Set{}, fmt.Errorf("read the grants of %q: it is not user@host", account)
 	}
-	all := Set{roles: []string{quote(account[:at]) + "@" + quote(account[at+1:]), "PUBLIC"}}
+	all := Set{roles: []string{quote(account[:at]) + "@" + quote(account[at+1:]), everybody}}
 	seen := map[string]bool{}
 	for i := 0; i < len(all.roles) && i < maxRoles; i++ {
 		who := all.roles[i]
@@ -48,7 +52,7 @@ func Of(ctx context.Context, q Querier, account string) (Set, error) {
 func (s *Set) load(ctx context.Context, q Querier, who string) error {
 	rows, err := q.QueryContext(ctx, "SHOW GRANTS FOR "+who)
 	if err != nil {
-		return refusal(err)
+		return refusal(err, who)
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -58,23 +62,29 @@ func (s *Set) load(ctx context.Context, q Querier, who string) error {
 		}
 		s.add(line)
 	}
-	return refusal(rows.Err())
+	return refusal(rows.Err(), who)
 }
 
-// refusal is nil for an account that is not there, and for PUBLIC where the
-// server has none.
-func refusal(err error) error {
+// refusal is nil for an account that is not there, and for everybody where the
+// server knows no such role.
+func refusal(err error, who string) error {
 	var e *mysql.MySQLError
 	if !errors.As(err, &e) {
 		return err
 	}
 	switch e.Number {
-	case 1141, 1133, 1147, 1959, 1064, 3523: // no such grant, user or role; MySQL and PUBLIC
+	case 1141, 1133, 1147, 1959, 3523: // no such grant, user or role
 		return nil
+	case 1064:
+		if who == everybody {
+			return nil
+		}
 	case 1044, 1142, 1227:
 		return fmt.Errorf("%w: %s", ErrUnreadable, e.Message)
 	}
 	return err
 }
 
-func quote(s string) string { return "`" + strings.ReplaceAll(s, "`", "``") + "`" }
+// quote makes a text of a part of an account's name, which may be empty. Our
+// sessions let a backslash escape.
+func quote(s string) string { return "'" + strings.NewReplacer(`\`, `\\`, "'", "''").Replace(s) + "'" }

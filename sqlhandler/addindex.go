@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,7 +38,14 @@ func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, te
 	if err != nil {
 		return nil, err
 	}
-	if ambiguous[facts.charset] || !understood(text, st, mode(c.Status())) {
+	// MySQL's status flags do not tell of ANSI_QUOTES: only now it is known what is quoted.
+	m := modeOf(facts.sqlMode)
+	if m != mode(c.Status()) {
+		if st = Classify(text, m); st.Kind != AddIndex {
+			return h.remember(ctx, c, text, st)
+		}
+	}
+	if h.trial == nil || ambiguous[facts.charset] || !understood(text, st, m) {
 		return h.remember(ctx, c, text, st)
 	}
 	schema := st.Table.Schema
@@ -47,7 +55,7 @@ func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, te
 	if schema == "" {
 		return nil, errNoDatabase
 	}
-	if systemSchemas[strings.ToLower(schema)] || schema == h.schema {
+	if systemSchemas[strings.ToLower(schema)] || schema == h.schema || schema == h.scratch {
 		return h.remember(ctx, c, text, st)
 	}
 	kind, err := askTable(ctx, c, schema, st.Table.Name, st.CreateIndex)
@@ -73,50 +81,62 @@ func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, te
 	if err != nil {
 		return nil, fmt.Errorf("read the table: %w", err)
 	}
-	schema, name := info.Schema, info.Name // as the store spells them
-	if err := h.alreadyAdding(ctx, schema, name, st, mode(c.Status())); err != nil {
+	id, err := table.Identity(ctx, h.sql, info.Schema, info.Name) // as the store spells them
+	if err != nil {
 		return nil, err
 	}
-	at := [2]int{st.Table.Span.Start, st.Table.Span.End}
-	t, err := h.try(ctx, schema, name, text, at, facts)
+	if err := h.alreadyAdding(ctx, info.Schema, info.Name, st); err != nil {
+		return nil, err
+	}
+	t, err := h.try(ctx, info, st, text, facts)
 	switch {
-	case errors.Is(err, errUnknown):
+	case errors.Is(err, errUntold):
 		return h.remember(ctx, c, text, st)
 	case err != nil && len(info.Parents)+len(info.Children) > 0:
 		// The copy has no foreign keys, so its judgement of a statement that
 		// touches one is no judgement; the table itself will tell.
-		t = trial{}
+		return h.remember(ctx, c, text, st)
 	case err != nil:
 		return nil, err
 	case t.unchanged():
 		return protocol.OK{Warnings: t.warnings}, nil
 	}
-	meta := dxf.BackfillMeta{
-		Schema: schema, Table: name,
-		Statement: string(text), TableAt: at, CharsetClient: facts.charset, SQLMode: facts.sqlMode,
-		Fingerprint: info.Fingerprint, Target: t.after,
+	job, err := h.submit(ctx, c, facts, text, st, settings, dxf.BackfillMeta{
+		Schema: info.Schema, Table: info.Name, TableID: id, Fingerprint: info.Fingerprint,
+		Changes: t.changes, Target: t.after, Ignore: st.Ignore, Algorithm: st.Algorithm, Lock: st.Lock,
+		Conditional: st.Conditional, SQLMode: table.ValueMode(facts.sqlMode),
+		User: facts.user, Privilege: privilege(st),
 		Way:    way(settings, st),
 		Thread: settings.Thread, BatchSize: settings.BatchSize, Priority: settings.priority,
 		MaxWriteSpeed: settings.MaxWriteSpeed, ErrorLimit: settings.errorLimit, NativeMaxSize: settings.nativeMaxSize,
 		Unique: st.Unique(),
 		Rows:   info.Rows,
-	}
-	id, err := h.submit(ctx, c, facts, info, st, settings, meta)
+	})
 	if err != nil {
 		return nil, err
 	}
 	h.wakeAll()
-	return h.wait(ctx, c, h.tableChange(id))
+	return h.wait(ctx, c, h.tableChange(job))
+}
+
+// privilege is the one that the store asks for the statement.
+func privilege(st Statement) string {
+	if st.CreateIndex {
+		return "INDEX"
+	}
+	return "ALTER"
 }
 
 // alterAlone are the kinds of changes for which the privilege to alter the table
-// is enough, and of which several may stand in one job. Whatever needs rights
-// on other tables runs on the client's own session, where the store checks them.
+// is enough, of which several may stand in one job, and which an empty copy can
+// tell. Whatever needs rights on other tables, or is of the table and not of its
+// definition (foreign keys, the character set of what is there), runs on the
+// client's own session, where the store checks it.
 var alterAlone = map[SpecKind]bool{
 	SpecAddIndex: true, SpecAddPrimaryKey: true, SpecAddCheck: true, SpecAddColumn: true,
-	SpecDropColumn: true, SpecDropIndex: true, SpecDropPrimaryKey: true, SpecDropForeignKey: true, SpecDropConstraint: true,
+	SpecDropColumn: true, SpecDropIndex: true, SpecDropPrimaryKey: true,
 	SpecModify: true, SpecChange: true, SpecSetDefault: true, SpecRenameColumn: true, SpecRenameIndex: true, SpecIndexVisibility: true,
-	SpecConvert: true, SpecTableCharset: true, SpecTableComment: true, SpecAutoIncrement: true, SpecOption: true,
+	SpecTableComment: true, SpecAutoIncrement: true, SpecOption: true,
 }
 
 // elsewhere are the words of a column's definition that reach for other tables
@@ -175,7 +195,7 @@ func way(s settings, st Statement) dxf.Way {
 
 // alreadyAdding refuses an index that an unfinished job is adding, in TiDB's
 // words: the statement would wait for that job and then fail.
-func (h *Handler) alreadyAdding(ctx context.Context, schema, name string, st Statement, m Mode) error {
+func (h *Handler) alreadyAdding(ctx context.Context, schema, name string, st Statement) error {
 	jobs, err := h.jobs.UnfinishedJobs(ctx)
 	if err != nil {
 		return err
@@ -184,13 +204,10 @@ func (h *Handler) alreadyAdding(ctx context.Context, schema, name string, st Sta
 		if j.Schema != schema || j.Table != name {
 			continue
 		}
-		other := Classify([]byte(j.Query), m)
 		for _, a := range st.Indexes() {
-			for _, b := range other.Indexes() {
-				if a != "" && strings.EqualFold(a, b) {
-					return &dxf.Error{Code: 1061, State: "42000", Class: "ddl", Message: fmt.Sprintf(
-						"index already exist %s; a background job is trying to add the same index, please check by `ADMIN SHOW DDL JOBS`", a)}
-				}
+			if a != "" && slices.ContainsFunc(j.Indexes, func(b string) bool { return strings.EqualFold(a, b) }) {
+				return &dxf.Error{Code: 1061, State: "42000", Class: "ddl", Message: fmt.Sprintf(
+					"index already exist %s; a background job is trying to add the same index, please check by `ADMIN SHOW DDL JOBS`", a)}
 			}
 		}
 	}
@@ -201,14 +218,17 @@ func (h *Handler) alreadyAdding(ctx context.Context, schema, name string, st Sta
 const submitTimeout = 30 * time.Second
 
 // submit writes the job and its task.
-func (h *Handler) submit(ctx context.Context, c *protocol.Conn, facts sessionFacts, info *table.Info, st Statement, s settings, meta dxf.BackfillMeta) (int64, error) {
+func (h *Handler) submit(
+	ctx context.Context, c *protocol.Conn, facts sessionFacts, text []byte, st Statement, s settings, meta dxf.BackfillMeta,
+) (int64, error) {
 	j := dxf.Job{
 		Type: "add index", Action: actionAddIndex,
 		Schema: meta.Schema, Table: meta.Table,
 		State: dxf.JobQueueing, SchemaState: dxf.SchemaNone,
-		Query: meta.Statement, CreateTime: time.Now().UTC(),
-		Reorg: &s.Reorg,
-		User:  facts.user, ConnID: c.ID(),
+		Query: queryText(text, st.Text, facts.charset), CreateTime: time.Now().UTC(),
+		Indexes: st.Indexes(),
+		Reorg:   &s.Reorg,
+		User:    facts.user, ConnID: c.ID(),
 	}
 	addSubJobs(&j, st)
 	raw, err := json.Marshal(meta)
@@ -228,6 +248,15 @@ func (h *Handler) submit(ctx context.Context, c *protocol.Conn, facts sessionFac
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), submitTimeout)
 	defer cancel()
 	return h.jobs.Submit(ctx, j, t, meta)
+}
+
+// queryText is the text of a statement as it is shown: nothing is ever made of it.
+func queryText(text []byte, span Span, charset string) string {
+	b := span.Of(text)
+	if s, ok := decoder(charset)(b); ok {
+		return s
+	}
+	return strings.ToValidUTF8(string(b), "\uFFFD")
 }
 
 // Action numbers of jobs, TiDB's.

@@ -65,6 +65,7 @@ type Spec struct {
 	// Name is the column, key or partition concerned, where the kind has one;
 	// of SpecRenameTable it is the schema-less new name.
 	Name string
+	To   string // SpecChange and SpecRenameColumn: the column's new name
 
 	// SpecAddIndex and SpecAddPrimaryKey.
 	Index       string // name, "" if the server is to choose; of a UNIQUE constraint the constraint's if it has no other
@@ -180,6 +181,7 @@ func (p *reader) spec(st *Statement) Spec {
 	case p.word("CHANGE"):
 		s.Kind = SpecChange
 		p.columnName(&s)
+		s.To = p.name()
 	case p.word("ALTER"):
 		p.alterSpec(&s)
 	case p.word("RENAME"):
@@ -424,6 +426,8 @@ func (p *reader) renameSpec(s *Spec) {
 		s.Kind = SpecRenameColumn
 		p.ifExists()
 		s.Name = p.name()
+		p.need("TO")
+		s.To = p.name()
 	case p.anyWord("INDEX", "KEY"):
 		s.Kind = SpecRenameIndex
 		p.ifExists()

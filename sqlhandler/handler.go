@@ -21,11 +21,15 @@ import (
 // Config is what a Handler stands on.
 type Config struct {
 	Jobs   Jobs
-	SQL    *sql.DB // the service account on the store: scratch tables
+	SQL    *sql.DB // the account that does the jobs' work
 	Schema string  // the meta schema
-	Node   dxf.Node
-	Role   string // the node's service scope at the start
-	Wake   func() // tells all nodes that there is something new; nil: polling finds it
+	// Trial is an account that can do nothing but change tables of the schema
+	// Scratch. nil: no statement becomes a job, for none can be tried.
+	Trial   *sql.DB
+	Scratch string
+	Node    dxf.Node
+	Role    string // the node's service scope at the start
+	Wake    func() // tells all nodes that there is something new; nil: polling finds it
 	// SetRole is told when the node's service scope is changed by SQL.
 	SetRole func(role string)
 	Log     *zap.Logger
@@ -36,6 +40,8 @@ type Handler struct {
 	jobs    Jobs
 	sql     *sql.DB
 	schema  string
+	trial   *sql.DB
+	scratch string
 	node    dxf.Node
 	wakeAll func()
 	setRole func(string)
@@ -47,7 +53,7 @@ type Handler struct {
 // New makes a Handler. Run must be running for it to see what other nodes set.
 func New(cfg Config) *Handler {
 	h := &Handler{
-		jobs: cfg.Jobs, sql: cfg.SQL, schema: cfg.Schema, node: cfg.Node,
+		jobs: cfg.Jobs, sql: cfg.SQL, schema: cfg.Schema, trial: cfg.Trial, scratch: cfg.Scratch, node: cfg.Node,
 		wakeAll: cfg.Wake, setRole: cfg.SetRole, log: cfg.Log,
 		vars: newGlobals(cfg.Jobs, cfg.Role), changed: newSignal(),
 	}

@@ -2,13 +2,11 @@ package sqlhandler
 
 import (
 	"context"
-	"database/sql"
-	"database/sql/driver"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -21,64 +19,168 @@ import (
 
 // trial is what the store made of a statement on an empty copy of its table.
 type trial struct {
-	before, after string // SHOW CREATE TABLE
-	warnings      []protocol.Warning
+	after    string   // SHOW CREATE TABLE of the copy
+	changes  []string // what makes the table so, see table.Difference
+	warnings []protocol.Warning
 }
 
 // unchanged says that the statement has nothing to do (IF NOT EXISTS).
-func (t trial) unchanged() bool { return t.before == t.after }
+func (t trial) unchanged() bool { return len(t.changes) == 0 }
 
-// errUnknown: this server does not know the statement. Its error would quote the
-// name of the copy, and may cut it off anywhere.
-var errUnknown = errors.New("the statement is not of the store's language")
+// errUntold: the trial does not tell what a job would have to do. The statement
+// is the client's session's, where the store knows who asks.
+var errUntold = errors.New("what the statement does to the table cannot be told from a copy")
 
-var scratchNumber atomic.Uint64
-
-// try makes the change on an empty copy of the table in the meta schema, so
-// that the store itself judges the statement before a job is made of it: every
-// error it would answer comes at once and with its own number, and what the
-// finished table looks like is known. at is the span of the table reference in
-// text.
-func (h *Handler) try(ctx context.Context, schema, table string, text []byte, at [2]int, facts sessionFacts) (t trial, err error) {
-	conn, err := h.sql.Conn(ctx)
+// try makes the change on an empty copy of the table, so that the store itself
+// judges the statement before a job is made of it: every error it would answer
+// comes at once and with its own number, and what the finished table looks like
+// is known. The copy is made by the account that does the jobs' work; the
+// statement runs under another, which has rights on the scratch schema alone.
+//
+// What the job will do is made of the two definitions of the copy. Where that is
+// more than indexes, it is tried as well: another copy has to become the same.
+func (h *Handler) try(ctx context.Context, info *table.Info, st Statement, text []byte, facts sessionFacts) (t trial, err error) {
+	mode, ok := plainMode(facts.sqlMode)
+	if !ok {
+		return t, errUntold
+	}
+	first, err := h.newScratch(ctx, info)
 	if err != nil {
-		return t, fmt.Errorf("connect to the store: %w", err)
+		return t, err
 	}
-	// The session's settings are the client's: it must not go back to the pool.
-	defer conn.Close()
-	defer func() { _ = conn.Raw(func(any) error { return driver.ErrBadConn }) }()
+	defer func() { err = errors.Join(err, first.drop(ctx)) }()
+	toks, _ := tokens(text, modeOf(facts.sqlMode))
+	plain, err := plainText(text, toks, modeOf(facts.sqlMode), facts.charset, st.Table.Span, first.quoted())
+	if err != nil {
+		return t, errUntold
+	}
+	before, err := first.definition(ctx)
+	if err != nil {
+		return t, err
+	}
+	if t.warnings, err = first.run(ctx, mode, plain); err != nil {
+		return t, err
+	}
+	after, err := first.definition(ctx)
+	if err != nil {
+		return t, err
+	}
+	t.after = first.text
+	t.changes, err = table.Difference(before, after, renamed(st))
+	switch {
+	case errors.Is(err, table.ErrDifference):
+		return t, errUntold
+	case err != nil:
+		return t, err
+	case first.named(t.changes): // MySQL names CHECK constraints after their table
+		return t, errUntold
+	case t.unchanged(), table.OnlyIndexes(before, after):
+		return t, nil
+	}
+	return t, h.tryChanges(ctx, info, t.changes, after, facts)
+}
 
-	name := fmt.Sprintf("%s.%s", quoteName(h.schema), quoteName(fmt.Sprintf("scratch_%s_%d", h.node.UUID, scratchNumber.Add(1))))
-	if _, err := conn.ExecContext(ctx, fmt.Sprintf("CREATE TABLE %s LIKE %s.%s", name, quoteName(schema), quoteName(table))); err != nil {
-		return t, fmt.Errorf("copy the definition of %s.%s: %w", schema, table, err)
+// tryChanges makes the changes that a job would make on another copy, and wants
+// what the statement has made of the first.
+func (h *Handler) tryChanges(ctx context.Context, info *table.Info, changes []string, want table.Definition, facts sessionFacts) (err error) {
+	second, err := h.newScratch(ctx, info)
+	if err != nil {
+		return err
 	}
-	defer func() {
-		if _, dropErr := conn.ExecContext(context.WithoutCancel(ctx), "DROP TABLE IF EXISTS "+name); dropErr != nil {
-			err = errors.Join(err, fmt.Errorf("drop the scratch table %s: %w", name, dropErr))
+	defer func() { err = errors.Join(err, second.drop(ctx)) }()
+	statement := table.Alter{Changes: changes}.Of(h.scratch, second.name)
+	if _, err := second.run(ctx, table.ValueMode(facts.sqlMode), statement); err != nil {
+		if context.Cause(ctx) != nil {
+			return err
 		}
-	}()
-	if t.before, err = showCreate(ctx, conn, name); err != nil {
-		return t, err
+		return errUntold
 	}
-	if _, err := conn.ExecContext(ctx, fmt.Sprintf("SET SESSION sql_mode = %s, character_set_client = %s",
-		quoteText(facts.sqlMode), quoteText(facts.charset))); err != nil {
-		return t, fmt.Errorf("set the session as the client's: %w", err)
+	got, err := second.definition(ctx)
+	if err == nil && (!table.Same(want, got) || want.AutoIncrement != got.AutoIncrement) {
+		err = errUntold
 	}
-	if _, err := conn.ExecContext(ctx, replaceSpan(text, at, name)); err != nil {
+	return err
+}
+
+// renamed are the columns to which the statement gives another name.
+func renamed(st Statement) map[string]string {
+	names := map[string]string{}
+	for _, s := range st.Specs {
+		if s.To != "" {
+			names[strings.ToLower(s.Name)] = s.To
+		}
+	}
+	return names
+}
+
+// A scratch is an empty copy of a table in the scratch schema.
+type scratch struct {
+	h    *Handler
+	of   *table.Info
+	name string
+	text string // the last SHOW CREATE TABLE that definition has read
+}
+
+// newScratch makes the copy. Its name cannot be guessed: many may try at once.
+func (h *Handler) newScratch(ctx context.Context, info *table.Info) (*scratch, error) {
+	var random [8]byte
+	if _, err := rand.Read(random[:]); err != nil {
+		return nil, fmt.Errorf("name a scratch table: %w", err)
+	}
+	s := &scratch{h: h, of: info, name: fmt.Sprintf("%s%x", h.scratchPrefix(h.node.UUID), random)}
+	if _, err := h.sql.ExecContext(ctx, fmt.Sprintf("CREATE TABLE %s LIKE %s", s.quoted(), info.Quoted())); err != nil {
+		return nil, fmt.Errorf("copy the definition of %s.%s: %w", info.Schema, info.Name, err)
+	}
+	return s, nil
+}
+
+func (s *scratch) quoted() string { return table.Quote(s.h.scratch, s.name) }
+
+func (s *scratch) drop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropTimeout)
+	defer cancel()
+	if _, err := s.h.sql.ExecContext(ctx, "DROP TABLE IF EXISTS "+s.quoted()); err != nil {
+		s.h.log.Warn("a scratch table stays behind until the next sweep", zap.String("table", s.name), zap.Error(err))
+	}
+	return nil
+}
+
+// dropTimeout bounds the removal of a scratch table, which a sweep does else.
+const dropTimeout = 10 * time.Second
+
+func (s *scratch) definition(ctx context.Context) (d table.Definition, err error) {
+	if s.text, err = table.ShowCreate(ctx, s.h.sql, s.h.scratch, s.name); err != nil {
+		return d, fmt.Errorf("read the definition of a scratch table: %w", err)
+	}
+	return table.Parse(s.text)
+}
+
+// named says whether the copy's own name stands in one of the changes.
+func (s *scratch) named(changes []string) bool {
+	return slices.ContainsFunc(changes, func(c string) bool { return strings.Contains(c, s.name) })
+}
+
+// run runs a statement about the copy under the account for trials. An error is
+// as if it had been about the table itself.
+func (s *scratch) run(ctx context.Context, mode, statement string) ([]protocol.Warning, error) {
+	conn, err := table.OpenSession(ctx, s.h.trial, "SET SESSION sql_mode = '"+mode+"'")
+	if err != nil {
+		return nil, fmt.Errorf("open a session for a trial: %w", err)
+	}
+	defer conn.Close()
+	if _, err := conn.ExecContext(ctx, statement); err != nil {
 		var me *mysql.MySQLError
-		if errors.As(err, &me) && me.Number == 1064 {
-			return t, errUnknown
+		switch {
+		case !errors.As(err, &me):
+			return nil, fmt.Errorf("try the statement on an empty copy: %w", err)
+		// What this server does not know it tells with the name of the copy, cut off
+		// anywhere; and who may do what is for the client's own session to hear.
+		case me.Number == 1064 || slices.Contains(denials, me.Number):
+			return nil, errUntold
 		}
-		if me != nil {
-			return t, storeError(me, name, schema, table)
-		}
-		return t, fmt.Errorf("try the statement on an empty copy: %w", err)
+		return nil, s.storeError(me)
 	}
-	if t.warnings, err = showWarnings(ctx, conn); err != nil {
-		return t, err
-	}
-	t.after, err = showCreate(ctx, conn, name)
-	return t, err
+	return showWarnings(ctx, conn)
 }
 
 // sweepEvery is how often scratch tables are looked for whose node was killed.
@@ -124,14 +226,17 @@ func (h *Handler) dropScratch(ctx context.Context, name string) error {
 		return err
 	}
 	defer s.Close()
-	_, err = s.ExecContext(ctx, "DROP TABLE IF EXISTS "+table.Quote(h.schema, name))
+	_, err = s.ExecContext(ctx, "DROP TABLE IF EXISTS "+table.Quote(h.scratch, name))
 	return err
 }
+
+// scratchPrefix is what the names of a node's scratch tables begin with.
+func (h *Handler) scratchPrefix(uuid string) string { return "scratch_" + uuid + "_" }
 
 // leftScratch lists the scratch tables of nodes that are not alive.
 func (h *Handler) leftScratch(ctx context.Context) ([]string, error) {
 	const scratchSQL = `SELECT table_name FROM information_schema.tables WHERE table_schema = ? AND table_name LIKE 'scratch\_%'`
-	rows, err := h.sql.QueryContext(ctx, scratchSQL, h.schema)
+	rows, err := h.sql.QueryContext(ctx, scratchSQL, h.scratch)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +258,7 @@ func (h *Handler) leftScratch(ctx context.Context) ([]string, error) {
 	}
 	return slices.DeleteFunc(names, func(name string) bool {
 		for _, n := range append(nodes, h.node) {
-			if strings.HasPrefix(name, "scratch_"+n.UUID+"_") {
+			if strings.HasPrefix(name, h.scratchPrefix(n.UUID)) {
 				return true
 			}
 		}
@@ -161,28 +266,14 @@ func (h *Handler) leftScratch(ctx context.Context) ([]string, error) {
 	}), nil
 }
 
-// replaceSpan puts name in the place of the table reference.
-func replaceSpan(text []byte, at [2]int, name string) string {
-	return string(text[:at[0]]) + name + string(text[at[1]:])
-}
-
 // storeError is the store's error as if it had been about the table itself.
-func storeError(e *mysql.MySQLError, scratch, schema, table string) *dxf.Error {
-	bare := strings.NewReplacer("`", "").Replace(scratch)
-	_, short, _ := strings.Cut(bare, ".")
-	text := strings.NewReplacer(scratch, quoteName(schema)+"."+quoteName(table), bare, schema+"."+table, short, table).Replace(e.Message)
+func (s *scratch) storeError(e *mysql.MySQLError) *dxf.Error {
+	own := table.Quote(s.of.Schema, s.of.Name)
+	text := strings.NewReplacer(s.quoted(), own, s.h.scratch+"."+s.name, s.of.Schema+"."+s.of.Name, s.name, s.of.Name).Replace(e.Message)
 	return &dxf.Error{Code: e.Number, State: string(e.SQLState[:]), Message: text}
 }
 
-func showCreate(ctx context.Context, conn *sql.Conn, name string) (string, error) {
-	var n, text string
-	if err := conn.QueryRowContext(ctx, "SHOW CREATE TABLE "+name).Scan(&n, &text); err != nil {
-		return "", fmt.Errorf("read the definition of the scratch table: %w", err)
-	}
-	return text, nil
-}
-
-func showWarnings(ctx context.Context, conn *sql.Conn) ([]protocol.Warning, error) {
+func showWarnings(ctx context.Context, conn table.Querier) ([]protocol.Warning, error) {
 	rows, err := conn.QueryContext(ctx, "SHOW WARNINGS")
 	if err != nil {
 		return nil, fmt.Errorf("read the warnings of the trial: %w", err)

@@ -35,6 +35,22 @@ func Same(a, b Definition) bool {
 		a.Options == b.Options && a.Partitions == b.Partitions
 }
 
+// OnlyIndexes says whether two definitions differ in nothing but indexes.
+func OnlyIndexes(a, b Definition) bool {
+	return slices.Equal(a.Columns, b.Columns) && sameSet(a.Constraints, b.Constraints) &&
+		a.Options == b.Options && a.Partitions == b.Partitions && a.AutoIncrement == b.AutoIncrement
+}
+
+// WithoutPresent leaves out of changes, as Difference makes them, the indexes of
+// which the definition has one of the same name.
+func (d Definition) WithoutPresent(changes []string) []string {
+	return slices.DeleteFunc(slices.Clone(changes), func(c string) bool {
+		text, adds := strings.CutPrefix(c, "ADD ")
+		l := lineOf(text)
+		return adds && l.Kind != ColumnLine && l.Name != "" && named(d.Indexes, l.Name)
+	})
+}
+
 // missing lists the lines of a that b has not.
 func missing(a, b []Line) []Line {
 	var lines []Line

@@ -73,6 +73,9 @@ func (s *Session) Lock(ctx context.Context, name string, limit time.Duration, wa
 	for start := time.Now(); ; {
 		var got, holder sql.NullInt64
 		if err := s.QueryRowContext(ctx, "SELECT GET_LOCK(?, 1), IS_USED_LOCK(?)", name, name).Scan(&got, &holder); err != nil {
+			if cause := context.Cause(ctx); cause != nil {
+				err = cause // the driver has closed the connection for it
+			}
 			return false, fmt.Errorf("take the lock %s: %w", name, err)
 		}
 		if got.Int64 == 1 {

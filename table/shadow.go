@@ -1,7 +1,6 @@
 package table
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,23 +10,6 @@ import (
 // Foreign keys and triggers do not come along.
 func CreateShadow(t *Info, shadow string) string {
 	return fmt.Sprintf("CREATE TABLE %s LIKE %s", Quote(t.Schema, shadow), t.Quoted())
-}
-
-// errSpan: the position of the table's name is not inside the statement.
-var errSpan = errors.New("the table's name is not where it was said to be")
-
-// Redirect makes of the user's statement the same statement about another
-// table: the bytes [at[0], at[1]) name the table. The statement stays in the
-// character set it came in, so a name beyond ASCII can only be put into UTF-8.
-func Redirect(statement string, at [2]int, charset, schema, name string) (string, error) {
-	if at[0] < 0 || at[0] >= at[1] || at[1] > len(statement) {
-		return "", fmt.Errorf("redirect the statement to %s: %w", name, errSpan)
-	}
-	to := Quote(schema, name)
-	if charset != "" && !strings.HasPrefix(charset, "utf8") && strings.ContainsFunc(to, func(r rune) bool { return r > 126 }) {
-		return "", fmt.Errorf("redirect the statement to %s: the name cannot be written in %s", name, charset)
-	}
-	return statement[:at[0]] + to + statement[at[1]:], nil
 }
 
 // Indexes splits the index lines of a shadow into those that stay while rows

@@ -1,0 +1,93 @@
+package dispatcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"dxfproxy/dxf"
+	"dxfproxy/grants"
+	"dxfproxy/table"
+)
+
+// A job is its submitter's act, on the table that he named: before each step it
+// is asked whether he may still do it, and before the first whether it is still
+// that table.
+
+// stillMay ends a job whose submitter (user@host; "" is not looked at) has lost
+// one of the privileges on its table.
+func (p planner) stillMay(ctx context.Context, user, schema, name string, privileges ...string) error {
+	if user == "" {
+		return nil
+	}
+	set, err := grants.Of(ctx, p.db, user)
+	if errors.Is(err, grants.ErrUnreadable) {
+		p.log.Warn("whether a job's user still has the right to it cannot be asked: the account of --store needs SELECT on mysql.*", zap.Error(err))
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("ask whether %s still may: %w", user, err)
+	}
+	for _, privilege := range privileges {
+		if !set.May(schema, name, privilege) {
+			at := strings.LastIndexByte(user, '@')
+			return &dxf.Error{Code: 1142, State: "42000", Message: fmt.Sprintf(
+				"%s command denied to user '%s'@'%s' for table '%s'", privilege, user[:at], user[at+1:], name)}
+		}
+	}
+	return nil
+}
+
+// sameTable ends a job whose table is another one than when it was submitted:
+// dropped and made again, or renamed into the place of one that was renamed away.
+// A table that was rebuilt by DDL through a node, as by a job ahead of this one,
+// is the same; the history knows. It returns the table's identity as it is now.
+func (b *Backfill) sameTable(ctx context.Context, q table.Querier, m dxf.BackfillMeta) (string, error) {
+	id, err := table.Identity(ctx, q, m.Schema, m.Table)
+	if err != nil || m.TableID == "" || id == m.TableID {
+		return id, err
+	}
+	job, err := b.store.Job(ctx, m.JobID)
+	if err != nil {
+		return "", fmt.Errorf("ask when job %d was made: %w", m.JobID, err)
+	}
+	since, err := b.store.History(ctx, recentJobs)
+	if err != nil {
+		return "", fmt.Errorf("ask what was done to %s.%s: %w", m.Schema, m.Table, err)
+	}
+	if !rebuilt(since, job.CreateTime, m.Schema, m.Table) {
+		return "", dxf.SchemaChanged("another table has come to the name")
+	}
+	return id, nil
+}
+
+// recentJobs is how far back the history is looked through for DDL that ended
+// while a job waited for its turn.
+const recentJobs = 1000
+
+// rebuilt says whether DDL of the history that ended since then has rebuilt the
+// table, and none has put another in its place.
+func rebuilt(history []dxf.Job, since time.Time, schema, name string) bool {
+	found := false
+	for _, j := range history {
+		// The creation time has microseconds, that of an end may have fewer.
+		if j.EndTime.Before(since.Truncate(time.Second)) || !strings.EqualFold(j.Schema, schema) || j.State != dxf.JobSynced && j.State != dxf.JobDone {
+			continue
+		}
+		switch {
+		case strings.HasSuffix(j.Type, "schema"), strings.HasPrefix(j.Type, "rename table"), j.Type == "drop table", j.Type == "create table":
+			for n := range strings.SplitSeq(j.Table, ",") {
+				if n == "" || strings.EqualFold(n, name) {
+					return false
+				}
+			}
+		case strings.EqualFold(j.Table, name):
+			found = true
+		}
+	}
+	return found
+}
