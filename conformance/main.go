@@ -214,7 +214,11 @@ func (r *run) withNode(ctx context.Context, do func(store, node string) error) (
 		return err
 	}
 	defer srv.Kill()
-	c, err := cluster.Start(ctx, cluster.Config{Binary: r.binary, Store: srv.DSN(), Dir: dir, Nodes: 1})
+	store, err := srv.StoreDSN(ctx, "dxf")
+	if err != nil {
+		return err
+	}
+	c, err := cluster.Start(ctx, cluster.Config{Binary: r.binary, Store: store, Dir: dir, Nodes: 1})
 	if err != nil {
 		return err
 	}

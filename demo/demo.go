@@ -65,7 +65,11 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	defer func() { err = errors.Join(err, srv.Stop(context.WithoutCancel(ctx))) }()
 	say("store    MariaDB %s on %s", srv.Version(), srv.Addr())
 
-	c, err := cluster.Start(ctx, cluster.Config{Binary: cfg.Binary, Store: srv.DSN(), Dir: dir, Nodes: 3})
+	store, err := srv.StoreDSN(ctx, "dxf")
+	if err != nil {
+		return err
+	}
+	c, err := cluster.Start(ctx, cluster.Config{Binary: cfg.Binary, Store: store, Dir: dir, Nodes: 3})
 	if err != nil {
 		return fmt.Errorf("start the nodes: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"dxfproxy/cluster"
 	"dxfproxy/cluster/clustertest"
 	"dxfproxy/mariadbd"
+	"dxfproxy/mariadbd/mariadbdtest"
 )
 
 var srv *mariadbd.Server
@@ -26,13 +27,13 @@ func onMariaDB() bool { return srv.Kind() == mariadbd.MariaDB }
 // startCluster starts nodes with framework tables of their own.
 func startCluster(t *testing.T, nodes int) *cluster.Cluster {
 	t.Helper()
-	return clustertest.Start(t, srv.DSN(), nodes, "--meta-schema", metaSchema(t))
+	return clustertest.Start(t, mariadbdtest.StoreDSN(t, srv, metaSchema(t)), nodes, "--meta-schema", metaSchema(t))
 }
 
 // metaSchema is a meta schema for the test.
 func metaSchema(t *testing.T) string {
 	name := "dxf_" + strings.ToLower(strings.NewReplacer("/", "_", "-", "_").Replace(t.Name()))
-	return name[:min(len(name), 60)]
+	return name[:min(len(name), 56)]
 }
 
 // open connects a client to a node.

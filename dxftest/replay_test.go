@@ -16,6 +16,7 @@ import (
 
 	"dxfproxy/cluster/clustertest"
 	"dxfproxy/mariadbd"
+	"dxfproxy/mariadbd/mariadbdtest"
 )
 
 // TestReplay has a witness who knows nothing of us: a replica of the store that
@@ -45,7 +46,7 @@ func TestReplay(t *testing.T) {
 	execute(t, replica, fmt.Sprintf("CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = %d, MASTER_USER = 'root', MASTER_USE_GTID = slave_pos", primary.Port()))
 	execute(t, replica, "START SLAVE")
 
-	c := clustertest.Start(t, primary.DSN(), 3)
+	c := clustertest.Start(t, mariadbdtest.StoreDSN(t, primary, "dxf"), 3)
 	host, port, err := net.SplitHostPort(c.Nodes[0].Addr)
 	require.NoError(t, err)
 	args := func(more ...string) []string {

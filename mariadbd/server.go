@@ -2,7 +2,6 @@ package mariadbd
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +12,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -39,6 +39,8 @@ type Server struct {
 	port       int
 	socket     string
 	socketTemp string // directory made for the socket; empty if it lies with the data
+
+	accounts sync.Mutex // held while StoreDSN makes some
 
 	asked atomic.Bool   // to end
 	done  chan struct{} // closed when the server has ended and its lock is given back
@@ -349,14 +351,10 @@ var portTaken = regexp.MustCompile(`Can't start server: Bind on TCP/IP port|list
 // waitReady returns when the server answers a query on its socket. By then it
 // listens on its port too.
 func (s *Server) waitReady(ctx context.Context) error {
-	cfg := mysql.NewConfig()
-	cfg.User, cfg.Net, cfg.Addr = "root", "unix", s.socket
-	cfg.Logger = &mysql.NopLogger{}
-	connector, err := mysql.NewConnector(cfg)
+	db, err := s.openRoot()
 	if err != nil {
 		return err
 	}
-	db := sql.OpenDB(connector)
 	defer db.Close()
 
 	var last error

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 // startNode starts a node in front of the store.
 func startNode(t *testing.T) *cluster.Node {
 	t.Helper()
-	return clustertest.Start(t, srv.DSN(), 1).Nodes[0]
+	return clustertest.Start(t, mariadbdtest.StoreDSN(t, srv, "dxf"), 1).Nodes[0]
 }
 
 // A way is how a client gets to the store.

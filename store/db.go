@@ -13,12 +13,24 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/jmoiron/sqlx"
+	"go.uber.org/zap"
+
+	"dxfproxy/grants"
 )
 
 // Config says where the rows are.
 type Config struct {
-	DSN    string // user:password@tcp(host:port)/
+	DSN    string // user:password@tcp(host:port)/, the account of the jobs' work
 	Schema string // the meta schema; empty is DefaultSchema
+
+	// Meta is the account of the framework's own tables. None, or one that the store
+	// refuses, is that of the jobs' work.
+	Meta grants.Account
+	// Trial is the account that may do nothing but alter what lies in the scratch
+	// schema. Without one that fits there is no Trial().
+	Trial grants.Account
+	// Log is told which of these cannot be used. nil is silent.
+	Log *zap.Logger
 
 	// WorkConns is how many connections SQL() may hold. 0 is 64.
 	WorkConns int
@@ -39,13 +51,15 @@ const (
 // A DB is the store of one node. Its methods may be called by any goroutine.
 type DB struct {
 	schema string
-	// Two pools: a heartbeat never queues behind executors for a connection.
-	meta *sqlx.DB
-	work *sql.DB
-	life life
+	// Pools of their own: a heartbeat never queues behind executors for a connection.
+	meta  *sqlx.DB
+	work  *sql.DB
+	trial *sql.DB // nil: no account for it
+	life  life
 }
 
-var schemaName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
+// schemaName leaves room for the name of the scratch schema.
+var schemaName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,55}$`)
 
 // Open connects to the store and makes the meta schema and its tables when
 // they are missing. Any number of nodes may do so at once. It refuses with
@@ -78,40 +92,79 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	}
 	mc.Logger = &mysql.NopLogger{} // errors are returned; the driver need not print them too
 
-	if err := setUp(ctx, mc, cfg.Schema); err != nil {
+	if cfg.Log == nil {
+		cfg.Log = zap.NewNop()
+	}
+	db, err := open(ctx, mc, cfg)
+	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", mc.Addr, classify(err))
 	}
-	mc = mc.Clone()
-	mc.DBName = cfg.Schema
-	meta, err := pool(mc, metaConns)
+	return db, nil
+}
+
+// open makes what is missing in the store, and the pools of the accounts.
+func open(ctx context.Context, mc *mysql.Config, cfg Config) (*DB, error) {
+	version, err := askVersion(ctx, mc)
 	if err != nil {
 		return nil, err
 	}
+	l := layout(version, cfg.Schema)
+	metaMC, err := metaAccount(ctx, mc, cfg, l)
+	if err != nil {
+		return nil, err
+	}
+	if err := setUp(ctx, metaMC, cfg.Schema); err != nil {
+		return nil, err
+	}
+	if err := mayCheckpoint(ctx, mc, cfg.Schema); err != nil {
+		return nil, err
+	}
+	db := &DB{schema: cfg.Schema}
+	if db.trial, err = openTrial(ctx, mc, cfg, l); err != nil {
+		return nil, err
+	}
+	mc, metaMC = mc.Clone(), metaMC.Clone()
+	mc.DBName, metaMC.DBName = cfg.Schema, cfg.Schema
+	meta, err := pool(metaMC, metaConns)
+	if err != nil {
+		return nil, err
+	}
+	db.meta = sqlx.NewDb(meta, "mysql")
 	conns := cfg.WorkConns
 	if conns == 0 {
 		conns = 64
 	}
-	work, err := pool(mc, conns)
-	if err != nil {
+	if db.work, err = pool(mc, conns); err != nil {
 		return nil, err
 	}
-	own, err := pool(mc, 1)
-	if err != nil {
-		return nil, err
-	}
-	return &DB{schema: cfg.Schema, meta: sqlx.NewDb(meta, "mysql"), work: work, life: life{pool: own}}, nil
+	db.life.pool, err = pool(metaMC, 1)
+	return db, err
 }
 
 // Close closes all connections.
-func (db *DB) Close() error { return errors.Join(db.life.close(), db.meta.Close(), db.work.Close()) }
+func (db *DB) Close() error {
+	err := errors.Join(db.life.close(), db.meta.Close(), db.work.Close())
+	if db.trial != nil {
+		err = errors.Join(err, db.trial.Close())
+	}
+	return err
+}
 
 // SQL is the pool for the work of executors, appliers and planning. Its
 // sessions begin as connector says, in the meta schema; name tables with their
 // schema, and give a session back as it was: the next user gets it as it is.
 func (db *DB) SQL() *sql.DB { return db.work }
 
+// Trial is the pool for users' statements on empty copies in ScratchSchema, whose
+// account may do nothing else; each session is used once. nil: there is no such account.
+func (db *DB) Trial() *sql.DB { return db.trial }
+
 // Schema is the name of the meta schema.
 func (db *DB) Schema() string { return db.schema }
+
+// ScratchSchema is the name of the schema of empty copies. SQL() makes and drops
+// tables there, Trial() alters them.
+func (db *DB) ScratchSchema() string { return grants.Scratch(db.schema) }
 
 // MarkersTable is the name, in Schema, of the table whose inserted rows
 // (id, job_id, kind, …) appliers look for in the binlog.

@@ -32,13 +32,6 @@ func setUp(ctx context.Context, mc *mysql.Config, schema string) (err error) {
 	}
 	defer conn.Close()
 
-	var version string
-	if err := conn.QueryRowContext(ctx, `SELECT VERSION()`).Scan(&version); err != nil {
-		return err
-	}
-	if strings.Contains(version, "-TiDB-") {
-		return fmt.Errorf("%w (%s)", ErrTiDB, version)
-	}
 	if ok, err := current(ctx, conn, schema); ok || err != nil {
 		return err
 	}

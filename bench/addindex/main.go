@@ -135,10 +135,15 @@ func (b *bench) cluster(ctx context.Context, dir string, nodes int) (*cluster.Cl
 	if err != nil {
 		return nil, err
 	}
+	meta := fmt.Sprintf("dxf%d", nodes)
+	store, err := b.srv.StoreDSN(ctx, meta)
+	if err != nil {
+		return nil, err
+	}
 	return cluster.Start(ctx, cluster.Config{
-		Binary: binary, Store: b.srv.DSN(), Nodes: nodes,
+		Binary: binary, Store: store, Nodes: nodes,
 		Dir:  filepath.Join(dir, fmt.Sprintf("cluster-%d", nodes)),
-		Args: []string{"--meta-schema", fmt.Sprintf("dxf%d", nodes)},
+		Args: []string{"--meta-schema", meta},
 	})
 }
 

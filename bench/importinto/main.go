@@ -125,10 +125,15 @@ func (b *bench) cluster(ctx context.Context, nodes int) (*cluster.Cluster, error
 	if err != nil {
 		return nil, err
 	}
+	meta := fmt.Sprintf("dxf%d", nodes)
+	store, err := b.srv.StoreDSN(ctx, meta)
+	if err != nil {
+		return nil, err
+	}
 	return cluster.Start(ctx, cluster.Config{
-		Binary: binary, Store: b.srv.DSN(), Nodes: nodes,
+		Binary: binary, Store: store, Nodes: nodes,
 		Dir:  filepath.Join(b.dir, fmt.Sprintf("cluster-%d", nodes)),
-		Args: []string{"--meta-schema", fmt.Sprintf("dxf%d", nodes)},
+		Args: []string{"--meta-schema", meta},
 	})
 }
 

@@ -87,7 +87,11 @@ func (b *bench) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	c, err := cluster.Start(ctx, cluster.Config{Binary: binary, Store: srv.DSN(), Nodes: 1, Dir: b.dir, Sessions: true, Args: []string{
+	store, err := srv.StoreDSN(ctx, "dxf")
+	if err != nil {
+		return err
+	}
+	c, err := cluster.Start(ctx, cluster.Config{Binary: binary, Store: store, Nodes: 1, Dir: b.dir, Sessions: true, Args: []string{
 		"--tls-cert", filepath.Join(b.dir, "ssl_cert.pem"), "--tls-key", filepath.Join(b.dir, "ssl_key.pem"),
 	}})
 	if err != nil {

@@ -3,21 +3,26 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"go.uber.org/zap"
 
+	"dxfproxy/grants"
 	"dxfproxy/mariadbd"
 )
 
 // backing is how the node reaches its store.
 type backing struct {
-	dsn   string      // for the jobs' own connections
-	addrs []string    // for clients, in the order to try them
-	tls   *tls.Config // towards it
+	dsn   string         // for the jobs' own connections
+	meta  grants.Account // the same store's, for the framework's tables
+	trial grants.Account // and for users' statements on empty copies
+	addrs []string       // for clients, in the order to try them
+	tls   *tls.Config    // towards it
 }
 
 // openStore starts the embedded store, or takes the one that --store names. It
@@ -43,7 +48,33 @@ func openStore(ctx context.Context, cfg config, log *zap.Logger) (backing, func(
 		defer cancel()
 		return srv.Stop(ctx)
 	}
-	return backing{dsn: srv.DSN(), addrs: []string{srv.Addr()}}, stop, died, nil
+	dsn, err := srv.StoreDSN(ctx, cfg.MetaSchema)
+	if err != nil {
+		return backing{}, nil, nil, errors.Join(err, stop())
+	}
+	b := backing{dsn: dsn, addrs: []string{srv.Addr()}}
+	b.meta, b.trial, err = otherAccounts(cfg, dsn)
+	return b, stop, died, err
+}
+
+// otherAccounts are the accounts beside that of a DSN: those named, else called
+// after it, with its password unless they have their own.
+func otherAccounts(cfg config, dsn string) (meta, trial grants.Account, err error) {
+	c, err := mysql.ParseDSN(dsn)
+	if err != nil {
+		return meta, trial, fmt.Errorf("read the store's DSN: %w", err)
+	}
+	account := func(named, byDefault string) grants.Account {
+		user, password, ok := strings.Cut(named, ":")
+		if user == "" {
+			user = c.User + byDefault
+		}
+		if !ok {
+			password = c.Passwd
+		}
+		return grants.Account{User: user, Password: password}
+	}
+	return account(cfg.MetaAccount, "_meta"), account(cfg.TrialAccount, "_trial"), nil
 }
 
 // storeTLSName is under which the driver knows the TLS towards the store.
@@ -70,7 +101,8 @@ func namedStore(ctx context.Context, cfg config, log *zap.Logger) (b backing, er
 		jobs.TLSConfig = storeTLSName
 	}
 	b.dsn = jobs.FormatDSN()
-	return b, nil
+	b.meta, b.trial, err = otherAccounts(cfg, b.dsn)
+	return b, err
 }
 
 // warnOfAddresses says when clients from elsewhere look to the store as if they

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strings"
 
 	"github.com/go-sql-driver/mysql"
 
@@ -108,17 +107,4 @@ func classifyOpen(err error) error {
 		return fmt.Errorf("%w: %w", store.ErrUnreachable, err)
 	}
 	return err
-}
-
-// account writes user@host as SQL takes it.
-func quoteAccount(user string) string {
-	at := strings.LastIndexByte(user, '@')
-	if at < 0 {
-		return quoteSQL(user)
-	}
-	return quoteSQL(user[:at]) + "@" + quoteSQL(user[at+1:])
-}
-
-func quoteSQL(s string) string {
-	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `''`).Replace(s) + "'"
 }

@@ -28,6 +28,8 @@ type config struct {
 	DataDir      string
 	ServiceScope string
 	MetaSchema   string
+	MetaAccount  string
+	TrialAccount string
 	Node         string
 	RunDDL       bool
 	LogLevel     string
@@ -56,6 +58,8 @@ func (c *config) flags() *pflag.FlagSet {
 	fs.StringVar(&c.DataDir, "data-dir", "./dxfproxy-data", "")
 	fs.StringVar(&c.ServiceScope, "service-scope", "", "")
 	fs.StringVar(&c.MetaSchema, "meta-schema", "dxf", "")
+	fs.StringVar(&c.MetaAccount, "meta-account", "", "")
+	fs.StringVar(&c.TrialAccount, "trial-account", "", "")
 	fs.StringVar(&c.Node, "node", "", "")
 	fs.BoolVar(&c.RunDDL, "run-ddl", true, "")
 	fs.IntVar(&c.MaxConnections, "max-connections", 1000, "")
@@ -138,8 +142,9 @@ func joinList(list []any) string {
 // scopePattern is what tidb_service_scope accepts.
 var scopePattern = regexp.MustCompile(`^[A-Za-z0-9_-]{0,64}$`)
 
-// schemaPattern keeps the meta schema's name free of quoting.
-var schemaPattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,63}$`)
+// schemaPattern keeps the meta schema's name free of quoting, and leaves room for
+// that of its scratch schema.
+var schemaPattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,55}$`)
 
 // check refuses impossible values and fills in what follows from others.
 func (c *config) check() error {
@@ -158,6 +163,9 @@ func (c *config) check() error {
 	}
 	if !schemaPattern.MatchString(c.MetaSchema) {
 		return usagef("--meta-schema %s: a letter, then letters, digits and _", quote(c.MetaSchema))
+	}
+	if (c.MetaAccount != "" || c.TrialAccount != "") && c.Store == "" {
+		return usagef("--meta-account and --trial-account go with --store; the private store has accounts of its own")
 	}
 	if err := c.checkStore(); err != nil {
 		return err

@@ -60,7 +60,7 @@ func hintFor(err error) string {
 	case errors.Is(err, store.ErrAccessDenied):
 		return "check user and password in --store user:password@tcp(host:port)/"
 	case errors.Is(err, store.ErrNoRights):
-		return "GRANT ALL PRIVILEGES ON *.* to the account in --store, or name another account"
+		return "dxfproxy check --grants with the same flags prints the statements that give the accounts what they need"
 	case errors.Is(err, store.ErrUnsupported):
 		return "use MariaDB 10.11 or later"
 	case errors.Is(err, store.ErrNewerSchema):

@@ -3,14 +3,11 @@ package main
 import (
 	"context"
 	"database/sql"
-	"errors"
-	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
 
-	"github.com/go-sql-driver/mysql"
-
+	"dxfproxy/grants"
 	"dxfproxy/table"
 )
 
@@ -32,7 +29,7 @@ type inspected struct {
 	binlog      table.Settings
 	binlogError error             // why it could not be read
 	variables   map[string]string // global ones, lower case
-	grants      grants
+	held        grants.Held
 	process     bool // the account sees all sessions
 	lockInfo    bool // the plugin that names holders of metadata locks is there
 }
@@ -45,7 +42,7 @@ func inspect(ctx context.Context, db *sql.DB, metaSchema string) (*inspected, er
 	if err := db.QueryRowContext(ctx, selectWho).Scan(&version, &account); err != nil {
 		return nil, err
 	}
-	s.account = quoteAccount(account)
+	s.account = grants.QuoteAccount(account)
 	s.kind, s.version, s.major, s.minor = parseVersion(version)
 	if s.kind == tidb {
 		return s, nil
@@ -54,20 +51,12 @@ func inspect(ctx context.Context, db *sql.DB, metaSchema string) (*inspected, er
 		return nil, err
 	}
 	var err error
-	if s.grants, err = loadGrants(ctx, db); err != nil {
+	if s.held, err = grants.Load(ctx, db); err != nil {
 		return nil, err
 	}
 	s.binlog, s.binlogError = table.LoadSettings(ctx, db)
 
-	// Grants are many things; whether this one works is seen by trying.
-	const selectProcess = `SELECT COUNT(*) FROM information_schema.INNODB_TRX`
 	var n int
-	err = db.QueryRowContext(ctx, selectProcess).Scan(&n)
-	s.process = err == nil
-	var refused *mysql.MySQLError
-	if err != nil && !errors.As(err, &refused) {
-		return nil, err
-	}
 	const selectLockInfo = `SELECT COUNT(*) FROM information_schema.PLUGINS WHERE PLUGIN_NAME = 'METADATA_LOCK_INFO' AND PLUGIN_STATUS = 'ACTIVE'`
 	if err := db.QueryRowContext(ctx, selectLockInfo).Scan(&n); err != nil {
 		return nil, err
@@ -114,73 +103,18 @@ func (s *inspected) loadVariables(ctx context.Context, db *sql.DB) error {
 	return rows.Err()
 }
 
+// layout is the store's, for grants.
+func (s *inspected) layout() grants.Layout {
+	l := grants.Layout{Meta: s.metaSchema}
+	if s.kind == mySQL {
+		l.Family = grants.MySQL
+	}
+	return l
+}
+
 // number is the value of a variable; ok is false when the server has no such
 // one.
 func (s *inspected) number(name string) (n float64, ok bool) {
 	n, err := strconv.ParseFloat(s.variables[name], 64)
 	return n, err == nil
-}
-
-// grants are an account's privileges, on all ("*.*") and on schemas ("dxf.*").
-type grants map[string][]string
-
-// loadGrants reads the account's grants, those of its active roles among them.
-func loadGrants(ctx context.Context, db *sql.DB) (grants, error) {
-	rows, err := db.QueryContext(ctx, `SHOW GRANTS`)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	g := make(grants)
-	for rows.Next() {
-		var line string
-		if err := rows.Scan(&line); err != nil {
-			return nil, err
-		}
-		g.add(line)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read our account's grants: %w", err)
-	}
-	return g, nil
-}
-
-var grantPattern = regexp.MustCompile(`^GRANT (.*) ON (\S+\.\S+) TO `)
-
-// add reads one line of SHOW GRANTS. One that names no privileges, such as the
-// membership in a role, is passed over.
-func (g grants) add(line string) {
-	m := grantPattern.FindStringSubmatch(line)
-	if m == nil {
-		return
-	}
-	on := strings.NewReplacer("`", "", `\`, "").Replace(m[2])
-	for word := range strings.SplitSeq(m[1], ",") {
-		g[on] = append(g[on], strings.ToUpper(strings.ReplaceAll(strings.TrimSpace(word), "_", " ")))
-	}
-}
-
-// lacks returns those of the privileges that are not granted on all, nor on the
-// scope.
-func (g grants) lacks(scope string, privileges ...string) (missing []string) {
-	for _, p := range privileges {
-		if !g.has("*.*", p) && !g.has(scope, p) {
-			missing = append(missing, p)
-		}
-	}
-	return missing
-}
-
-func (g grants) has(scope, privilege string) bool {
-	for _, granted := range g[scope] {
-		switch granted {
-		case privilege, "ALL PRIVILEGES":
-			return true
-		case "SUPER":
-			if privilege == "CONNECTION ADMIN" { // before MariaDB 10.11, and in MySQL
-				return true
-			}
-		}
-	}
-	return false
 }

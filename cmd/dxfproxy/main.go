@@ -106,6 +106,8 @@ Flags of serve (a TOML file given with --config may hold the same names):
   --data-dir DIR         data of the private MariaDB             (./dxfproxy-data)
   --service-scope NAME   this node's tidb_service_scope          ('')
   --meta-schema NAME     schema of the framework's own tables    (dxf)
+  --meta-account USER[:PASSWORD]   whose they are                (store's user and _meta, its password)
+  --trial-account USER[:PASSWORD]  who tries users' statements   (store's user and _trial, its password)
   --node NAME            this node's name in the cluster         (host:port of --listen)
   --run-ddl=false        this node is never elected owner        (true)
   --max-connections N    clients at once, then error 1040        (1000)

@@ -76,7 +76,9 @@ func serve(ctx context.Context, args []string, stdout, _ io.Writer) (err error) 
 func newRun(ctx context.Context, cfg config, b backing, front *relay, log *zap.Logger) (run func(context.Context) error, closeStore func() error, err error) {
 	// Two sessions for the work of each slot, one for each of the 16 tasks that
 	// an owner plans, and a few that look at what the others do.
-	db, err := store.Open(ctx, store.Config{DSN: b.dsn, Schema: cfg.MetaSchema, WorkConns: 2*slots() + 16 + 8})
+	db, err := store.Open(ctx, store.Config{
+		DSN: b.dsn, Meta: b.meta, Trial: b.trial, Schema: cfg.MetaSchema, WorkConns: 2*slots() + 16 + 8, Log: log,
+	})
 	if errors.Is(err, store.ErrTiDB) {
 		log.Warn("this node only relays: TiDB runs ADD INDEX and the like as jobs of its own, and answers for them", zap.String("reason", err.Error()))
 		return front.run, func() error { return nil }, nil

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"dxfproxy/grants"
 	"dxfproxy/table"
 )
 
@@ -85,24 +86,6 @@ var binlogNeeds = []struct {
 		func(to *table.Settings, from table.Settings) { to.RowImage = from.RowImage },
 		func(*inspected) []string { return setting("binlog_row_image", "FULL") },
 	},
-	{
-		func(to *table.Settings, from table.Settings) { to.SlaveGrant = from.SlaveGrant },
-		func(s *inspected) []string { return []string{s.grant("REPLICATION SLAVE")} },
-	},
-	{
-		func(to *table.Settings, from table.Settings) { to.StatusGrant = from.StatusGrant },
-		func(s *inspected) []string {
-			if s.kind == mariaDB {
-				return []string{s.grant("BINLOG MONITOR")}
-			}
-			return []string{s.grant("REPLICATION CLIENT")}
-		},
-	},
-}
-
-// grant is the statement that gives the account privileges on everything.
-func (s *inspected) grant(privileges ...string) string {
-	return fmt.Sprintf("GRANT %s ON *.* TO %s;", strings.Join(privileges, ", "), s.account)
 }
 
 func lookBinlog(s *inspected) (found []finding) {
@@ -130,41 +113,29 @@ func lookBinlog(s *inspected) (found []finding) {
 	return found
 }
 
-// lookPrivileges asks for what indexes and imports need together. Without TRIGGER the
-// account would not see that a table has some, and they would go with the old table
-// when a new one takes its place. FILE is not needed: files come from the nodes.
+// lookPrivileges asks for what indexes and imports need together.
 func lookPrivileges(s *inspected) (found []finding) {
-	if missing := s.grants.lacks("*.*", "SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "INDEX", "TRIGGER", "LOCK TABLES"); len(missing) > 0 {
-		found = append(found, finding{
-			what: "on the tables that jobs change the account has not all of " + strings.Join(missing, ", "),
-			fix:  []string{s.grant(missing...), "or the same on the schemas with such tables"},
-			note: s.onSchemas(missing),
-		})
-	}
-	if missing := s.grants.lacks(s.metaSchema+".*", "SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "INDEX"); len(missing) > 0 {
-		found = append(found, finding{
-			what: "the account may not do all in schema " + s.metaSchema,
-			fix:  []string{fmt.Sprintf("GRANT ALL PRIVILEGES ON `%s`.* TO %s;", s.metaSchema, s.account)},
-		})
-	}
-	if !s.process {
-		found = append(found, finding{what: "the account does not see other sessions", fix: []string{s.grant("PROCESS")}})
-	}
-	if missing := s.grants.lacks("*.*", "CONNECTION ADMIN"); len(missing) > 0 {
-		privilege := "CONNECTION ADMIN"
-		if s.kind == mySQL {
-			privilege = "CONNECTION_ADMIN"
+	l := s.layout()
+	for _, n := range s.held.Lacks(l.Needs(grants.Work)) {
+		f := finding{what: "the account lacks " + n.String(), fix: []string{l.Grant(n, s.account, s.literal()) + ";"}}
+		if l.OnTables(n) {
+			f.what = "on the tables that jobs change the account has not all of " + strings.Join(n.Privileges, ", ")
+			f.fix = append(f.fix, "or the same on the schemas with such tables")
+			f.note = s.onSchemas(n.Privileges)
 		}
-		found = append(found, finding{what: "the account may not end sessions", fix: []string{s.grant(privilege)}})
+		found = append(found, f)
 	}
 	return found
 }
 
+// literal: schemas in grants are no patterns.
+func (s *inspected) literal() bool { return s.variables["partial_revokes"] == "ON" }
+
 // onSchemas reports whether the privileges are granted on some schema beside
 // ours: enough for jobs on its tables.
 func (s *inspected) onSchemas(privileges []string) bool {
-	for scope := range s.grants {
-		if scope != "*.*" && scope != s.metaSchema+".*" && len(s.grants.lacks(scope, privileges...)) == 0 {
+	for _, schema := range s.held.Schemas() {
+		if schema != s.metaSchema && len(s.held.Lacks([]grants.Need{{Schema: schema, Privileges: privileges}})) == 0 {
 			return true
 		}
 	}

@@ -92,6 +92,17 @@ func Schema(t testing.TB, srv *mariadbd.Server) (string, *sql.DB) {
 	return name, open(t, srv, name)
 }
 
+// StoreDSN is the DSN of the account that nodes with this meta schema do their work
+// by, beside its two others; see mariadbd.Server.StoreDSN.
+func StoreDSN(t testing.TB, srv *mariadbd.Server, meta string) string {
+	t.Helper()
+	dsn, err := srv.StoreDSN(t.Context(), meta)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dsn
+}
+
 // open is a pool closed with the test. Cleanups run last in, first out: pools
 // opened later are closed before the schema is dropped.
 func open(t testing.TB, srv *mariadbd.Server, schema string) *sql.DB {
