@@ -1,103 +1,55 @@
 package grants
 
 import (
-	"context"
-	"database/sql"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
 
-// A grant is one line of SHOW GRANTS.
-type grant struct {
-	on         string // "*.*", "shop.*" or "shop.orders", the schema still a pattern
-	privileges []string
-	option     bool // WITH GRANT OPTION
-	public     bool // everybody has it
-}
-
 // Held is what an account has.
 type Held struct {
 	grants []grant
-	roles  []string // those it is a member of, whose grants may come and go
-}
-
-// Queryer is a pool or a connection.
-type Queryer interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
-
-// Load reads what the session's account has, its active roles included.
-func Load(ctx context.Context, q Queryer) (Held, error) {
-	var h Held
-	rows, err := q.QueryContext(ctx, `SHOW GRANTS`)
-	if err != nil {
-		return h, fmt.Errorf("read our account's grants: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var line string
-		if err := rows.Scan(&line); err != nil {
-			return h, err
-		}
-		h.Add(line)
-	}
-	if err := rows.Err(); err != nil {
-		return h, fmt.Errorf("read our account's grants: %w", err)
-	}
-	return h, nil
-}
-
-var (
-	grantPattern = regexp.MustCompile("^GRANT (.*) ON (\\*\\.\\*|(?:`(?:[^`]|``)*`|\\S+?)\\.(?:`(?:[^`]|``)*`|\\S+)) TO (\\S+)")
-	rolePattern  = regexp.MustCompile("^GRANT (`[^`]+`(?:@`[^`]*`)?) TO ")
-	columns      = regexp.MustCompile(`\([^)]*\)`)
-)
-
-// Add reads one line of SHOW GRANTS.
-func (h *Held) Add(line string) {
-	m := grantPattern.FindStringSubmatch(line)
-	if m == nil {
-		if m = rolePattern.FindStringSubmatch(line); m != nil {
-			h.roles = append(h.roles, m[1])
-		}
-		return
-	}
-	g := grant{
-		on:     strings.ReplaceAll(m[2], "`", ""),
-		option: strings.HasSuffix(line, " WITH GRANT OPTION"),
-		public: strings.EqualFold(strings.Trim(m[3], "`"), "PUBLIC"),
-	}
-	for word := range strings.SplitSeq(columns.ReplaceAllString(m[1], "(columns)"), ",") {
-		word = strings.ToUpper(strings.ReplaceAll(strings.TrimSpace(word), "_", " "))
-		if word != "USAGE" && word != "PROXY" {
-			g.privileges = append(g.privileges, word)
-		}
-	}
-	if strings.HasPrefix(m[1], "PROXY") || len(g.privileges) == 0 && !g.option {
-		return
-	}
-	h.grants = append(h.grants, g)
+	roles  []string // those it is a member of, as SHOW GRANTS FOR takes them
 }
 
 // Has reports whether a privilege is held on a schema, or Everywhere.
 func (h Held) Has(schema, privilege string) bool {
 	for _, g := range h.grants {
-		if g.covers(schema) && g.gives(privilege) {
+		if g.table == "*" && g.covers(schema) && g.gives(privilege) && !g.revoked {
 			return true
 		}
 	}
 	return false
 }
 
-// covers reports whether the grant is for all of the schema.
-func (g grant) covers(schema string) bool {
-	if g.on == "*.*" {
-		return true
+// May says whether the account has all the privileges on a table: on everything,
+// on its schema, or on the table itself. Privileges on single columns do not
+// count, and letters are the same in upper and lower case.
+func (h Held) May(schema, table string, privileges ...string) bool {
+	return !slices.ContainsFunc(privileges, func(p string) bool { return !h.may(p, strings.ToLower(schema), table) })
+}
+
+func (h Held) may(privilege, schema, table string) bool {
+	everywhere, here, revoked := false, false, false
+	for _, g := range h.grants {
+		g.schema = strings.ToLower(g.schema)
+		switch {
+		case !g.gives(privilege), !g.covers(schema), g.table != "*" && !strings.EqualFold(g.table, table):
+		case g.revoked:
+			revoked = true
+		case g.schema == Everywhere:
+			everywhere = true
+		default:
+			here = true
+		}
 	}
-	pattern, ok := strings.CutSuffix(g.on, ".*")
-	return ok && schema != Everywhere && like(pattern, schema)
+	return here || everywhere && !revoked
+}
+
+// covers reports whether the grant reaches into a schema; only one on all
+// reaches Everywhere.
+func (g grant) covers(schema string) bool {
+	return g.schema == Everywhere || schema != Everywhere && like(g.schema, schema)
 }
 
 func (g grant) gives(privilege string) bool {
@@ -130,13 +82,13 @@ func (h Held) Lacks(needs []Need) (missing []Need) {
 // everybody has, by way of PUBLIC, is left out.
 func (h Held) Beyond(needs []Need) (more []string) {
 	for _, g := range h.grants {
-		if g.public {
+		if g.public || g.revoked {
 			continue
 		}
 		var extra []string
 		for _, p := range g.privileges {
 			if !slices.ContainsFunc(needs, func(n Need) bool {
-				return strings.ReplaceAll(g.on, `\`, "") == n.Schema+".*" && slices.Contains(n.Privileges, p)
+				return g.on() == n.Schema+".*" && slices.Contains(n.Privileges, p)
 			}) {
 				extra = append(extra, p)
 			}
@@ -145,7 +97,7 @@ func (h Held) Beyond(needs []Need) (more []string) {
 			extra = append(extra, "GRANT OPTION")
 		}
 		if len(extra) > 0 {
-			more = append(more, fmt.Sprintf("%s on %s", strings.Join(extra, ", "), strings.ReplaceAll(g.on, `\`, "")))
+			more = append(more, fmt.Sprintf("%s on %s", strings.Join(extra, ", "), g.on()))
 		}
 	}
 	for _, r := range h.roles {
@@ -162,8 +114,8 @@ func (h Held) Option() bool {
 // Schemas lists the schemas, or patterns of them, with grants of their own.
 func (h Held) Schemas() (all []string) {
 	for _, g := range h.grants {
-		if s, ok := strings.CutSuffix(g.on, ".*"); ok && s != "*" {
-			all = append(all, s)
+		if g.table == "*" && g.schema != Everywhere {
+			all = append(all, g.schema)
 		}
 	}
 	return all

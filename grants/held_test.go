@@ -37,3 +37,19 @@ func TestHeld(t *testing.T) {
 		"INSERT, UPDATE (COLUMNS) on shop_a.orders", "DROP on c_d%.*", "the role `worker`",
 	}, h.Beyond([]Need{{Everywhere, []string{"SELECT"}}, {"a_b", []string{"CREATE"}}}))
 }
+
+// TestLikeIsLinear: a pattern of many % costs no more than its length times the name's.
+func TestLikeIsLinear(t *testing.T) {
+	pattern := ""
+	for range 200 {
+		pattern += "%a"
+	}
+	name := ""
+	for range 60 {
+		name += "aa"
+	}
+	require.False(t, like(pattern+"b", name))
+	require.True(t, like("%%%", "x"))
+	require.True(t, like("", ""))
+	require.False(t, like("a%", "ba"))
+}

@@ -14,9 +14,18 @@ import (
 // needs SELECT on the schema mysql (MariaDB and MySQL manuals, "SHOW GRANTS").
 var ErrUnreadable = errors.New("the account of the store may not see other accounts' grants")
 
-// Querier is satisfied by *sql.DB, *sql.Conn and *sql.Tx.
-type Querier interface {
+// Queryer is a pool, a connection or a transaction.
+type Queryer interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// Load reads what the session's account has, its active roles included.
+func Load(ctx context.Context, q Queryer) (Held, error) {
+	var h Held
+	if err := h.read(ctx, q, "SHOW GRANTS"); err != nil {
+		return h, fmt.Errorf("read our account's grants: %w", err)
+	}
+	return h, nil
 }
 
 // everybody is MariaDB's role whose grants all accounts have. To MySQL it is an
@@ -29,12 +38,15 @@ const maxRoles = 1000
 // Of reads the grants of an account, user@host as CURRENT_USER() tells it, those
 // of its roles and of their roles, and MariaDB's of everybody. An account that
 // is gone has none.
-func Of(ctx context.Context, q Querier, account string) (Set, error) {
+//
+// What is read is the most that the account can have: roles count whether they
+// are active or not. So a privilege that is missing here has been taken away.
+func Of(ctx context.Context, q Queryer, account string) (Held, error) {
 	at := strings.LastIndexByte(account, '@')
 	if at < 0 {
-		return Set{}, fmt.Errorf("read the grants of %q: it is not user@host", account)
+		return Held{}, fmt.Errorf("read the grants of %q: it is not user@host", account)
 	}
-	all := Set{roles: []string{quote(account[:at]) + "@" + quote(account[at+1:]), everybody}}
+	all := Held{roles: []string{quote(account[:at]) + "@" + quote(account[at+1:]), everybody}}
 	seen := map[string]bool{}
 	for i := 0; i < len(all.roles) && i < maxRoles; i++ {
 		who := all.roles[i]
@@ -43,16 +55,20 @@ func Of(ctx context.Context, q Querier, account string) (Set, error) {
 		}
 		seen[who] = true
 		if err := all.load(ctx, q, who); err != nil {
-			return Set{}, fmt.Errorf("read the grants of %s: %w", account, err)
+			return Held{}, fmt.Errorf("read the grants of %s: %w", account, err)
 		}
 	}
 	return all, nil
 }
 
-func (s *Set) load(ctx context.Context, q Querier, who string) error {
-	rows, err := q.QueryContext(ctx, "SHOW GRANTS FOR "+who)
+func (h *Held) load(ctx context.Context, q Queryer, who string) error {
+	return refusal(h.read(ctx, q, "SHOW GRANTS FOR "+who), who)
+}
+
+func (h *Held) read(ctx context.Context, q Queryer, show string) error {
+	rows, err := q.QueryContext(ctx, show)
 	if err != nil {
-		return refusal(err, who)
+		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -60,9 +76,9 @@ func (s *Set) load(ctx context.Context, q Querier, who string) error {
 		if err := rows.Scan(&line); err != nil {
 			return err
 		}
-		s.add(line)
+		h.Add(line)
 	}
-	return refusal(rows.Err(), who)
+	return rows.Err()
 }
 
 // refusal is nil for an account that is not there, and for everybody where the

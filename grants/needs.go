@@ -10,6 +10,9 @@
 //
 // The trial account can make no table, fill none, rename none and see none outside
 // the scratch schema: a statement that means more than we understood is refused by the store.
+//
+// It also tells what a user has: a job is its submitter's act for as long as it
+// runs, and before each step the owner asks whether he could still do it.
 package grants
 
 import "slices"

@@ -1,4 +1,4 @@
-package grants
+package grants_test
 
 import (
 	"database/sql"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dxfproxy/grants"
 	"dxfproxy/mariadbd"
 	"dxfproxy/mariadbd/mariadbdtest"
 )
@@ -32,9 +33,9 @@ func TestMay(t *testing.T) {
 		{lines: []string{"GRANT ALTER, INDEX ON *.* TO `u`@`%`", "REVOKE ALTER ON `s`.* FROM `u`@`%`"}, yes: []string{"INDEX s t", "ALTER s2 t"}, no: []string{"ALTER s t"}},
 		{lines: []string{"GRANT EXECUTE ON PROCEDURE `s`.`p` TO `u`@`%`", "SET DEFAULT ROLE `r` FOR `u`@`%`", "GRANT PROXY ON ''@'%' TO 'root'@'localhost' WITH GRANT OPTION", ""}, no: []string{"EXECUTE s t"}},
 	} {
-		var s Set
+		var s grants.Held
 		for _, l := range c.lines {
-			s.add(l)
+			s.Add(l)
 		}
 		for want, asks := range map[bool][]string{true: c.yes, false: c.no} {
 			for _, ask := range asks {
@@ -64,22 +65,6 @@ func parts(ask string) (privilege, schema, table string) {
 	return privilege, schema, table
 }
 
-// TestLikeIsLinear: a pattern of many % costs no more than its length times the name's.
-func TestLikeIsLinear(t *testing.T) {
-	pattern := ""
-	for range 200 {
-		pattern += "%a"
-	}
-	name := ""
-	for range 60 {
-		name += "aa"
-	}
-	require.False(t, like(pattern+"b", name))
-	require.True(t, like("%%%", "x"))
-	require.True(t, like("", ""))
-	require.False(t, like("a%", "ba"))
-}
-
 // TestOf asks a server about accounts that have roles, lose what they had, and go.
 func TestOf(t *testing.T) {
 	schema, db := mariadbdtest.Schema(t, srv)
@@ -92,7 +77,7 @@ func TestOf(t *testing.T) {
 	}
 	may := func(privilege string) bool {
 		t.Helper()
-		s, err := Of(t.Context(), db, "some`one'@%")
+		s, err := grants.Of(t.Context(), db, "some`one'@%")
 		require.NoError(t, err)
 		return s.May(schema, "t", privilege)
 	}
@@ -126,6 +111,6 @@ func TestOf(t *testing.T) {
 	blind, err := sql.Open("mysql", "blind:pw@tcp("+srv.Addr()+")/")
 	require.NoError(t, err)
 	defer blind.Close()
-	_, err = Of(t.Context(), blind, "root@localhost")
-	require.ErrorIs(t, err, ErrUnreadable)
+	_, err = grants.Of(t.Context(), blind, "root@localhost")
+	require.ErrorIs(t, err, grants.ErrUnreadable)
 }
