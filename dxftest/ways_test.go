@@ -64,6 +64,14 @@ func (h *house) steps() string {
 		"`.tidb_background_subtask_history WHERE task_key = (SELECT MAX(id) FROM `"+h.meta+"`.tidb_global_task_history)")
 }
 
+// made is the meta of the newest task.
+func (h *house) made() string {
+	h.Helper()
+	archived(h.T, h.direct, h.meta)
+	return scan[string](h.T, h.direct, "SELECT COALESCE(MAX(CONVERT(meta USING utf8mb4)), '') FROM `"+h.meta+
+		"`.tidb_global_task_history WHERE id = (SELECT MAX(id) FROM `"+h.meta+"`.tidb_global_task_history)")
+}
+
 const (
 	copied   = "1,2,4" // nobody writes to the table: there is nothing to verify
 	natively = "5"
@@ -83,6 +91,7 @@ func TestWays(t *testing.T) {
 		way    string   // steps
 		says   string   // COMMENTS; "ingest, DXF" when empty
 		note   string   // part of the Note; "" for none
+		own    bool     // no job: it runs on the client's own session
 
 		mariadb, mysql bool // has it alone
 	}{
@@ -139,7 +148,9 @@ func TestWays(t *testing.T) {
 			alter: "ALTER TABLE %s ADD INDEX i (a)", way: natively, note: "it has a CHECK constraint", mysql: true,
 		},
 		{name: "type changed", alter: "ALTER TABLE %s MODIFY a BIGINT UNSIGNED, ADD INDEX i (a)", way: natively, note: "column a"},
-		{name: "charset changed", alter: "ALTER TABLE %s CONVERT TO CHARACTER SET utf16, ADD INDEX i (a)", way: natively, note: "character set"},
+		{name: "charset changed", alter: "ALTER TABLE %s CONVERT TO CHARACTER SET utf16, ADD INDEX i (a)", own: true},
+		{name: "default charset changed", alter: "ALTER TABLE %s DEFAULT CHARACTER SET latin1, ADD INDEX i (a)", own: true},
+		{name: "default by an expression", alter: "ALTER TABLE %s ADD COLUMN d INT DEFAULT (1 + 1), ADD INDEX i (d)", own: true},
 		{name: "key changed", alter: "ALTER TABLE %s DROP PRIMARY KEY, ADD PRIMARY KEY (id, a)", way: natively, note: "PRIMARY"},
 		{
 			name: "MyISAM", create: []string{table + " ENGINE=MyISAM"},
@@ -171,12 +182,18 @@ func TestWays(t *testing.T) {
 				execute(t, h.direct, "INSERT INTO "+name+" (id, a, b, c) SELECT seq, seq, CONCAT('b', seq), CONCAT('some words ', seq) FROM "+mariadbdtest.Numbers(3000))
 			}
 
+			made := h.made()
 			h.run(s, strings.ReplaceAll(c.alter, "%s", "w"))
 			warnings, comments := h.warnings(s), h.comments(s)
-			if c.says == "" {
+			switch {
+			case c.own:
+				require.Equal(t, made, h.made(), "a job was made of it")
+			case c.says == "":
 				c.says = "ingest, DXF"
 			}
-			require.Equal(t, c.way, h.steps(), "steps")
+			if !c.own {
+				require.Equal(t, c.way, h.steps(), "steps")
+			}
 			first, _, _ := strings.Cut(comments, "; ")
 			require.Equal(t, c.says, first, "COMMENTS: %s", comments)
 			if c.note == "" {

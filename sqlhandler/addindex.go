@@ -77,7 +77,12 @@ func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, te
 	if settings.Dist && !settings.Ingest {
 		return nil, errNoFastReorg
 	}
-	info, err := table.Load(ctx, h.sql, schema, st.Table.Name)
+	names, ok := decodeAll(facts.charset, schema, st.Table.Name, facts.user)
+	if !ok {
+		return h.remember(ctx, c, text, st)
+	}
+	schema, name, user := names[0], names[1], names[2]
+	info, err := table.Load(ctx, h.sql, schema, name)
 	if err != nil {
 		return nil, fmt.Errorf("read the table: %w", err)
 	}
@@ -85,7 +90,7 @@ func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, te
 	if err != nil {
 		return nil, err
 	}
-	if err := h.alreadyAdding(ctx, info.Schema, info.Name, st); err != nil {
+	if err := h.alreadyAdding(ctx, info.Schema, info.Name, indexNames(st, facts.charset)); err != nil {
 		return nil, err
 	}
 	t, err := h.try(ctx, info, st, text, facts)
@@ -105,7 +110,7 @@ func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, te
 		Schema: info.Schema, Table: info.Name, TableID: id, Fingerprint: info.Fingerprint,
 		Changes: t.changes, Target: t.after, Ignore: st.Ignore, Algorithm: st.Algorithm, Lock: st.Lock,
 		Conditional: st.Conditional, SQLMode: table.ValueMode(facts.sqlMode),
-		User: facts.user, Privilege: privilege(st),
+		User: user, Privilege: privilege(st),
 		Way:    way(settings, st),
 		Thread: settings.Thread, BatchSize: settings.BatchSize, Priority: settings.priority,
 		MaxWriteSpeed: settings.MaxWriteSpeed, ErrorLimit: settings.errorLimit, NativeMaxSize: settings.nativeMaxSize,
@@ -117,6 +122,12 @@ func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, te
 	}
 	h.wakeAll()
 	return h.wait(ctx, c, h.tableChange(job))
+}
+
+// indexNames are the names of the indexes that the statement adds, in UTF-8.
+func indexNames(st Statement, charset string) []string {
+	names, _ := decodeAll(charset, st.Indexes()...)
+	return names
 }
 
 // privilege is the one that the store asks for the statement.
@@ -195,7 +206,7 @@ func way(s settings, st Statement) dxf.Way {
 
 // alreadyAdding refuses an index that an unfinished job is adding, in TiDB's
 // words: the statement would wait for that job and then fail.
-func (h *Handler) alreadyAdding(ctx context.Context, schema, name string, st Statement) error {
+func (h *Handler) alreadyAdding(ctx context.Context, schema, name string, adds []string) error {
 	jobs, err := h.jobs.UnfinishedJobs(ctx)
 	if err != nil {
 		return err
@@ -204,7 +215,7 @@ func (h *Handler) alreadyAdding(ctx context.Context, schema, name string, st Sta
 		if j.Schema != schema || j.Table != name {
 			continue
 		}
-		for _, a := range st.Indexes() {
+		for _, a := range adds {
 			if a != "" && slices.ContainsFunc(j.Indexes, func(b string) bool { return strings.EqualFold(a, b) }) {
 				return &dxf.Error{Code: 1061, State: "42000", Class: "ddl", Message: fmt.Sprintf(
 					"index already exist %s; a background job is trying to add the same index, please check by `ADMIN SHOW DDL JOBS`", a)}
@@ -226,7 +237,7 @@ func (h *Handler) submit(
 		Schema: meta.Schema, Table: meta.Table,
 		State: dxf.JobQueueing, SchemaState: dxf.SchemaNone,
 		Query: queryText(text, st.Text, facts.charset), CreateTime: time.Now().UTC(),
-		Indexes: st.Indexes(),
+		Indexes: indexNames(st, facts.charset),
 		Reorg:   &s.Reorg,
 		User:    facts.user, ConnID: c.ID(),
 	}

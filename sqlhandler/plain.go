@@ -55,6 +55,20 @@ func decoder(charset string) func([]byte) (string, bool) {
 	return func([]byte) (string, bool) { return "", false }
 }
 
+// decodeAll makes UTF-8 of texts in a client's character set; ok is false if one
+// of them is not in it.
+func decodeAll(charset string, texts ...string) (all []string, ok bool) {
+	decode := decoder(charset)
+	for _, t := range texts {
+		s, ok := decode([]byte(t))
+		if !ok {
+			return nil, false
+		}
+		all = append(all, s)
+	}
+	return all, true
+}
+
 // plainText writes the statement in plain notation, about another table.
 func plainText(text []byte, toks []token, m Mode, charset string, at Span, table string) (string, error) {
 	decode := decoder(charset)

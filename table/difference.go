@@ -33,12 +33,40 @@ func Difference(source, target Definition, renamed map[string]string) ([]string,
 	if err != nil {
 		return nil, err
 	}
-	indexesGone, indexesNew := indexClauses(source.Indexes, target.Indexes)
+	indexesGone, indexesNew := indexClauses(followNames(source.Indexes, renamed), target.Indexes)
 	options, err := optionClauses(source, target)
 	if err != nil {
 		return nil, err
 	}
 	return slices.Concat(constraintsGone, indexesGone, columns, indexesNew, constraintsNew, options), nil
+}
+
+// followNames are index lines after columns were renamed: the server does that by itself.
+func followNames(lines []Line, renamed map[string]string) []Line {
+	if len(renamed) == 0 {
+		return lines
+	}
+	followed := make([]Line, len(lines))
+	for i, l := range lines {
+		at := len(l.Text) - len(l.behindName())
+		text := l.Text[:at]
+		for rest := l.Text[at:]; rest != ""; {
+			name, n := unquote(rest)
+			if n == 0 {
+				if n = 1; rest[0] == '\'' { // a comment
+					n = max(skipQuoted(rest, 0), 1)
+				}
+				text, rest = text+rest[:n], rest[n:]
+				continue
+			}
+			if to, ok := renamed[strings.ToLower(name)]; ok {
+				name = to
+			}
+			text, rest = text+Quote(name), rest[n:]
+		}
+		followed[i] = lineOf(text)
+	}
+	return followed
 }
 
 // indexClauses drops, renames and adds indexes. One that differs from a dropped

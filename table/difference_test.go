@@ -44,6 +44,8 @@ func TestDifference(t *testing.T) {
 		{alter: "CHANGE a aa INT, CHANGE b a VARCHAR(20) DEFAULT 'x'", renamed: map[string]string{"a": "aa", "b": "a"}},
 		{alter: "RENAME COLUMN a TO b, RENAME COLUMN b TO a", renamed: map[string]string{"a": "b", "b": "a"},
 			clauses: "RENAME COLUMN `a` TO `b`; RENAME COLUMN `b` TO `a`", create: "CREATE TABLE t (id INT PRIMARY KEY, a INT, b VARCHAR(3))"},
+		{alter: "RENAME COLUMN a TO b2, ADD INDEX i (b2) COMMENT '`a`'", renamed: map[string]string{"a": "b2"},
+			clauses: "RENAME COLUMN `a` TO `b2`; ADD KEY `i` (`b2`) COMMENT '`a`'"},
 		{alter: "RENAME COLUMN a TO A2, DROP COLUMN c, ADD COLUMN c INT", renamed: map[string]string{"a": "A2"}},
 		{alter: "ALTER b SET DEFAULT 'y''z\\\\'"},
 		{alter: "ALTER a DROP DEFAULT, ADD INDEX i (a)", only: "MariaDB"}, // in MySQL no definition says so
