@@ -198,7 +198,8 @@ func (h *Handler) remember(ctx context.Context, c *protocol.Conn, sql []byte, st
 	}
 	j := dxf.Job{
 		Type: st.JobType, Schema: strings.ToLower(schema), Table: strings.ToLower(name),
-		State: dxf.JobSynced, SchemaState: schemaStateAfter(st.JobType), Query: string(st.Text.Of(sql)), ConnID: c.ID(),
+		State: dxf.JobSynced, SchemaState: schemaStateAfter(st.JobType), ConnID: c.ID(),
+		Query: strings.ToValidUTF8(string(hideSecrets(st.Text.Of(sql), mode(c.Status()))), "\uFFFD"),
 	}
 	for _, s := range st.Specs {
 		if st.JobType == MultiChange && s.Kind != SpecOption {
