@@ -16,7 +16,7 @@ var schemaSQL string
 
 // schemaVersion grows with every change of schema.sql: the script is run where
 // an older version is found.
-const schemaVersion = 3
+const schemaVersion = 4
 
 // setUp makes schema and tables, unless they are there in this version. Nodes
 // that start together take turns under a lock of the server.
