@@ -128,7 +128,12 @@ func (h *Handler) newScratch(ctx context.Context, info *table.Info) (*scratch, e
 		return nil, fmt.Errorf("name a scratch table: %w", err)
 	}
 	s := &scratch{h: h, of: info, name: fmt.Sprintf("%s%x", h.scratchPrefix(h.node.UUID), random)}
-	if _, err := h.sql.ExecContext(ctx, fmt.Sprintf("CREATE TABLE %s LIKE %s", s.quoted(), info.Quoted())); err != nil {
+	_, err := h.sql.ExecContext(ctx, fmt.Sprintf("CREATE TABLE %s LIKE %s", s.quoted(), info.Quoted()))
+	var me *mysql.MySQLError
+	switch {
+	case errors.As(err, &me) && context.Cause(ctx) == nil:
+		return nil, errUntold // an engine, or a place for its files, that our account may not use
+	case err != nil:
 		return nil, fmt.Errorf("copy the definition of %s.%s: %w", info.Schema, info.Name, err)
 	}
 	return s, nil
