@@ -3,6 +3,7 @@ package protocol
 import (
 	"container/list"
 	"errors"
+	"net/netip"
 	"time"
 )
 
@@ -13,27 +14,38 @@ const loginPatience = time.Second
 // errOverdue says that a client had to make room for another one.
 var errOverdue = errors.New("login took too long while others wanted in")
 
-// admission is what a Server knows about a client's place in it.
+// admission is what a Server knows about a client's place in it, under
+// Server.mu.
 type admission struct {
-	since   time.Time
+	since   time.Time     // when its login began, or the greeting went out
 	waiting *list.Element // in Server.logins, until the login is through
 	evicted bool
+	caller  *caller
+	ownTurn // to hold a connection of the store's
 }
 
-// enter counts a client in, or refuses it. Where there is no room, the client
-// that has been at its login for longest makes some, if that is too long: those
-// who connect and say nothing must not keep the others out.
+// A caller is an address that clients on their way to a login come from.
+type caller struct {
+	addr   netip.Addr // zero for Unix sockets
+	logins int        // clients on their way
+	turns  int        // of these, those who hold a connection of the store's and have not said who they are
+}
+
+// enter counts a client in, or refuses it. Where there is no room, a client that
+// has been at its login for too long makes some: those who connect and say
+// nothing must not keep the others out.
 func (s *Server) enter(c *Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.full() {
-		s.evict(c)
+		s.evict(c, func(*Conn) bool { return true })
 	}
 	if s.full() {
 		s.stats.Refused++
 		return false
 	}
 	c.since, c.waiting = time.Now(), s.logins.PushBack(c)
+	s.call(c, tcpAddrPort(c.RemoteAddr()).Addr())
 	s.stats.Connections++
 	s.stats.Handshakes++
 	s.stats.Accepted++
@@ -44,28 +56,59 @@ func (s *Server) full() bool {
 	return s.MaxConnections > 0 && s.stats.Connections >= s.MaxConnections || s.stats.Handshakes >= s.maxHandshakes()
 }
 
-// makeRoom ends the oldest login for another one, if it is overdue, and reports
-// whether it was.
-func (s *Server) makeRoom(by *Conn) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.evict(by)
+// call counts a client for its address.
+func (s *Server) call(c *Conn, addr netip.Addr) {
+	if s.callers == nil {
+		s.callers = make(map[netip.Addr]*caller)
+	}
+	to := s.callers[addr]
+	if to == nil {
+		to = &caller{addr: addr}
+		s.callers[addr] = to
+	}
+	to.logins++
+	c.caller = to
 }
 
-func (s *Server) evict(by *Conn) bool {
-	first := s.logins.Front()
-	if first == nil {
+// hangUp is the opposite.
+func (s *Server) hangUp(c *Conn) {
+	if c.caller.logins--; c.caller.logins == 0 {
+		delete(s.callers, c.caller.addr)
+	}
+}
+
+// introduced counts a client for the address that its PROXY header names.
+func (s *Server) introduced(c *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.waiting != nil {
+		s.hangUp(c)
+		s.call(c, tcpAddrPort(c.RemoteAddr()).Addr())
+	}
+}
+
+// evict ends an overdue login of those that fit, in favour of another, and
+// reports whether there was one. It takes the oldest of the address that has
+// most: a host that connects over and over makes room for the others.
+func (s *Server) evict(by *Conn, fits func(*Conn) bool) bool {
+	var victim *Conn
+	for e := s.logins.Front(); e != nil; e = e.Next() {
+		c := e.Value.(*Conn)
+		if time.Since(c.since) < loginPatience {
+			break // and so are those behind it
+		}
+		if c != by && fits(c) && (victim == nil || c.caller.logins > victim.caller.logins) {
+			victim = c
+		}
+	}
+	if victim == nil {
 		return false
 	}
-	c := first.Value.(*Conn)
-	if c == by || time.Since(c.since) < loginPatience {
-		return false
-	}
-	s.loginOver(c)
+	s.loginOver(victim)
 	s.stats.Connections--
 	s.stats.Failed++
-	c.evicted = true
-	c.abort(errOverdue)
+	victim.evicted = true
+	victim.abort(errOverdue)
 	return true
 }
 
@@ -73,6 +116,7 @@ func (s *Server) evict(by *Conn) bool {
 func (s *Server) loginOver(c *Conn) {
 	s.logins.Remove(c.waiting)
 	c.waiting = nil
+	s.hangUp(c)
 	s.stats.Handshakes--
 }
 

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,9 @@ const (
 // returns nil when the store has said OK.
 func (c *Conn) login(ctx context.Context) error {
 	deadline := time.Now().Add(c.server.handshakeTimeout())
-	_ = c.client.SetDeadline(deadline)
+	if err := c.limit(deadline); err != nil {
+		return err
+	}
 	if c.server.mustIntroduce(c.socket) {
 		if err := c.readProxyHeader(); err != nil {
 			return err
@@ -33,19 +36,21 @@ func (c *Conn) login(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	exchange, err := c.forwardLogin(greet)
+	exchange, err := c.forwardLogin(greet, deadline)
 	if err != nil {
 		return err
 	}
 	ok, err := exchange.run()
 	c.wipe()
 	if err != nil {
+		exchange.abandon()
 		return err
 	}
 	if !ok {
 		return errRefused
 	}
 	c.loggedIn = true
+	c.server.amends.refused.Store(0)
 	_ = c.client.SetDeadline(time.Time{})
 	_ = c.store.SetDeadline(time.Time{})
 	if c.cut.Load() {
@@ -54,26 +59,74 @@ func (c *Conn) login(ctx context.Context) error {
 	return nil
 }
 
-// reach connects to the store and relays its greeting. A store that has no room
-// for another connection is tried again if there are clients who take too long
-// for their logins: each keeps one of its connections.
-func (c *Conn) reach(ctx context.Context, deadline time.Time) (greeting, error) {
-	const tries, pause = 5, 20 * time.Millisecond
-	for try := 1; ; try++ {
-		if err := c.connect(ctx, deadline); err != nil {
-			return greeting{}, err
-		}
-		pkt, err := c.readGreeting()
+// limit bounds what the client does next. A deadline that came from abort or drain
+// meanwhile would be lost.
+func (c *Conn) limit(deadline time.Time) error {
+	_ = c.client.SetDeadline(deadline)
+	switch {
+	case c.cut.Load():
+		return ErrShutdown
+	case c.draining.Load():
+		return errDrained
+	}
+	return nil
+}
+
+// reach gets a connection to the store for the client, when it is its turn, and
+// relays the store's greeting.
+func (c *Conn) reach(ctx context.Context, deadline time.Time) (g greeting, err error) {
+	if err := c.takeTurn(deadline); err != nil {
+		return g, err
+	}
+	if c.mine != nil {
+		err = c.attach(c.mine.socket, deadline)
+	} else {
+		c.mine, err = c.meet(ctx, deadline)
+	}
+	if err != nil {
+		return g, err
+	}
+	return c.greet(deadline)
+}
+
+// meet connects to the store and reads its greeting. A store that has no room for
+// another connection is tried again if that could be made.
+func (c *Conn) meet(ctx context.Context, deadline time.Time) (*unanswered, error) {
+	for began := time.Now(); ; {
+		u, err := c.connect(ctx, deadline)
 		if err != nil {
-			return greeting{}, err
+			return nil, err
 		}
-		if try < tries && isFull(pkt) && c.server.makeRoom(c) {
-			c.store.Close()
-			time.Sleep(pause) // the store has to notice
+		if u.greeting[headerSize] != 0xff {
+			return u, nil
+		}
+		if isFull(u.greeting) && c.awaitRoom(began) {
+			u.socket.Close()
 			continue
 		}
-		return c.greet(pkt)
+		// Host blocked, not allowed, too many connections.
+		e := parseError(u.greeting[headerSize:])
+		c.server.storeRefused(e)
+		_, err = c.client.Write(u.greeting)
+		return nil, errors.Join(errRefused, err)
 	}
+}
+
+// awaitRoom has room made in a full store, and waits for that: at most until the
+// other clients that are at their logins are overdue.
+func (c *Conn) awaitRoom(began time.Time) bool {
+	const pause = 20 * time.Millisecond
+	for time.Since(began) < loginPatience+10*pause && !c.cut.Load() {
+		freed := c.server.squeeze(c)
+		if !freed && !c.server.othersGreeted(c) {
+			return false
+		}
+		time.Sleep(pause) // the store has to notice
+		if freed {
+			return true
+		}
+	}
+	return false
 }
 
 // isFull reports whether the store has greeted with "Too many connections".
@@ -81,13 +134,36 @@ func isFull(pkt []byte) bool {
 	return len(pkt) > headerSize && pkt[headerSize] == 0xff && parseError(pkt[headerSize:]).Code == errTooManyConnections
 }
 
-// connect dials the store and tells it, where that is wished, who the client is.
-func (c *Conn) connect(ctx context.Context, deadline time.Time) error {
-	store, err := c.dial(ctx)
-	if err != nil {
+// connect dials the store, tells it, where that is wished, who the client is, and
+// reads what it says first.
+func (c *Conn) connect(ctx context.Context, deadline time.Time) (*unanswered, error) {
+	u := &unanswered{since: time.Now()}
+	var err error
+	if u.socket, err = c.dial(ctx); err != nil {
 		c.refuse(&Error{Code: errStoreUnreachable, Message: "Can't connect to the store behind dxfproxy (" + err.Error() + ")"})
-		return fmt.Errorf("connect to the store: %w", err)
+		return nil, fmt.Errorf("connect to the store: %w", err)
 	}
+	if err := c.attach(u.socket, deadline); err != nil {
+		return nil, err
+	}
+	if v := c.server.StoreProxyHeader; v != 0 {
+		if _, err := u.socket.Write(appendProxyHeader(nil, v, c.RemoteAddr(), c.localAddr())); err != nil {
+			return nil, fmt.Errorf("%w: send a PROXY header: %w", errStoreGone, err)
+		}
+	}
+	u.greeting, err = readPacket(c.store, make([]byte, 0, 256), maxLoginPacket)
+	if err == nil && len(u.greeting) == headerSize {
+		err = errMalformed
+	}
+	if err != nil {
+		c.refuse(&Error{Code: errStoreUnreachable, Message: "The store behind dxfproxy sent no greeting (" + err.Error() + ")"})
+		return nil, fmt.Errorf("read the store's greeting: %w", err)
+	}
+	return u, nil
+}
+
+// attach makes a connection to the store that of the session.
+func (c *Conn) attach(store net.Conn, deadline time.Time) error {
 	c.mu.Lock()
 	c.store, c.storeSecure = direct(store), isSocket(store)
 	c.wakeup = func() { _ = store.SetDeadline(past) }
@@ -95,11 +171,6 @@ func (c *Conn) connect(ctx context.Context, deadline time.Time) error {
 	_ = store.SetDeadline(deadline)
 	if c.cut.Load() {
 		return ErrShutdown // it came before there was a store to wake
-	}
-	if v := c.server.StoreProxyHeader; v != 0 {
-		if _, err := store.Write(appendProxyHeader(nil, v, c.RemoteAddr(), c.localAddr())); err != nil {
-			return fmt.Errorf("%w: send a PROXY header: %w", errStoreGone, err)
-		}
 	}
 	return nil
 }
@@ -110,22 +181,11 @@ func (c *Conn) dial(ctx context.Context) (net.Conn, error) {
 	return c.server.Dial(ctx)
 }
 
-func (c *Conn) readGreeting() ([]byte, error) {
-	pkt, err := readPacket(c.store, make([]byte, 0, 256), maxLoginPacket)
-	if err != nil {
-		c.refuse(&Error{Code: errStoreUnreachable, Message: "The store behind dxfproxy sent no greeting (" + err.Error() + ")"})
-		return nil, fmt.Errorf("read the store's greeting: %w", err)
-	}
-	return pkt, nil
-}
-
 // greet hands the store's greeting to the client, with what cannot be relayed
-// left out of it.
-func (c *Conn) greet(pkt []byte) (g greeting, err error) {
-	if len(pkt) > headerSize && pkt[headerSize] == 0xff { // too many connections, host blocked, …
-		_, err := c.client.Write(pkt)
-		return g, errors.Join(errRefused, err)
-	}
+// left out of it. The client has until deadline for its answer, or until the
+// connection is old.
+func (c *Conn) greet(deadline time.Time) (g greeting, err error) {
+	pkt := bytes.Clone(c.mine.greeting) // as it came it is still needed
 	if g, err = parseGreeting(pkt[headerSize:]); err != nil {
 		return g, err
 	}
@@ -139,6 +199,13 @@ func (c *Conn) greet(pkt []byte) (g greeting, err error) {
 		caps |= ClientSSL
 	}
 	g.offer(pkt[headerSize:], caps)
+	if old := c.mine.since.Add(answerAge); old.Before(deadline) {
+		deadline = old
+	}
+	if err := c.limit(deadline); err != nil {
+		return g, err
+	}
+	c.hasGreeting()
 	if _, err := c.client.Write(pkt); err != nil {
 		return g, fmt.Errorf("send the greeting: %w", err)
 	}
@@ -154,11 +221,12 @@ func (c *Conn) refuse(e *Error) {
 // forwardLogin reads the client's handshake response, goes over to TLS on both
 // legs as agreed, and forwards the response with the capabilities both sides
 // have.
-func (c *Conn) forwardLogin(greet greeting) (*authExchange, error) {
+func (c *Conn) forwardLogin(greet greeting, deadline time.Time) (*authExchange, error) {
 	body, err := c.handshakePacket()
 	if err != nil {
 		return nil, err
 	}
+	c.spoke = true
 	if isSSLRequest(body) {
 		if !greet.Caps.Has(ClientSSL) {
 			return nil, c.badHandshake()
@@ -184,6 +252,12 @@ func (c *Conn) forwardLogin(greet greeting) (*authExchange, error) {
 	c.scan.caps = c.caps
 	c.scan.Status = greet.Status
 
+	if err := c.limit(deadline); err != nil {
+		return nil, err
+	}
+	if err := c.answered(); err != nil {
+		return nil, err
+	}
 	narrow(body, c.caps)
 	seq := byte(1)
 	if c.wantsStoreTLS() {
@@ -194,7 +268,7 @@ func (c *Conn) forwardLogin(greet greeting) (*authExchange, error) {
 		}
 		seq = 2
 	}
-	a := &authExchange{c: c, plugin: h.Plugin, shift: c.in[c.r+3] - seq}
+	a := &authExchange{c: c, plugin: h.Plugin, shift: c.in[c.r+3] - seq, seq: seq}
 	c.in[c.r+3] = seq
 	_, err = c.forward()
 	return a, err

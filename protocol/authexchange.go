@@ -21,6 +21,8 @@ import (
 type authExchange struct {
 	c      *Conn
 	plugin string // whose packets these are
+	seq    byte   // number of the last packet to or from the store
+	over   bool   // the store has said OK or ERR
 
 	// The copier of the client's packets; nil until it is needed.
 	done     chan struct{}
@@ -47,22 +49,43 @@ func (a *authExchange) run() (ok bool, err error) {
 		}
 		// Plugins' own data never starts with 00 or ff: it is escaped with 01.
 		verdict := pkt[headerSize] == 0x00 || pkt[headerSize] == 0xff
+		a.seq, a.over = pkt[3], verdict
 		if verdict {
 			// Before the client reads the verdict, so that its next command
 			// cannot be taken for an answer to a plugin.
 			a.stop()
 		}
+		var refusal *Error
+		if pkt[headerSize] == 0xff {
+			refusal = parseError(pkt[headerSize:])
+		}
 		if err := a.fromStore(pkt); err != nil {
 			return false, err
 		}
 		if verdict {
-			if pkt[headerSize] == 0xff {
+			if refusal != nil {
+				c.server.loginRefused(c, refusal)
 				return false, nil
 			}
 			return true, c.scan.ok(pkt[headerSize:])
 		}
 		a.start()
 		buf = pkt
+	}
+}
+
+// abandonWait is how long the store may take for its verdict before it is thought
+// to wait for an answer.
+const abandonWait = 200 * time.Millisecond
+
+// abandon brings an authentication to its end that the client has not waited for,
+// so that the store sees a refused login and not an interrupted one.
+func (a *authExchange) abandon() {
+	if a.over {
+		return
+	}
+	if err := refuseRest(a.c.store, a.plugin, a.seq+1, abandonWait); err != nil {
+		a.c.server.interrupted()
 	}
 }
 

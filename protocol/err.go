@@ -8,6 +8,7 @@ const (
 	errHandshake           = 1043 // ER_HANDSHAKE_ERROR
 	errServerShutdown      = 1053 // ER_SERVER_SHUTDOWN
 	errUnknown             = 1105 // ER_UNKNOWN_ERROR
+	errHostBlocked         = 1129 // ER_HOST_IS_BLOCKED
 	errUnsupportedPrepared = 1295 // ER_UNSUPPORTED_PS
 	errQueryInterrupted    = 1317 // ER_QUERY_INTERRUPTED
 	errNoCursor            = 1421 // ER_STMT_HAS_NO_OPEN_CURSOR

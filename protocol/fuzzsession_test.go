@@ -65,6 +65,7 @@ func FuzzLogin(f *testing.F) {
 	f.Fuzz(func(t *testing.T, fromClient, fromStore []byte, secure byte) {
 		client, store := script(fromClient), script(fromStore)
 		c := newConn(&Server{Dial: func(context.Context) (net.Conn, error) { return store, nil }}, client)
+		require.True(t, c.server.enter(c))
 		defer c.release()
 		c.clientSecure = secure&1 != 0
 		done := make(chan error, 1)

@@ -61,6 +61,11 @@ type Server struct {
 	// next, under either limit. 0 is 1024.
 	MaxHandshakes int
 
+	// LogIn logs in over a connection to the store as the node itself, and says
+	// goodbye: this is how connections end whose clients leave without a login, see
+	// unanswered. nil: they end by a login that the store refuses.
+	LogIn func(ctx context.Context, store net.Conn) error
+
 	HandshakeTimeout time.Duration // from accept to the store's OK; 0: 10 s, as connect_timeout of the servers
 	DialTimeout      time.Duration // 0: 5 s
 	DrainTimeout     time.Duration // how long busy sessions may go on after Serve was told to stop; 0: 15 s
@@ -69,7 +74,10 @@ type Server struct {
 	stats    Stats // without the counters of open sessions
 	byID     map[uint32]*Conn
 	sessions map[*Conn]struct{}
-	logins   list.List // of *Conn on their way to a login, the oldest first
+	logins   list.List // of *Conn on their way to a login; those first that have been greeted, or have waited, for longest
+	turns
+	amends    amends
+	incidents incidents
 
 	holds holds
 
@@ -112,6 +120,9 @@ func (s *Server) log() *zap.Logger {
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	unhook := context.AfterFunc(ctx, func() { ln.Close() })
 	defer unhook()
+	s.beginTurns()
+	defer s.incidents.flush(s.log())
+	defer s.endTurns()
 	sessions := sessionGroup{conns: make(map[*Conn]struct{}), watch: supervise()}
 	defer sessions.watch.stop()
 	err := s.accept(ctx, ln, &sessions)
@@ -170,6 +181,9 @@ func (s *Server) session(ctx context.Context, c *Conn, watch *supervisor) {
 		}
 	}()
 	err := c.run(ctx, watch)
+	if !c.loggedIn && !c.spoke && !errors.Is(err, errRefused) && !errors.Is(err, errDrained) && !errors.Is(err, ErrShutdown) {
+		s.incidents.silent(s.log(), c)
+	}
 	switch {
 	case errors.Is(err, errQuit), errors.Is(err, errDrained), errors.Is(err, errRefused):
 	case errors.Is(err, errMalformed):

@@ -87,6 +87,9 @@ func (c *Conn) run(ctx context.Context, watch *supervisor) error {
 	defer func() { c.client.Close() }()
 	defer c.release()
 	if err := c.login(ctx); err != nil {
+		if c.holds {
+			c.leaveTurn(err)
+		}
 		if c.store != nil {
 			c.store.Close()
 		}
@@ -248,6 +251,9 @@ func (c *Conn) forget() {
 func (c *Conn) drain() {
 	c.draining.Store(true)
 	_ = c.socket.SetReadDeadline(past)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wakeWaiting()
 }
 
 // storeHungUp tells the session, from another goroutine, that the store has
@@ -276,6 +282,7 @@ func (c *Conn) abort(cause error) {
 	if c.wakeup != nil {
 		c.wakeup()
 	}
+	c.wakeWaiting()
 }
 
 // ID is the connection id, the store's own: what KILL takes.

@@ -123,6 +123,7 @@ func TestCachingSha2PasswordKeepsNoPassword(t *testing.T) {
 	c := newConn(&Server{
 		Dial: dialer(store), StoreTLS: TLSDisable, TLS: &tls.Config{Certificates: []tls.Certificate{a.sign(t, "relay")}},
 	}, back)
+	require.True(t, c.server.enter(c))
 	done := make(chan error, 1)
 	go func() { done <- c.login(t.Context()) }()
 	cfg := "sarah:secret@tcp(x)/?maxAllowedPacket=1000&tls=skip-verify"

@@ -26,6 +26,7 @@ func newRelay(cfg config, b backing, certs *certificates, listeners []net.Listen
 		MaxConnections: cfg.MaxConnections, HandshakeTimeout: cfg.ConnectTimeout, DrainTimeout: max(cfg.DrainTimeout, 1),
 		RequireTLS: cfg.RequireSecureTransport, StoreTLS: storeTLSModes[cfg.StoreTLS], StoreTLSConfig: b.tls,
 		ProxyNetworks: cfg.proxyNetworks, StoreProxyHeader: proxyVersions[cfg.StoreProxyProtocol],
+		LogIn: nodeLogin(b.dsn),
 	}
 	if certs != nil {
 		server.TLS = certs.config()

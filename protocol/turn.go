@@ -1,0 +1,392 @@
+package protocol
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A client that has come costs the store a connection before it has said a word:
+// the greeting it waits for is the store's. So clients take turns. A turn begins
+// with the dial and ends when the client's whole handshake response is there;
+// every daily client is through with it after one to three times its distance.
+//
+// A client that leaves without a word leaves its connection for the next, who
+// gets the same greeting: a flood of probes uses a few connections over and
+// over, and never makes the store meet the end of one. To use its salt for two
+// clients is safe, for only one response is ever sent to that connection. But the
+// first client must have sent nothing, and must have left by itself: somebody who
+// has seen a response pass could be the next otherwise, and send it as its own.
+const (
+	// maxUnanswered is how many of the store's connections may wait for a
+	// response: less than half of what both servers take by default (151).
+	maxUnanswered = 64
+
+	// minUnanswered is how many there may be when the store is full.
+	minUnanswered = 4
+
+	// spareAge is how old a connection that waits for a client may become, and
+	// answerAge how old when the response is there. The servers end the login,
+	// and count it as interrupted, after connect_timeout: 10 s by default.
+	spareAge  = 4 * time.Second
+	answerAge = 8 * time.Second
+
+	// recovery is after how long without being full the store is believed to
+	// have room for twice as many.
+	recovery = 5 * time.Second
+
+	// patrolEvery is how often somebody looks after the turns, while clients
+	// wait for one or connections for a client.
+	patrolEvery = loginPatience / 4
+)
+
+// errGoneAlready says that a client had left before it was its turn.
+var errGoneAlready = errors.New("client left before it was greeted")
+
+// turns is what a Server knows of those that wait for a response, under
+// Server.mu.
+type turns struct {
+	serving  int // calls of Serve
+	open     int // connections of the store's: clients', spare, and on their way out
+	limit    int // for open; 0 is maxUnanswered
+	squeezed time.Time
+	spares   []*unanswered // the last used last
+	queue    []*Conn       // clients without a turn, the newest last
+	patrol   *time.Timer   // nil: nobody looks after them now
+	callers  map[netip.Addr]*caller
+	retiring sync.WaitGroup // ends of connections that no session waits for
+}
+
+// ownTurn is what a client knows of its own.
+type ownTurn struct {
+	holds   bool          // has one
+	greeted bool          // has been sent the store's greeting
+	mine    *unanswered   // what the greeting is from, until it is answered; of the session's goroutine while it holds a turn
+	spoke   bool          // has sent anything since; of the session's goroutine
+	granted chan struct{} // nil while it does not wait, under Conn.mu
+}
+
+func (t *turns) most() int {
+	if t.limit == 0 {
+		return maxUnanswered
+	}
+	return t.limit
+}
+
+// may reports whether a client may have a turn now. One address gets three
+// quarters of them, so that no host holds all.
+func (t *turns) may(c *Conn) bool {
+	return c.caller.turns < max(t.most()*3/4, 1) && (len(t.spares) > 0 || t.open < t.most())
+}
+
+// grant gives a client its turn, with a spare connection if there is one.
+func (s *Server) grant(c *Conn) {
+	c.holds, c.greeted = true, false
+	c.caller.turns++
+	for len(s.spares) > 0 {
+		last := len(s.spares) - 1
+		u := s.spares[last]
+		s.spares = s.spares[:last]
+		if quiet(u.socket) {
+			c.mine = u
+			return
+		}
+		u.socket.Close() // the store has ended it
+		s.open--
+	}
+	s.open++
+}
+
+// pass gives turns that are free to those who wait. The address that holds
+// fewest comes first, and of one address who came last: in a flood those are
+// the ones that are still there.
+func (s *Server) pass() {
+	for {
+		best := -1
+		for i, c := range s.queue {
+			if !c.evicted && s.may(c) && (best < 0 || c.caller.turns <= s.queue[best].caller.turns) {
+				best = i
+			}
+		}
+		if best < 0 {
+			return
+		}
+		c := s.queue[best]
+		s.queue = slices.Delete(s.queue, best, best+1)
+		s.grant(c)
+		c.mu.Lock()
+		c.wakeWaiting()
+		c.mu.Unlock()
+	}
+}
+
+// takeTurn waits for a turn of c's.
+func (c *Conn) takeTurn(deadline time.Time) error {
+	s := c.server
+	s.mu.Lock()
+	s.relax()
+	if s.may(c) {
+		s.grant(c)
+		s.mu.Unlock()
+		return nil
+	}
+	granted := make(chan struct{}, 1)
+	c.mu.Lock()
+	c.granted = granted
+	c.mu.Unlock()
+	s.queue = append(s.queue, c)
+	s.watchTurns()
+	s.mu.Unlock()
+	timeout := time.NewTimer(time.Until(deadline))
+	defer timeout.Stop()
+	if !c.cut.Load() && !c.draining.Load() { // else it came before there was a channel
+		select {
+		case <-granted:
+		case <-timeout.C:
+		}
+	}
+	c.mu.Lock()
+	c.granted = nil
+	c.mu.Unlock()
+	err := c.leaveQueue()
+	switch {
+	case err == nil && c.atEnd():
+		return errGoneAlready
+	case errors.Is(err, context.DeadlineExceeded):
+		_ = c.client.SetDeadline(time.Now().Add(lastWordsWait))
+		c.refuse(&Error{Code: errTooManyConnections, Message: "Too many connections"})
+	}
+	return err
+}
+
+// leaveQueue reports why the client waits no longer; nil: it has its turn.
+func (c *Conn) leaveQueue() error {
+	s := c.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.holds {
+		return nil
+	}
+	s.queue = slices.DeleteFunc(s.queue, func(o *Conn) bool { return o == c })
+	switch {
+	case c.evicted:
+		return errOverdue
+	case c.cut.Load():
+		return ErrShutdown
+	case c.draining.Load():
+		return errDrained
+	}
+	return fmt.Errorf("wait for a connection to the store: %w", context.DeadlineExceeded)
+}
+
+// wakeWaiting wakes c if it waits for its turn, under c.mu.
+func (c *Conn) wakeWaiting() {
+	if c.granted != nil {
+		select {
+		case c.granted <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// answered ends the turn of a client whose response is there. It is an error if
+// it has lost its place meanwhile.
+func (c *Conn) answered() error {
+	s := c.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.evicted {
+		return errOverdue
+	}
+	s.endTurn(c)
+	return nil
+}
+
+// endTurn ends a turn; its connection is not among the unanswered any more.
+func (s *Server) endTurn(c *Conn) {
+	c.holds, c.mine = false, nil
+	c.caller.turns--
+	s.open--
+	s.pass()
+}
+
+// hasGreeting notes that the client has been sent the store's greeting: from now
+// on it is its own fault if nothing happens.
+func (c *Conn) hasGreeting() {
+	s := c.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.greeted = true
+	if c.waiting != nil {
+		c.since = time.Now()
+		s.logins.MoveToBack(c.waiting)
+	}
+}
+
+// leaveTurn ends the turn of a client that is gone, or has to go, for the reason
+// given.
+func (c *Conn) leaveTurn(why error) {
+	s, u, store := c.server, c.mine, c.store
+	c.mu.Lock()
+	c.store, c.wakeup = nil, nil // an abort of this client no longer concerns it
+	c.mu.Unlock()
+	switch {
+	case u == nil && store != nil: // that sent no greeting
+		store.Close()
+	case u == nil:
+	case c.saidNothing(why) && s.spare(c, u):
+		return
+	default:
+		s.retire(u)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.endTurn(c)
+}
+
+// saidNothing reports whether the client has left by itself and without a word, or
+// has not even been sent the greeting.
+func (c *Conn) saidNothing(why error) bool {
+	if !c.greeted {
+		return true
+	}
+	left := errors.Is(why, io.EOF) || errors.Is(why, syscall.ECONNRESET) || errors.Is(why, syscall.EPIPE)
+	return left && !c.spoke && c.r == c.w && !c.cut.Load()
+}
+
+// spare ends the turn of a client and keeps its connection for the next, if it
+// is young enough. One that has told the store who its client is serves nobody
+// else.
+func (s *Server) spare(c *Conn, u *unanswered) bool {
+	_ = u.socket.SetDeadline(time.Time{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.StoreProxyHeader != 0 || c.evicted || s.open > s.most() || time.Since(u.since) > spareAge {
+		return false
+	}
+	c.holds, c.mine = false, nil
+	c.caller.turns--
+	s.spares = append(s.spares, u)
+	s.pass()
+	s.watchTurns()
+	return true
+}
+
+// squeeze makes room in a store that is full: fewer connections may wait for a
+// response from now on, the spare ones end, and so do logins that take too long.
+// It reports whether anything was freed.
+func (s *Server) squeeze(by *Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now := time.Now(); now.Sub(s.squeezed) > loginPatience {
+		s.limit, s.squeezed = max(s.open/2, minUnanswered), now
+	}
+	freed := s.retireSpares(0)
+	for s.evict(by, func(c *Conn) bool { return c.greeted }) {
+		freed = true
+		if s.open <= s.most() {
+			break
+		}
+	}
+	return freed
+}
+
+// othersGreeted reports whether other clients are on their way to a login, with a
+// connection of the store's each.
+func (s *Server) othersGreeted(c *Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for e := s.logins.Front(); e != nil; e = e.Next() {
+		if o := e.Value.(*Conn); o != c && o.greeted {
+			return true
+		}
+	}
+	return false
+}
+
+// relax lets more connections wait again, some time after a squeeze.
+func (s *Server) relax() {
+	if s.limit == 0 || time.Since(s.squeezed) < recovery {
+		return
+	}
+	if s.limit *= 2; s.limit >= maxUnanswered {
+		s.limit = 0
+	}
+	s.squeezed = time.Now()
+}
+
+// watchTurns has somebody look after the turns, if there is need.
+func (s *Server) watchTurns() {
+	if s.patrol == nil && s.serving > 0 && (len(s.queue) > 0 || len(s.spares) > 0) {
+		s.patrol = time.AfterFunc(patrolEvery, s.lookAtTurns)
+	}
+}
+
+// lookAtTurns ends spare connections that are old, and turns that take too long
+// for those who wait.
+func (s *Server) lookAtTurns() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.patrol = nil
+	if s.serving == 0 {
+		return
+	}
+	s.relax()
+	s.pass()
+	s.retireSpares(spareAge)
+	for _, w := range s.queue[:min(len(s.queue), maxUnanswered)] {
+		own := s.open < s.most() || len(s.spares) > 0 // it waits because its own address holds too many
+		if !s.evict(w, func(c *Conn) bool { return c.holds && c.greeted && (!own || c.caller == w.caller) }) {
+			break
+		}
+	}
+	s.watchTurns()
+}
+
+// retireSpares ends the spare connections that are older than age, and reports
+// whether there were any.
+func (s *Server) retireSpares(age time.Duration) bool {
+	before := len(s.spares)
+	s.spares = slices.DeleteFunc(s.spares, func(u *unanswered) bool {
+		if time.Since(u.since) < age {
+			return false
+		}
+		s.retiring.Go(func() {
+			s.retire(u)
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.open--
+			s.pass()
+		})
+		return true
+	})
+	return len(s.spares) < before
+}
+
+// beginTurns and endTurns enclose a Serve. With the last of them the connections
+// end that wait for a client.
+func (s *Server) beginTurns() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.serving++
+}
+
+func (s *Server) endTurns() {
+	s.mu.Lock()
+	s.serving--
+	if s.serving == 0 {
+		s.retireSpares(0)
+		if s.patrol != nil {
+			s.patrol.Stop()
+			s.patrol = nil
+		}
+	}
+	s.mu.Unlock()
+	s.retiring.Wait()
+}
