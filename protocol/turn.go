@@ -340,13 +340,24 @@ func (s *Server) lookAtTurns() {
 	s.relax()
 	s.pass()
 	s.retireSpares(spareAge)
+	s.endOverdue()
+	s.watchTurns()
+}
+
+// endOverdue ends turns that take too long, for those who wait.
+func (s *Server) endOverdue() {
+	if len(s.queue) == 0 {
+		return
+	}
+	overdue := func(c *Conn) bool { return c.holds && c.greeted }
+	for surplus := s.open - s.most(); surplus > 0 && s.evict(nil, overdue); surplus-- {
+	}
 	for _, w := range s.queue[:min(len(s.queue), maxUnanswered)] {
 		own := s.open < s.most() || len(s.spares) > 0 // it waits because its own address holds too many
-		if !s.evict(w, func(c *Conn) bool { return c.holds && c.greeted && (!own || c.caller == w.caller) }) {
-			break
+		if !s.evict(w, func(c *Conn) bool { return overdue(c) && (!own || c.caller == w.caller) }) {
+			return
 		}
 	}
-	s.watchTurns()
 }
 
 // retireSpares ends the spare connections that are older than age, and reports
