@@ -1,9 +1,11 @@
 package protocol
 
 import (
+	"net"
 	"syscall"
 	"time"
 
+	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 )
 
@@ -34,9 +36,50 @@ func (s *supervisor) look(quit <-chan struct{}) {
 				c.clientHungUp()
 			}
 			c.looked = n
+			if c.stands(time.Now()) {
+				c.log.Info("a session stood still and is ended", zap.Uint32("id", c.id), zap.String("user", c.user),
+					zap.Bool("store hung up", c.orphan.Load()))
+				if tc, ok := c.socket.(*net.TCPConn); ok {
+					_ = tc.SetLinger(0) // nor will it take the rest
+				}
+				c.abort(errStands)
+			}
 		}
 		s.mu.Unlock()
 	}
+}
+
+// orphanTime is how long a session may stand still whose store has hung up. A
+// server does that by itself, after net_write_timeout, which a session may set,
+// to one whose answer nobody takes: where it has not, the node has longer patience.
+const orphanTime = 30 * time.Second
+
+// stands reports whether the session waits in vain for its client: to take an
+// answer, or, when the store has hung up, to finish a request.
+func (c *Conn) stands(now time.Time) bool {
+	orphan := c.orphan.Load()
+	limit := c.server.writeTimeout()
+	if orphan {
+		limit = min(limit, orphanTime)
+	}
+	if d, ok := c.front.(*directConn); ok {
+		if since := d.stuckSince(); !since.IsZero() {
+			return now.Sub(since) > limit
+		}
+	}
+	moved := c.commands.Load() + c.bytesIn.Load() + c.bytesOut.Load()
+	if !orphan || c.idle.Load() || moved != c.moved || c.handling() {
+		c.moved, c.movedAt = moved, now
+		return false
+	}
+	return now.Sub(c.movedAt) > limit
+}
+
+// handling reports whether a Handle is in flight, which sees to its client itself.
+func (c *Conn) handling() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cancel != nil
 }
 
 // atEnd reports whether the client has closed its end, and nothing that it sent

@@ -57,7 +57,8 @@ func (c *Conn) lastWords(p []byte, requestSeq byte) error {
 // outcome unknown: a statement the store has been sent may have run. In the
 // middle of a response nothing can be said, but to the log.
 func (c *Conn) explain(why error) {
-	lost := errors.Is(why, errStoreGone) && c.asked && !c.gone.Load()
+	orphan := errors.Is(why, errStands) && c.orphan.Load()
+	lost := (errors.Is(why, errStoreGone) && c.asked || orphan) && !c.gone.Load()
 	if lost {
 		c.log.Warn("the store hung up on a statement", zap.Error(why), zap.Uint32("id", c.id), zap.String("user", c.user))
 	}

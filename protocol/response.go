@@ -31,7 +31,7 @@ func (c *Conn) respond(kind responseKind, requestSeq byte) error {
 				continue
 			}
 			if c.cut.Load() {
-				return ErrShutdown
+				return c.cutFor()
 			}
 			return fmt.Errorf("%w: read a response: %w", errStoreGone, err)
 		}

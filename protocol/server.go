@@ -68,6 +68,7 @@ type Server struct {
 
 	HandshakeTimeout time.Duration // from accept to the store's OK; 0: 10 s, as connect_timeout of the servers
 	DialTimeout      time.Duration // 0: 5 s
+	WriteTimeout     time.Duration // how long a client may take nothing of an answer; 0: 10 min
 	DrainTimeout     time.Duration // how long busy sessions may go on after Serve was told to stop; 0: 15 s
 
 	mu       sync.Mutex
@@ -90,6 +91,7 @@ func (s *Server) handshakeTimeout() time.Duration {
 	return orDefault(s.HandshakeTimeout, 10*time.Second)
 }
 func (s *Server) dialTimeout() time.Duration  { return orDefault(s.DialTimeout, 5*time.Second) }
+func (s *Server) writeTimeout() time.Duration { return orDefault(s.WriteTimeout, 10*time.Minute) }
 func (s *Server) drainTimeout() time.Duration { return orDefault(s.DrainTimeout, 15*time.Second) }
 
 func (s *Server) maxHandshakes() int {

@@ -18,6 +18,10 @@ var (
 	errDrained = errors.New("session was idle at shutdown")
 )
 
+// errStands says that a session was ended because its client does nothing that
+// others wait for.
+var errStands = errors.New("the session stood still for too long")
+
 // errStoreGone wraps what ended the store's leg.
 var errStoreGone = errors.New("store hung up")
 
@@ -31,9 +35,10 @@ type Conn struct {
 	server *Server
 	log    *zap.Logger
 
-	client net.Conn // socket, or TLS over it
+	client net.Conn // front, or TLS over it
 	store  net.Conn
-	socket net.Conn
+	socket net.Conn // of the client
+	front  net.Conn // socket, read and written directly
 	requestBuffer
 	scan  scanner
 	extra []byte // what the store sent behind the end of a response, unasked
@@ -69,14 +74,18 @@ type Conn struct {
 	cut      atomic.Bool
 	gone     atomic.Bool // the client has hung up on a statement, see passHangUp
 	looked   uint64      // commands when the supervisor looked last
+	moved    uint64      // commands and bytes then
+	movedAt  time.Time   // since when they are the same
 
 	mu     sync.Mutex
 	cancel context.CancelCauseFunc // of the Handle in flight, else nil
+	cause  error                   // of cut
 	wakeup func()                  // wakes both legs; nil until the store is dialled
 }
 
 func newConn(s *Server, client net.Conn) *Conn {
-	c := &Conn{server: s, client: direct(client), socket: client, lastLocal: firstLocalID - 1, clientSecure: isSocket(client)}
+	c := &Conn{server: s, front: direct(client), socket: client, lastLocal: firstLocalID - 1, clientSecure: isSocket(client)}
+	c.client = c.front
 	c.log = s.log().With(zap.Stringer("client", client.RemoteAddr()))
 	c.init()
 	return c
@@ -161,7 +170,7 @@ func (c *Conn) read() error {
 		// and looks at the flag afterwards cannot miss it.
 		_ = c.client.SetReadDeadline(time.Time{})
 		if c.cut.Load() {
-			return ErrShutdown
+			return c.cutFor()
 		}
 		return errWoken
 	}
@@ -272,9 +281,11 @@ func (c *Conn) storeHungUp() {
 
 // abort ends the session from another goroutine, whatever it is doing.
 func (c *Conn) abort(cause error) {
-	c.cut.Store(true)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.cut.CompareAndSwap(false, true) {
+		c.cause = cause
+	}
 	if c.cancel != nil {
 		c.cancel(cause)
 	}
@@ -283,6 +294,13 @@ func (c *Conn) abort(cause error) {
 		c.wakeup()
 	}
 	c.wakeWaiting()
+}
+
+// cutFor is what abort was called for.
+func (c *Conn) cutFor() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cause
 }
 
 // ID is the connection id, the store's own: what KILL takes.

@@ -5,7 +5,9 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // A directConn reads and writes its socket without telling Go's scheduler.
@@ -29,10 +31,13 @@ type transfer struct {
 	wait func(step func(fd uintptr) bool) error                  // calls step whenever the descriptor is ready, until it is true
 	step func(fd uintptr) bool
 
-	mu  sync.Mutex
-	buf []byte // what is left to move
-	n   int    // bytes moved
-	err syscall.Errno
+	mu      sync.Mutex
+	buf     []byte // what is left to move
+	n       int    // bytes moved
+	err     syscall.Errno
+	waiting bool // for the other side
+
+	stuck atomic.Int64 // since when the other side has moved nothing, in nanoseconds; 0: it need not
 }
 
 // direct wraps a socket; anything else comes back as it is.
@@ -50,6 +55,15 @@ func direct(c net.Conn) net.Conn {
 	d.out.name, d.out.call, d.out.wait, d.out.step = "write", writeSocket, raw.Write, d.out.move
 	d.out.all = true
 	return d
+}
+
+// stuckSince is since when what was written to it last waits for a peer that takes
+// nothing, as a session's supervisor asks; zero: nothing does.
+func (d *directConn) stuckSince() time.Time {
+	if n := d.out.stuck.Load(); n != 0 {
+		return time.Unix(0, n)
+	}
+	return time.Time{}
 }
 
 // under is the socket itself.
@@ -76,6 +90,10 @@ func (d *directConn) run(t *transfer, b []byte) (int, error) {
 	t.buf, t.n, t.err = b, 0, 0
 	err := t.wait(t.step)
 	t.buf = nil
+	if t.waiting {
+		t.waiting = false
+		t.stuck.Store(0)
+	}
 	if err == nil && t.err != 0 {
 		err = &net.OpError{
 			Op: t.name, Net: d.LocalAddr().Network(), Source: d.LocalAddr(), Addr: d.RemoteAddr(),
@@ -91,12 +109,19 @@ func (t *transfer) move(fd uintptr) bool {
 		n, errno := t.call(fd, t.buf)
 		switch errno {
 		case 0:
+			if t.waiting {
+				t.stuck.Store(time.Now().UnixNano())
+			}
 			t.n += n
 			if t.buf = t.buf[n:]; !t.all {
 				return true
 			}
 		case syscall.EINTR:
 		case syscall.EAGAIN:
+			if !t.waiting {
+				t.waiting = true
+				t.stuck.Store(time.Now().UnixNano())
+			}
 			return false
 		default:
 			t.err = errno
