@@ -8,9 +8,24 @@ import (
 	"io"
 )
 
-// maxOwnPacket bounds a packet of an answer to Query: what Handlers ask for is
-// small, and is held in memory.
-const maxOwnPacket = 64 << 20
+// Bounds of an answer to Query, which is held in memory. What Handlers ask for is
+// small, but clients have a say in it: the WHERE of a SHOW may be theirs.
+const (
+	maxOwnAnswer = 16 << 20 // bytes, counted as they are held
+	maxOwnRows   = 100_000
+
+	// maxOwnRest is how much of an answer that is too long is read to its end, so
+	// that the session can go on. What is longer still ends with the session.
+	maxOwnRest = 64 << 20
+
+	// cellSize is what a value takes beside its bytes: in the row, and its own
+	// header.
+	cellSize = 32
+)
+
+// errTooLong is the answer to a question that had too long a one.
+var errTooLong = &Error{Code: errUnknown, Message: fmt.Sprintf(
+	"dxfproxy keeps no more than %d MiB and %d rows of what the store answers here", maxOwnAnswer>>20, maxOwnRows)}
 
 // Query runs a statement on the client's own session in the store and returns
 // its first result; the Columns of a statement without rows are nil. A refusal
@@ -89,9 +104,13 @@ func (c *Conn) exchange(payload []byte, kind responseKind, r *ResultSet) error {
 	br := bufio.NewReader(c.store)
 	var refusal *Error
 	var buf []byte
+	left := maxOwnAnswer
 	for first := true; ; {
 		state := c.scan.state
-		pkt, ev, err := c.readScanned(br, buf[:0])
+		pkt, ev, err := c.readScanned(br, buf[:0], left+blockSize)
+		if errors.Is(err, errTooLong) {
+			return c.skipAnswer(br)
+		}
 		if err != nil {
 			return err
 		}
@@ -112,14 +131,20 @@ func (c *Conn) exchange(payload []byte, kind responseKind, r *ResultSet) error {
 				return err
 			}
 			r.Columns = append(r.Columns, col)
+			left -= len(body) + cellSize
 		case state == stRows && first && c.scan.state == stRows && ev == evMore:
 			row, err := parseTextRow(body, len(r.Columns))
 			if err != nil {
 				return err
 			}
 			r.Rows = append(r.Rows, row)
+			left -= len(body) + cellSize*len(row)
 		case state == stRows:
 			first = false // the end of the first result
+		}
+		if ev != evEnd && (left <= 0 || len(r.Rows) > maxOwnRows) {
+			*r = ResultSet{}
+			return c.skipAnswer(br)
 		}
 		if ev == evEnd {
 			if refusal != nil {
@@ -130,17 +155,43 @@ func (c *Conn) exchange(payload []byte, kind responseKind, r *ResultSet) error {
 	}
 }
 
+// skipAnswer reads the rest of an answer that is too long.
+func (c *Conn) skipAnswer(br *bufio.Reader) error {
+	buf := make([]byte, chunkSize)
+	for skipped := 0; skipped < maxOwnRest; {
+		n, err := br.Read(buf)
+		if err != nil {
+			return err
+		}
+		skipped += n
+		used, ev, err := c.scan.scan(buf[:n])
+		switch {
+		case err != nil:
+			return err
+		case ev == evEnd:
+			return errTooLong
+		case ev == evUpload || used < n:
+			return errMalformed
+		}
+	}
+	return errors.New("the rest of the answer is too long to be read")
+}
+
 // readScanned reads the next packet, with its continuations, through the
-// scanner. The payload behind the header is in one piece.
-func (c *Conn) readScanned(br *bufio.Reader, buf []byte) (pkt []byte, ev event, err error) {
+// scanner. The payload behind the header is in one piece, of at most limit bytes;
+// of a longer one the header has been read.
+func (c *Conn) readScanned(br *bufio.Reader, buf []byte, limit int) (pkt []byte, ev event, err error) {
 	var head [headerSize]byte
 	for part := 0; ; part++ {
 		if _, err := io.ReadFull(br, head[:]); err != nil {
 			return nil, 0, err
 		}
 		n := payloadLen(head[:])
-		if len(buf)+n > maxOwnPacket {
-			return nil, 0, fmt.Errorf("answer of more than %d bytes", maxOwnPacket)
+		if len(buf)+n > limit {
+			if _, _, err := c.scan.scan(head[:]); err != nil {
+				return nil, 0, err
+			}
+			return nil, 0, errTooLong
 		}
 		if part == 0 {
 			buf = append(buf, head[:]...)
