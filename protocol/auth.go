@@ -243,11 +243,14 @@ func (c *Conn) forwardLogin(greet greeting, deadline time.Time) (*authExchange, 
 	if err != nil || isSSLRequest(body) {
 		return nil, c.badHandshake()
 	}
+	c.user, c.attrs = h.User, h.Attrs
 	if c.server.RequireTLS && !c.clientSecure {
-		return nil, c.refuseResponse(errTLSRequired, "HY000", "Connections using insecure transport are prohibited by dxfproxy's --require-secure-transport")
+		const message = "Connections using insecure transport are prohibited by dxfproxy's --require-secure-transport"
+		_ = c.refuseResponse(errTLSRequired, "HY000", message)
+		c.server.incidents.refused(c.server.log(), c, &Error{Code: errTLSRequired, Message: message})
+		return nil, errRefused
 	}
 	c.id, c.version, c.salt = greet.ConnectionID, greet.Version, greet.Salt
-	c.user, c.attrs = h.User, h.Attrs
 	c.caps = h.Caps & greet.Caps &^ ClientSSL
 	c.scan.caps = c.caps
 	c.scan.Status = greet.Status

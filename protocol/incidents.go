@@ -42,7 +42,7 @@ func (in *incidents) silent(log *zap.Logger, c *Conn) {
 	in.by(log, c).silent++
 }
 
-// refused logs, or counts, a login that the store refused.
+// refused logs, or counts, a login that was refused.
 func (in *incidents) refused(log *zap.Logger, c *Conn, e *Error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -50,7 +50,7 @@ func (in *incidents) refused(log *zap.Logger, c *Conn, e *Error) {
 	if i.refused++; i.refused > incidentsShown {
 		return
 	}
-	c.log.Info("the store refused a login", zap.String("user", c.user), zap.Uint16("code", e.Code), zap.String("error", e.Message))
+	c.log.Info("login refused", zap.String("user", c.user), zap.Uint16("code", e.Code), zap.String("error", e.Message))
 }
 
 // by is the incident of the client's address.
@@ -82,7 +82,7 @@ func (in *incidents) flush(log *zap.Logger) {
 			log.Info("clients left without a word", zap.String("client", i.client), zap.Int("connections", i.silent))
 		}
 		if i.refused > incidentsShown {
-			log.Warn("the store refused more logins", zap.String("client", i.client), zap.Int("logins", i.refused-incidentsShown))
+			log.Warn("more logins refused", zap.String("client", i.client), zap.Int("logins", i.refused-incidentsShown))
 		}
 	}
 	if in.of = nil; in.timer != nil {

@@ -269,13 +269,13 @@ func TestS33LoginFailuresAreLogged(t *testing.T) {
 	}
 	stop()
 	require.NoError(t, receive(t, done))
-	one := logs.FilterMessage("the store refused a login").All()
+	one := logs.FilterMessage("login refused").All()
 	require.Len(t, one, incidentsShown)
 	fields := one[0].ContextMap()
 	require.Equal(t, "mallory", fields["user"])
 	require.EqualValues(t, 1045, fields["code"])
 	require.Contains(t, fmt.Sprint(fields["client"]), "127.0.0.1:")
-	more := logs.FilterMessage("the store refused more logins").All()
+	more := logs.FilterMessage("more logins refused").All()
 	require.Len(t, more, 1)
 	require.EqualValues(t, 20-incidentsShown, more[0].ContextMap()["logins"])
 }

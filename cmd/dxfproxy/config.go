@@ -96,6 +96,9 @@ func parseConfig(args []string) (config, error) {
 			return c, err
 		}
 	}
+	if c.TLSCA != "" && !fs.Changed("require-secure-transport") {
+		c.RequireSecureTransport = true // or who has no certificate would come without TLS
+	}
 	return c, c.check()
 }
 

@@ -115,8 +115,8 @@ Flags of serve (a TOML file given with --config may hold the same names):
   --drain-timeout D      how long transactions may go on at stop (10s)
   --tls-cert FILE        certificate for clients, or none; SIGHUP loads it again (self-made)
   --tls-key FILE         its key
-  --tls-ca FILE          clients under TLS must have a certificate signed by one of these
-  --require-secure-transport  clients without TLS get error 3159 (false)
+  --tls-ca FILE          clients must have a certificate signed by one of these
+  --require-secure-transport  clients without TLS get error 3159 (false; true with --tls-ca)
   --store-tls WHEN       as-client, require or disable           (as-client)
   --store-ca FILE        who signs the store's certificate       (not verified)
   --proxy-protocol-networks LIST  whose connections begin with a PROXY header (none)
