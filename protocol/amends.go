@@ -3,6 +3,7 @@ package protocol
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 )
@@ -13,7 +14,12 @@ type amends struct {
 	owed    atomic.Uint64
 	running atomic.Bool
 	refused atomic.Uint64 // logins since the last that was granted
+	rest    atomic.Int64  // until when, in nanoseconds, none is tried: one has failed
 }
+
+// amendsRest is how long there are no amends after some that failed: the log
+// would be full of them, and each might count itself.
+const amendsRest = 10 * time.Second
 
 // amendsAfter is how many refused logins in a row are made up for, without
 // knowing that they count: some plugins call an answer of the wrong length a
@@ -39,7 +45,7 @@ func (s *Server) loginRefused(c *Conn, e *Error) {
 // interrupted is called when a client may have made the store count an
 // interrupted handshake of this node's after all.
 func (s *Server) interrupted() {
-	if !s.logsIn() {
+	if !s.logsIn() || time.Now().UnixNano() < s.amends.rest.Load() {
 		return
 	}
 	s.amends.owed.Add(1)
@@ -49,6 +55,7 @@ func (s *Server) interrupted() {
 			for n := uint64(0); n != s.amends.owed.Load(); {
 				n = s.amends.owed.Load()
 				if err := s.logInOnce(); err != nil {
+					s.amends.rest.Store(time.Now().Add(amendsRest).UnixNano())
 					s.log().Warn("the node could not log in to make up for interrupted logins of clients", zap.Error(err))
 					return
 				}

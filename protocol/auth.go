@@ -139,7 +139,9 @@ func isFull(pkt []byte) bool {
 func (c *Conn) connect(ctx context.Context, deadline time.Time) (*unanswered, error) {
 	u := &unanswered{since: time.Now()}
 	var err error
-	if u.socket, err = c.dial(ctx); err != nil {
+	u.socket, err = c.dial(ctx)
+	c.server.unreachable.Store(err != nil)
+	if err != nil {
 		c.refuse(&Error{Code: errStoreUnreachable, Message: "Can't connect to the store behind dxfproxy (" + err.Error() + ")"})
 		return nil, fmt.Errorf("connect to the store: %w", err)
 	}

@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"slices"
 	"sync"
-	"syscall"
+	"sync/atomic"
 	"time"
 )
 
@@ -61,6 +60,8 @@ type turns struct {
 	patrol   *time.Timer   // nil: nobody looks after them now
 	callers  map[netip.Addr]*caller
 	retiring sync.WaitGroup // ends of connections that no session waits for
+
+	unreachable atomic.Bool // the last dial did not come through; needs no lock
 }
 
 // ownTurn is what a client knows of its own.
@@ -99,6 +100,7 @@ func (s *Server) grant(c *Conn) {
 		}
 		u.socket.Close() // the store has ended it
 		s.open--
+		s.interrupted()
 	}
 	s.open++
 }
@@ -160,7 +162,11 @@ func (c *Conn) takeTurn(deadline time.Time) error {
 		return errGoneAlready
 	case errors.Is(err, context.DeadlineExceeded):
 		_ = c.client.SetDeadline(time.Now().Add(lastWordsWait))
-		c.refuse(&Error{Code: errTooManyConnections, Message: "Too many connections"})
+		if s.unreachable.Load() {
+			c.refuse(&Error{Code: errStoreUnreachable, Message: "Can't connect to the store behind dxfproxy"})
+		} else {
+			c.refuse(&Error{Code: errTooManyConnections, Message: "Too many connections"})
+		}
 	}
 	return err
 }
@@ -229,98 +235,6 @@ func (c *Conn) hasGreeting() {
 	}
 }
 
-// leaveTurn ends the turn of a client that is gone, or has to go, for the reason
-// given.
-func (c *Conn) leaveTurn(why error) {
-	s, u, store := c.server, c.mine, c.store
-	c.mu.Lock()
-	c.store, c.wakeup = nil, nil // an abort of this client no longer concerns it
-	c.mu.Unlock()
-	switch {
-	case u == nil && store != nil: // that sent no greeting
-		store.Close()
-	case u == nil:
-	case c.saidNothing(why) && s.spare(c, u):
-		return
-	default:
-		s.retire(u)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.endTurn(c)
-}
-
-// saidNothing reports whether the client has left by itself and without a word, or
-// has not even been sent the greeting.
-func (c *Conn) saidNothing(why error) bool {
-	if !c.greeted {
-		return true
-	}
-	left := errors.Is(why, io.EOF) || errors.Is(why, syscall.ECONNRESET) || errors.Is(why, syscall.EPIPE)
-	return left && !c.spoke && c.r == c.w && !c.cut.Load()
-}
-
-// spare ends the turn of a client and keeps its connection for the next, if it
-// is young enough. One that has told the store who its client is serves nobody
-// else.
-func (s *Server) spare(c *Conn, u *unanswered) bool {
-	_ = u.socket.SetDeadline(time.Time{})
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.StoreProxyHeader != 0 || c.evicted || s.open > s.most() || time.Since(u.since) > spareAge {
-		return false
-	}
-	c.holds, c.mine = false, nil
-	c.caller.turns--
-	s.spares = append(s.spares, u)
-	s.pass()
-	s.watchTurns()
-	return true
-}
-
-// squeeze makes room in a store that is full: fewer connections may wait for a
-// response from now on, the spare ones end, and so do logins that take too long.
-// It reports whether anything was freed.
-func (s *Server) squeeze(by *Conn) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if now := time.Now(); now.Sub(s.squeezed) > loginPatience {
-		s.limit, s.squeezed = max(s.open/2, minUnanswered), now
-	}
-	freed := s.retireSpares(0)
-	for s.evict(by, func(c *Conn) bool { return c.greeted }) {
-		freed = true
-		if s.open <= s.most() {
-			break
-		}
-	}
-	return freed
-}
-
-// othersGreeted reports whether other clients are on their way to a login, with a
-// connection of the store's each.
-func (s *Server) othersGreeted(c *Conn) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for e := s.logins.Front(); e != nil; e = e.Next() {
-		if o := e.Value.(*Conn); o != c && o.greeted {
-			return true
-		}
-	}
-	return false
-}
-
-// relax lets more connections wait again, some time after a squeeze.
-func (s *Server) relax() {
-	if s.limit == 0 || time.Since(s.squeezed) < recovery {
-		return
-	}
-	if s.limit *= 2; s.limit >= maxUnanswered {
-		s.limit = 0
-	}
-	s.squeezed = time.Now()
-}
-
 // watchTurns has somebody look after the turns, if there is need.
 func (s *Server) watchTurns() {
 	if s.patrol == nil && s.serving > 0 && (len(s.queue) > 0 || len(s.spares) > 0) {
@@ -358,26 +272,6 @@ func (s *Server) endOverdue() {
 			return
 		}
 	}
-}
-
-// retireSpares ends the spare connections that are older than age, and reports
-// whether there were any.
-func (s *Server) retireSpares(age time.Duration) bool {
-	before := len(s.spares)
-	s.spares = slices.DeleteFunc(s.spares, func(u *unanswered) bool {
-		if time.Since(u.since) < age {
-			return false
-		}
-		s.retiring.Go(func() {
-			s.retire(u)
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.open--
-			s.pass()
-		})
-		return true
-	})
-	return len(s.spares) < before
 }
 
 // beginTurns and endTurns enclose a Serve. With the last of them the connections
