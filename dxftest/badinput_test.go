@@ -185,7 +185,7 @@ func TestRefused(t *testing.T) {
 		{name: "may not see the table", user: "dxf_blind", statement: "ALTER TABLE t ADD INDEX i (a)", code: 1142, state: "42000"},
 		{name: "ALTER and no right to rename", user: "dxf_alter", statement: "ALTER TABLE t ADD INDEX i (a), RENAME TO mysql.stolen", code: 1142, state: "42000"},
 		{name: "ALTER and no REFERENCES", user: "dxf_alter", statement: "ALTER TABLE t ADD INDEX i (a), ADD FOREIGN KEY (a) REFERENCES mysql.help_topic (help_topic_id)", code: 1142, state: "42000"},
-		{name: "ADMIN SHOW without SUPER", user: "dxf_none", statement: "ADMIN SHOW DDL JOBS", code: 8121, state: "HY000", message: "privilege check for 'Super' fail"},
+		{name: "ADMIN SHOW without SUPER", user: "dxf_none", statement: "ADMIN SHOW DDL", code: 8121, state: "HY000", message: "privilege check for 'Super' fail"},
 		{name: "ADMIN CANCEL without SUPER", user: "dxf_none", statement: "ADMIN CANCEL DDL JOBS 1", code: 8121, state: "HY000"},
 		{name: "SET GLOBAL without SUPER", user: "dxf_none", statement: "SET GLOBAL tidb_enable_dist_task = OFF", code: 1227, state: "42000"},
 		{name: "bad value", statement: "SET GLOBAL tidb_enable_dist_task = 'x'", code: 1231, state: "42000"},

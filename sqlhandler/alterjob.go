@@ -31,7 +31,7 @@ const alterLimit = 15 * time.Second
 // alterJob answers ADMIN ALTER DDL JOBS id option = value, …. The values are
 // checked before the job is looked for, in the order of the options' names.
 func (h *Handler) alterJob(ctx context.Context, c *protocol.Conn, sql []byte, st Statement) (protocol.Reply, error) {
-	if err := mayAdminister(ctx, c); err != nil {
+	if err := h.mayChangeJobs(ctx, c, st.IDs); err != nil {
 		return nil, err
 	}
 	options := slices.Clone(st.Options)

@@ -1,6 +1,7 @@
 package sqlhandler
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -22,10 +23,50 @@ func mode(s protocol.StatusFlags) Mode {
 	}
 }
 
-// answer is the one place that says who answers a statement.
-func (h *Handler) answer(ctx context.Context, c *protocol.Conn, stmt protocol.Statement) (protocol.Reply, error) {
+// understand says what a statement is, as the store reads it. Where the bytes and the
+// status flags leave that open, the session is asked: MySQL's flags do not tell of
+// ANSI_QUOTES, which decides what is text and what is not as soon as there is a double
+// quote; and in some character sets a quote or a backslash may be half a character.
+// Such a statement is the store's.
+func understand(ctx context.Context, c *protocol.Conn, stmt protocol.Statement) (Statement, Mode, error) {
 	m := mode(stmt.Status)
 	st := Classify(stmt.SQL, m)
+	quotes := !m.AnsiQuotes && bytes.IndexByte(stmt.SQL, '"') >= 0 && !strings.Contains(c.ServerVersion(), "MariaDB")
+	halves := mayBeHalf(stmt.SQL)
+	if st.Kind == Other || !quotes && !halves {
+		return st, m, nil
+	}
+	rs, err := query(ctx, c, "SELECT FIND_IN_SET('ANSI_QUOTES', @@SESSION.sql_mode) > 0, @@SESSION.character_set_client")
+	if err != nil {
+		return st, m, err
+	}
+	if halves && ambiguous[field(rs, 0, 1)] {
+		return Statement{Wait: -1}, m, nil
+	}
+	if field(rs, 0, 0) == "1" && !m.AnsiQuotes {
+		m.AnsiQuotes = true
+		st = Classify(stmt.SQL, m)
+	}
+	return st, m, nil
+}
+
+// mayBeHalf says whether a backslash or a backquote may be the second half of a
+// character.
+func mayBeHalf(text []byte) bool {
+	for i := 1; i < len(text); i++ {
+		if text[i-1] >= 0x80 && (text[i] == '\\' || text[i] == '`') {
+			return true
+		}
+	}
+	return false
+}
+
+// answer is the one place that says who answers a statement.
+func (h *Handler) answer(ctx context.Context, c *protocol.Conn, stmt protocol.Statement) (protocol.Reply, error) {
+	st, m, err := understand(ctx, c, stmt)
+	if err != nil {
+		return nil, err
+	}
 	if stmt.Prepared {
 		return h.prepare(ctx, c, stmt, st, m)
 	}
@@ -36,7 +77,7 @@ func (h *Handler) answer(ctx context.Context, c *protocol.Conn, stmt protocol.St
 	case OtherDDL:
 		return h.remember(ctx, c, stmt.SQL, st)
 	case SetVars:
-		return h.set(ctx, c, h.session(c), stmt.SQL, st)
+		return h.set(ctx, c, h.session(c), stmt.SQL, st, m)
 	case SelectVars:
 		return h.selectVars(ctx, c, h.session(c), stmt.SQL, st)
 	case ShowVariables:
@@ -196,8 +237,12 @@ func (h *Handler) remember(ctx context.Context, c *protocol.Conn, sql []byte, st
 	if schema == h.schema {
 		return protocol.Forward{}, nil
 	}
+	user, err := h.account(ctx, c)
+	if err != nil {
+		return nil, err
+	}
 	j := dxf.Job{
-		Type: st.JobType, Schema: strings.ToLower(schema), Table: strings.ToLower(name),
+		User: user, Type: st.JobType, Schema: strings.ToLower(schema), Table: strings.ToLower(name),
 		State: dxf.JobSynced, SchemaState: schemaStateAfter(st.JobType), ConnID: c.ID(),
 		Query: strings.ToValidUTF8(string(hideSecrets(st.Text.Of(sql), mode(c.Status()))), "\uFFFD"),
 	}

@@ -2,6 +2,8 @@ package sqlhandler
 
 import (
 	"context"
+	"regexp"
+	"slices"
 	"strings"
 
 	"dxfproxy/dxf"
@@ -16,23 +18,74 @@ func quoteName(s string) string { return "`" + strings.ReplaceAll(s, "`", "``") 
 // quoteText quotes a string literal, valid in every sql_mode.
 func quoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-// adminProbe needs what SET GLOBAL needs and changes nothing.
-const adminProbe = "SET GLOBAL max_connect_errors = @@GLOBAL.max_connect_errors"
+// The privileges by the word that GRANT has for them.
+const (
+	superPrivilege   = "SUPER"
+	setGlobal        = "SYSTEM_VARIABLES_ADMIN" // MySQL's part of SUPER
+	allPrivileges    = "ALL PRIVILEGES"
+	errNoGrantTables = 1290 // the server runs with --skip-grant-tables
+)
 
-// mayAdminister says whether the client may use ADMIN statements; TiDB asks
-// for SUPER.
+// holds asks the client's session whether one of its global privileges is among
+// these, its own or those of the roles that are active. The question changes
+// nothing on the server. Parts of SUPER (MariaDB's CONNECTION ADMIN) are not it.
+func holds(ctx context.Context, c *protocol.Conn, privileges ...string) (bool, error) {
+	rs, err := query(ctx, c, "SHOW GRANTS")
+	if code(err) == errNoGrantTables {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	for i := range rs.Rows {
+		for _, p := range globalPrivileges(field(rs, i, 0)) {
+			if p == allPrivileges || slices.Contains(privileges, p) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// onAll is a line of SHOW GRANTS about privileges on everything. Their list is of
+// plain words: a line with a name before ON (a role's, a column's) is none, whatever
+// that name looks like.
+var onAll = regexp.MustCompile(`^GRANT ([A-Z_ ,]+) ON \*\.\* TO `)
+
+// globalPrivileges are those of one line of SHOW GRANTS.
+func globalPrivileges(line string) []string {
+	m := onAll.FindStringSubmatch(line)
+	if m == nil {
+		return nil
+	}
+	list := strings.Split(m[1], ",")
+	for i := range list {
+		list[i] = strings.TrimSpace(list[i])
+	}
+	return list
+}
+
+// errNotSuper refuses ADMIN statements; TiDB asks for SUPER.
+var errNotSuper = &dxf.Error{Code: 8121, State: "HY000", Message: "privilege check for 'Super' fail", Class: "planner"}
+
+// isSuper says whether the client may do what TiDB asks SUPER for.
+func isSuper(ctx context.Context, c *protocol.Conn) (bool, error) { return holds(ctx, c, superPrivilege) }
+
+// mayAdminister says whether the client may use ADMIN statements about everybody's
+// jobs.
 func mayAdminister(ctx context.Context, c *protocol.Conn) error {
-	_, err := query(ctx, c, adminProbe)
-	if code(err) == 1227 {
-		return &dxf.Error{Code: 8121, State: "HY000", Message: "privilege check for 'Super' fail", Class: "planner"}
+	super, err := isSuper(ctx, c)
+	if err == nil && !super {
+		return errNotSuper
 	}
 	return err
 }
 
-// maySetGlobal says whether the client may set global variables.
+// maySetGlobal says whether the client may set variables that are not its session's
+// alone.
 func maySetGlobal(ctx context.Context, c *protocol.Conn) error {
-	_, err := query(ctx, c, adminProbe)
-	if code(err) == 1227 {
+	may, err := holds(ctx, c, superPrivilege, setGlobal)
+	if err == nil && !may {
 		return &dxf.Error{
 			Code: 1227, State: "42000", Class: "planner",
 			Message: "Access denied; you need (at least one of) the SUPER or SYSTEM_VARIABLES_ADMIN privilege(s) for this operation",
@@ -55,6 +108,19 @@ func askSession(ctx context.Context, c *protocol.Conn) (sessionFacts, error) {
 		return sessionFacts{}, err
 	}
 	return sessionFacts{schema: field(rs, 0, 0), sqlMode: field(rs, 0, 1), charset: field(rs, 0, 2), user: field(rs, 0, 3)}, nil
+}
+
+// account is CURRENT_USER() of the client's session, asked once.
+func (h *Handler) account(ctx context.Context, c *protocol.Conn) (string, error) {
+	s := h.session(c)
+	if s.account == "" {
+		rs, err := query(ctx, c, "SELECT CURRENT_USER()")
+		if err != nil {
+			return "", err
+		}
+		s.account = field(rs, 0, 0)
+	}
+	return s.account, nil
 }
 
 // forgetSQL reads a table, which is what makes the store forget the errors of

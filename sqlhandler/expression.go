@@ -68,12 +68,13 @@ func apply(text []byte, edits []edit) []byte {
 }
 
 // writeVars puts the values of our variables into the text, in the place of
-// their names. A column of the result keeps the name it would have had.
-func (h *Handler) writeVars(ctx context.Context, s *session, text []byte, refs []VarRef, m Mode) ([]byte, error) {
+// their names. A column of the result keeps the name it would have had. read gives
+// the global values.
+func (h *Handler) writeVars(s *session, text []byte, refs []VarRef, m Mode, read func() (map[string]string, error)) ([]byte, error) {
 	if len(refs) == 0 {
 		return text, nil
 	}
-	global, err := h.vars.read(ctx)
+	global, err := read()
 	if err != nil {
 		return nil, err
 	}
@@ -89,13 +90,13 @@ func (h *Handler) writeVars(ctx context.Context, s *session, text []byte, refs [
 }
 
 // writeVarsIn is writeVars for a part of a statement: an expression.
-func (h *Handler) writeVarsIn(ctx context.Context, s *session, text []byte, m Mode) (string, error) {
+func (h *Handler) writeVarsIn(s *session, text []byte, m Mode, read func() (map[string]string, error)) (string, error) {
 	toks, ok := tokens(text, m)
 	if !ok {
 		return string(text), nil
 	}
 	p := &reader{text: text, mode: m, toks: toks}
-	written, err := h.writeVars(ctx, s, text, p.varRefs(), m)
+	written, err := h.writeVars(s, text, p.varRefs(), m, read)
 	return string(written), err
 }
 
@@ -132,7 +133,7 @@ func words(list string) map[string]bool {
 const maxLabel = 200
 
 // selectLabels are aliases for the columns of a SELECT that have one of our
-// variables in them and no alias yet: their own text.
+// variables in them and no alias yet: their own text. refs are in the text's order.
 func selectLabels(text []byte, refs []VarRef, m Mode) []edit {
 	toks, ok := tokens(text, m)
 	if !ok {
@@ -160,10 +161,10 @@ func selectLabels(text []byte, refs []VarRef, m Mode) []edit {
 			return labels
 		}
 		item := Span{p.toks[first].Start, p.before()}
-		ours := false
-		for _, r := range refs {
-			ours = ours || item.Start <= r.Span.Start && r.Span.End <= item.End
+		for len(refs) > 0 && refs[0].Span.Start < item.Start {
+			refs = refs[1:]
 		}
+		ours := len(refs) > 0 && refs[0].Span.End <= item.End
 		if ours && item.End-item.Start <= maxLabel && !p.labelled(p.toks[first:p.i], is) {
 			labels = append(labels, edit{Span{item.End, item.End}, " AS " + quoteName(string(item.Of(text)))})
 		}
@@ -216,7 +217,8 @@ func currentSchema(ctx context.Context, c *protocol.Conn) (string, error) {
 // tables; changed is false when none of its names mean ours.
 func (h *Handler) rewrite(ctx context.Context, c *protocol.Conn, text []byte, st Statement, m Mode) (sql []byte, changed bool, err error) {
 	text = bytes.TrimSuffix(text, []byte{0}) // as Classify does
-	if sql, err = h.writeVars(ctx, h.session(c), text, st.Vars, m); err != nil {
+	read := func() (map[string]string, error) { return h.vars.read(ctx) }
+	if sql, err = h.writeVars(h.session(c), text, st.Vars, m, read); err != nil {
 		return nil, false, err
 	}
 	sql, qualified := RewriteTables(sql, m, h.schema)

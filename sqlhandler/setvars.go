@@ -3,6 +3,7 @@ package sqlhandler
 import (
 	"context"
 	"strings"
+	"sync"
 
 	"dxfproxy/protocol"
 	"dxfproxy/sysvars"
@@ -11,13 +12,13 @@ import (
 // set answers SET with one of our variables in it. Ours are checked first, the
 // others are set by the store, and only then ours: an error leaves nothing half
 // done but what the store itself would leave.
-func (h *Handler) set(ctx context.Context, c *protocol.Conn, s *session, sql []byte, st Statement) (protocol.Reply, error) {
+func (h *Handler) set(ctx context.Context, c *protocol.Conn, s *session, sql []byte, st Statement, m Mode) (protocol.Reply, error) {
 	var theirs []string
 	var ours []assignment
 	var ok protocol.OK
-	m := mode(c.Status())
+	read := sync.OnceValues(func() (map[string]string, error) { return h.vars.read(ctx) })
 	for _, a := range st.Assignments {
-		value, err := h.writeVarsIn(ctx, s, a.Value.Of(sql), m)
+		value, err := h.writeVarsIn(s, a.Value.Of(sql), m, read)
 		if err != nil {
 			return nil, err
 		}
@@ -32,7 +33,7 @@ func (h *Handler) set(ctx context.Context, c *protocol.Conn, s *session, sql []b
 		ours = append(ours, n)
 	}
 	for _, n := range ours {
-		if n.scope == sysvars.Global || n.scope == sysvars.Instance && n.form == sysvars.FormGlobal {
+		if n.scope != sysvars.Session { // whatever the form: a node is everybody's too
 			if err := maySetGlobal(ctx, c); err != nil {
 				return nil, err
 			}
@@ -59,7 +60,6 @@ func (h *Handler) set(ctx context.Context, c *protocol.Conn, s *session, sql []b
 type assignment struct {
 	v         *sysvars.Var
 	scope     sysvars.Scope
-	form      sysvars.Form
 	value     string
 	given     string // value as it was typed
 	isDefault bool   // SET SESSION x = DEFAULT: the global value
@@ -73,7 +73,7 @@ func (h *Handler) check(ctx context.Context, c *protocol.Conn, value string, a A
 	}
 	kind, text := a.Kind, a.Text
 	if kind == sysvars.Expr {
-		rs, err := c.Query(ctx, "SELECT "+value)
+		rs, err := c.Query(ctx, "SELECT ("+value+")")
 		if err != nil {
 			return assignment{}, err
 		}
@@ -90,7 +90,7 @@ func (h *Handler) check(ctx context.Context, c *protocol.Conn, value string, a A
 	if kind == sysvars.DefaultValue {
 		given = checked
 	}
-	return assignment{v: a.Var, scope: scope, form: a.Form, value: checked, given: given, isDefault: kind == sysvars.DefaultValue}, nil
+	return assignment{v: a.Var, scope: scope, value: checked, given: given, isDefault: kind == sysvars.DefaultValue}, nil
 }
 
 func (h *Handler) assign(ctx context.Context, s *session, n assignment) error {

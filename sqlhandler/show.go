@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,19 +36,13 @@ var jobColumns = []protocol.Column{
 const defaultHistory = 10
 
 // showJobs answers ADMIN SHOW DDL JOBS [n] [WHERE expr]: every unfinished job
-// by id, then the newest n finished ones, newest first.
+// by id, then the newest n finished ones, newest first. Without SUPER they are the
+// client's own, where TiDB shows none.
 func (h *Handler) showJobs(ctx context.Context, c *protocol.Conn, n int, where string) (protocol.Reply, error) {
-	if err := mayAdminister(ctx, c); err != nil {
-		return nil, err
-	}
 	if n <= 0 {
 		n = defaultHistory
 	}
-	jobs, err := h.jobs.UnfinishedJobs(ctx)
-	if err != nil {
-		return nil, err
-	}
-	old, err := h.jobs.History(ctx, n)
+	jobs, old, err := h.visibleJobs(ctx, c, n)
 	if err != nil {
 		return nil, err
 	}
@@ -63,6 +58,49 @@ func (h *Handler) showJobs(ctx context.Context, c *protocol.Conn, n int, where s
 		return filter(ctx, c, jobColumns, rows, where)
 	}
 	return &protocol.ResultSet{Columns: jobColumns, Rows: rows}, nil
+}
+
+// visibleJobs are the unfinished jobs that the client may see, by id, and the newest
+// n finished ones: its own, and with SUPER all.
+func (h *Handler) visibleJobs(ctx context.Context, c *protocol.Conn, n int) (unfinished, ended []dxf.Job, err error) {
+	super, err := isSuper(ctx, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	if unfinished, err = h.jobs.UnfinishedJobs(ctx); err != nil {
+		return nil, nil, err
+	}
+	if super {
+		ended, err = h.jobs.History(ctx, n)
+		return unfinished, ended, err
+	}
+	user, err := h.account(ctx, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	unfinished = slices.DeleteFunc(unfinished, func(j dxf.Job) bool { return j.User != user })
+	ended, err = h.jobs.UserHistory(ctx, user, n)
+	return unfinished, ended, err
+}
+
+// mayChangeJobs makes sure that the client may stop, alter and resume jobs: its own,
+// and with SUPER everybody's. Who has not SUPER does not learn whether another job is
+// there.
+func (h *Handler) mayChangeJobs(ctx context.Context, c *protocol.Conn, ids []int64) error {
+	user, err := h.account(ctx, c)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		j, err := h.jobs.Job(ctx, id)
+		switch {
+		case errors.Is(err, dxf.ErrNotFound), err == nil && j.User != user:
+			return mayAdminister(ctx, c)
+		case err != nil:
+			return err
+		}
+	}
+	return nil
 }
 
 // askZone is the session's distance from UTC, as a zone to print times in.
@@ -125,7 +163,9 @@ func subJobComments(j dxf.Job) string {
 }
 
 // filter lets the client's session evaluate an expression over rows: they
-// become a derived table of literals. Its errors are the store's own.
+// become a derived table of literals. Its errors are the store's own. The expression
+// was read under the session's sql_mode (understand), so it cannot leave its
+// parentheses, where nothing but one expression is in order.
 func filter(ctx context.Context, c *protocol.Conn, cols []protocol.Column, rows [][]any, where string) (*protocol.ResultSet, error) {
 	if len(rows) == 0 {
 		return &protocol.ResultSet{Columns: cols}, nil
@@ -147,7 +187,7 @@ func filter(ctx context.Context, c *protocol.Conn, cols []protocol.Column, rows 
 			}
 		}
 	}
-	b.WriteString(") jobs WHERE " + where)
+	b.WriteString(") jobs WHERE (" + where + ")")
 	rs, err := c.Query(ctx, b.String())
 	var e *protocol.Error
 	if errors.As(err, &e) && e.Code == 1054 { // here MariaDB says where in other words
@@ -242,18 +282,11 @@ func queryColumns(st Statement) []protocol.Column {
 // unfinished and the last ten finished jobs, and finds nothing when as many ids
 // are given as there are jobs, as TiDB does; by LIMIT, among all.
 func (h *Handler) showQueries(ctx context.Context, c *protocol.Conn, st Statement) (protocol.Reply, error) {
-	if err := mayAdminister(ctx, c); err != nil {
-		return nil, err
-	}
-	jobs, err := h.jobs.UnfinishedJobs(ctx)
-	if err != nil {
-		return nil, err
-	}
 	n := defaultHistory
 	if st.HasLimit {
 		n = int(min(st.Offset+st.Limit, 1<<20))
 	}
-	old, err := h.jobs.History(ctx, n)
+	jobs, old, err := h.visibleJobs(ctx, c, n)
 	if err != nil {
 		return nil, err
 	}
@@ -285,7 +318,7 @@ var resultColumns = []protocol.Column{{Name: "JOB_ID", Length: 256}, {Name: "RES
 // eachJob answers ADMIN CANCEL, PAUSE and RESUME DDL JOBS: one row for each
 // id, and never an error of the statement itself.
 func (h *Handler) eachJob(ctx context.Context, c *protocol.Conn, ids []int64, do func(context.Context, int64) error) (protocol.Reply, error) {
-	if err := mayAdminister(ctx, c); err != nil {
+	if err := h.mayChangeJobs(ctx, c, ids); err != nil {
 		return nil, err
 	}
 	rs := &protocol.ResultSet{Columns: resultColumns}

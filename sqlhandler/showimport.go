@@ -50,7 +50,7 @@ func (h *Handler) showImportJob(ctx context.Context, c *protocol.Conn, id int64)
 
 // showImportJobs answers SHOW IMPORT JOBS: the client's own, or with SUPER all.
 func (h *Handler) showImportJobs(ctx context.Context, c *protocol.Conn, st Statement, where string) (protocol.Reply, error) {
-	facts, err := askSession(ctx, c)
+	user, err := h.account(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func (h *Handler) showImportJobs(ctx context.Context, c *protocol.Conn, st State
 	}
 	var rows [][]any
 	for _, j := range jobs {
-		if super || j.CreatedBy == facts.user {
+		if super || j.CreatedBy == user {
 			rows = append(rows, importRow(j, zone))
 		}
 	}
@@ -163,8 +163,8 @@ func (h *Handler) itsImport(ctx context.Context, c *protocol.Conn, id int64) (dx
 	if err != nil {
 		return j, err
 	}
-	facts, err := askSession(ctx, c)
-	if err != nil || j.CreatedBy == facts.user {
+	user, err := h.account(ctx, c)
+	if err != nil || j.CreatedBy == user {
 		return j, err
 	}
 	super, err := isSuper(ctx, c)
@@ -172,16 +172,6 @@ func (h *Handler) itsImport(ctx context.Context, c *protocol.Conn, id int64) (dx
 		err = errNotYourJob
 	}
 	return j, err
-}
-
-// isSuper says whether the client may do what TiDB asks SUPER for.
-func isSuper(ctx context.Context, c *protocol.Conn) (bool, error) {
-	_, err := query(ctx, c, adminProbe)
-	if code(err) == 1227 {
-		_, err = query(ctx, c, forgetSQL)
-		return false, err
-	}
-	return err == nil, err
 }
 
 // importRow is a job's row in SHOW IMPORT JOBS.

@@ -21,6 +21,9 @@ type Jobs interface {
 	UnfinishedJobs(ctx context.Context) ([]dxf.Job, error)
 	// History lists the newest n ended jobs, newest first.
 	History(ctx context.Context, n int) ([]dxf.Job, error)
+	// UserHistory lists the newest n ended jobs of an account, newest first, if they
+	// are among the newest ten thousand.
+	UserHistory(ctx context.Context, user string, n int) ([]dxf.Job, error)
 	// JobProgress tells how far an unfinished job is.
 	JobProgress(ctx context.Context, jobID int64) (dxf.Progress, error)
 	// CancelJob asks for a job's cancellation. A *dxf.Error (8224, 8225, 8226)

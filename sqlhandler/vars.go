@@ -105,6 +105,7 @@ func valueIn(m map[string]string, v *sysvars.Var) string {
 type session struct {
 	globals map[string]string
 	own     map[string]string
+	account string // CURRENT_USER(); "" when it was not asked for yet
 }
 
 func (h *Handler) session(c *protocol.Conn) *session {

@@ -218,6 +218,17 @@ func (db *DB) History(ctx context.Context, n int) ([]dxf.Job, error) {
 	return db.selectJobs(ctx, historySQL, n)
 }
 
+// UserHistory lists the newest n ended jobs of an account, newest first.
+func (db *DB) UserHistory(ctx context.Context, user string, n int) ([]dxf.Job, error) {
+	// Whoever asks has nothing but a login: the work is bounded.
+	const historySQL = `
+		SELECT job_id, job_meta, NULL AS row_count
+		FROM (SELECT job_id, job_meta FROM tidb_ddl_history ORDER BY job_id DESC LIMIT 10000) newest
+		WHERE CAST(JSON_VALUE(CONVERT(job_meta USING utf8mb4), '$.user') AS BINARY) = CAST(? AS BINARY)
+		ORDER BY job_id DESC LIMIT ?`
+	return db.selectJobs(ctx, historySQL, user, n)
+}
+
 func (db *DB) selectJobs(ctx context.Context, query string, args ...any) ([]dxf.Job, error) {
 	var rows []struct {
 		ID       int64         `db:"job_id"`

@@ -156,6 +156,13 @@ func (s *Store) History(ctx context.Context, n int) ([]dxf.Job, error) {
 	return jobs, nil
 }
 
+// UserHistory lists the newest n ended jobs of an account, newest first.
+func (s *Store) UserHistory(ctx context.Context, user string, n int) ([]dxf.Job, error) {
+	all, err := s.History(ctx, 10000)
+	all = slices.DeleteFunc(all, func(j dxf.Job) bool { return j.User != user })
+	return all[:min(n, len(all))], err
+}
+
 // JobProgress tells how far an unfinished job is.
 func (s *Store) JobProgress(ctx context.Context, jobID int64) (dxf.Progress, error) {
 	_, err := s.begin(ctx)

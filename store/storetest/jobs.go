@@ -215,7 +215,19 @@ func record(b *bench) {
 		require.NotZero(b.t, j.CreateTime)
 		require.NotZero(b.t, j.EndTime)
 	}
-	require.Greater(b.t, b.submit(), ids[2], "one sequence of ids")
+	for _, user := range []string{"a@%", "A@%", "a@%", "a@%"} {
+		id, err := b.Record(b.ctx, dxf.Job{Type: "create table", State: dxf.JobSynced, User: user})
+		require.NoError(b.t, err)
+		ids = append(ids, id)
+	}
+	own, err := b.UserHistory(b.ctx, "a@%", 2)
+	require.NoError(b.t, err)
+	require.Len(b.t, own, 2)
+	require.Equal(b.t, []int64{ids[6], ids[5]}, []int64{own[0].ID, own[1].ID})
+	own, err = b.UserHistory(b.ctx, "b@%", 2)
+	require.NoError(b.t, err)
+	require.Empty(b.t, own)
+	require.Greater(b.t, b.submit(), ids[6], "one sequence of ids")
 	_, err = b.Record(b.ctx, dxf.Job{State: dxf.JobRunning})
 	require.Error(b.t, err)
 }
