@@ -117,7 +117,7 @@ func (p *reader) sysVar() (sysvars.Form, string) {
 // dotted takes a name that may have a dot in it (default.key_buffer_size).
 func (p *reader) dotted() string {
 	name := p.name()
-	for !p.bad && p.punct('.') {
+	if !p.bad && p.punct('.') {
 		name += "." + p.name()
 	}
 	return name

@@ -137,8 +137,9 @@ func (h *Handler) ourVariables(ctx context.Context, c *protocol.Conn, s *session
 		return nil, err
 	}
 	var rows [][]any
+	pattern := strings.ToLower(st.Like)
 	for _, v := range sysvars.All() {
-		if !v.InShow(st.Form == sysvars.FormGlobal) || st.HasLk && !like(st.Like, v.Name) {
+		if !v.InShow(st.Form == sysvars.FormGlobal) || st.HasLk && !like(pattern, v.Name) {
 			continue
 		}
 		form := sysvars.Plain
@@ -163,37 +164,41 @@ func (h *Handler) ourVariables(ctx context.Context, c *protocol.Conn, s *session
 	return reply.Rows, nil
 }
 
-// like matches a LIKE pattern (with \ as the escape) without regard to case,
-// as SHOW does.
+// like matches a LIKE pattern (with \ as the escape), in lower case, with one of
+// our names. Only the last % is ever tried again, further on: what the earlier ones
+// stand for need not change. So the work is at most the pattern's length times the
+// name's, whatever the pattern.
 func like(pattern, s string) bool {
-	return likeFold(strings.ToLower(pattern), s)
+	p, i := 0, 0
+	again, from := -1, 0 // behind the last %; the text it stands for ends at from
+	for i < len(s) || p < len(pattern) {
+		switch n, ok := likeByte(pattern[p:], s[i:]); {
+		case p < len(pattern) && pattern[p] == '%':
+			p++
+			again, from = p, i
+		case ok:
+			p, i = p+n, i+1
+		case again >= 0 && from < len(s):
+			from++
+			p, i = again, from
+		default:
+			return false
+		}
+	}
+	return true
 }
 
-func likeFold(p, s string) bool {
-	for p != "" {
-		switch p[0] {
-		case '%':
-			for i := 0; i <= len(s); i++ {
-				if likeFold(p[1:], s[i:]) {
-					return true
-				}
-			}
-			return false
-		case '_':
-			if s == "" {
-				return false
-			}
-		case '\\':
-			if len(p) > 1 {
-				p = p[1:]
-			}
-			fallthrough
-		default:
-			if s == "" || p[0] != s[0] {
-				return false
-			}
-		}
-		p, s = p[1:], s[1:]
+// likeByte matches the first byte of s with the n bytes of a pattern that stand for
+// one.
+func likeByte(p, s string) (n int, ok bool) {
+	if p == "" || s == "" {
+		return 0, false
 	}
-	return s == ""
+	switch {
+	case p[0] == '_':
+		return 1, true
+	case p[0] == '\\' && len(p) > 1:
+		return 2, p[1] == s[0]
+	}
+	return 1, p[0] == s[0]
 }

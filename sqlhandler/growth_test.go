@@ -1,0 +1,122 @@
+package sqlhandler
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// Texts that a client may send to make the reading of a statement dear: a piece that
+// is repeated between a head and a tail.
+var dear = map[string][3]string{
+	"blanks":               {"SHOW VARIABLES", " ", ""},
+	"comments":             {"SHOW VARIABLES ", "/**/", ""},
+	"open comments":        {"ALTER TABLE t ", "/*", ""},
+	"line comments":        {"ALTER TABLE t ", "-- \n", ""},
+	"executable comments":  {"ALTER TABLE t ", "/*! */", ""},
+	"semicolons":           {"", ";", "SELECT 1"},
+	"quotes":               {"ALTER TABLE t COMMENT ", "''", ""},
+	"open quotes":          {"SET tidb_x = ", "'\\'\"", ""},
+	"backslashes":          {"SHOW VARIABLES LIKE '", "\\\\", "'"},
+	"parentheses":          {"ALTER TABLE t ADD INDEX i ", "(", ""},
+	"closed parentheses":   {"SET tidb_redact_log = ", "()", ""},
+	"nested parentheses":   {"SHOW VARIABLES WHERE ", "((a)", ""},
+	"dots":                 {"SET tidb_x", ".a", " = 1"},
+	"dots of a variable":   {"SELECT @@tidb_x", ".a", ""},
+	"variables":            {"SELECT 1+1, ", "@@tidb_redact_log,", "1"},
+	"variables in sums":    {"SELECT ", "1+@@tidb_redact_log,", "1"},
+	"half variables":       {"SELECT ", "@@", ""},
+	"scopes":               {"SELECT 1, ", "@@global.", "tidb_x"},
+	"assignments":          {"SET ", "@a=@@tidb_redact_log,", "tidb_redact_log=1"},
+	"tables":               {"SELECT * FROM ", "mysql.tidb_global_task,", "x"},
+	"qualifiers":           {"SELECT ", "tidb_global_task.", "id FROM mysql.tidb_global_task"},
+	"bare tables":          {"SELECT * FROM ", "tidb_global_task,", "x"},
+	"lists in lists":       {"SELECT * FROM ", "(tidb_global_task,", "x"},
+	"ids":                  {"ADMIN CANCEL DDL JOBS ", "1,", "1"},
+	"options":              {"ADMIN ALTER DDL JOBS 1 ", "thread=1,", "thread=1"},
+	"expression":           {"ADMIN SHOW DDL JOBS WHERE ", "~", "1"},
+	"expression with rows": {"SHOW IMPORT JOBS WHERE ", "(1),", "(1)"},
+	"indexes":              {"ALTER TABLE t ", "ADD INDEX (a),", "ADD INDEX (a)"},
+	"columns":              {"CREATE INDEX i ON t (", "a,", "a)"},
+	"drops":                {"DROP TABLE ", "a.b,", "a"},
+	"renames":              {"RENAME TABLE ", "a TO b,", "a TO b"},
+	"definitions":          {"CREATE TABLE t (", "a INT,", "b INT)"},
+	"bytes above ASCII":    {"ALTER TABLE t COMMENT '", "\xe9\\\\", "'"},
+}
+
+// TestS8ReadingIsLinear: what a statement costs to be read grows with its length, and
+// not faster: four times the text takes no more than nine times as long, where twice as
+// much with each step (n²) would take sixteen.
+func TestS8ReadingIsLinear(t *testing.T) {
+	read := func(text []byte) {
+		for _, m := range []Mode{{}, {AnsiQuotes: true}} {
+			st := Classify(text, m)
+			Match(text)
+			mayBeHalf(text)
+			selectLabels(text, st.Vars, m)
+			RewriteTables(text, m, "dxf")
+			RewriteBareTables(text, m, "dxf", "mysql")
+			if st.HasLk {
+				like(strings.ToLower(st.Like), "tidb_redact_log")
+			}
+		}
+	}
+	const size = 1 << 15
+	for name, d := range dear {
+		t.Run(name, func(t *testing.T) {
+			text := func(n int) []byte { return []byte(d[0] + strings.Repeat(d[1], n/len(d[1])) + d[2]) }
+			var small, large time.Duration
+			for range 5 { // another process may have had the machine: the best of several counts
+				small, large = fastest(read, text(size)), fastest(read, text(4*size))
+				if large < 9*small+time.Millisecond {
+					return
+				}
+			}
+			t.Errorf("%d bytes: %s, %d bytes: %s", size, small, 4*size, large)
+		})
+	}
+}
+
+func fastest(read func([]byte), text []byte) time.Duration {
+	best := time.Hour
+	for range 3 {
+		begun := time.Now()
+		read(text)
+		best = min(best, time.Since(begun))
+	}
+	return best
+}
+
+// TestS8Like: patterns of many % end, and mean what they did.
+func TestS8Like(t *testing.T) {
+	for _, c := range []struct {
+		pattern, name string
+		want          bool
+	}{
+		{"", "", true},
+		{"", "a", false},
+		{"%", "", true},
+		{"%%%", "abc", true},
+		{"a%c", "abc", true},
+		{"a%c", "abcb", false},
+		{"a%b%c", "aXbYbZc", true},
+		{"%b_", "abcbd", true},
+		{"_", "", false},
+		{"_b%", "abb", true},
+		{"a\\%", "a%", true},
+		{"a\\%", "ab", false},
+		{"a\\_b", "a_b", true},
+		{"a\\_b", "axb", false},
+		{"a\\", "a\\", true},
+		{"%a", "ba", true},
+		{"%a", "ab", false},
+		{strings.Repeat("%", 1000) + "~", strings.Repeat("a", 200), false},
+		{strings.Repeat("%a", 1000) + "~", strings.Repeat("a", 64), false},
+		{strings.Repeat("%_", 64), strings.Repeat("a", 64), true},
+		{strings.Repeat("%_", 65), strings.Repeat("a", 64), false},
+	} {
+		if got := like(c.pattern, c.name); got != c.want {
+			t.Errorf("%.20q LIKE %.20q: %v", c.name, c.pattern, got)
+		}
+	}
+}
