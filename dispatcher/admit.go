@@ -23,6 +23,12 @@ func inHand(s dxf.TaskState) bool {
 	return s != dxf.TaskPending && s != dxf.TaskPaused && !s.Ended()
 }
 
+// running says whether a task holds one of the places of running tasks. One that has
+// stopped and is being cleaned up does not: that may wait for others for long.
+func (w world) running(t dxf.Task) bool {
+	return inHand(t.State) && !(t.State == dxf.TaskReverting && len(heldBy(w.subs[t.ID])) == 0)
+}
+
 // admit says of every pending task what it waits for before its first step may
 // be planned; those that may start are not in the answer. starting are the
 // pending tasks whose planning has begun.
@@ -40,7 +46,7 @@ func (w world) admit(starting map[int64]bool) map[int64]string {
 		behind   = w.behind()
 	)
 	for _, t := range w.tasks {
-		if inHand(t.State) {
+		if w.running(t) {
 			running++
 			use(used, t, w.subs[t.ID])
 		}

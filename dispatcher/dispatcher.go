@@ -3,6 +3,7 @@ package dispatcher
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -35,6 +36,8 @@ type Dispatcher struct {
 	// a new owner clears what the old one wrote.
 	noted string
 	known bool
+
+	left *dxf.Error // what a task that ended well has left behind; nil: nothing
 
 	// Retryable errors in a row, and when to try again.
 	failures  int
@@ -252,16 +255,21 @@ func whyRevert(t dxf.Task, subs []dxf.Subtask) *dxf.Error {
 	return dxf.Errorf("a subtask of step %s was stopped", t.Type.StepName(t.Step))
 }
 
+// doubtTries is how often clean-up asks again whether the task's effect is in place
+// when the answer fails for a reason that does not pass: about half a minute.
+const doubtTries = 8
+
 // end cleans up and writes the end state: after the last step, or after all
-// subtasks of a failing task have stopped. What cannot be cleaned up is left
-// behind and said in the log; to keep the client waiting would not help it.
+// subtasks of a failing task have stopped. What passes is waited for. What cannot be
+// cleaned up is left behind, and said in the log and to the client; to keep the
+// client waiting would not help it, nor would it help those behind it.
 func (d *Dispatcher) end(ctx context.Context, t dxf.Task, meta []byte) (outcome, error) {
 	won, err := d.ext.OnDone(d.waiting(ctx), t)
 	if err != nil {
 		if ctx.Err() != nil {
 			return outcome{}, context.Cause(ctx)
 		}
-		if d.ext.IsRetryableErr(err) {
+		if d.again(err) {
 			return outcome{}, d.retry(ctx, "clean up", err)
 		}
 		d.log.Error("clean up: giving up", zap.Error(err))
@@ -269,6 +277,9 @@ func (d *Dispatcher) end(ctx context.Context, t dxf.Task, meta []byte) (outcome,
 	a := dxf.Advance{State: dxf.TaskReverted, Step: t.Step, Meta: meta}
 	if won || t.State == dxf.TaskRunning {
 		a.State, a.Step = dxf.TaskSucceed, dxf.StepDone
+	}
+	if err != nil {
+		a.Error, d.left = d.leftBehind(t, a.State, err)
 	}
 	if err := d.advance(ctx, t, a); err != nil {
 		return outcome{}, err
@@ -281,6 +292,41 @@ func (d *Dispatcher) end(ctx context.Context, t dxf.Task, meta []byte) (outcome,
 	return outcome{again: true, notify: true, ended: true}, nil
 }
 
+// again says whether a failed clean-up is worth another try.
+func (d *Dispatcher) again(err error) bool {
+	if open := (undecided{}); errors.As(err, &open) {
+		return d.ext.IsRetryableErr(open.error) || d.failures+1 < doubtTries
+	}
+	return d.ext.IsRetryableErr(err)
+}
+
+// leftBehind tells of what clean-up could not do: an error, with the one that the task
+// has already, or, of a task that ends well, a note.
+func (d *Dispatcher) leftBehind(t dxf.Task, end dxf.TaskState, why error) (e, note *dxf.Error) {
+	text := "clean up: " + dxf.ErrorOf(why).Message
+	if open := (undecided{}); errors.As(why, &open) {
+		text = "it is not known whether the change was made: " + text
+	}
+	if end == dxf.TaskSucceed {
+		return nil, dxf.Errorf("%s", text)
+	}
+	if t.Error == nil {
+		return dxf.Errorf("%s", text), nil
+	}
+	told := *d.told(t.Error)
+	told.Message += "; " + text
+	return &told, nil
+}
+
+// told is a task's error as the client of its job is told.
+func (d *Dispatcher) told(e *dxf.Error) *dxf.Error {
+	if e != nil && *e == errCancelled && d.importJob == 0 {
+		told := errJobCancelled
+		return &told
+	}
+	return e
+}
+
 // advance writes a move of the task and of its job.
 func (d *Dispatcher) advance(ctx context.Context, t dxf.Task, a dxf.Advance) error {
 	if a.State != t.State && !t.State.CanMove(a.State) {
@@ -290,16 +336,15 @@ func (d *Dispatcher) advance(ctx context.Context, t dxf.Task, a dxf.Advance) err
 	if e == nil && a.State != dxf.TaskSucceed {
 		e = t.Error
 	}
-	if e != nil && *e == errCancelled && d.importJob == 0 {
-		told := errJobCancelled
-		e = &told
-	}
 	a.Task = t
-	d.ext.Complete(&a, e)
+	d.ext.Complete(&a, d.told(e))
 	if change := a.Job; change != nil {
 		a.Job = func(j *dxf.Job) {
 			j.Waiting = ""
 			change(j)
+			if j.Note == nil {
+				j.Note = d.left
+			}
 		}
 	}
 	if change := a.Import; change != nil {

@@ -237,7 +237,7 @@ func (x *ImportInto) Complete(a *dxf.Advance, e *dxf.Error) {
 		case dxf.TaskReverted, dxf.TaskFailed:
 			// The phase stays what it was.
 			j.Status, j.Error = dxf.ImportFailed, e
-			if e != nil && e.Code == errCancelled.Code && e.Message == errCancelled.Message {
+			if e != nil && e.Code == errCancelled.Code && strings.HasPrefix(e.Message, errCancelled.Message) {
 				j.Status = dxf.ImportCancelled
 			}
 		case dxf.TaskRunning:

@@ -43,6 +43,8 @@ var update = flag.Bool("update", false, "rewrite the output in testdata/*.txt")
 //	cancel|pause|resume JOB        as ADMIN CANCEL, PAUSE, RESUME DDL JOBS
 //	plan JOB [retry|fail|wait|ok] [TEXT] what planning answers, or waits for, from now on
 //	won JOB [TEXT]                 the clean-up will find that the job's effect is in place, and fail
+//	dirty JOB retry|fail|doubt|ok [TEXT] how the clean-up will fail: for a reason that passes, for one of its
+//	                               own, or before it is known whether the job's effect is in place
 //	show [TASK]                    the rows
 func TestStories(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
@@ -80,7 +82,7 @@ type story struct {
 func newStory(t *testing.T) *story {
 	core, logs := observer.New(zapcore.InfoLevel)
 	s := &story{t: t, ctx: t.Context(), store: memstore.New(), logs: logs, leases: make(map[int][]dxf.Lease)}
-	s.ext = &storyExtension{ranges: make(map[int64]int), plans: make(map[int64]error), waits: make(map[int64]string), won: make(map[int64]bool)}
+	s.ext = &storyExtension{ranges: make(map[int64]int), plans: make(map[int64]error), waits: make(map[int64]string), won: make(map[int64]bool), dirty: make(map[int64]error)}
 	m := NewManager(Config{
 		Store: s.store, Log: zap.New(core),
 		Extensions: map[dxf.TaskType]Extension{dxf.Backfill: s.ext},
@@ -191,6 +193,11 @@ func (s *story) command(f []string) []string {
 		if len(pos) > 1 {
 			s.ext.dirt = dxf.Errorf("%s", strings.Join(pos[1:], " "))
 		}
+	case "dirty":
+		e := dxf.Errorf("%s", strings.Join(pos[2:], " "))
+		s.ext.dirty[int64(number(pos[0], 0))] = map[string]error{
+			"retry": fmt.Errorf("%w: %w", errAgain, e), "fail": e, "doubt": undecided{e}, "ok": nil,
+		}[pos[1]]
 	case "show":
 		said = s.show()
 	default:
@@ -292,6 +299,9 @@ func (s *story) show() (said []string) {
 			if j.Error != nil {
 				line += ", error: " + j.Error.Message
 			}
+			if j.Note != nil {
+				line += ", note: " + j.Note.Message
+			}
 			said = append(said, line)
 		}
 	}
@@ -366,6 +376,7 @@ type storyExtension struct {
 	plans  map[int64]error
 	waits  map[int64]string
 	dirt   error
+	dirty  map[int64]error
 	won    map[int64]bool
 }
 
@@ -392,6 +403,9 @@ func (x *storyExtension) Plan(ctx context.Context, t dxf.Task, _ int) (Plan, err
 
 func (x *storyExtension) OnDone(_ context.Context, t dxf.Task) (bool, error) {
 	m, _ := metaOf(t)
+	if err := x.dirty[m.JobID]; err != nil {
+		return x.won[m.JobID], err
+	}
 	return x.won[m.JobID], x.dirt
 }
 

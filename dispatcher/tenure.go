@@ -32,6 +32,7 @@ type hand struct {
 	busy  bool
 	doing verb
 	state dxf.TaskState           // busy: the state it was given the task in
+	began time.Time               // when its last act began
 	stop  context.CancelCauseFunc // busy: ends the act
 }
 
@@ -146,6 +147,7 @@ func (t *tenure) work(ctx context.Context, w world, balance bool, now time.Time)
 
 	waits := w.admit(starting)
 	used := make(map[string]int) // by better-ranked tasks
+	var cleanUps []job
 	for _, task := range w.tasks {
 		h, err := t.hand(ctx, task)
 		if err != nil {
@@ -178,12 +180,39 @@ func (t *tenure) work(ctx context.Context, w world, balance bool, now time.Time)
 		if !ok {
 			continue
 		}
-		h.busy, h.doing, h.state = true, do.move.do, task.State
-		var actx context.Context
-		actx, h.stop = context.WithCancelCause(ctx)
-		t.start(job{hand: h, view: v, todo: do, ctx: actx})
+		if j := (job{hand: h, view: v, todo: do}); do.move.do == cleanUp {
+			cleanUps = append(cleanUps, j)
+		} else {
+			t.begin(ctx, j, now)
+		}
+	}
+	slices.SortStableFunc(cleanUps, func(a, b job) int { return a.hand.began.Compare(b.hand.began) })
+	for _, j := range cleanUps[:min(len(cleanUps), t.cleanUpsFree())] {
+		t.begin(ctx, j, now)
 	}
 	return nil
+}
+
+// maxCleanUps is how many tasks are cleaned up at once. Each takes a connection, and
+// may wait for a lock for some seconds; those that were not tried for longest are next.
+const maxCleanUps = 8
+
+func (t *tenure) cleanUpsFree() int {
+	free := maxCleanUps
+	for _, h := range t.hands {
+		if h.busy && h.doing == cleanUp {
+			free--
+		}
+	}
+	return max(free, 0)
+}
+
+// begin starts what is to be done with a task.
+func (t *tenure) begin(ctx context.Context, j job, now time.Time) {
+	h := j.hand
+	h.busy, h.doing, h.state, h.began = true, j.todo.move.do, j.view.task.State, now
+	j.ctx, h.stop = context.WithCancelCause(ctx)
+	t.start(j)
 }
 
 // hand returns the task's Dispatcher, a new one when it is new. A task of a

@@ -69,7 +69,9 @@ func globalPrivileges(line string) []string {
 var errNotSuper = &dxf.Error{Code: 8121, State: "HY000", Message: "privilege check for 'Super' fail", Class: "planner"}
 
 // isSuper says whether the client may do what TiDB asks SUPER for.
-func isSuper(ctx context.Context, c *protocol.Conn) (bool, error) { return holds(ctx, c, superPrivilege) }
+func isSuper(ctx context.Context, c *protocol.Conn) (bool, error) {
+	return holds(ctx, c, superPrivilege)
+}
 
 // mayAdminister says whether the client may use ADMIN statements about everybody's
 // jobs.

@@ -28,11 +28,14 @@ func late(t dxf.Task, subs dxf.Counts) bool {
 }
 
 // Cancel changes t and j as ADMIN CANCEL DDL JOBS does; subs counts the
-// subtasks of t's step. changed is false when the job is being undone already.
+// subtasks of t's step. changed is false when the job is being undone already; what
+// that waits for is told, for nothing new comes of the request.
 func Cancel(t *dxf.Task, j *dxf.Job, subs dxf.Counts) (changed bool, err error) {
 	switch {
 	case t.State.Ended() || j.State.Ended():
 		return false, refuse(8225, "This job:%d is finished, so can't be cancelled", j.ID)
+	case (t.State == dxf.TaskCancelling || t.State == dxf.TaskReverting) && j.Waiting != "":
+		return false, refuse(8226, "This job:%d is being rolled back already: %s", j.ID, j.Waiting)
 	case t.State == dxf.TaskCancelling || t.State == dxf.TaskReverting:
 		return false, nil
 	case late(*t, subs):
