@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -15,6 +16,8 @@ type world struct {
 	nodes []dxf.Node              // that are alive
 	tasks []dxf.Task              // that have not ended, best rank first
 	subs  map[int64][]dxf.Subtask // of the present step, by task
+	// maxUser is how many tasks of one account may run; 0: any number.
+	maxUser int
 }
 
 // inHand says whether a task in this state counts as running. A paused one
@@ -36,22 +39,28 @@ func (w world) running(t dxf.Task) bool {
 // A task starts when there is a node where its concurrency fits beside the
 // slots reserved for better-ranked tasks, or which has a slot free. (TiDB asks
 // for as many free slots as the concurrency, because its subtask takes them all
-// at once. Ours takes one.)
+// at once. Ours takes one.) The only task of an account starts without: a node
+// has a slot more for an account that has none there. And accounts take turns: of
+// equal priority the one that has least running is first.
 func (w world) admit(starting map[int64]bool) map[int64]string {
 	var (
 		waits    = make(map[int64]string)
-		running  = len(starting)
+		running  = 0
+		of       = make(map[string]int) // running, by account
 		used     = make(map[string]int) // slots taken now, by node
 		reserved = make(map[string]int) // slots promised to better-ranked tasks
 		behind   = w.behind()
 	)
 	for _, t := range w.tasks {
-		if w.running(t) {
+		if w.running(t) || starting[t.ID] {
 			running++
+			of[t.User]++
+		}
+		if w.running(t) {
 			use(used, t, w.subs[t.ID])
 		}
 	}
-	for _, t := range w.tasks {
+	for _, t := range w.inTurn(of, starting) {
 		nodes := inScope(w.nodes, t.TargetScope)
 		if t.State == dxf.TaskPending && !starting[t.ID] {
 			if job := behind[t.ID]; job != "" {
@@ -66,11 +75,17 @@ func (w world) admit(starting map[int64]bool) map[int64]string {
 				waits[t.ID] = fmt.Sprintf("waits for its turn, %d tasks running", running)
 				continue
 			}
-			if !fits(t, nodes, used, reserved) {
+			if t.User != "" && w.maxUser > 0 && of[t.User] >= w.maxUser {
+				waits[t.ID] = fmt.Sprintf("waits for its turn, %d tasks of %s running (%s)", of[t.User], t.User, dxf.MaxUserJobs)
+				continue
+			}
+			first := t.User != "" && of[t.User] == 0
+			if !fits(t, nodes, used, reserved) && !first {
 				waits[t.ID] = "waits for slots"
 				continue
 			}
 			running++
+			of[t.User]++
 		}
 		if t.State != dxf.TaskPaused {
 			for _, n := range nodes {
@@ -79,6 +94,23 @@ func (w world) admit(starting map[int64]bool) map[int64]string {
 		}
 	}
 	return waits
+}
+
+// inTurn is the tasks in the order in which they are admitted: by priority, then, of
+// those that wait, the first of every account before the second of any, where the
+// tasks that an account has running (of) are its first ones.
+func (w world) inTurn(of map[string]int, starting map[int64]bool) []dxf.Task {
+	turn := make(map[int64]int, len(w.tasks))
+	next := maps.Clone(of)
+	for _, t := range w.tasks {
+		if t.State == dxf.TaskPending && !starting[t.ID] && t.User != "" {
+			turn[t.ID] = next[t.User]
+			next[t.User]++
+		}
+	}
+	return slices.SortedStableFunc(slices.Values(w.tasks), func(a, b dxf.Task) int {
+		return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(turn[a.ID], turn[b.ID]))
+	})
 }
 
 // fits says whether t may start on one of nodes, and counts its slots there as

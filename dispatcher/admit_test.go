@@ -3,6 +3,7 @@ package dispatcher
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -136,4 +137,81 @@ func TestModified(t *testing.T) {
 		require.Equal(t, dxf.TaskRunning, a.State, params)
 		require.Zero(t, a.Concurrency)
 	}
+}
+
+// of makes tasks of an account, on tables of their own.
+func of(user string, state dxf.TaskState, concurrency int, ids ...int64) (tasks []dxf.Task) {
+	for _, id := range ids {
+		t := backfill(id, state, fmt.Sprintf("t%d", id))
+		t.User, t.Concurrency = user, concurrency
+		tasks = append(tasks, t)
+	}
+	return tasks
+}
+
+// TestS21AccountsTakeTurns: no account has all places, or all slots.
+func TestS21AccountsTakeTurns(t *testing.T) {
+	hogRunning := of("hog@%", dxf.TaskRunning, 2, 1, 2, 3, 4)
+	everySlot := map[int64][]dxf.Subtask{1: {
+		{State: dxf.SubtaskRunning, ExecID: "a"}, {State: dxf.SubtaskRunning, ExecID: "a"},
+		{State: dxf.SubtaskRunning, ExecID: "b"}, {State: dxf.SubtaskRunning, ExecID: "b"},
+	}}
+	const full = "waits for its turn, 4 tasks of hog@% running (dxf_max_user_jobs)"
+	many := func(n, from int) (ids []int64) {
+		for i := range n {
+			ids = append(ids, int64(from+i))
+		}
+		return ids
+	}
+	for name, c := range map[string]struct {
+		w    world
+		want map[int64]string
+	}{
+		"as many as an account may run": {
+			world{maxUser: 4, tasks: slices.Concat(hogRunning, of("hog@%", dxf.TaskPending, 1, 5, 6), of("a@%", dxf.TaskPending, 1, 7))},
+			map[int64]string{5: full, 6: full},
+		},
+		"no limit": {
+			world{tasks: slices.Concat(hogRunning, of("hog@%", dxf.TaskPending, 1, 5, 6))},
+			map[int64]string{},
+		},
+		"all slots are one account's": {
+			world{subs: everySlot, tasks: slices.Concat(hogRunning, of("hog@%", dxf.TaskPending, 1, 5), of("a@%", dxf.TaskPending, 1, 6, 7))},
+			map[int64]string{5: "waits for slots", 7: "waits for slots"},
+		},
+		"two places are left": {
+			world{tasks: slices.Concat(of("hog@%", dxf.TaskRunning, 1, many(14, 1)...), of("hog@%", dxf.TaskPending, 1, 15, 16), of("a@%", dxf.TaskPending, 1, 17, 18))},
+			map[int64]string{15: "waits for its turn, 16 tasks running", 16: "waits for its turn, 16 tasks running"},
+		},
+		"each has one": {
+			world{tasks: slices.Concat(of("", dxf.TaskRunning, 1, many(13, 1)...), of("hog@%", dxf.TaskPending, 1, 14, 15, 16), of("a@%", dxf.TaskPending, 1, 17), of("b@%", dxf.TaskPending, 1, 18))},
+			map[int64]string{15: "waits for its turn, 16 tasks running", 16: "waits for its turn, 16 tasks running"},
+		},
+		"what is only being cleaned up counts for nobody": {
+			world{maxUser: 4, tasks: slices.Concat(of("hog@%", dxf.TaskReverting, 1, many(20, 1)...), of("hog@%", dxf.TaskPending, 1, 21))},
+			map[int64]string{},
+		},
+	} {
+		c.w.nodes = nodesOf("a", "b")
+		if c.w.subs == nil {
+			for i := range c.w.nodes {
+				c.w.nodes[i].CPUCount = 64
+			}
+		}
+		require.Equal(t, c.want, c.w.admit(nil), name)
+	}
+}
+
+// TestS6CleanUpHoldsNoPlace: a task whose subtasks have stopped has no place; one whose
+// subtasks have not has one.
+func TestS6CleanUpHoldsNoPlace(t *testing.T) {
+	w := world{nodes: []dxf.Node{{ID: "a", CPUCount: 64}}, subs: map[int64][]dxf.Subtask{}}
+	for id := range int64(16) {
+		w.tasks = append(w.tasks, backfill(id+1, dxf.TaskReverting, fmt.Sprintf("t%d", id)))
+		w.subs[id+1] = []dxf.Subtask{{State: dxf.SubtaskRunning, ExecID: "a"}}
+	}
+	w.tasks = append(w.tasks, backfill(17, dxf.TaskPending, "t17"))
+	require.Equal(t, map[int64]string{17: "waits for its turn, 16 tasks running"}, w.admit(nil))
+	w.subs[3][0].State = dxf.SubtaskCanceled
+	require.Empty(t, w.admit(nil))
 }

@@ -25,6 +25,8 @@ type TaskStore interface {
 
 	// Tasks lists the tasks that have not ended, best rank first.
 	Tasks(ctx context.Context) ([]dxf.Task, error)
+	// GlobalVars returns the global variables that were set.
+	GlobalVars(ctx context.Context) (map[string]string, error)
 	// Subtasks lists the subtasks of one step, by ordinal.
 	Subtasks(ctx context.Context, taskID int64, step dxf.Step) ([]dxf.Subtask, error)
 

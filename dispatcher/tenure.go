@@ -118,6 +118,13 @@ func (t *tenure) read(ctx context.Context) (world, error) {
 	if w.tasks, err = t.m.cfg.Store.Tasks(ctx); err != nil {
 		return w, fmt.Errorf("list tasks: %w", err)
 	}
+	if slices.ContainsFunc(w.tasks, func(t dxf.Task) bool { return t.State == dxf.TaskPending && t.User != "" }) {
+		vars, err := t.m.cfg.Store.GlobalVars(ctx)
+		if err != nil {
+			return w, fmt.Errorf("read how many jobs an account may run: %w", err)
+		}
+		w.maxUser = dxf.UserLimit(vars, dxf.MaxUserJobs)
+	}
 	for _, task := range w.tasks {
 		if task.State == dxf.TaskPending || task.Step == dxf.StepInit {
 			continue // nothing is planned

@@ -2,6 +2,7 @@ package dxf
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -29,6 +30,39 @@ func (t TaskType) Number() int {
 // IMPORT together; the rest queue (TiDB's number).
 const MaxRunningTasks = 16
 
+// How many jobs one account may have, in global variables; 0 is no limit.
+const (
+	MaxUserJobs       = "dxf_max_user_jobs"        // running at once
+	MaxUserQueuedJobs = "dxf_max_user_queued_jobs" // unfinished
+)
+
+// The defaults: half of the places, so that nobody has all; and more than anybody
+// looks through.
+const (
+	DefaultMaxUserJobs       = 8
+	DefaultMaxUserQueuedJobs = 64
+)
+
+// UserLimit is one of the limits, given the global variables that were set.
+func UserLimit(vars map[string]string, name string) int {
+	if n, err := strconv.Atoi(vars[name]); err == nil {
+		return n
+	}
+	if name == MaxUserJobs {
+		return DefaultMaxUserJobs
+	}
+	return DefaultMaxUserQueuedJobs
+}
+
+// TooManyJobs is MySQL's error 1226 for an account that has as many unfinished jobs
+// as it may.
+func TooManyJobs(user string, limit int) *Error {
+	return &Error{
+		Code: 1226, State: "42000", Class: "executor",
+		Message: fmt.Sprintf("User '%s' has exceeded the '%s' resource (current value: %d)", user, MaxUserQueuedJobs, limit),
+	}
+}
+
 // DefaultPriority is the priority every task gets; 1 is the best, 1024 the worst.
 const DefaultPriority = 512
 
@@ -42,6 +76,7 @@ type Task struct {
 	Priority     int
 	Concurrency  int // slots the task may hold on each node
 	TargetScope  string
+	User         string // the account whose job it is; "" is none, without limits
 	MaxNodeCount int    // 0: no limit
 	Meta         []byte // JSON of the type's meta, BackfillMeta for Backfill
 	Error        *Error // why it is reverting, reverted or failed

@@ -160,7 +160,7 @@ func (m *Manager) drain() {
 
 func (m *Manager) drop(h *held) {
 	delete(m.held, h.sub.ID)
-	m.slots.release(h.task.ID)
+	m.slots.release(h.task.ID, h.task.User)
 }
 
 // poll reads what is bound to this node, stops what is not wanted any more and
@@ -256,12 +256,12 @@ func (m *Manager) begin(ctx, lease context.Context, a dxf.Assignment) {
 		}
 		return
 	}
-	if !m.slots.reserve(a.Task.ID, a.Task.Concurrency) {
+	if !m.slots.reserve(a.Task.ID, a.Task.User, a.Task.Concurrency) {
 		return
 	}
 	s, err := m.cfg.Store.Lease(ctx, a.Subtask)
 	if err != nil {
-		m.slots.release(a.Task.ID)
+		m.slots.release(a.Task.ID, a.Task.User)
 		if !errors.Is(err, dxf.ErrLeaseLost) { // moved meanwhile
 			m.complain(err)
 		}

@@ -9,15 +9,38 @@ import (
 
 func TestSlots(t *testing.T) {
 	s := newSlots(3)
-	require.True(t, s.reserve(1, 2))
-	require.True(t, s.reserve(1, 2))
-	require.False(t, s.reserve(1, 2), "the task has all it may hold")
-	require.True(t, s.reserve(2, 0), "a task may always hold one")
-	require.False(t, s.reserve(3, 9), "no slot is left")
-	s.release(1)
-	require.True(t, s.reserve(3, 9))
+	require.True(t, s.reserve(1, "", 2))
+	require.True(t, s.reserve(1, "", 2))
+	require.False(t, s.reserve(1, "", 2), "the task has all it may hold")
+	require.True(t, s.reserve(2, "", 0), "a task may always hold one")
+	require.False(t, s.reserve(3, "", 9), "no slot is left")
+	s.release(1, "")
+	require.True(t, s.reserve(3, "", 9))
 	require.Equal(t, 0, s.free())
 	require.Equal(t, 1, newSlots(0).free(), "a node has a slot")
+}
+
+// TestS21SlotMore: an account that holds all slots leaves one more to another one.
+func TestS21SlotMore(t *testing.T) {
+	s := newSlots(2)
+	require.True(t, s.reserve(1, "hog", 9))
+	require.True(t, s.reserve(2, "hog", 9))
+	require.False(t, s.reserve(3, "hog", 9), "the slot more is for others")
+	require.True(t, s.reserve(4, "a", 9))
+	require.False(t, s.reserve(4, "a", 9), "one, not two")
+	require.False(t, s.reserve(5, "b", 9), "there is one, not one for everybody")
+	s.release(1, "hog")
+	require.False(t, s.reserve(3, "hog", 9), "it stands for the one that was given back")
+	require.False(t, s.reserve(5, "b", 9))
+	s.release(4, "a")
+	require.True(t, s.reserve(5, "b", 9))
+	require.True(t, s.reserve(6, "a", 9))
+	s.release(2, "hog")
+	s.release(5, "b")
+	s.release(6, "a")
+	require.Equal(t, 2, s.free())
+	require.Empty(t, s.byUser)
+	require.Empty(t, s.guest)
 }
 
 func TestSlotsNeverOverflow(t *testing.T) {
@@ -30,7 +53,7 @@ func TestSlotsNeverOverflow(t *testing.T) {
 			switch {
 			case rapid.Bool().Draw(t, "reserve"):
 				want := n < total && held[task] < limit
-				if s.reserve(task, limit) != want {
+				if s.reserve(task, "", limit) != want {
 					t.Fatalf("reserve(%d, %d) is not %t with %d of %d taken, %d by it", task, limit, want, n, total, held[task])
 				}
 				if want {
@@ -38,7 +61,7 @@ func TestSlotsNeverOverflow(t *testing.T) {
 					n++
 				}
 			case held[task] > 0:
-				s.release(task)
+				s.release(task, "")
 				held[task]--
 				n--
 			}

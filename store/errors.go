@@ -28,6 +28,7 @@ var (
 const (
 	erDBAccessDenied     = 1044
 	erAccessDenied       = 1045
+	erDupFieldName       = 1060
 	erDupEntry           = 1062
 	erParse              = 1064
 	erTableAccessDenied  = 1142

@@ -40,6 +40,9 @@ func (db *DB) SubmitImport(ctx context.Context, j dxf.ImportJob, t dxf.Task, met
 		if n > 0 {
 			return ask.ImportActive()
 		}
+		if err := fewEnough(ctx, tx, j.CreatedBy); err != nil {
+			return err
+		}
 		r, err := tx.ExecContext(ctx, jobSQL, j.Schema, j.Table, j.TableID, j.CreatedBy, asJSON(j.Parameters), j.SourceSize)
 		if err != nil {
 			return err
@@ -51,7 +54,7 @@ func (db *DB) SubmitImport(ctx context.Context, j dxf.ImportJob, t dxf.Task, met
 			return err
 		}
 		task := t
-		task.Key, task.Type, meta.JobID = dxf.ImportKey(id), dxf.ImportInto, id
+		task.Key, task.Type, task.User, meta.JobID = dxf.ImportKey(id), dxf.ImportInto, j.CreatedBy, id
 		return insertTask(ctx, tx, task, meta)
 	})
 	if err != nil {

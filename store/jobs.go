@@ -28,7 +28,11 @@ func (db *DB) Submit(ctx context.Context, j dxf.Job, t dxf.Task, meta dxf.Backfi
 		if j.CreateTime, err = storeNow(ctx, tx); err != nil {
 			return err
 		}
+		if err := fewEnough(ctx, tx, j.User); err != nil {
+			return err
+		}
 		task := t // the transaction may run again
+		task.User = j.User
 		if task.Key == "" {
 			task.Key = dxf.BackfillKey(id)
 		}
@@ -47,13 +51,38 @@ func (db *DB) Submit(ctx context.Context, j dxf.Job, t dxf.Task, meta dxf.Backfi
 	return j.ID, nil
 }
 
+// fewEnough refuses an account with as many unfinished jobs as it may have. Whoever
+// asks holds the counter of jobs: two submissions at once are counted one by one.
+func fewEnough(ctx context.Context, tx *sqlx.Tx, user string) error {
+	const varsSQL = `SELECT COALESCE(variable_value, '') FROM global_variables WHERE variable_name = ?`
+	const countSQL = `
+		SELECT COUNT(*) FROM tidb_global_task
+		WHERE state NOT IN ('succeed', 'reverted', 'failed') AND submitter = ?`
+	if user == "" {
+		return nil
+	}
+	var value string
+	if err := tx.GetContext(ctx, &value, varsSQL, dxf.MaxUserQueuedJobs); err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	limit := dxf.UserLimit(map[string]string{dxf.MaxUserQueuedJobs: value}, dxf.MaxUserQueuedJobs)
+	var n int
+	if err := tx.GetContext(ctx, &n, countSQL, user); err != nil {
+		return err
+	}
+	if limit > 0 && n >= limit {
+		return dxf.TooManyJobs(user, limit)
+	}
+	return nil
+}
+
 // insertTask writes the row of a new task. A key that was ever used is taken.
 func insertTask(ctx context.Context, tx *sqlx.Tx, t dxf.Task, meta any) error {
 	const usedSQL = `SELECT COUNT(*) FROM tidb_global_task_history WHERE task_key = ?`
 	const taskSQL = `
 		INSERT INTO tidb_global_task
-			(task_key, type, state, priority, create_time, state_update_time, meta, concurrency, step, target_scope, max_node_count)
-		VALUES (?, ?, 'pending', ?, NOW(), NOW(), ?, ?, ?, ?, ?)`
+			(task_key, type, state, priority, create_time, state_update_time, meta, concurrency, step, target_scope, max_node_count, submitter)
+		VALUES (?, ?, 'pending', ?, NOW(), NOW(), ?, ?, ?, ?, ?, ?)`
 	if t.Priority == 0 {
 		t.Priority = dxf.DefaultPriority
 	}
@@ -64,7 +93,7 @@ func insertTask(ctx context.Context, tx *sqlx.Tx, t dxf.Task, meta any) error {
 	if used > 0 {
 		return dxf.ErrTaskExists
 	}
-	_, err := change(ctx, tx, taskSQL, t.Key, string(t.Type), t.Priority, asJSON(meta), t.Concurrency, int(dxf.StepInit), t.TargetScope, t.MaxNodeCount)
+	_, err := change(ctx, tx, taskSQL, t.Key, string(t.Type), t.Priority, asJSON(meta), t.Concurrency, int(dxf.StepInit), t.TargetScope, t.MaxNodeCount, t.User)
 	if number(err) == erDupEntry {
 		return dxf.ErrTaskExists
 	}

@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS tidb_global_task (
   max_node_count int DEFAULT 0,
   error_count int NOT NULL DEFAULT 0 INVISIBLE,
   last_error blob DEFAULT NULL INVISIBLE,
+  submitter varchar(300) NOT NULL DEFAULT '' INVISIBLE,
   PRIMARY KEY (id),
   KEY state (state),
   UNIQUE KEY task_key (task_key)

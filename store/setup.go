@@ -18,6 +18,11 @@ var schemaSQL string
 // an older version is found.
 const schemaVersion = 4
 
+// additions are what tables of an older version have not.
+var additions = []string{
+	`ALTER TABLE tidb_global_task ADD COLUMN submitter varchar(300) NOT NULL DEFAULT '' INVISIBLE`,
+}
+
 // setUp makes schema and tables, unless they are there in this version. Nodes
 // that start together take turns under a lock of the server.
 func setUp(ctx context.Context, mc *mysql.Config, schema string) (err error) {
@@ -54,6 +59,11 @@ func setUp(ctx context.Context, mc *mysql.Config, schema string) (err error) {
 	}
 	for _, q := range statements(schemaSQL) {
 		if _, err := conn.ExecContext(ctx, q); err != nil {
+			return fmt.Errorf("%s: %w", firstWords(q), err)
+		}
+	}
+	for _, q := range additions {
+		if _, err := conn.ExecContext(ctx, q); err != nil && number(err) != erDupFieldName {
 			return fmt.Errorf("%s: %w", firstWords(q), err)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 
 // taskColumns are those of taskRow, in this order.
 const taskColumns = `id, task_key, type, state, step, priority, concurrency, target_scope, max_node_count,
-	meta, error, error_count, modify_params, create_time, start_time, state_update_time, end_time`
+	meta, error, error_count, modify_params, create_time, start_time, state_update_time, end_time, submitter`
 
 type taskRow struct {
 	ID           int64          `db:"id"`
@@ -32,6 +32,7 @@ type taskRow struct {
 	Start        sql.NullTime   `db:"start_time"`
 	Update       sql.NullTime   `db:"state_update_time"`
 	End          sql.NullTime   `db:"end_time"`
+	Submitter    string         `db:"submitter"`
 }
 
 func (r taskRow) task() (dxf.Task, error) {
@@ -42,7 +43,7 @@ func (r taskRow) task() (dxf.Task, error) {
 	return dxf.Task{
 		ID: r.ID, Key: r.Key, Type: dxf.TaskType(r.Type), State: dxf.TaskState(r.State), Step: dxf.Step(r.Step.Int64),
 		Priority: int(r.Priority.Int64), Concurrency: int(r.Concurrency.Int64),
-		TargetScope: r.TargetScope.String, MaxNodeCount: int(r.MaxNodeCount.Int64),
+		TargetScope: r.TargetScope.String, User: r.Submitter, MaxNodeCount: int(r.MaxNodeCount.Int64),
 		Meta: r.Meta, Error: e, ErrorCount: r.ErrorCount, ModifyParams: r.ModifyParams,
 		CreateTime: r.Create.Time, StartTime: r.Start.Time, UpdateTime: r.Update.Time, EndTime: r.End.Time,
 	}, nil

@@ -22,11 +22,17 @@ const (
 	StatsUpdateDuringDDL    = "tidb_stats_update_during_ddl"
 	DDLFlashbackConcurrency = "tidb_ddl_flashback_concurrency"
 	RedactLog               = "tidb_redact_log"
+	MaxUserJobs             = "dxf_max_user_jobs"
+	MaxUserQueuedJobs       = "dxf_max_user_queued_jobs"
 	NativeDDLMaxSize        = "dxf_native_ddl_max_size"
 )
 
 // list is in alphabetical order, which is also the order of SHOW VARIABLES.
 var list = []Var{
+	// Ours: how many jobs of one account run at once, and how many may be unfinished.
+	// 0 is no limit.
+	{Name: MaxUserJobs, Scope: Global, Type: Unsigned, Default: "8", Max: 1 << 20},
+	{Name: MaxUserQueuedJobs, Scope: Global, Type: Unsigned, Default: "64", Max: 1 << 20},
 	{
 		// Ours: a table smaller than this many bytes gets its index by the
 		// store's own build, which no copy can beat at that size. 0 is never.

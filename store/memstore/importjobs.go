@@ -21,8 +21,11 @@ func (s *Store) SubmitImport(ctx context.Context, j dxf.ImportJob, t dxf.Task, m
 	if s.importActive(j.Schema, j.Table) {
 		return 0, ask.ImportActive()
 	}
+	if err := s.fewEnough(j.CreatedBy); err != nil {
+		return 0, err
+	}
 	id := s.lastImp + 1
-	t.Key, t.Type, meta.JobID = dxf.ImportKey(id), dxf.ImportInto, id
+	t.Key, t.Type, t.User, meta.JobID = dxf.ImportKey(id), dxf.ImportInto, j.CreatedBy, id
 	if err := s.insertTask(t, meta, now); err != nil {
 		return 0, err
 	}

@@ -25,7 +25,10 @@ func (s *Store) Submit(ctx context.Context, j dxf.Job, t dxf.Task, meta dxf.Back
 	if t.Type == "" {
 		t.Type = dxf.Backfill
 	}
-	meta.JobID = id
+	if err := s.fewEnough(j.User); err != nil {
+		return 0, err
+	}
+	t.User, meta.JobID = j.User, id
 	if err := s.insertTask(t, meta, now); err != nil {
 		return 0, err
 	}
@@ -34,6 +37,20 @@ func (s *Store) Submit(ctx context.Context, j dxf.Job, t dxf.Task, meta dxf.Back
 	j = copyJob(j)
 	s.jobs[id] = &j
 	return id, nil
+}
+
+// fewEnough refuses an account with as many unfinished jobs as it may have.
+func (s *Store) fewEnough(user string) error {
+	n, limit := 0, dxf.UserLimit(s.vars, dxf.MaxUserQueuedJobs)
+	for _, t := range s.tasks {
+		if t.User == user && !t.State.Ended() {
+			n++
+		}
+	}
+	if user != "" && limit > 0 && n >= limit {
+		return dxf.TooManyJobs(user, limit)
+	}
+	return nil
 }
 
 // insertTask makes the row of a new task. A key that was ever used is taken.
@@ -52,7 +69,7 @@ func (s *Store) insertTask(t dxf.Task, meta any, now time.Time) error {
 	s.lastTask++
 	s.tasks[s.lastTask] = &dxf.Task{
 		ID: s.lastTask, Key: t.Key, Type: t.Type, State: dxf.TaskPending, Step: dxf.StepInit,
-		Priority: t.Priority, Concurrency: t.Concurrency, TargetScope: t.TargetScope, MaxNodeCount: t.MaxNodeCount,
+		Priority: t.Priority, Concurrency: t.Concurrency, TargetScope: t.TargetScope, MaxNodeCount: t.MaxNodeCount, User: t.User,
 		Meta: mustJSON(meta), CreateTime: now, UpdateTime: now,
 	}
 	return nil

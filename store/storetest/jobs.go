@@ -198,6 +198,62 @@ func waiting(b *bench) {
 	require.Equal(b.t, "ingest, DXF", b.job(job).Comments())
 }
 
+// jobsOfOneAccount: the unfinished ones are counted, of both kinds, also when many are
+// submitted at once.
+func jobsOfOneAccount(b *bench) {
+	submit := func(user string) error {
+		_, err := b.Submit(b.ctx, dxf.Job{Type: "add index", User: user}, dxf.Task{}, dxf.BackfillMeta{})
+		return err
+	}
+	imports := func(user, table string) error {
+		_, err := b.SubmitImport(b.ctx, dxf.ImportJob{Schema: "s", Table: table, CreatedBy: user}, dxf.Task{}, dxf.ImportMeta{})
+		return err
+	}
+	tooMany := func(err error) {
+		b.t.Helper()
+		var e *dxf.Error
+		require.ErrorAs(b.t, err, &e)
+		require.Equal(b.t, &dxf.Error{
+			Code: 1226, State: "42000", Class: "executor",
+			Message: "User 'a@%' has exceeded the 'dxf_max_user_queued_jobs' resource (current value: 3)",
+		}, e)
+	}
+	require.NoError(b.t, b.SetGlobalVar(b.ctx, dxf.MaxUserQueuedJobs, "3"))
+	require.NoError(b.t, imports("a@%", "t"))
+	results := make(chan error)
+	for range 6 {
+		go func() { results <- submit("a@%") }()
+	}
+	refused := 0
+	for range 6 {
+		if err := <-results; err != nil {
+			tooMany(err)
+			refused++
+		}
+	}
+	require.Equal(b.t, 4, refused)
+	tooMany(imports("a@%", "u"))
+	require.NoError(b.t, submit("A@%"))
+	require.NoError(b.t, submit("a@localhost"))
+	tasks, err := b.Tasks(b.ctx)
+	require.NoError(b.t, err)
+	users := map[string]int{}
+	for _, t := range tasks {
+		users[t.User]++
+	}
+	require.Equal(b.t, map[string]int{"a@%": 3, "A@%": 1, "a@localhost": 1}, users)
+
+	term := b.elect()
+	require.NoError(b.t, b.Advance(b.ctx, term, dxf.Advance{Task: tasks[0], State: dxf.TaskFailed}))
+	require.NoError(b.t, submit("a@%"), "one has ended")
+	tooMany(submit("a@%"))
+	require.NoError(b.t, b.SetGlobalVar(b.ctx, dxf.MaxUserQueuedJobs, "0"))
+	require.NoError(b.t, submit("a@%"))
+	for range 2 * dxf.DefaultMaxUserQueuedJobs {
+		require.NoError(b.t, submit(""), "nobody's")
+	}
+}
+
 func record(b *bench) {
 	var ids []int64
 	for _, query := range []string{"CREATE TABLE a (b INT)", "DROP TABLE a", "TRUNCATE TABLE \"x\\y\""} {

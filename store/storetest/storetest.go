@@ -52,6 +52,7 @@ func Exercise(t *testing.T, open func(t *testing.T) Bench) {
 		{"OwnerFence", ownerFence},
 		{"Submit", submit},
 		{"TaskKeyIsUnique", taskKeyIsUnique},
+		{"S21JobsOfOneAccount", jobsOfOneAccount},
 		{"Rank", rank},
 		{"Advance", advance},
 		{"AdvanceIsAllOrNothing", advanceIsAllOrNothing},
