@@ -315,9 +315,9 @@ func (g *grouper) query(e *replication.QueryEvent, pos uint32) error {
 	n.utf8 = inUTF8(e.StatusVars)
 	switch n.judge(e.Schema, e.Query) {
 	case altered:
-		return dxf.SchemaChanged(excerpt(q))
+		return dxf.SchemaChanged(verb(e.Query))
 	case written:
-		return g.fatal("a session with binlog_format other than ROW executed: " + excerpt(q))
+		return g.fatal("a session with binlog_format other than ROW executed " + verb(e.Query))
 	}
 	if g.standalone {
 		return g.commit(pos)
@@ -364,7 +364,7 @@ func (g *grouper) rollbackTo(name string) error {
 	if len(g.cur.changes)+g.handed == 0 {
 		return nil
 	}
-	return g.fatal("a transaction was rolled back to the savepoint " + name + ", which is not in the binlog")
+	return g.fatal("a transaction was rolled back to a savepoint that is not in the binlog")
 }
 
 // prepare ends an XA group: its rows wait for the decision.
@@ -449,13 +449,4 @@ func (g *grouper) safe(end position) (position, bool) {
 
 func (g *grouper) fatal(what string) error {
 	return dxf.Errorf("table %s changed in a way that the changefeed of job %d cannot follow: %s; run the statement again", g.layout.source.Quoted(), g.job, what)
-}
-
-// excerpt is the beginning of a statement on one line.
-func excerpt(q string) string {
-	q = strings.Join(strings.Fields(q), " ")
-	if r := []rune(q); len(r) > 200 {
-		q = string(r[:200]) + "…"
-	}
-	return strings.ToValidUTF8(q, "?")
 }

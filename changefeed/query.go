@@ -3,6 +3,7 @@ package changefeed
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"strings"
 )
 
@@ -30,8 +31,9 @@ func (n names) same(a, b string) bool {
 }
 
 // judge reads the text of a Query event; schema is the session's. It does not
-// parse: it looks at the first words, and for the table's name among the
-// identifiers. In doubt a statement that names the table is not harmless.
+// parse: it looks at the first words, and for the table's name where those have the
+// names of tables that they change. Other people may name their columns, indexes and
+// schemas as they like.
 func (n names) judge(schema, query []byte) verdict {
 	// Nearly all statements are not about us and need no closer look.
 	if !n.mentioned(query) {
@@ -67,31 +69,108 @@ func (n names) judge(schema, query []byte) verdict {
 			return harmless
 		}
 		return written
-	case first.is("CREATE", "DROP", "ALTER"):
-		if second.is("DATABASE", "SCHEMA") {
-			if first.is("DROP") && n.foundSchema(words) {
-				return altered
-			}
-			return harmless
+	case first.is("CREATE", "DROP", "ALTER") && second.is("DATABASE", "SCHEMA"):
+		if first.is("DROP") && n.schemaAt(words, 2) {
+			return altered
 		}
-		// What a view or a routine is made of does not matter to the table, and
-		// a temporary table only hides it from its own session. A trigger does.
-		for _, w := range words[1:min(len(words), 12)] {
-			if w.is("TABLE", "INDEX", "TRIGGER") {
-				break
-			}
-			if w.is("TEMPORARY", "VIEW", "PROCEDURE", "FUNCTION", "EVENT", "USER", "ROLE", "PACKAGE", "SERVER") {
-				return harmless
-			}
+		return harmless
+	case first.is("CREATE", "DROP", "ALTER", "RENAME", "TRUNCATE"):
+		if n.changed(string(schema), words) {
+			return altered
 		}
-		if first.is("CREATE") && !n.target(string(schema), words, "TABLE") && n.likeOnly(words) {
-			return harmless // CREATE TABLE other LIKE t: how shadows are born
-		}
+		return harmless
 	}
 	if n.found(string(schema), words) {
 		return altered
 	}
 	return harmless
+}
+
+// changed says whether DDL changes the table: it is a target, or another table's
+// foreign key begins to refer to it, or it trades its rows with another table.
+func (n names) changed(schema string, words []word) bool {
+	if words[0].is("TRUNCATE") && len(words) > 1 && !words[1].is("TABLE") {
+		return n.targets(schema, words, 1)
+	}
+	for i := 1; i < len(words); i++ {
+		switch w := words[i]; {
+		// A temporary table only hides the table from its own session, and what a view
+		// or a routine is made of does not matter to the table.
+		case w.is("TEMPORARY", "VIEW", "PROCEDURE", "FUNCTION", "EVENT", "USER", "ROLE", "PACKAGE", "SERVER", "SEQUENCE", "TABLESPACE"):
+			return false
+		case w.is("TABLE", "TABLES"):
+			return n.targets(schema, words, i+1) || n.partner(schema, words[i:])
+		case w.is("INDEX", "TRIGGER"):
+			return n.behindOn(schema, words[i:])
+		}
+	}
+	return false
+}
+
+// targets says whether the table is the one named at words[i], or in a list or a chain
+// of renames that begins there.
+func (n names) targets(schema string, words []word, i int) bool {
+	for i < len(words) && words[i].is("IF", "NOT", "EXISTS") {
+		i++
+	}
+	for list := words[0].is("DROP", "RENAME"); i < len(words); {
+		ours, next := n.named(schema, words, i)
+		if ours {
+			return true
+		}
+		i = next
+		for i < len(words) && words[i].is("WAIT", "NOWAIT") { // of MariaDB's RENAME
+			if i++; words[i-1].is("WAIT") {
+				i++
+			}
+		}
+		if !list || i >= len(words) || !words[i].is("TO") && words[i].text != "," {
+			return false
+		}
+		i++
+	}
+	return false
+}
+
+// partner says whether an ALTER or CREATE TABLE has the table as another one: behind
+// REFERENCES, WITH TABLE (of EXCHANGE PARTITION), CONVERT TABLE and TO TABLE.
+func (n names) partner(schema string, words []word) bool {
+	for i := 1; i < len(words); i++ {
+		if words[i].is("REFERENCES") || words[i].is("TABLE") && words[i-1].is("WITH", "CONVERT", "TO") {
+			if ours, _ := n.named(schema, words, i+1); ours {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// behindOn says whether the table is the one of an index or a trigger.
+func (n names) behindOn(schema string, words []word) bool {
+	for i, w := range words {
+		if i > 1 && w.is("ON") {
+			ours, _ := n.named(schema, words, i+1)
+			return ours
+		}
+	}
+	return false
+}
+
+// named says whether the name that begins at words[i], with or without a schema, is the
+// table's, and where it ends.
+func (n names) named(schema string, words []word, i int) (ours bool, next int) {
+	if i+2 < len(words) && words[i+1].dot() {
+		return n.at(schema, words, i+2), i + 3
+	}
+	return n.at(schema, words, i), i + 1
+}
+
+// schemaAt says whether the schema is the one named at words[i].
+func (n names) schemaAt(words []word, i int) bool {
+	for i < len(words) && words[i].is("IF", "EXISTS") {
+		i++
+	}
+	return i < len(words) && words[i].name && n.same(words[i].text, n.schema)
 }
 
 func (n names) mentioned(query []byte) bool {
@@ -112,6 +191,32 @@ func (n names) mentioned(query []byte) bool {
 	return bytes.Contains(q, []byte(strings.ToLower(n.table))) || bytes.Contains(q, []byte(strings.ToLower(n.schema)))
 }
 
+// statementWords are what an error may say of a statement that somebody else has made.
+var statementWords = []string{
+	"ALTER", "CREATE", "DROP", "RENAME", "TRUNCATE", "TABLE", "TABLES", "INDEX", "TRIGGER", "DATABASE", "SCHEMA",
+	"INSERT", "REPLACE", "UPDATE", "DELETE", "LOAD", "CALL", "DO", "SELECT", "WITH",
+}
+
+// verb says what a statement is, in words of ours: ALTER TABLE. Its text is not shown,
+// for the one whose job it ends need not be the one whose statement it is.
+func verb(query []byte) string {
+	words := lex(query)
+	var said []string
+	for i, w := range words[:min(len(words), 12)] {
+		known := slices.IndexFunc(statementWords, func(k string) bool { return w.is(k) })
+		if known >= 0 && (len(said) == 0 || len(said) == 1 && known >= 5 && known < 11) {
+			said = append(said, statementWords[known])
+		}
+		if len(said) == 2 || len(said) == 1 && i > 8 {
+			break
+		}
+	}
+	if len(said) == 0 {
+		return "a statement"
+	}
+	return strings.Join(said, " ")
+}
+
 // found says whether the table is named anywhere.
 func (n names) found(schema string, words []word) bool {
 	for i := range words {
@@ -125,6 +230,9 @@ func (n names) found(schema string, words []word) bool {
 // at says whether words[i] names the table: on its own in its schema, or behind
 // the schema's name. A name behind another one is a column or somebody else's table.
 func (n names) at(schema string, words []word, i int) bool {
+	if i >= len(words) {
+		return false
+	}
 	w := words[i]
 	if !w.name || !n.same(w.text, n.table) && (n.utf8 || !foreignText(w.text, n.table)) {
 		return false
@@ -179,15 +287,6 @@ func inUTF8(vars []byte) bool {
 	return false
 }
 
-func (n names) foundSchema(words []word) bool {
-	for _, w := range words {
-		if w.name && n.same(w.text, n.schema) {
-			return true
-		}
-	}
-	return false
-}
-
 // target says whether the first name behind the word after (or behind the first
 // words of the statement, without it) is the table.
 func (n names) target(schema string, words []word, after string) bool {
@@ -207,17 +306,6 @@ func (n names) target(schema string, words []word, after string) bool {
 	return i < len(words) && n.at(schema, words, i)
 }
 
-// likeOnly says whether a CREATE TABLE reads the table (LIKE, SELECT) and does
-// not refer to it by a foreign key.
-func (n names) likeOnly(words []word) bool {
-	for _, w := range words {
-		if w.is("REFERENCES", "TRIGGER", "INDEX", "MERGE", "UNION") {
-			return false
-		}
-	}
-	return true
-}
-
 // A word is a piece of a statement: an identifier or keyword (name), or one
 // character of punctuation.
 type word struct {
@@ -225,6 +313,9 @@ type word struct {
 	name   bool
 	quoted bool
 }
+
+// dot says whether the word is the dot between names.
+func (w word) dot() bool { return !w.name && w.text == "." }
 
 // is compares an unquoted word with keywords.
 func (w word) is(keywords ...string) bool {

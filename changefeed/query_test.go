@@ -35,6 +35,32 @@ func TestJudge(t *testing.T) {
 		{"x", "DROP DATABASE `shop`", altered},
 		{"x", "DROP DATABASE shop2", harmless},
 		{"shop", "RENAME TABLE a TO b, orders TO c", altered},
+		{"shop", "TRUNCATE event", harmless},
+		{"shop", "ALTER TABLE orders.x ADD y INT", harmless},
+		{"x", "DROP DATABASE IF EXISTS shop", altered},
+		{"shop", "DROP DATABASE orders", harmless},
+		{"shop", "DROP INDEX i ON orders", altered},
+		{"shop", "DROP INDEX orders ON x", harmless},
+		{"x", "CREATE INDEX IF NOT EXISTS i USING BTREE ON shop.orders (a)", altered},
+		{"shop", "CREATE INDEX orders ON x (orders)", harmless},
+		{"shop", "CREATE TRIGGER orders BEFORE INSERT ON x FOR EACH ROW DELETE FROM orders", harmless},
+		{"x", "RENAME TABLES IF EXISTS a WAIT 5 TO b, c NOWAIT TO d, shop.orders TO e", altered},
+		{"shop", "RENAME TABLE a TO x.orders", harmless},
+		{"x", "RENAME TABLE a TO shop.orders", altered},
+		{"shop", "ALTER TABLE x EXCHANGE PARTITION p WITH TABLE orders", altered},
+		{"x", "ALTER TABLE x EXCHANGE PARTITION p WITH TABLE shop.orders WITHOUT VALIDATION", altered},
+		{"shop", "ALTER TABLE x CONVERT TABLE orders TO PARTITION p VALUES LESS THAN (1)", altered},
+		{"shop", "ALTER TABLE x CONVERT PARTITION p TO TABLE orders", altered},
+		{"shop", "ALTER ONLINE IGNORE TABLE IF EXISTS orders FORCE", altered},
+		{"x", "ALTER TABLE x ADD FOREIGN KEY (a) REFERENCES shop.orders (id)", altered},
+		// S17: what other people name as the table.
+		{"mine", "CREATE TABLE mine.victim (big INT, CHECK (shop.orders > 0), INDEX (orders))", harmless},
+		{"shop", "CREATE TABLE x (orders INT, INDEX orders (orders), CHECK (orders > 0))", harmless},
+		{"shop", "ALTER TABLE x ADD COLUMN orders INT, ADD INDEX orders (orders)", harmless},
+		{"shop", "ALTER TABLE x RENAME COLUMN a TO orders", harmless},
+		{"shop", "ALTER TABLE x DROP COLUMN orders, COMMENT 'REFERENCES orders'", harmless},
+		{"mine", "CREATE TABLE t AS SELECT shop.orders.id FROM shop.orders", harmless},
+		{"shop", "ALTER SEQUENCE orders RESTART", harmless},
 		{"shop", "INSERT INTO orders VALUES (1)", written},
 		{"shop", "INSERT IGNORE orders VALUES (1)", written},
 		{"shop", "INSERT INTO log SELECT * FROM orders", harmless},
@@ -50,6 +76,11 @@ func TestJudge(t *testing.T) {
 			t.Errorf("in %s: %s: got %d, want %d", c.schema, c.query, got, c.want)
 		}
 	}
+	for _, query := range []string{"TRUNCATE event", "TRUNCATE TABLE event", "ALTER TABLE event FORCE", "DROP TABLE a, event", "CREATE INDEX view ON event (a)"} {
+		if got := (names{schema: "shop", table: "event"}).judge([]byte("shop"), []byte(query)); got != altered {
+			t.Errorf("%s: %d", query, got)
+		}
+	}
 	folding := names{schema: "shop", table: "orders", fold: true}
 	if got := folding.judge([]byte("SHOP"), []byte("TRUNCATE Orders")); got != altered {
 		t.Errorf("names are compared with regard to case: %d", got)
@@ -57,6 +88,27 @@ func TestJudge(t *testing.T) {
 	foreign := names{schema: "shop", table: "aufträge"}
 	if got := foreign.judge([]byte("shop"), []byte("ALTER TABLE auftr\xe4ge FORCE")); got != altered {
 		t.Errorf("a name in another character set: %d", got)
+	}
+}
+
+// TestS17OthersTextIsNotShown: an error says what a statement was, and nothing of what
+// was in it.
+func TestS17OthersTextIsNotShown(t *testing.T) {
+	for query, want := range map[string]string{
+		"ALTER TABLE orders COMMENT 'secret'":                              "ALTER TABLE",
+		"/* secret */ create or replace table orders (a INT)":              "CREATE TABLE",
+		"CREATE UNIQUE INDEX secret ON orders (a)":                         "CREATE INDEX",
+		"CREATE DEFINER=`a`@`b` TRIGGER x AFTER INSERT ON orders FOR EACH": "CREATE TRIGGER",
+		"RENAME TABLE secret TO b, orders TO c":                            "RENAME TABLE",
+		"TRUNCATE orders":                                                  "TRUNCATE",
+		"DROP DATABASE `secret`":                                           "DROP DATABASE",
+		"UPDATE orders SET a = 'secret'":                                   "UPDATE",
+		"SET STATEMENT max_statement_time=1 FOR ALTER TABLE orders FORCE":  "ALTER TABLE",
+		"`secret`": "a statement",
+	} {
+		if got := verb([]byte(query)); got != want {
+			t.Errorf("%s: %q, want %q", query, got, want)
+		}
 	}
 }
 
