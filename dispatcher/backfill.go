@@ -129,7 +129,7 @@ func (planner) IsRetryableErr(err error) bool {
 	}
 	var n net.Error
 	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, io.EOF) ||
-		errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &n) || errors.Is(err, errInvisible) || errors.Is(err, table.ErrLargeFile) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &n) || errors.Is(err, errInvisible) || errors.Is(err, errHeld) || errors.Is(err, table.ErrLargeFile) ||
 		passing(err)
 }
 

@@ -3,11 +3,13 @@ package dispatcher
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
 	"go.uber.org/zap"
 
+	"dxfproxy/dxf"
 	"dxfproxy/table"
 )
 
@@ -21,6 +23,9 @@ const orphanLimit = 3 * time.Second
 
 // A planner is what the extensions of all task types have in common.
 type planner struct {
+	// Secret keeps the names of the jobs' locks from others.
+	Secret dxf.Secret
+
 	db  *sql.DB
 	log *zap.Logger
 }
@@ -29,42 +34,27 @@ func newPlanner(db *sql.DB, log *zap.Logger) planner {
 	if log == nil {
 		log = zap.NewNop()
 	}
-	return planner{db, log}
+	return planner{db: db, log: log}
 }
 
 // session opens a session that holds the job's locks, for planning or clean-up
 // (who). Who holds them is at work
 // under a right that is over, or was, when its node died: at clean-up nobody may
 // do anything for the job any more, and what is left after orphans (0: never) is
-// ended.
+// ended. Of another account nobody may hold them at all.
 func (p planner) session(ctx context.Context, lock table.Lock, who string, orphans time.Duration) (*table.Session, error) {
 	s, err := table.OpenSession(ctx, p.db, sessionEnd, "SET SESSION foreign_key_checks = 0")
 	if err != nil {
 		return nil, err
 	}
-	start, waited := time.Now(), false
+	h := holders{planner: p, s: s, lock: lock, who: who, orphans: orphans, start: time.Now()}
 	for _, name := range []string{lock.Name(), lock.Swap()} {
-		_, err := s.Lock(ctx, name, 0, func(holder int64) {
-			waited = true
-			text := fmt.Sprintf("%s waits for the session of its predecessor (connection %d) to end", who, holder)
-			kill := orphans > 0 && holder != 0 && time.Since(start) > orphans
-			if kill {
-				text = fmt.Sprintf("%s ends the session of its predecessor (connection %d)", who, holder)
-			}
-			if err := Waiting(ctx, text); err != nil {
-				p.log.Warn("note what the job waits for", zap.String("lock", lock.Name()), zap.Error(err))
-				return // the term may be over, and the holder our successor
-			}
-			if kill {
-				p.kill(ctx, s, lock, holder)
-			}
-		})
-		if err != nil {
+		if _, err := s.Lock(ctx, p.Secret.Lock(name), 0, func(holder int64) error { return h.meet(ctx, holder) }); err != nil {
 			s.Close()
 			return nil, err
 		}
 	}
-	if waited {
+	if h.met {
 		if err := Waiting(ctx, ""); err != nil {
 			s.Close()
 			return nil, err
@@ -73,30 +63,83 @@ func (p planner) session(ctx context.Context, lock table.Lock, who string, orpha
 	return s, nil
 }
 
-// The second is MySQL's: see the executor about its process list.
 const (
-	selectOwn      = `SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = ? AND USER = SUBSTRING_INDEX(USER(), '@', 1)`
-	selectOwnMySQL = `SELECT COUNT(*) FROM performance_schema.threads WHERE PROCESSLIST_ID = ? AND PROCESSLIST_USER = SUBSTRING_INDEX(USER(), '@', 1)`
+	// heldLimit is how long clean-up waits at a stretch: others have to be cleaned up,
+	// too.
+	heldLimit = 10 * time.Second
+	// strangerLimit is how long a stranger who cannot be ended is waited for.
+	strangerLimit = 5 * time.Second
 )
 
-// kill ends a connection if it is of our own account: anybody may take a lock of
-// any name.
-func (p planner) kill(ctx context.Context, s *table.Session, lock table.Lock, connection int64) {
-	var n int
-	query := selectOwn
-	if s.Family == table.MySQL {
-		query = selectOwnMySQL
+// errHeld: a session that is to end, or was ended, has not yet. It will.
+var errHeld = errors.New("the session that holds the job's lock has not ended yet")
+
+// holders is what a session that waits for the job's locks does about who holds them.
+type holders struct {
+	planner
+	s       *table.Session
+	lock    table.Lock
+	who     string
+	orphans time.Duration
+	start   time.Time
+	met     bool
+}
+
+// meet tells of a holder, and ends it if that is to be. 0 is nobody any more.
+func (h *holders) meet(ctx context.Context, holder int64) error {
+	h.met = true
+	waited := time.Since(h.start)
+	ours, err := h.s.Owns(ctx, holder)
+	if err != nil {
+		ours = true // and is waited for
 	}
-	err := s.QueryRowContext(ctx, query, connection).Scan(&n)
-	if err == nil && n == 0 {
+	if holder == 0 {
+		ours = true
+	}
+	text := fmt.Sprintf("%s waits for the session of its predecessor (connection %d) to end", h.who, holder)
+	kill := ours && h.orphans > 0 && waited > h.orphans && holder != 0
+	switch {
+	case kill:
+		text = fmt.Sprintf("%s ends the session of its predecessor (connection %d)", h.who, holder)
+	case !ours:
+		text = fmt.Sprintf("%s ends connection %d of another account, which holds the job's lock", h.who, holder)
+	}
+	if err := Waiting(ctx, text); err != nil {
+		h.log.Warn("note what the job waits for", zap.String("lock", h.lock.Name()), zap.Error(err))
+		return nil // the term may be over, and the holder our successor
+	}
+	switch {
+	case !ours:
+		return h.endStranger(ctx, holder, waited)
+	case kill:
+		h.end(ctx, holder)
+		if waited > heldLimit {
+			return errHeld
+		}
+	}
+	return nil
+}
+
+func (h *holders) end(ctx context.Context, connection int64) {
+	err := h.s.Kill(ctx, connection)
+	fields := []zap.Field{zap.String("lock", h.lock.Name()), zap.Int64("connection", connection)}
+	if err != nil {
+		h.log.Warn("end an orphaned session", append(fields, zap.Error(err))...)
 		return
 	}
-	if err == nil {
-		_, err = s.ExecContext(ctx, fmt.Sprintf("KILL %d", connection))
+	h.log.Info("orphaned session ended", fields...)
+}
+
+// endStranger ends a connection of another account, which knows the name of a lock
+// that it should not know. Where that may not be done, the job does not wait for long.
+func (h *holders) endStranger(ctx context.Context, connection int64, waited time.Duration) error {
+	err := h.s.Kill(ctx, connection)
+	h.log.Warn("a stranger holds a job's lock", zap.String("lock", h.lock.Name()), zap.Int64("connection", connection), zap.Error(err))
+	switch {
+	case err != nil && waited > strangerLimit:
+		return dxf.Errorf("connection %d of another account holds the job's lock and cannot be ended: %s", connection, err)
+	case waited > heldLimit:
+		return errHeld
 	}
-	if err != nil && !table.IsErr(err, 1094) { // it has ended
-		p.log.Warn("end an orphaned session", zap.String("lock", lock.Name()), zap.Int64("connection", connection), zap.Error(err))
-		return
-	}
-	p.log.Info("orphaned session ended", zap.String("lock", lock.Name()), zap.Int64("connection", connection))
+	return nil
 }

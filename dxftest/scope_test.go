@@ -104,7 +104,7 @@ func TestScopeEmpty(t *testing.T) {
 	holder := s.session(0, "")
 	next := scan[int64](t, s.direct, "SELECT value + 1 FROM `"+s.meta+"`.counter WHERE name = 'job'")
 	h := s.house
-	h.run(holder, fmt.Sprintf("DO GET_LOCK('dxf_job_%d', 10)", next))
+	h.run(holder, fmt.Sprintf("DO GET_LOCK('%s', 10)", h.jobLock(next)))
 	answer := make(chan error, 1)
 	go func() {
 		_, err := s.clients[2].ExecContext(t.Context(), "ALTER TABLE big ADD INDEX i (a)")

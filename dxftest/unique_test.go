@@ -12,7 +12,9 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 
+	"dxfproxy/dxf"
 	"dxfproxy/mariadbd/mariadbdtest"
+	"dxfproxy/table"
 )
 
 // hold is something a test does that a job has to wait for in one of its steps.
@@ -26,7 +28,7 @@ var (
 	// A row that a client has locked cannot be copied.
 	holdCopy = hold{step: 1, begin: []string{"BEGIN", "SELECT * FROM u WHERE id = 1500 FOR UPDATE"}, end: "ROLLBACK"}
 	// The build is done under the job's lock.
-	holdBuild = hold{step: 2, begin: []string{"SELECT GET_LOCK(CONCAT('dxf_job_', (SELECT MAX(job_id) FROM %s.tidb_ddl_job)), 20)"}, end: "DO RELEASE_ALL_LOCKS()"}
+	holdBuild = hold{step: 2, begin: []string{"SELECT GET_LOCK('%s', 20)"}, end: "DO RELEASE_ALL_LOCKS()"}
 	// A transaction keeps the table from being renamed.
 	holdCutover = hold{step: 4, begin: []string{"BEGIN", "SELECT * FROM u LIMIT 1"}, end: "ROLLBACK"}
 )
@@ -69,13 +71,19 @@ func (h *house) startSlow(how hold, statement string) *slow {
 	if late {
 		at(1)
 		locker := h.session(0, "")
-		h.run(locker, fmt.Sprintf(how.begin[0], meta))
+		h.run(locker, fmt.Sprintf(how.begin[0], h.jobLock(scan[int64](h.T, h.direct, "SELECT MAX(job_id) FROM "+meta+".tidb_ddl_job"))))
 		h.run(j.holder, holdCopy.end)
 		j.holder = locker
 	}
 	at(how.step)
 	j.id = scan[int64](h.T, h.direct, "SELECT job_id FROM "+meta+".tidb_ddl_job")
 	return j
+}
+
+// jobLock is the name of the lock that a job's one-node work needs.
+func (h *house) jobLock(job int64) string {
+	secret := dxf.Secret(scan[string](h.T, h.direct, "SELECT value FROM `"+h.meta+"`.secret"))
+	return secret.Lock(table.JobLock(job).Name())
 }
 
 // release lets the job go on, and returns what its client was answered.

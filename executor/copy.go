@@ -63,7 +63,7 @@ func (r *run) copy(ctx context.Context) error {
 		return err
 	}
 	c := &copier{run: r, conn: conn, source: source, pace: r.pace(r.task.ID)}
-	c.turns = turns{names: copyTurns(r.meta.JobID, r.sub.Ordinal, r.meta.Processors, shadow)}
+	c.turns = r.worker.turns(copyTurns(r.meta.JobID, r.sub.Ordinal, r.meta.Processors, shadow))
 	c.size = servo{target: chunkTarget, cap: chunkCap, rows: max(c.pace.rows.Load(), chunkStart)}
 	if r.meta.Way == dxf.WayTxn && r.meta.BatchSize > 0 {
 		c.size.rows, c.size.cap = int64(r.meta.BatchSize), int64(r.meta.BatchSize)

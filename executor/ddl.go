@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"go.uber.org/zap"
+
 	"dxfproxy/dxf"
 	"dxfproxy/table"
 )
@@ -23,8 +25,15 @@ func (w *work) lockedSession(ctx context.Context, lock string, settings ...strin
 	if err != nil {
 		return nil, err
 	}
-	_, err = s.Lock(ctx, lock, 0, func(holder int64) {
+	_, err = s.Lock(ctx, w.Secret.Lock(lock), 0, func(holder int64) error {
+		if ours, err := s.Owns(ctx, holder); err == nil && !ours && holder != 0 {
+			w.waiting("%s waits for connection %d of another account, which holds the job's lock", w.step, holder)
+			err = s.Kill(ctx, holder)
+			w.log.Warn("a stranger holds a job's lock", zap.String("lock", lock), zap.Int64("connection", holder), zap.Error(err))
+			return nil
+		}
 		w.waiting("%s waits for the session of its predecessor (connection %d) to end", w.step, holder)
+		return nil
 	})
 	if err != nil {
 		s.Close()

@@ -124,7 +124,7 @@ func (r *importRun) load(ctx context.Context) error {
 	var read error
 	all.Go(func() error { read = p.read(allCtx); return nil }) // after what was read before
 	for i := range l.lanes {
-		ln := &lane{loader: l, conn: conn, turns: turns{names: slices.Clone(names)}}
+		ln := &lane{loader: l, conn: conn, turns: r.worker.turns(slices.Clone(names))}
 		all.Go(func() error {
 			if i > 0 {
 				conn, err := r.loadSession(allCtx)

@@ -31,6 +31,14 @@ type holder interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
+// turns are those of these names.
+func (w *worker) turns(names []string) turns {
+	for i, name := range names {
+		names[i] = w.Secret.Lock(name)
+	}
+	return turns{names: names}
+}
+
 // turnNames are all turns of a store with so many processors, one of them first.
 func turnNames(processors, first int) []string {
 	var names []string

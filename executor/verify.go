@@ -75,7 +75,7 @@ func (r *run) verifyRange(ctx context.Context, ahead bool, size servo) error {
 		return dxf.Errorf("the shadow of table %s has lost its key", r.meta.Table)
 	}
 	if ahead {
-		v.turns = turns{names: turnNames(max(r.meta.Processors-1, min(r.meta.Processors, 1)), 0)} // one is the build's
+		v.turns = r.worker.turns(turnNames(max(r.meta.Processors-1, min(r.meta.Processors, 1)), 0)) // one is the build's
 	}
 	v.hash = hashExpr(table.Common(v.source, v.shadow))
 	v.insert, _ = copyStatement(v.source, v.shadow)

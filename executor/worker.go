@@ -18,6 +18,8 @@ type worker struct {
 	// Hold asks all nodes to hold back what clients begin outside a transaction,
 	// for d; 0 ends it. They may not hear of it. nil: nobody is held.
 	Hold func(d time.Duration)
+	// Secret keeps the names of locks from others.
+	Secret dxf.Secret
 
 	db     *sql.DB
 	leases Leases

@@ -15,6 +15,7 @@ import (
 	"github.com/jmoiron/sqlx"
 	"go.uber.org/zap"
 
+	"dxfproxy/dxf"
 	"dxfproxy/grants"
 )
 
@@ -56,6 +57,8 @@ type DB struct {
 	work  *sql.DB
 	trial *sql.DB // nil: no account for it
 	life  life
+
+	secret dxf.Secret
 }
 
 // schemaName leaves room for the name of the scratch schema.
@@ -137,9 +140,19 @@ func open(ctx context.Context, mc *mysql.Config, cfg Config) (*DB, error) {
 	if db.work, err = pool(mc, conns); err != nil {
 		return nil, err
 	}
-	db.life.pool, err = pool(metaMC, 1)
-	return db, err
+	if db.life.pool, err = pool(metaMC, 1); err != nil {
+		return nil, err
+	}
+	const secretSQL = `SELECT value FROM secret WHERE id = 1`
+	if err := meta.QueryRowContext(ctx, secretSQL).Scan(&db.secret); err != nil {
+		_ = db.Close()
+		return nil, fmt.Errorf("read the nodes' secret: %w", err)
+	}
+	return db, nil
 }
+
+// Secret is what the nodes of this meta schema know and nobody else does.
+func (db *DB) Secret() dxf.Secret { return db.secret }
 
 // Close closes all connections.
 func (db *DB) Close() error {
@@ -283,6 +296,13 @@ func must(ctx context.Context, x execer, missing error, query string, args ...an
 		return missing
 	}
 	return err
+}
+
+// Now is the store's time.
+func (db *DB) Now(ctx context.Context) (time.Time, error) {
+	var now time.Time
+	err := db.meta.GetContext(ctx, &now, `SELECT NOW(6)`)
+	return now, err
 }
 
 // storeNow is the store's time. In a transaction it need not be exact, only

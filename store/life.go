@@ -4,13 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"sync"
 )
 
 // A life is the proof that this process is alive: a session with an advisory
-// lock named after the UUID it was started with. The lock is free as soon as the
+// lock whose name is made of the UUID it was started with. The lock is free as soon as the
 // process is dead and its host has closed its connections, while a process that
 // stands still keeps it. An owner that was killed and started again under its
 // name need not wait for the lease of its former life then. It would be safe to
@@ -23,19 +24,22 @@ type life struct {
 	conn *sql.Conn
 }
 
-// lifeLock is the name of a life's lock, in SQL, given its UUID.
-const lifeLock = `CONCAT('dxf_life_', ?)`
+// lifeLock is the name of a life's lock, given its UUID. All of it is a tag: a UUID
+// and one would be too long.
+func (db *DB) lifeLock(uuid string) string {
+	return "dxf_life_" + hex.EncodeToString(db.secret.Sign("life", []byte(uuid)))[:40]
+}
 
 // prove takes the lock, or makes sure that it is held.
-func (l *life) prove(ctx context.Context, uuid string) error {
-	const heldSQL = `SELECT COALESCE(IS_USED_LOCK(` + lifeLock + `) = CONNECTION_ID(), 0)`
+func (l *life) prove(ctx context.Context, lock string) error {
+	const heldSQL = `SELECT COALESCE(IS_USED_LOCK(?) = CONNECTION_ID(), 0)`
 	const keepSQL = `SET SESSION wait_timeout = 31536000` // its maximum, a year
-	const lockSQL = `DO GET_LOCK(` + lifeLock + `, 0)`
+	const lockSQL = `DO GET_LOCK(?, 0)`
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.conn != nil {
 		var held bool
-		if err := l.conn.QueryRowContext(ctx, heldSQL, uuid).Scan(&held); err == nil && held {
+		if err := l.conn.QueryRowContext(ctx, heldSQL, lock).Scan(&held); err == nil && held {
 			return nil
 		}
 		l.end() // it was cut, or it is that of another UUID
@@ -49,7 +53,7 @@ func (l *life) prove(ctx context.Context, uuid string) error {
 		l.end()
 		return fmt.Errorf("prove to be alive: %w", err)
 	}
-	if _, err := conn.ExecContext(ctx, lockSQL, uuid); err != nil {
+	if _, err := conn.ExecContext(ctx, lockSQL, lock); err != nil {
 		l.end()
 		return fmt.Errorf("prove to be alive: %w", err)
 	}

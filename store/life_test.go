@@ -47,7 +47,7 @@ func TestOwnerStartedAgain(t *testing.T) {
 	// The proof is renewed when its connection was cut: here, by the next term.
 	var proof sql.NullInt64 // the session that holds it
 	look := func() error {
-		return second.SQL().QueryRowContext(t.Context(), "SELECT IS_USED_LOCK(?)", "dxf_life_"+again.UUID).Scan(&proof)
+		return second.SQL().QueryRowContext(t.Context(), "SELECT IS_USED_LOCK(?)", second.LifeLock(again.UUID)).Scan(&proof)
 	}
 	require.NoError(t, look())
 	_, err = second.SQL().ExecContext(t.Context(), fmt.Sprintf("KILL %d", proof.Int64))

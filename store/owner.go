@@ -14,17 +14,22 @@ import (
 // life of this very node that is over. It waits for nobody: of many candidates
 // one update finds the row free, the others do not.
 func (db *DB) Campaign(ctx context.Context, n dxf.Node) (dxf.Term, error) {
+	const holderSQL = `SELECT uuid FROM owner WHERE id = 1`
 	const takeSQL = `
 		UPDATE owner SET host = ?, uuid = ?, term = term + 1, expires = NOW(6) + INTERVAL ? SECOND
 		WHERE id = 1 AND (expires IS NULL OR expires <= NOW(6)
-			OR (host = ? AND uuid <> ? AND IS_FREE_LOCK(CONCAT('dxf_life_', uuid))))`
+			OR (host = ? AND uuid <> ? AND uuid = ? AND IS_FREE_LOCK(?)))`
 	const termSQL = `SELECT term FROM owner WHERE id = 1`
 	t := dxf.Term{OwnerID: n.ID, UUID: n.UUID}
 	err := db.tx(ctx, func(tx *sqlx.Tx) error {
-		if err := must(ctx, tx, dxf.ErrNotOwner, takeSQL, n.ID, n.UUID, seconds(dxf.OwnerLease), n.ID, n.UUID); err != nil {
+		var holder string
+		if err := tx.GetContext(ctx, &holder, holderSQL); err != nil {
 			return err
 		}
-		if err := db.life.prove(ctx, n.UUID); err != nil { // before anybody can see the row
+		if err := must(ctx, tx, dxf.ErrNotOwner, takeSQL, n.ID, n.UUID, seconds(dxf.OwnerLease), n.ID, n.UUID, holder, db.lifeLock(holder)); err != nil {
+			return err
+		}
+		if err := db.life.prove(ctx, db.lifeLock(n.UUID)); err != nil { // before anybody can see the row
 			return err
 		}
 		return tx.GetContext(ctx, &t.Number, termSQL)

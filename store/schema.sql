@@ -208,6 +208,14 @@ CREATE TABLE IF NOT EXISTS counter (
 
 INSERT IGNORE INTO counter (name, value) VALUES ('job', 0);
 
+-- One row: what the nodes know and nobody else does. Whoever reads it can hold up
+-- jobs, and clients for moments.
+CREATE TABLE IF NOT EXISTS secret (
+  id int NOT NULL,
+  value varchar(64) NOT NULL,
+  PRIMARY KEY (id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
 CREATE TABLE IF NOT EXISTS changefeed (
   job_id bigint NOT NULL,
   table_schema varchar(64) NOT NULL,

@@ -2,8 +2,10 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	_ "embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -40,13 +42,8 @@ func setUp(ctx context.Context, mc *mysql.Config, schema string) (err error) {
 	if ok, err := current(ctx, conn, schema); ok || err != nil {
 		return err
 	}
-	const lockSQL = `SELECT GET_LOCK(LEFT(?, 64), 60)` // MySQL takes no longer name
-	var got sql.NullInt64
-	if err := conn.QueryRowContext(ctx, lockSQL, "dxf_setup_"+schema).Scan(&got); err != nil {
+	if err := takeTurn(ctx, conn, schema); err != nil {
 		return err
-	}
-	if got.Int64 != 1 { // goes with the connection
-		return fmt.Errorf("another node has been making schema %s for a minute", schema)
 	}
 	if ok, err := current(ctx, conn, schema); ok || err != nil {
 		return err
@@ -67,9 +64,51 @@ func setUp(ctx context.Context, mc *mysql.Config, schema string) (err error) {
 			return fmt.Errorf("%s: %w", firstWords(q), err)
 		}
 	}
+	const secretSQL = `INSERT IGNORE INTO secret (id, value) VALUES (1, ?)` // the first one stays
+	var b [32]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return fmt.Errorf("make the nodes' secret: %w", err)
+	}
+	if _, err := conn.ExecContext(ctx, secretSQL, hex.EncodeToString(b[:])); err != nil {
+		return fmt.Errorf("make the nodes' secret: %w", err)
+	}
 	const versionSQL = `INSERT INTO counter (name, value) VALUES ('schema', ?) ON DUPLICATE KEY UPDATE value = VALUES(value)`
 	_, err = conn.ExecContext(ctx, versionSQL, schemaVersion)
 	return err
+}
+
+// takeTurn takes the lock under which nodes make the schema one after the other; it
+// goes with the connection. There is no secret yet that its name could have, so it may
+// be a stranger who holds it: nobody waits for that one, for every statement of the
+// script may run twice at once, if not without errors.
+func takeTurn(ctx context.Context, conn *sql.Conn, schema string) error {
+	const lockSQL = `SELECT GET_LOCK(LEFT(?, 64), 1), IS_USED_LOCK(LEFT(?, 64))` // MySQL takes no longer name
+	name := "dxf_setup_" + schema
+	for range 60 {
+		var got, holder sql.NullInt64
+		if err := conn.QueryRowContext(ctx, lockSQL, name, name).Scan(&got, &holder); err != nil {
+			return err
+		}
+		if got.Int64 == 1 {
+			return nil
+		}
+		if !holder.Valid { // it has just been given up
+			continue
+		}
+		if ours, err := ownConnection(ctx, conn, holder.Int64); err == nil && !ours {
+			return nil
+		}
+	}
+	return fmt.Errorf("another node has been making schema %s for a minute", schema)
+}
+
+// ownConnection says whether a connection is one of our account's. Others' cannot be
+// seen by everybody, ours can.
+func ownConnection(ctx context.Context, conn *sql.Conn, id int64) (bool, error) {
+	const ownSQL = `SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = ? AND USER = SUBSTRING_INDEX(USER(), '@', 1)`
+	var n int
+	err := conn.QueryRowContext(ctx, ownSQL, id).Scan(&n)
+	return n > 0, err
 }
 
 // current says whether the tables are there in this version.

@@ -66,10 +66,40 @@ func (s *Session) Close() error {
 	return err
 }
 
+// The second is MySQL's, whose process list cannot be read (error 3854) while any
+// statement in it has a character beyond the first plane of Unicode.
+const (
+	selectOwn      = `SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = ? AND USER = SUBSTRING_INDEX(USER(), '@', 1)`
+	selectOwnMySQL = `SELECT COUNT(*) FROM performance_schema.threads WHERE PROCESSLIST_ID = ? AND PROCESSLIST_USER = SUBSTRING_INDEX(USER(), '@', 1)`
+)
+
+// Owns says whether a connection is of the session's own account.
+func (s *Session) Owns(ctx context.Context, connection int64) (bool, error) {
+	query := selectOwn
+	if s.Family == MySQL {
+		query = selectOwnMySQL
+	}
+	var n int
+	err := s.QueryRowContext(ctx, query, connection).Scan(&n)
+	return n > 0, err
+}
+
+// errNoSuchThread: there is no such connection.
+const errNoSuchThread = 1094
+
+// Kill ends a connection. It is no error when it has ended.
+func (s *Session) Kill(ctx context.Context, connection int64) error {
+	_, err := s.ExecContext(ctx, fmt.Sprintf("KILL %d", connection))
+	if IsErr(err, errNoSuchThread) {
+		return nil
+	}
+	return err
+}
+
 // Lock takes an advisory lock on the session. It waits in short turns, so that
-// ctx counts, and tells waiting (if any) who holds it. ok is false when limit
-// (0: none) passed.
-func (s *Session) Lock(ctx context.Context, name string, limit time.Duration, waiting func(holder int64)) (ok bool, err error) {
+// ctx counts, and tells waiting (if any) who holds it, whose error ends it. ok is false
+// when limit (0: none) passed.
+func (s *Session) Lock(ctx context.Context, name string, limit time.Duration, waiting func(holder int64) error) (ok bool, err error) {
 	for start := time.Now(); ; {
 		var got, holder sql.NullInt64
 		if err := s.QueryRowContext(ctx, "SELECT GET_LOCK(?, 1), IS_USED_LOCK(?)", name, name).Scan(&got, &holder); err != nil {
@@ -82,7 +112,9 @@ func (s *Session) Lock(ctx context.Context, name string, limit time.Duration, wa
 			return true, nil
 		}
 		if waiting != nil {
-			waiting(holder.Int64)
+			if err := waiting(holder.Int64); err != nil {
+				return false, err
+			}
 		}
 		if limit > 0 && time.Since(start) > limit {
 			return false, nil

@@ -50,16 +50,18 @@ func newNode(cfg config, b backing, db *store.DB, front *relay, log *zap.Logger)
 	backfill := executor.NewBackfill(db.SQL(), db, log)
 	imports := executor.NewImport(db.SQL(), db, cfg.Node, log)
 	backfill.Hold, imports.Hold = n.hold, n.hold
+	backfill.Secret, imports.Secret = db.Secret(), db.Secret()
 	n.scheduler = scheduler.NewManager(scheduler.Config{
 		Store: db, Node: n.self, Log: log, Finished: n.wake,
 		Executors: map[dxf.TaskType]scheduler.SubtaskExecutor{dxf.Backfill: backfill, dxf.ImportInto: imports},
 	})
 	if cfg.RunDDL {
+		planBackfill, planImport := dispatcher.NewBackfill(db.SQL(), db, log), dispatcher.NewImportInto(db.SQL(), db, log)
+		planBackfill.Secret, planImport.Secret = db.Secret(), db.Secret()
 		n.dispatcher = dispatcher.NewManager(dispatcher.Config{
 			Store: db, Node: n.self, Log: log, Notify: n.tell,
 			Extensions: map[dxf.TaskType]dispatcher.Extension{
-				dxf.Backfill:   dispatcher.NewBackfill(db.SQL(), db, log),
-				dxf.ImportInto: dispatcher.NewImportInto(db.SQL(), db, log),
+				dxf.Backfill: planBackfill, dxf.ImportInto: planImport,
 			},
 		})
 	}
