@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -21,24 +19,29 @@ const (
 	resolveFor = time.Minute
 )
 
-// The datagrams, whole. They ask for nothing that a stranger could do harm with,
-// so they need no secret: a look at the store, or clients held back for moments,
-// the number of milliseconds following; 0 ends it. Who holds, bounds it.
-const (
-	wakeWord = "dxf wake"
-	holdWord = "dxf hold "
-)
+// WakeConfig is what a Waker is made of.
+type WakeConfig struct {
+	Addr   string     // host:port to listen on, as the node's MySQL listener
+	Secret dxf.Secret // of all nodes: what is not signed with it is dropped
+	UUID   string     // this node's
+	// Now is the store's time, as well as this node knows it. nil: this node's.
+	Now func() time.Time
+	// Wake and Hold are called for what arrives; they must not block. Hold(0) ends it.
+	// Who holds, bounds it.
+	Wake func()
+	Hold func(time.Duration)
+}
 
 // A Waker tells other nodes, by UDP, that there is something to look at in the
 // store, or that clients should be held back for a moment. Datagrams may be lost:
 // polling is the truth, and holding back is a courtesy. A nil *Waker does nothing.
 type Waker struct {
+	cfg  WakeConfig
 	conn net.PacketConn
-	wake func()
-	hold func(time.Duration)
 
-	mu  sync.Mutex
-	due map[string]bool // addresses to tell
+	mu   sync.Mutex
+	due  map[string]bool // addresses to tell
+	last int64           // stamp
 
 	send  chan struct{} // size 1: due is not empty
 	heard chan struct{} // size 1: datagrams came
@@ -55,15 +58,17 @@ type resolved struct {
 	at   time.Time
 }
 
-// ListenWake listens on the UDP port of addr (host:port, as the node's MySQL
-// listener) and calls wake and hold for what arrives; hold must not block.
-func ListenWake(addr string, wake func(), hold func(time.Duration)) (*Waker, error) {
-	conn, err := net.ListenPacket("udp", addr)
+// ListenWake listens on the UDP port of cfg.Addr.
+func ListenWake(cfg WakeConfig) (*Waker, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	conn, err := net.ListenPacket("udp", cfg.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen for wake-ups: %w", err)
 	}
 	w := &Waker{
-		conn: conn, wake: wake, hold: hold,
+		cfg: cfg, conn: conn,
 		due:  make(map[string]bool),
 		send: make(chan struct{}, 1), heard: make(chan struct{}, 1), stop: make(chan struct{}),
 		resolved: make(map[string]resolved),
@@ -104,12 +109,21 @@ func (w *Waker) HoldAll(nodes []dxf.Node, d time.Duration) {
 	if w == nil {
 		return
 	}
-	word := strconv.AppendInt([]byte(holdWord), d.Milliseconds(), 10)
+	word := w.seal(holdWord, d)
 	for _, n := range nodes {
 		if addr := w.resolve(n.ID); addr != nil {
 			_, _ = w.conn.WriteTo(word, addr)
 		}
 	}
+}
+
+// seal makes a datagram of now.
+func (w *Waker) seal(word string, hold time.Duration) []byte {
+	w.mu.Lock()
+	w.last = max(w.last+1, w.cfg.Now().UnixMicro())
+	stamp := w.last
+	w.mu.Unlock()
+	return datagram{word: word, hold: hold, stamp: stamp, sender: w.cfg.UUID}.seal(w.cfg.Secret)
 }
 
 // Close stops listening and waits until it has.
@@ -138,10 +152,11 @@ func (w *Waker) tell() {
 		due := w.due
 		w.due = make(map[string]bool)
 		w.mu.Unlock()
+		word := w.seal(wakeWord, 0)
 		for node := range due {
 			if addr := w.resolve(node); addr != nil {
 				// Who is not there polls, or is gone.
-				_, _ = w.conn.WriteTo([]byte(wakeWord), addr)
+				_, _ = w.conn.WriteTo(word, addr)
 			}
 		}
 		if !w.pause() {
@@ -167,7 +182,8 @@ func (w *Waker) resolve(node string) net.Addr {
 
 // listen empties the socket; ring calls wake.
 func (w *Waker) listen() {
-	buf := make([]byte, 64) // more than any word, to tell a longer datagram from it
+	buf := make([]byte, maxDatagram)
+	heard := make(stamps)
 	for {
 		n, _, err := w.conn.ReadFrom(buf)
 		switch {
@@ -177,27 +193,25 @@ func (w *Waker) listen() {
 			if !w.pause() {
 				return
 			}
-		case string(buf[:n]) == wakeWord:
-			select {
-			case w.heard <- struct{}{}:
-			default:
-			}
 		default:
-			if d, ok := holdTime(string(buf[:n])); ok {
-				w.hold(d)
+			d, ok := openDatagram(w.cfg.Secret, buf[:n])
+			if ok && heard.news(d, w.cfg.Now()) {
+				w.take(d)
 			}
 		}
 	}
 }
 
-// holdTime reads a datagram that asks for a hold.
-func holdTime(word string) (time.Duration, bool) {
-	text, ok := strings.CutPrefix(word, holdWord)
-	if !ok {
-		return 0, false
+// take does what a datagram asks for.
+func (w *Waker) take(d datagram) {
+	if d.word == holdWord {
+		w.cfg.Hold(d.hold)
+		return
 	}
-	ms, err := strconv.ParseUint(text, 10, 16)
-	return time.Duration(ms) * time.Millisecond, err == nil
+	select {
+	case w.heard <- struct{}{}:
+	default:
+	}
 }
 
 // ring calls wake for what was heard, at most once per wakeGap.
@@ -208,7 +222,7 @@ func (w *Waker) ring() {
 			return
 		case <-w.heard:
 		}
-		w.wake()
+		w.cfg.Wake()
 		if !w.pause() {
 			return
 		}

@@ -1,6 +1,8 @@
 package scheduler_test
 
 import (
+	"bytes"
+	"crypto/rand"
 	"net"
 	"sync/atomic"
 	"testing"
@@ -15,13 +17,18 @@ import (
 
 func noHold(time.Duration) { panic("held, but nobody asked for it") }
 
+// listen makes a waker of the tests' cluster.
+func listen(addr string, wake func(), hold func(time.Duration)) (*scheduler.Waker, error) {
+	return scheduler.ListenWake(scheduler.WakeConfig{Addr: addr, Secret: "ours", UUID: rand.Text(), Wake: wake, Hold: hold})
+}
+
 func TestWakerHolds(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	heard := make(chan time.Duration, 2)
-	b, err := scheduler.ListenWake("127.0.0.1:0", func() { t.Error("woken, but nobody told it") }, func(d time.Duration) { heard <- d })
+	b, err := listen("127.0.0.1:0", func() { t.Error("woken, but nobody told it") }, func(d time.Duration) { heard <- d })
 	require.NoError(t, err)
 	defer b.Close()
-	a, err := scheduler.ListenWake("127.0.0.1:0", func() {}, noHold)
+	a, err := listen("127.0.0.1:0", func() {}, noHold)
 	require.NoError(t, err)
 	defer a.Close()
 	for _, d := range []time.Duration{150 * time.Millisecond, 0} {
@@ -38,10 +45,10 @@ func TestWakerHolds(t *testing.T) {
 func TestWakerTellsOtherNodes(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	heard := make(chan struct{}, 100)
-	b, err := scheduler.ListenWake("127.0.0.1:0", func() { heard <- struct{}{} }, noHold)
+	b, err := listen("127.0.0.1:0", func() { heard <- struct{}{} }, noHold)
 	require.NoError(t, err)
 	defer b.Close()
-	a, err := scheduler.ListenWake("127.0.0.1:0", func() { t.Error("woken, but nobody told it") }, noHold)
+	a, err := listen("127.0.0.1:0", func() { t.Error("woken, but nobody told it") }, noHold)
 	require.NoError(t, err)
 	defer a.Close()
 
@@ -58,10 +65,10 @@ func TestWakerTellsOtherNodes(t *testing.T) {
 // A second waker cannot have the port; the first goes on.
 func TestWakerOnTakenPort(t *testing.T) {
 	defer goleak.VerifyNone(t)
-	a, err := scheduler.ListenWake("127.0.0.1:0", func() {}, noHold)
+	a, err := listen("127.0.0.1:0", func() {}, noHold)
 	require.NoError(t, err)
 	defer a.Close()
-	b, err := scheduler.ListenWake(a.Addr(), func() {}, noHold)
+	b, err := listen(a.Addr(), func() {}, noHold)
 	require.ErrorContains(t, err, "listen for wake-ups")
 	require.Nil(t, b)
 	b.WakeAll([]dxf.Node{{ID: a.Addr()}})
@@ -75,7 +82,7 @@ func TestWakerUnderFlood(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	var calls atomic.Int64
 	first := make(chan struct{}, 1)
-	w, err := scheduler.ListenWake("127.0.0.1:0", func() {
+	w, err := listen("127.0.0.1:0", func() {
 		calls.Add(1)
 		select {
 		case first <- struct{}{}:
@@ -88,17 +95,70 @@ func TestWakerUnderFlood(t *testing.T) {
 	conn, err := net.Dial("udp", w.Addr())
 	require.NoError(t, err)
 	defer conn.Close()
-	for _, junk := range []string{"", "dxf", "dxf wake!", "dxf wake and much more", "dxf hold", "dxf hold ", "dxf hold -1", "dxf hold 99999", "dxf hold 5s"} {
-		_, err = conn.Write([]byte(junk))
-		require.NoError(t, err)
-	}
 	start := time.Now()
-	for range 2000 {
-		_, err = conn.Write([]byte("dxf wake"))
+	for i := range int64(2000) {
+		_, err := conn.Write(scheduler.SealedWake("ours", "other", start.UnixMicro()+i))
 		require.NoError(t, err)
 	}
 	<-first
 	require.NoError(t, w.Close())
 	most := int64(time.Since(start)/(20*time.Millisecond)) + 1
 	require.LessOrEqual(t, calls.Load(), most)
+}
+
+// TestS23Strangers: what a stranger makes up, or tells again, is dropped.
+func TestS23Strangers(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	held := make(chan time.Duration, 100)
+	w, err := listen("127.0.0.1:0", func() {}, func(d time.Duration) { held <- d })
+	require.NoError(t, err)
+	defer w.Close()
+	conn, err := net.Dial("udp", w.Addr())
+	require.NoError(t, err)
+	defer conn.Close()
+
+	// A stranger who hears what nodes say.
+	ear, err := net.ListenPacket("udp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer ear.Close()
+	say := func(cfg scheduler.WakeConfig, d time.Duration) []byte {
+		cfg.Addr, cfg.Wake, cfg.Hold = "127.0.0.1:0", func() {}, func(time.Duration) {}
+		o, err := scheduler.ListenWake(cfg)
+		require.NoError(t, err)
+		defer o.Close()
+		o.HoldAll([]dxf.Node{{ID: ear.LocalAddr().String()}}, d)
+		buf := make([]byte, 1000)
+		require.NoError(t, ear.SetReadDeadline(time.Now().Add(10*time.Second)))
+		n, _, err := ear.ReadFrom(buf)
+		require.NoError(t, err)
+		return buf[:n]
+	}
+	at := func(d time.Duration) func() time.Time { return func() time.Time { return time.Now().Add(d) } }
+	good := say(scheduler.WakeConfig{Secret: "ours", UUID: "n1"}, 7*time.Millisecond)
+	send := [][]byte{
+		nil, []byte("dxf"), []byte("dxf wake"), []byte("dxf hold 1000"), []byte("dxf hold 1000 1 n1 00"), make([]byte, 60000),
+		say(scheduler.WakeConfig{Secret: "theirs", UUID: "n1"}, time.Millisecond),
+		say(scheduler.WakeConfig{Secret: "ours", UUID: "n2", Now: at(-6 * time.Second)}, time.Millisecond),
+		say(scheduler.WakeConfig{Secret: "ours", UUID: "n2", Now: at(6 * time.Second)}, time.Millisecond),
+		good, good, bytes.Replace(good, []byte("hold 7 "), []byte("hold 8 "), 1),
+		good[:len(good)-1], append(bytes.Clone(good), '0'),
+		say(scheduler.WakeConfig{Secret: "ours", UUID: "n3", Now: at(-3 * time.Second)}, 8*time.Millisecond),
+		say(scheduler.WakeConfig{Secret: "ours", UUID: "n3", Now: at(-4 * time.Second)}, time.Millisecond),
+		say(scheduler.WakeConfig{Secret: "ours", UUID: "n1"}, 9*time.Millisecond),
+	}
+	for _, b := range send {
+		_, err := conn.Write(b)
+		require.NoError(t, err)
+	}
+	var got []time.Duration
+	for len(got) < 3 {
+		select {
+		case d := <-held:
+			got = append(got, d)
+		case <-time.After(10 * time.Second):
+			t.Fatalf("heard %v only", got)
+		}
+	}
+	require.Equal(t, []time.Duration{7 * time.Millisecond, 8 * time.Millisecond, 9 * time.Millisecond}, got)
+	require.Empty(t, held)
 }

@@ -34,6 +34,7 @@ type node struct {
 	feeds      *changefeed.Manager
 	waker      *scheduler.Waker // nil: the others find out by polling
 	others     atomic.Pointer[[]dxf.Node]
+	ahead      atomic.Int64 // how far the store's clock is ahead of ours, in nanoseconds
 }
 
 func newNode(cfg config, b backing, db *store.DB, front *relay, log *zap.Logger) (*node, error) {
@@ -74,7 +75,9 @@ func newNode(cfg config, b backing, db *store.DB, front *relay, log *zap.Logger)
 		Wake: n.wake, SetRole: n.scheduler.SetRole, Log: log,
 	})
 	front.server.Handler, front.server.KilledElsewhere = n.handler, n.handler.Killed
-	if n.waker, err = scheduler.ListenWake(front.listeners[0].Addr().String(), n.wakeHere, n.holdHere); err != nil {
+	if n.waker, err = scheduler.ListenWake(scheduler.WakeConfig{
+		Addr: front.listeners[0].Addr().String(), Secret: db.Secret(), UUID: uuid, Now: n.storeTime, Wake: n.wakeHere, Hold: n.holdHere,
+	}); err != nil {
 		log.Warn("other nodes cannot wake this one, it polls", zap.Error(err))
 	}
 	return n, nil
@@ -108,11 +111,18 @@ func (n *node) run(ctx context.Context) error {
 // watchEvery is how often the list of nodes to wake is read.
 const watchEvery = 2 * time.Second
 
-// watchNodes keeps the list of the other nodes.
+// clockEvery is how often the store's clock is compared with ours, in readings of the
+// list of nodes.
+const clockEvery = 15
+
+// watchNodes keeps the list of the other nodes, and the store's time.
 func (n *node) watchNodes(ctx context.Context) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
-	for {
+	for round := 0; ; round++ {
+		if round%clockEvery == 0 {
+			n.compareClocks(ctx)
+		}
 		if nodes, err := n.store.Nodes(ctx); err == nil {
 			nodes = slices.DeleteFunc(nodes, func(o dxf.Node) bool { return o.ID == n.self.ID })
 			n.others.Store(&nodes)
@@ -124,6 +134,17 @@ func (n *node) watchNodes(ctx context.Context) error {
 		}
 	}
 }
+
+// compareClocks finds out how far the store's clock is ahead of ours.
+func (n *node) compareClocks(ctx context.Context) {
+	asked := time.Now()
+	if now, err := n.store.Now(ctx); err == nil {
+		n.ahead.Store(int64(now.Sub(asked.Add(time.Since(asked) / 2))))
+	}
+}
+
+// storeTime is the store's time, to a few milliseconds.
+func (n *node) storeTime() time.Time { return time.Now().Add(time.Duration(n.ahead.Load())) }
 
 // wake makes all nodes look at the store.
 func (n *node) wake() {
