@@ -48,8 +48,9 @@ func (n *Node) Start(ctx context.Context) error {
 		return fmt.Errorf("open the log of %s: %w", n.Name, err)
 	}
 	defer logFile.Close() // the process has its own copy
-	args := append([]string{"serve", "--listen", n.Addr, "--store", n.store}, n.args...)
+	args := append([]string{"serve", "--listen", n.Addr}, n.args...)
 	n.cmd = exec.Command(n.binary, args...)
+	n.cmd.Env = append(os.Environ(), "DXFPROXY_STORE="+n.store)
 	n.cmd.Stdout, n.cmd.Stderr = logFile, logFile
 	n.cmd.SysProcAttr = childAttr(n.session)
 	if err := n.cmd.Start(); err != nil {

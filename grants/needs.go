@@ -88,13 +88,16 @@ func (l Layout) OnTables(n Need) bool {
 }
 
 // global is what the work account needs that there is only for all schemas: to
-// read the binlog, to see who holds a lock, and to end whom the user said to end.
+// read the binlog, to see who holds a lock, and to end whom the user said to end. MySQL has
+// privileges of their own for XA RECOVER, by which we see who will hold a lock for long, and
+// for settings of our sessions (max_error_count) that in MariaDB are everybody's.
 func (l Layout) global() Need {
-	status := "BINLOG MONITOR"
 	if l.Family == MySQL {
-		status = "REPLICATION CLIENT"
+		return Need{Everywhere, []string{
+			"REPLICATION SLAVE", "REPLICATION CLIENT", "PROCESS", "CONNECTION ADMIN", "XA RECOVER ADMIN", "SESSION VARIABLES ADMIN",
+		}}
 	}
-	return Need{Everywhere, []string{"REPLICATION SLAVE", status, "PROCESS", "CONNECTION ADMIN"}}
+	return Need{Everywhere, []string{"REPLICATION SLAVE", "BINLOG MONITOR", "PROCESS", "CONNECTION ADMIN"}}
 }
 
 // ours is what the work account needs beside users' tables: checkpoints go into

@@ -2,6 +2,7 @@ package grants
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -25,14 +26,14 @@ func (a Accounts) Of(r Role) Account { return [...]Account{a.Work, a.Meta, a.Tri
 // Script lists the statements that make the accounts and grant them what they need.
 func (l Layout) Script(a Accounts) (script []string) {
 	for _, r := range []Role{Work, Meta, Trial} {
-		script = append(script, fmt.Sprintf("CREATE USER IF NOT EXISTS %s IDENTIFIED BY %s", a.name(r), Quote(a.Of(r).Password)))
-		script = append(script, l.Grants(a, r)...)
+		script = append(script, l.Account(a, r)...)
 	}
 	return script
 }
 
-// Grants lists the statements that grant the account of a role what it needs.
-func (l Layout) Grants(a Accounts, r Role) (script []string) {
+// Account lists the statements that make the account of a role and grant it what it needs.
+func (l Layout) Account(a Accounts, r Role) []string {
+	script := []string{fmt.Sprintf("CREATE USER IF NOT EXISTS %s IDENTIFIED BY %s", a.name(r), Quote(a.Of(r).Password))}
 	for _, n := range without(l.Needs(r)) {
 		script = append(script, l.Grant(n, a.name(r), a.Literal))
 	}
@@ -61,11 +62,13 @@ func Scope(schema string, literal bool) string {
 
 // privileges is a list as the family writes it.
 func (f Family) privileges(list []string) string {
-	text := strings.Join(list, ", ")
-	if f == MySQL {
-		text = strings.ReplaceAll(text, "CONNECTION ADMIN", "CONNECTION_ADMIN")
+	words := slices.Clone(list)
+	for i, p := range words {
+		if f == MySQL && strings.HasSuffix(p, " ADMIN") { // a dynamic one
+			words[i] = strings.ReplaceAll(p, " ", "_")
+		}
 	}
-	return text
+	return strings.Join(words, ", ")
 }
 
 // Quote writes a string as SQL takes it under the default sql_mode.

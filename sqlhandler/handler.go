@@ -22,6 +22,7 @@ import (
 type Config struct {
 	Jobs   Jobs
 	SQL    *sql.DB // the account that does the jobs' work
+	Meta   *sql.DB // the account of the meta schema, which makes views there; nil: SQL's
 	Schema string  // the meta schema
 	// Trial is an account that can do nothing but change tables of the schema
 	// Scratch. nil: no statement becomes a job, for none can be tried.
@@ -39,6 +40,7 @@ type Config struct {
 type Handler struct {
 	jobs    Jobs
 	sql     *sql.DB
+	meta    *sql.DB
 	schema  string
 	trial   *sql.DB
 	scratch string
@@ -56,6 +58,9 @@ func New(cfg Config) *Handler {
 		jobs: cfg.Jobs, sql: cfg.SQL, schema: cfg.Schema, trial: cfg.Trial, scratch: cfg.Scratch, node: cfg.Node,
 		wakeAll: cfg.Wake, setRole: cfg.SetRole, log: cfg.Log,
 		vars: newGlobals(cfg.Jobs, cfg.Role), changed: newSignal(),
+	}
+	if h.meta = cfg.Meta; h.meta == nil {
+		h.meta = h.sql
 	}
 	if h.wakeAll == nil {
 		h.wakeAll = func() {}

@@ -39,7 +39,7 @@ func variablesInfo(schema string) string {
 }
 
 func (h *Handler) makeVariablesInfo(ctx context.Context) {
-	if _, err := h.sql.ExecContext(ctx, variablesInfo(h.schema)); err != nil && ctx.Err() == nil {
+	if _, err := h.meta.ExecContext(ctx, variablesInfo(h.schema)); err != nil && ctx.Err() == nil {
 		h.log.Warn("information_schema.VARIABLES_INFO could not be made", zap.Error(err))
 	}
 }

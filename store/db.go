@@ -168,6 +168,10 @@ func (db *DB) Close() error {
 // schema, and give a session back as it was: the next user gets it as it is.
 func (db *DB) SQL() *sql.DB { return db.work }
 
+// Meta is the pool of the account that owns the meta schema: what is defined there
+// is defined by it.
+func (db *DB) Meta() *sql.DB { return db.meta.DB }
+
 // Trial is the pool for users' statements on empty copies in ScratchSchema, whose
 // account may do nothing else; each session is used once. nil: there is no such account.
 func (db *DB) Trial() *sql.DB { return db.trial }

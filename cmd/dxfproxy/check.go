@@ -32,13 +32,17 @@ func (e errNotReady) Error() string {
 
 // runCheck looks at the store that serve would use with the same flags, and
 // changes nothing in it.
-func runCheck(ctx context.Context, args []string, stdout, _ io.Writer) error {
-	cfg, err := parseConfig(args)
+func runCheck(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var g grantFlags
+	cfg, err := parseConfig("check", args, g.declare)
 	if err != nil {
 		return err
 	}
 	if cfg.Store == "" {
 		return usagef("check looks at the store that --store names; the private one has all that jobs need")
+	}
+	if g.print {
+		return printGrants(ctx, cfg, g, stdout, stderr)
 	}
 	b, err := namedStore(ctx, cfg, cfg.logger())
 	if err != nil {

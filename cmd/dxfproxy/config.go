@@ -19,12 +19,14 @@ import (
 	"dxfproxy/protocol"
 )
 
-// config is what serve can be told, by flags and by a TOML file with the same
-// names. A flag on the command line wins over the file.
+// config is what serve can be told: by flags, by environment variables (DXFPROXY_STORE
+// for --store) and by a TOML file with the flags' names. A flag wins over the environment,
+// and that over the file.
 type config struct {
 	Listen       string
 	Socket       string
 	Store        string
+	StoreFile    string
 	DataDir      string
 	ServiceScope string
 	MetaSchema   string
@@ -55,6 +57,7 @@ func (c *config) flags() *pflag.FlagSet {
 	fs.StringVar(&c.Listen, "listen", "127.0.0.1:4000", "")
 	fs.StringVar(&c.Socket, "socket", "", "")
 	fs.StringVar(&c.Store, "store", "", "")
+	fs.StringVar(&c.StoreFile, "store-file", "", "")
 	fs.StringVar(&c.DataDir, "data-dir", "./dxfproxy-data", "")
 	fs.StringVar(&c.ServiceScope, "service-scope", "", "")
 	fs.StringVar(&c.MetaSchema, "meta-schema", "dxf", "")
@@ -78,10 +81,14 @@ func (c *config) flags() *pflag.FlagSet {
 	return fs
 }
 
-// parseConfig reads args and the file they name.
-func parseConfig(args []string) (config, error) {
-	var c config
+// parseConfig reads the arguments of a command, the environment, and the file they
+// name. A command may have flags of its own beside those of serve.
+func parseConfig(command string, args []string, own ...func(*pflag.FlagSet)) (c config, err error) {
+	defer func() { err = redacted(err, append([]string{"--store", c.Store}, args...)) }()
 	fs := c.flags()
+	for _, declare := range own {
+		declare(fs)
+	}
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
 			return c, err
@@ -89,7 +96,10 @@ func parseConfig(args []string) (config, error) {
 		return c, usagef("%s", err)
 	}
 	if fs.NArg() > 0 {
-		return c, usagef("serve takes no argument, got %s", quote(fs.Arg(0)))
+		return c, usagef("%s takes no argument, got %s", command, quote(fs.Arg(0)))
+	}
+	if err := readEnvironment(fs); err != nil {
+		return c, err
 	}
 	if file, _ := fs.GetString("config"); file != "" {
 		if err := readConfigFile(fs, file); err != nil {
@@ -98,6 +108,9 @@ func parseConfig(args []string) (config, error) {
 	}
 	if c.TLSCA != "" && !fs.Changed("require-secure-transport") {
 		c.RequireSecureTransport = true // or who has no certificate would come without TLS
+	}
+	if err := c.nameStore(); err != nil {
+		return c, err
 	}
 	return c, c.check()
 }
@@ -112,6 +125,7 @@ func readConfigFile(fs *pflag.FlagSet, file string) error {
 		}
 		return usagef("config file %s: %s", file, err)
 	}
+	given := givenStore(fs)
 	for name, v := range values {
 		if name == "tidb_service_scope" { // TiDB's own name for it
 			name = "service-scope"
@@ -120,7 +134,12 @@ func readConfigFile(fs *pflag.FlagSet, file string) error {
 		if f == nil || name == "config" {
 			return usagef("config file %s: no setting is called %s", file, quote(name))
 		}
-		if f.Changed {
+		if holdsSecret(name, v) {
+			if err := checkPrivate(file); err != nil {
+				return err
+			}
+		}
+		if f.Changed || given && isStore(name) {
 			continue
 		}
 		if list, ok := v.([]any); ok {

@@ -30,12 +30,15 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(ctx, takeArgs()[1:], os.Stdout, os.Stderr))
 }
 
 // run is the command line without the process around it: scripts test it.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	name := "serve"
+	if len(args) > 0 && (args[0] == "--version" || args[0] == "-v") {
+		args[0] = "version"
+	}
 	if len(args) > 0 && (args[0] == "" || args[0][0] != '-') {
 		name, args = args[0], args[1:]
 	}
@@ -52,7 +55,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case "help":
 		err = pflag.ErrHelp
 	default:
-		err = usagef("%s is not a command", quote(name))
+		err = redacted(usagef("%s is not a command", quote(name)), []string{name})
 	}
 	return report(err, stdout, stderr)
 }
@@ -95,14 +98,16 @@ const usage = `dxfproxy - a MySQL proxy that runs ADD INDEX as a distributed job
 Usage:
   dxfproxy [serve] [flags]   run one node (the default)
   dxfproxy check [flags]     what the store of --store lacks for jobs, and how to mend it
+  dxfproxy check --grants    the SQL that makes the accounts of nodes with what they need, and no more
   dxfproxy demo [flags]      store, three nodes, live load, ADD INDEX, a node killed, IMPORT INTO, rows compared
   dxfproxy version           print the version
 
-Flags of serve (a TOML file given with --config may hold the same names):
+Flags of serve (or DXFPROXY_STORE and the like in the environment, or the same names in the TOML file of --config):
   --listen ADDR          where MySQL clients connect             (127.0.0.1:4000)
   --socket PATH          and a Unix socket                       (none)
   --store DSN            the store, user:password@tcp(host:port)/ (a private MariaDB);
                          tcp(a:3306,b:3306): clients get the first that answers
+  --store-file FILE      and the file that holds it, mode 600
   --data-dir DIR         data of the private MariaDB             (./dxfproxy-data)
   --service-scope NAME   this node's tidb_service_scope          ('')
   --meta-schema NAME     schema of the framework's own tables    (dxf)
@@ -123,6 +128,11 @@ Flags of serve (a TOML file given with --config may hold the same names):
   --store-proxy-protocol V  v1 or v2: tell the store who the client is (none)
   --log-level LEVEL      debug, info, warn or error              (info)
   --config FILE          TOML file with these names
+
+Flags of check, beside those of serve:
+  --grants               print the statements for: mariadb -uroot -p
+  --grants-on LIST       schemas whose tables jobs may change    (all)
+  --family NAME          mariadb or mysql, where the store does not answer (mariadb)
 
 Flags of demo:
   --rows N               rows of the table                       (1000000)

@@ -71,7 +71,8 @@ func newNode(cfg config, b backing, db *store.DB, front *relay, log *zap.Logger)
 		return nil, err
 	}
 	n.handler = sqlhandler.New(sqlhandler.Config{
-		Jobs: db, SQL: db.SQL(), Schema: db.Schema(), Trial: db.Trial(), Scratch: db.ScratchSchema(), Node: n.self, Role: n.self.Role,
+		Jobs: db, SQL: db.SQL(), Meta: db.Meta(), Schema: db.Schema(), Trial: db.Trial(), Scratch: db.ScratchSchema(),
+		Node: n.self, Role: n.self.Role,
 		Wake: n.wake, SetRole: n.scheduler.SetRole, Log: log,
 	})
 	front.server.Handler, front.server.KilledElsewhere = n.handler, n.handler.Killed

@@ -17,7 +17,7 @@ import (
 
 // serve runs one node until ctx ends.
 func serve(ctx context.Context, args []string, stdout, _ io.Writer) (err error) {
-	cfg, err := parseConfig(args)
+	cfg, err := parseConfig("serve", args)
 	if err != nil {
 		return err
 	}
