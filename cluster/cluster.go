@@ -19,6 +19,7 @@ import (
 type Config struct {
 	Binary string   // the dxfproxy program
 	Store  string   // DSN of the store
+	Client string   // user:password of the nodes' clients; empty means root without one
 	Dir    string   // where each node's log goes (node-<n>.log)
 	Nodes  int      // 0 means 3
 	Args   []string // further arguments of serve, for all nodes
@@ -37,6 +38,9 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 	if cfg.Nodes == 0 {
 		cfg.Nodes = 3
 	}
+	if cfg.Client == "" {
+		cfg.Client = "root"
+	}
 	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make the log directory: %w", err)
 	}
@@ -45,7 +49,7 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 		n := &Node{
 			Name:   fmt.Sprintf("node-%d", i+1),
 			Log:    filepath.Join(cfg.Dir, fmt.Sprintf("node-%d.log", i+1)),
-			binary: cfg.Binary, store: cfg.Store, args: cfg.Args, session: cfg.Sessions,
+			binary: cfg.Binary, store: cfg.Store, client: cfg.Client, args: cfg.Args, session: cfg.Sessions,
 		}
 		c.Nodes = append(c.Nodes, n)
 	}

@@ -23,6 +23,7 @@ type Node struct {
 
 	binary  string
 	store   string
+	client  string
 	args    []string
 	session bool
 	cmd     *exec.Cmd
@@ -89,7 +90,7 @@ func (n *Node) waitReady(ctx context.Context) error {
 }
 
 // DSN is where clients of this node connect.
-func (n *Node) DSN() string { return "root@tcp(" + n.Addr + ")/" }
+func (n *Node) DSN() string { return n.client + "@tcp(" + n.Addr + ")/" }
 
 // Open opens a pool of connections through the node.
 func (n *Node) Open() (*sql.DB, error) {

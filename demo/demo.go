@@ -58,7 +58,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	}()
 
 	say("seed %d", cfg.Seed)
-	srv, err := mariadbd.Start(ctx, mariadbd.Config{DataDir: filepath.Join(dir, "store"), Relaxed: true})
+	srv, err := mariadbd.Start(ctx, mariadbd.Config{DataDir: filepath.Join(dir, "store"), Relaxed: true, RootPassword: true})
 	if err != nil {
 		return fmt.Errorf("start the store: %w", err)
 	}
@@ -69,7 +69,9 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	c, err := cluster.Start(ctx, cluster.Config{Binary: cfg.Binary, Store: store, Dir: dir, Nodes: 3})
+	c, err := cluster.Start(ctx, cluster.Config{
+		Binary: cfg.Binary, Store: store, Client: "root:" + srv.RootPassword(), Dir: dir, Nodes: 3,
+	})
 	if err != nil {
 		return fmt.Errorf("start the nodes: %w", err)
 	}

@@ -29,6 +29,14 @@ type Config struct {
 	// least 96 MiB (the server's default) and at most 512 MiB.
 	RedoLog int64
 
+	// RootPassword gives root a password, made at random once and kept in the file
+	// Server.ClientFile. Without it root comes in without one, as tests like it.
+	RootPassword bool
+
+	// ClientAddr is what that file names, host:port: where a node relays from. Empty is the
+	// server itself.
+	ClientAddr string
+
 	// Relaxed does not wait for the disk at each commit. Such data survives the
 	// death of the server but not of the machine; for tests and demonstrations.
 	Relaxed bool

@@ -8,10 +8,12 @@
 //	tmp/            the server's scratch space; emptied at every start
 //	mariadbd.log    what the server wrote
 //	mariadbd.port   the port of the last run, taken again when it is free
+//	client.cnf      root's password, for its clients; mode 600
+//	store.dsn       by what account nodes come, and its password; mode 600
 //
-// The server listens on a loopback port and on a socket of its own. Its account
-// is root without a password, which is as private as the machine: everybody who
-// can open a loopback connection owns the data, and nobody else can reach it.
+// The server listens on a loopback port and on a socket of its own. root has a
+// password made at random (Config.RootPassword), for a loopback port is open to every account
+// of the machine; in tests it has none.
 //
 // A server never outlives its node. The kernel kills it when the node dies, and
 // a server that was left behind all the same is found by its data directory on

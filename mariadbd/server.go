@@ -40,6 +40,7 @@ type Server struct {
 	socket     string
 	socketTemp string // directory made for the socket; empty if it lies with the data
 
+	password string     // root's; empty: none
 	accounts sync.Mutex // held while StoreDSN makes some
 
 	asked atomic.Bool   // to end
@@ -64,7 +65,11 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 
 // DSN is the server's address in the form of github.com/go-sql-driver/mysql,
 // without a database: "root@tcp(127.0.0.1:34567)/".
-func (s *Server) DSN() string { return "root@tcp(" + s.Addr() + ")/" }
+func (s *Server) DSN() string {
+	c := mysql.NewConfig()
+	c.User, c.Passwd, c.Net, c.Addr = "root", s.password, "tcp", s.Addr()
+	return c.FormatDSN()
+}
 
 // Addr is host:port of the loopback listener.
 func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
@@ -181,7 +186,16 @@ func (s *Server) start(ctx context.Context) error {
 	if err := s.prepareSocket(data); err != nil {
 		return err
 	}
-	if err := s.launch(ctx, settings, data); err != nil {
+	root, err := s.prepareRoot()
+	if err != nil {
+		return err
+	}
+	if err := s.launch(ctx, append(settings, root...), data); err != nil {
+		return err
+	}
+	if err := s.keepRoot(ctx); err != nil {
+		s.proc.signal(syscall.SIGKILL)
+		<-s.proc.done
 		return err
 	}
 	s.log.Info("embedded store started", zap.String("address", s.Addr()), zap.Int("pid", s.PID()),

@@ -27,12 +27,12 @@ type backing struct {
 
 // openStore starts the embedded store, or takes the one that --store names. It
 // returns what stops it, and a channel that tells when it has died.
-func openStore(ctx context.Context, cfg config, log *zap.Logger) (backing, func() error, <-chan error, error) {
+func openStore(ctx context.Context, cfg config, at net.Addr, log *zap.Logger) (backing, func() error, <-chan error, error) {
 	if cfg.Store != "" {
 		b, err := namedStore(ctx, cfg, log)
 		return b, func() error { return nil }, nil, err
 	}
-	srv, err := mariadbd.Start(ctx, mariadbd.Config{DataDir: cfg.DataDir, Logger: log})
+	srv, err := mariadbd.Start(ctx, mariadbd.Config{DataDir: cfg.DataDir, RootPassword: true, ClientAddr: reachable(at), Logger: log})
 	if err != nil {
 		return backing{}, nil, nil, err
 	}

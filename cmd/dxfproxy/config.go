@@ -170,12 +170,8 @@ var schemaPattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,55}$`)
 
 // check refuses impossible values and fills in what follows from others.
 func (c *config) check() error {
-	host, port, err := net.SplitHostPort(c.Listen)
-	if err != nil {
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		return usagef("--listen %s is not host:port", c.Listen)
-	}
-	if c.Node == "" {
-		c.Node = net.JoinHostPort(host, port)
 	}
 	if len(c.Node) > 261 {
 		return usagef("--node is longer than 261 bytes")

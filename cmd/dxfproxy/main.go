@@ -113,7 +113,7 @@ Flags of serve (or DXFPROXY_STORE and the like in the environment, or the same n
   --meta-schema NAME     schema of the framework's own tables    (dxf)
   --meta-account USER[:PASSWORD]   whose they are                (store's user and _meta, its password)
   --trial-account USER[:PASSWORD]  who tries users' statements   (store's user and _trial, its password)
-  --node NAME            this node's name in the cluster         (host:port of --listen)
+  --node NAME            this node's name in the cluster         (host:port of --listen; the machine's for 0.0.0.0)
   --run-ddl=false        this node is never elected owner        (true)
   --max-connections N    clients at once, then error 1040        (1000)
   --connect-timeout D    how long a login may take               (10s)

@@ -51,7 +51,7 @@ func TestScripts(t *testing.T) {
 			"apply": scriptApply, "verified": scriptVerified, "refused": scriptRefused,
 		},
 		Setup: func(env *testscript.Env) error {
-			env.Values[startedKey{}] = &started{nodes: map[string]*scriptNode{}, sessions: map[string]*sql.Conn{}}
+			env.Values[startedKey{}] = &started{nodes: map[string]*scriptNode{}, sessions: map[string]*sql.Conn{}, roots: map[string]string{}}
 			// A server started by root runs as mysql, which must get in.
 			return os.Chmod(env.WorkDir, 0o755)
 		},
@@ -111,7 +111,7 @@ func scriptExits(ts *testscript.TestScript, _ bool, args []string) {
 
 func openNode(ts *testscript.TestScript, addr string) *sql.DB {
 	if !strings.Contains(addr, "@") {
-		addr = "root@tcp(" + addr + ")/"
+		addr = "root:" + startedBy(ts).roots[addr] + "@tcp(" + addr + ")/"
 	}
 	cfg, err := mysql.ParseDSN(addr)
 	ts.Check(err)

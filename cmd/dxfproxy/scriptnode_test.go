@@ -19,6 +19,7 @@ import (
 type started struct {
 	nodes    map[string]*scriptNode
 	sessions map[string]*sql.Conn
+	roots    map[string]string // root's password, by a node's address
 	store    *mariadbd.Server
 }
 
@@ -64,11 +65,27 @@ func scriptServe(ts *testscript.TestScript, _ bool, args []string) {
 	}) {
 		ts.Fatalf("%s is not ready:\n%s", name, ts.ReadFile(name+".log"))
 	}
+	n.rememberRoot(ts, args[1:])
 	select {
 	case <-n.exited:
 		ts.Fatalf("%s ended: %v\n%s", name, n.err, ts.ReadFile(name+".log"))
 	default:
 	}
+}
+
+// rememberRoot notes root's password of a node with a private store, for sql.
+func (n *scriptNode) rememberRoot(ts *testscript.TestScript, flags []string) {
+	fs := (&config{}).flags()
+	ts.Check(fs.Parse(flags))
+	listen, _ := fs.GetString("listen")
+	dir, _ := fs.GetString("data-dir")
+	text, err := os.ReadFile(filepath.Join(ts.MkAbs(dir), "client.cnf"))
+	if fs.Changed("store") || err != nil {
+		return
+	}
+	_, password, _ := strings.Cut(string(text), "password=")
+	password, _, _ = strings.Cut(password, "\n")
+	startedBy(ts).roots[listen] = password
 }
 
 // end sends a signal and waits until the node is gone.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"path/filepath"
 	"runtime"
 
 	"go.uber.org/zap"
@@ -32,11 +33,13 @@ func serve(ctx context.Context, args []string, stdout, _ io.Writer) (err error) 
 	}
 	defer closeAll(listeners)
 	addr := listeners[0].Addr()
-	if cfg.Node == cfg.Listen { // a port of 0 was chosen by the system
-		cfg.Node = addr.String()
+	if cfg.Node == "" {
+		if cfg.Node, err = nodeName(cfg.Listen, addr); err != nil {
+			return err
+		}
 	}
 
-	b, stopStore, died, err := openStore(ctx, cfg, log)
+	b, stopStore, died, err := openStore(ctx, cfg, addr, log)
 	if err != nil {
 		return err
 	}
@@ -54,7 +57,7 @@ func serve(ctx context.Context, args []string, stdout, _ io.Writer) (err error) 
 	}
 	defer func() { err = errors.Join(err, closeStore()) }()
 	log.Info("node started", zap.Stringer("listen", addr), zap.String("version", version), zap.Int("slots", slots()))
-	fmt.Fprintf(stdout, "dxfproxy %s is ready: %s\n", version, clientCommand(addr))
+	fmt.Fprintf(stdout, "dxfproxy %s is ready: %s\n", version, clientCommand(cfg, addr))
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return run(gctx) })
 	g.Go(func() error { reloadOnHangup(gctx, certs, log); return nil })
@@ -108,10 +111,27 @@ func warnOfStore(ctx context.Context, db *store.DB, log *zap.Logger) {
 	}
 }
 
-// clientCommand is what to type to get in.
-func clientCommand(addr net.Addr) string {
-	host, port, _ := net.SplitHostPort(addr.String())
+// clientCommand is what to type to get in, on this machine.
+func clientCommand(cfg config, addr net.Addr) string {
+	if cfg.Store == "" {
+		file := filepath.Join(cfg.DataDir, "client.cnf")
+		if !filepath.IsAbs(file) {
+			file = "./" + file
+		}
+		return "mariadb --defaults-extra-file=" + file
+	}
+	host, port, _ := net.SplitHostPort(reachable(addr))
 	return fmt.Sprintf("mariadb -h%s -P%s -uroot", host, port)
+}
+
+// reachable is where clients on this machine reach a listener: one for all addresses
+// by the loopback's.
+func reachable(addr net.Addr) string {
+	host, port, _ := net.SplitHostPort(addr.String())
+	if unspecified(host) {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
 }
 
 // slots is how many subtasks this node runs at once: one for each CPU.
