@@ -20,6 +20,8 @@ var (
 	ErrUnsupported = errors.New("server is not supported as a store")
 	// ErrTiDB: the server is TiDB, which runs such jobs itself.
 	ErrTiDB = errors.New("server is TiDB")
+	// ErrNameTaken: another node of this name is alive.
+	ErrNameTaken = errors.New("another live node has this name")
 	// ErrNewerSchema: the tables were made by a newer dxfproxy.
 	ErrNewerSchema = errors.New("tables were made by a newer dxfproxy")
 )

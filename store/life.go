@@ -22,12 +22,24 @@ type life struct {
 
 	mu   sync.Mutex
 	conn *sql.Conn
+	uuid string // whose proof conn holds, or did before it was cut
 }
 
 // lifeLock is the name of a life's lock, given its UUID. All of it is a tag: a UUID
 // and one would be too long.
 func (db *DB) lifeLock(uuid string) string {
 	return "dxf_life_" + hex.EncodeToString(db.secret.Sign("life", []byte(uuid)))[:40]
+}
+
+// keep makes sure that a lock once taken is still held: its session may have been cut.
+// If it cannot now, the next heartbeat does.
+func (l *life) keep(ctx context.Context) {
+	l.mu.Lock()
+	uuid := l.uuid
+	l.mu.Unlock()
+	if uuid != "" {
+		_ = l.prove(ctx, uuid)
+	}
 }
 
 // prove takes the lock, or makes sure that it is held.
@@ -48,7 +60,7 @@ func (l *life) prove(ctx context.Context, lock string) error {
 	if err != nil {
 		return fmt.Errorf("prove to be alive: %w", err)
 	}
-	l.conn = conn
+	l.conn, l.uuid = conn, uuid
 	if _, err := conn.ExecContext(ctx, keepSQL); err != nil {
 		l.end()
 		return fmt.Errorf("prove to be alive: %w", err)

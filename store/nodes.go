@@ -14,12 +14,14 @@ import (
 func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 
 // Register writes the node's row, fresh.
-func (db *DB) Register(ctx context.Context, n dxf.Node) error {
+func (db *DB) Register(ctx context.Context, n dxf.Node) error { return register(ctx, db.meta, n) }
+
+func register(ctx context.Context, x execer, n dxf.Node) error {
 	const registerSQL = `
 		INSERT INTO dist_framework_meta (host, role, cpu_count, uuid, expires)
 		VALUES (?, ?, ?, ?, NOW(6) + INTERVAL ? SECOND)
 		ON DUPLICATE KEY UPDATE role = VALUES(role), cpu_count = VALUES(cpu_count), uuid = VALUES(uuid), expires = VALUES(expires)`
-	_, err := change(ctx, db.meta, registerSQL, n.ID, n.Role, n.CPUCount, n.UUID, seconds(dxf.NodeLease))
+	_, err := change(ctx, x, registerSQL, n.ID, n.Role, n.CPUCount, n.UUID, seconds(dxf.NodeLease))
 	return err
 }
 
@@ -34,6 +36,7 @@ func (db *DB) Heartbeat(ctx context.Context, nodeID string) error {
 		SELECT id FROM tidb_background_subtask WHERE id IN (?) AND exec_id = ? AND state = 'running'
 		ORDER BY id FOR UPDATE SKIP LOCKED`
 	const renewSQL = `UPDATE tidb_background_subtask SET exec_expired = NOW() + INTERVAL ? SECOND WHERE id IN (?)`
+	db.life.keep(ctx)
 	return db.tx(ctx, func(tx *sqlx.Tx) error {
 		if err := must(ctx, tx, dxf.ErrNotFound, nodeSQL, seconds(dxf.NodeLease), nodeID); err != nil {
 			return err

@@ -63,6 +63,8 @@ func hintFor(err error) string {
 		return "dxfproxy check --grants with the same flags prints the statements that give the accounts what they need"
 	case errors.Is(err, store.ErrUnsupported):
 		return "use MariaDB 10.11 or later"
+	case errors.Is(err, store.ErrNameTaken):
+		return "name this one with --node host:port, as the others reach it"
 	case errors.Is(err, store.ErrNewerSchema):
 		return "run the newer dxfproxy, or name another schema with --meta-schema"
 	}

@@ -91,6 +91,11 @@ func newRun(ctx context.Context, cfg config, b backing, front *relay, log *zap.L
 	}
 	warnOfStore(ctx, db, log)
 	n, err := newNode(cfg, b, db, front, log)
+	if err == nil {
+		if err = db.TakeName(ctx, n.self); err != nil {
+			_ = n.waker.Close()
+		}
+	}
 	if err != nil {
 		_ = db.Close()
 		return nil, nil, err

@@ -1,0 +1,69 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"dxfproxy/dxf"
+)
+
+// nameLimit is how long TakeName waits for the lease of a node that may be dead; nameEvery
+// is how often it looks.
+const (
+	nameLimit = dxf.NodeLease + 5*time.Second
+	nameEvery = 500 * time.Millisecond
+)
+
+// TakeName registers the node, unless another live one has its name: two of one name
+// would lease each other's subtasks for ever. Then it is ErrNameTaken. The name of a process
+// that has ended is free as soon as the store has noticed (see life); one whose machine is gone, or
+// stands still, is waited for until its lease is over.
+func (db *DB) TakeName(ctx context.Context, n dxf.Node) error {
+	tick := time.NewTicker(nameEvery)
+	defer tick.Stop()
+	deadline := time.Now().Add(nameLimit)
+	var first time.Time
+	for {
+		until, err := db.tryName(ctx, n)
+		switch {
+		case err != nil:
+			return fmt.Errorf("register node %s: %w", n.ID, err)
+		case until.IsZero():
+			return nil
+		case first.IsZero():
+			first = until
+		case until.After(first) || time.Now().After(deadline): // it has renewed it
+			return fmt.Errorf("register node %s: %w", n.ID, ErrNameTaken)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+}
+
+// tryName registers the node; until is the end of the lease of another one that has
+// the name and may be alive.
+func (db *DB) tryName(ctx context.Context, n dxf.Node) (until time.Time, err error) {
+	const lookSQL = `
+		SELECT expires FROM dist_framework_meta
+		WHERE host = ? AND uuid <> ? AND expires > NOW(6) AND NOT IS_FREE_LOCK(CONCAT('dxf_life_', uuid)) FOR UPDATE`
+	err = db.tx(ctx, func(tx *sqlx.Tx) error {
+		err := tx.GetContext(ctx, &until, lookSQL, n.ID, n.UUID)
+		if !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		until = time.Time{}
+		if err := db.life.prove(ctx, n.UUID); err != nil { // before anybody can see the row
+			return err
+		}
+		return register(ctx, tx, n)
+	})
+	return until, err
+}
