@@ -49,7 +49,7 @@ func (h Held) may(privilege, schema, table string) bool {
 // covers reports whether the grant reaches into a schema; only one on all
 // reaches Everywhere.
 func (g grant) covers(schema string) bool {
-	return g.schema == Everywhere || schema != Everywhere && like(g.schema, schema)
+	return g.schema == Everywhere || schema != Everywhere && Like(g.schema, schema)
 }
 
 func (g grant) gives(privilege string) bool {
@@ -130,9 +130,9 @@ func (n Need) String() string {
 	return strings.Join(n.Privileges, ", ") + " on " + on
 }
 
-// like is the server's own: % for any text, _ for any byte, \ before one that is
-// meant.
-func like(pattern, s string) bool {
+// Like is how the server takes schemas in grants and hosts of accounts: % for any text, _ for
+// any byte, \ before one that is meant.
+func Like(pattern, s string) bool {
 	star, mark := -1, 0
 	p, i := 0, 0
 	for i < len(s) {

@@ -48,8 +48,8 @@ func TestLikeIsLinear(t *testing.T) {
 	for range 60 {
 		name += "aa"
 	}
-	require.False(t, like(pattern+"b", name))
-	require.True(t, like("%%%", "x"))
-	require.True(t, like("", ""))
-	require.False(t, like("a%", "ba"))
+	require.False(t, Like(pattern+"b", name))
+	require.True(t, Like("%%%", "x"))
+	require.True(t, Like("", ""))
+	require.False(t, Like("a%", "ba"))
 }

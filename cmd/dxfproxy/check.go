@@ -52,12 +52,10 @@ func runCheck(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	if err != nil {
 		return fmt.Errorf("read the store's DSN: %w", err)
 	}
-	mc.DBName, mc.Logger = "", &mysql.NopLogger{}
-	connector, err := mysql.NewConnector(mc)
+	db, err := openPlain(b.dsn)
 	if err != nil {
-		return fmt.Errorf("read the store's DSN: %w", err)
+		return err
 	}
-	db := sql.OpenDB(connector)
 	defer db.Close()
 	if err := db.PingContext(ctx); err != nil {
 		return fmt.Errorf("open store %s: %w", mc.Addr, classifyOpen(err))

@@ -205,6 +205,9 @@ func (c *config) checkStore() error {
 	if c.Store == "" {
 		return nil
 	}
+	if strings.HasPrefix(c.Store, "mysql://") || strings.HasPrefix(c.Store, "mariadb://") {
+		return usagef("--store: a DSN, not a URL; it looks like user:password@tcp(host:port)/")
+	}
 	all, err := storeDSNs(c.Store)
 	if err != nil {
 		return usagef("--store: %s; it looks like user:password@tcp(host:port)/", err)

@@ -34,7 +34,10 @@ func cause(err error) error {
 // hintFor is the next step for errors that have one.
 func hintFor(err error) string {
 	var l listenError
+	var open errPasswordless
 	switch {
+	case errors.As(err, &open):
+		return open.mend()
 	case errors.Is(err, errCertificate):
 		return "see --tls-cert, --tls-key, --tls-ca and --store-ca"
 	case errors.Is(err, mysql.ErrNoTLS):

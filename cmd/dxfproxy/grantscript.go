@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"database/sql"
 	"fmt"
 	"io"
 	"net"
@@ -98,6 +97,7 @@ func greetedBy(ctx context.Context, c *mysql.Config) string {
 	if head, err := r.Peek(5); err != nil || head[4] != 10 {
 		return ""
 	}
+	_, _ = r.Discard(5)
 	version, err := r.ReadSlice(0)
 	if err == nil && strings.Contains(string(version), "MariaDB") {
 		return "mariadb"
@@ -112,13 +112,10 @@ func greetedBy(ctx context.Context, c *mysql.Config) string {
 func literalSchemas(ctx context.Context, c *mysql.Config) bool {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	c = c.Clone()
-	c.DBName, c.Logger = "", &mysql.NopLogger{}
-	connector, err := mysql.NewConnector(c)
+	db, err := openPlain(c.FormatDSN())
 	if err != nil {
 		return false
 	}
-	db := sql.OpenDB(connector)
 	defer db.Close()
 	var on bool
 	return db.QueryRowContext(ctx, `SELECT @@partial_revokes`).Scan(&on) == nil && on

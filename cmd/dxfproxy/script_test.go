@@ -37,6 +37,9 @@ func TestMain(m *testing.M) {
 //	verified FILE ADDR [NAME]   logs in to a node whose certificate the authority in FILE has signed, with the certificate NAME
 //	refused ADDR                waits until nobody listens
 //	apply stdout DSN            runs the statements that the last command printed, indented and with a semicolon
+//	arguments NAME              prints the arguments of a node's process as the system shows them
+//	write FILE word …           writes a file
+//	run DSN stdout              runs the script that the last command printed
 //	cert NAME                   writes NAME.pem and NAME.key, a certificate for this machine that is its own authority
 //	log NAME regexp             waits until the node's log has it
 //	no-server DIR               waits until no server program runs in the directory
@@ -48,7 +51,7 @@ func TestScripts(t *testing.T) {
 			"port": scriptPort, "store": scriptStore, "stop-store": scriptStopStore, "serve": scriptServe, "end": scriptEnd,
 			"exits": scriptExits, "sql": scriptSQL, "log": scriptLog, "no-server": scriptNoServer,
 			"signal": scriptSignal, "session": scriptSession, "on": scriptOn, "cert": scriptCert,
-			"apply": scriptApply, "verified": scriptVerified, "refused": scriptRefused,
+			"arguments": scriptArguments, "write": scriptWrite, "run": scriptRun, "apply": scriptApply, "verified": scriptVerified, "refused": scriptRefused,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Values[startedKey{}] = &started{nodes: map[string]*scriptNode{}, sessions: map[string]*sql.Conn{}, roots: map[string]string{}}

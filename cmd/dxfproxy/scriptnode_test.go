@@ -47,6 +47,7 @@ func scriptServe(ts *testscript.TestScript, _ bool, args []string) {
 	bin, _, _ := strings.Cut(ts.Getenv("PATH"), string(os.PathListSeparator))
 	n := &scriptNode{cmd: exec.Command(filepath.Join(bin, "dxfproxy"), append([]string{"serve"}, args[1:]...)...), exited: make(chan struct{})}
 	n.cmd.Dir = ts.MkAbs(".")
+	n.cmd.Env = append(os.Environ(), "DXFPROXY_STORE="+ts.Getenv("DXFPROXY_STORE"), "DXFPROXY_MAX_CONNECTIONS="+ts.Getenv("DXFPROXY_MAX_CONNECTIONS"))
 	n.cmd.Stdout, n.cmd.Stderr = log, log
 	ts.Check(n.cmd.Start())
 	go func() {
@@ -80,7 +81,7 @@ func (n *scriptNode) rememberRoot(ts *testscript.TestScript, flags []string) {
 	listen, _ := fs.GetString("listen")
 	dir, _ := fs.GetString("data-dir")
 	text, err := os.ReadFile(filepath.Join(ts.MkAbs(dir), "client.cnf"))
-	if fs.Changed("store") || err != nil {
+	if err != nil {
 		return
 	}
 	_, password, _ := strings.Cut(string(text), "password=")

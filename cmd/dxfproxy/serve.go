@@ -44,6 +44,9 @@ func serve(ctx context.Context, args []string, stdout, _ io.Writer) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, stopStore()) }()
+	if err := refusePasswordless(ctx, cfg, addr, b.dsn); err != nil {
+		return err
+	}
 	certs, err := clientCertificates(cfg, addr, log)
 	if err != nil {
 		return err

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+
+	"github.com/go-sql-driver/mysql"
+
+	"dxfproxy/grants"
+)
+
+// A login is an account of the store's, as far as it matters who may come in by it.
+type login struct {
+	user, host string
+	open       bool // without a password
+	powers     bool // it has privileges on everything
+}
+
+func (l login) String() string { return grants.Quote(l.user) + "@" + grants.Quote(l.host) }
+
+// passwordPlugins are those that let somebody in without a password when they keep
+// none. The others look at something else than a password.
+var passwordPlugins = []string{"", "mysql_native_password", "mysql_old_password", "caching_sha2_password", "sha256_password", "ed25519", "parsec"}
+
+// logins lists the store's accounts; known is false where ours may not see them.
+func logins(ctx context.Context, db *sql.DB) (all []login, known bool, err error) {
+	all, err = mariaDBLogins(ctx, db)
+	if errorNumber(err) == 1146 { // not MariaDB
+		all, err = mySQLLogins(ctx, db)
+	}
+	switch errorNumber(err) {
+	case 1044, 1142, 1143, 1227:
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("read the store's accounts: %w", err)
+	}
+	powers, err := powerful(ctx, db)
+	if err != nil {
+		return nil, false, err
+	}
+	for i, l := range all {
+		all[i].powers = powers[l.String()]
+	}
+	return all, true, nil
+}
+
+func errorNumber(err error) uint16 {
+	var e *mysql.MySQLError
+	if errors.As(err, &e) {
+		return e.Number
+	}
+	return 0
+}
+
+// An authentication is how MariaDB keeps one way in, in mysql.global_priv. An empty
+// one among the alternatives stands for the account's first.
+type authentication struct {
+	Plugin *string          `json:"plugin"`
+	Secret string           `json:"authentication_string"`
+	Or     []authentication `json:"auth_or"`
+	Role   bool             `json:"is_role"`
+	Locked bool             `json:"account_locked"`
+	TLS    int              `json:"ssl_type"` // 2 and 3 ask for a certificate
+}
+
+func (a authentication) open() bool {
+	if a.Locked || a.TLS >= 2 {
+		return false
+	}
+	if a.Or == nil {
+		a.Or = []authentication{{}}
+	}
+	return slices.ContainsFunc(a.Or, func(way authentication) bool {
+		if way.Plugin == nil {
+			way = a
+		}
+		plugin := ""
+		if way.Plugin != nil {
+			plugin = *way.Plugin
+		}
+		return way.Secret == "" && slices.Contains(passwordPlugins, plugin)
+	})
+}
+
+func mariaDBLogins(ctx context.Context, db *sql.DB) (all []login, err error) {
+	rows, err := db.QueryContext(ctx, `SELECT User, Host, Priv FROM mysql.global_priv ORDER BY User, Host`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var l login
+		var text []byte
+		if err := rows.Scan(&l.user, &l.host, &text); err != nil {
+			return nil, err
+		}
+		var a authentication
+		if err := json.Unmarshal(text, &a); err != nil {
+			return nil, fmt.Errorf("account %s: %w", l, err)
+		}
+		if l.open = a.open(); !a.Role {
+			all = append(all, l)
+		}
+	}
+	return all, rows.Err()
+}
+
+func mySQLLogins(ctx context.Context, db *sql.DB) (all []login, err error) {
+	rows, err := db.QueryContext(ctx, `SELECT User, Host, plugin, COALESCE(authentication_string, ''),
+		account_locked = 'Y' OR ssl_type IN ('X509', 'SPECIFIED') FROM mysql.user ORDER BY User, Host`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var l login
+		var plugin, secret string
+		var shut bool
+		if err := rows.Scan(&l.user, &l.host, &plugin, &secret, &shut); err != nil {
+			return nil, err
+		}
+		l.open = !shut && secret == "" && slices.Contains(passwordPlugins, plugin)
+		all = append(all, l)
+	}
+	return all, rows.Err()
+}
+
+// powerful are the accounts with a privilege on everything.
+func powerful(ctx context.Context, db *sql.DB) (map[string]bool, error) {
+	rows, err := db.QueryContext(ctx, `SELECT DISTINCT GRANTEE FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE <> 'USAGE'`)
+	if err != nil {
+		return nil, fmt.Errorf("read the store's privileges: %w", err)
+	}
+	defer rows.Close()
+	all := make(map[string]bool)
+	for rows.Next() {
+		var grantee string
+		if err := rows.Scan(&grantee); err != nil {
+			return nil, err
+		}
+		all[grantee] = true
+	}
+	return all, rows.Err()
+}
+
+// localHosts are the names by which a server knows clients of its own machine.
+var localHosts = []string{"localhost", "127.0.0.1", "::1"}
+
+// reachableBy returns whether an account can be had through this node, whose address
+// the store sees as seen. With a PROXY header it sees the clients' own.
+func (l login) reachableBy(seen string, proxied bool) bool {
+	if proxied {
+		return !slices.Contains(localHosts, l.host)
+	}
+	hosts := []string{seen}
+	if slices.Contains(localHosts, seen) {
+		hosts = localHosts
+	}
+	network, mask, masked := strings.Cut(l.host, "/")
+	return slices.ContainsFunc(hosts, func(host string) bool {
+		if ip, in, bits := net.ParseIP(host), net.ParseIP(network), net.ParseIP(mask); masked && ip != nil && in != nil && bits != nil {
+			return ip.Mask(net.IPMask(bits.To4())).Equal(in)
+		}
+		return grants.Like(strings.ToLower(l.host), strings.ToLower(host))
+	})
+}
+
+// errPasswordless is an account that everybody would have who reaches this node.
+type errPasswordless struct {
+	addr     string
+	accounts []string
+}
+
+func (e errPasswordless) Error() string {
+	return fmt.Sprintf("listen on %s: the store lets %s in without a password, and so would this node everybody who reaches it",
+		e.addr, strings.Join(e.accounts, " and "))
+}
+
+// mend is the statements that give the accounts passwords.
+func (e errPasswordless) mend() string {
+	var all []string
+	for _, a := range e.accounts {
+		all = append(all, fmt.Sprintf("ALTER USER %s IDENTIFIED BY '…';", a))
+	}
+	return strings.Join(all, " ") + " or listen on 127.0.0.1"
+}
+
+// refusePasswordless refuses to open an address to the network before a store in which
+// anybody can be somebody with powers. Clients that need a certificate are not anybody.
+func refusePasswordless(ctx context.Context, cfg config, at net.Addr, dsn string) error {
+	if at.(*net.TCPAddr).IP.IsLoopback() || cfg.TLSCA != "" && cfg.RequireSecureTransport {
+		return nil
+	}
+	db, err := openPlain(dsn)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	var seen string
+	if err := db.QueryRowContext(ctx, `SELECT SUBSTRING_INDEX(USER(), '@', -1)`).Scan(&seen); err != nil {
+		return nil // whoever needs the store will say so
+	}
+	all, known, err := logins(ctx, db)
+	if err != nil {
+		return err
+	}
+	if !known {
+		return refuseOpenRoot(ctx, at, dsn)
+	}
+	no := errPasswordless{addr: at.String()}
+	for _, l := range all {
+		if l.open && l.powers && l.reachableBy(seen, cfg.StoreProxyProtocol != "") {
+			no.accounts = append(no.accounts, l.String())
+		}
+	}
+	if len(no.accounts) > 0 {
+		return no
+	}
+	return nil
+}
+
+// refuseOpenRoot tries the one account that every store has.
+func refuseOpenRoot(ctx context.Context, at net.Addr, dsn string) error {
+	c, err := mysql.ParseDSN(dsn)
+	if err != nil {
+		return fmt.Errorf("read the store's DSN: %w", err)
+	}
+	c.User, c.Passwd = "root", ""
+	db, err := openPlain(c.FormatDSN())
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	var who string
+	if db.QueryRowContext(ctx, `SELECT CURRENT_USER()`).Scan(&who) == nil {
+		return errPasswordless{at.String(), []string{grants.QuoteAccount(who)}}
+	}
+	return nil
+}
+
+// openPlain is a pool in no schema, and silent.
+func openPlain(dsn string) (*sql.DB, error) {
+	c, err := mysql.ParseDSN(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("read the store's DSN: %w", err)
+	}
+	c.DBName, c.Logger = "", &mysql.NopLogger{}
+	connector, err := mysql.NewConnector(c)
+	if err != nil {
+		return nil, fmt.Errorf("read the store's DSN: %w", err)
+	}
+	return sql.OpenDB(connector), nil
+}
