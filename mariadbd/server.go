@@ -215,20 +215,27 @@ func (s *Server) prepareDir() error {
 	if s.dir, err = filepath.EvalSymlinks(dir); err != nil {
 		return dirError(err)
 	}
-	entries, err := os.ReadDir(s.dir)
+	if err := checkOurs(s.dir); err != nil {
+		return err
+	}
+	if s.lock, err = lockFile(filepath.Join(s.dir, "dxfproxy.lock")); err != nil {
+		return dirError(err)
+	}
+	return nil
+}
+
+// checkOurs refuses a directory that holds something, and no lock of ours.
+func checkOurs(dir string) error {
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return dirError(err)
 	}
-	lockPath := filepath.Join(s.dir, "dxfproxy.lock")
-	if _, err := os.Stat(lockPath); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(dir, "dxfproxy.lock")); errors.Is(err, fs.ErrNotExist) {
 		for _, e := range entries {
 			if e.Name() != "lost+found" { // a file system of its own
 				return fmt.Errorf("%w: it holds %s", ErrForeign, e.Name())
 			}
 		}
-	}
-	if s.lock, err = lockFile(lockPath); err != nil {
-		return dirError(err)
 	}
 	return nil
 }

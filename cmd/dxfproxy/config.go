@@ -35,6 +35,7 @@ type config struct {
 	Node         string
 	RunDDL       bool
 	LogLevel     string
+	User         string
 
 	MaxConnections int
 	ConnectTimeout time.Duration
@@ -69,6 +70,7 @@ func (c *config) flags() *pflag.FlagSet {
 	fs.DurationVar(&c.ConnectTimeout, "connect-timeout", 10*time.Second, "")
 	fs.DurationVar(&c.DrainTimeout, "drain-timeout", 10*time.Second, "")
 	fs.StringVar(&c.LogLevel, "log-level", "info", "")
+	fs.StringVar(&c.User, "user", "", "")
 	fs.StringVar(&c.TLSCert, "tls-cert", "", "")
 	fs.StringVar(&c.TLSKey, "tls-key", "", "")
 	fs.StringVar(&c.TLSCA, "tls-ca", "", "")

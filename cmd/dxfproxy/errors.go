@@ -36,6 +36,8 @@ func hintFor(err error) string {
 	var l listenError
 	var open errPasswordless
 	switch {
+	case errors.Is(err, errSysUser):
+		return "give the account what it needs, or name another with --user"
 	case errors.As(err, &open):
 		return open.mend()
 	case errors.Is(err, errCertificate):

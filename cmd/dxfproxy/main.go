@@ -126,6 +126,7 @@ Flags of serve (or DXFPROXY_STORE and the like in the environment, or the same n
   --store-ca FILE        who signs the store's certificate       (not verified)
   --proxy-protocol-networks LIST  whose connections begin with a PROXY header (none)
   --store-proxy-protocol V  v1 or v2: tell the store who the client is (none)
+  --user NAME            the system's account that a node started by root runs as (dxfproxy or mysql)
   --log-level LEVEL      debug, info, warn or error              (info)
   --config FILE          TOML file with these names
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -55,8 +56,8 @@ func TestScripts(t *testing.T) {
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Values[startedKey{}] = &started{nodes: map[string]*scriptNode{}, sessions: map[string]*sql.Conn{}, roots: map[string]string{}}
-			// A server started by root runs as mysql, which must get in.
-			return os.Chmod(env.WorkDir, 0o755)
+			// What is started by root runs as mysql, which must get in, and remove its socket.
+			return errors.Join(os.Chmod(filepath.Dir(env.WorkDir), 0o755), os.Chmod(env.WorkDir, 0o777))
 		},
 	})
 }
@@ -114,10 +115,13 @@ func scriptExits(ts *testscript.TestScript, _ bool, args []string) {
 
 func openNode(ts *testscript.TestScript, addr string) *sql.DB {
 	if !strings.Contains(addr, "@") {
-		addr = "root:" + startedBy(ts).roots[addr] + "@tcp(" + addr + ")/"
+		addr = "root@tcp(" + addr + ")/"
 	}
 	cfg, err := mysql.ParseDSN(addr)
 	ts.Check(err)
+	if cfg.User == "root" && cfg.Passwd == "" {
+		cfg.Passwd = startedBy(ts).roots[cfg.Addr]
+	}
 	cfg.Logger = &mysql.NopLogger{}
 	connector, err := mysql.NewConnector(cfg)
 	ts.Check(err)

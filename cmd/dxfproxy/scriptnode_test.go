@@ -81,7 +81,8 @@ func (n *scriptNode) rememberRoot(ts *testscript.TestScript, flags []string) {
 	listen, _ := fs.GetString("listen")
 	dir, _ := fs.GetString("data-dir")
 	text, err := os.ReadFile(filepath.Join(ts.MkAbs(dir), "client.cnf"))
-	if err != nil {
+	delete(startedBy(ts).roots, listen)
+	if err != nil || fs.Changed("store") {
 		return
 	}
 	_, password, _ := strings.Cut(string(text), "password=")

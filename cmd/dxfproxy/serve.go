@@ -39,6 +39,9 @@ func serve(ctx context.Context, args []string, stdout, _ io.Writer) (err error) 
 		}
 	}
 
+	if err := changeUser(cfg, log); err != nil {
+		return err
+	}
 	b, stopStore, died, err := openStore(ctx, cfg, addr, log)
 	if err != nil {
 		return err
