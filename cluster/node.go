@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/user"
 	"syscall"
 	"time"
 
@@ -49,7 +50,12 @@ func (n *Node) Start(ctx context.Context) error {
 		return fmt.Errorf("open the log of %s: %w", n.Name, err)
 	}
 	defer logFile.Close() // the process has its own copy
-	args := append([]string{"serve", "--listen", n.Addr}, n.args...)
+	me, err := user.Current()
+	if err != nil {
+		return fmt.Errorf("start %s: %w", n.Name, err)
+	}
+	// Whoever starts a cluster has files for it that others may not read.
+	args := append([]string{"serve", "--listen", n.Addr, "--user", me.Username}, n.args...)
 	n.cmd = exec.Command(n.binary, args...)
 	n.cmd.Env = append(os.Environ(), "DXFPROXY_STORE="+n.store)
 	n.cmd.Stdout, n.cmd.Stderr = logFile, logFile

@@ -48,6 +48,10 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return fmt.Errorf("make a directory for the demo: %w", err)
 	}
+	// Store and nodes that root starts run as mysql, which must get in.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return fmt.Errorf("make a directory for the demo: %w", err)
+	}
 	say := func(format string, args ...any) { fmt.Fprintf(cfg.Out, format+"\n", args...) }
 	defer func() {
 		if err == nil || ctx.Err() != nil {

@@ -13,6 +13,9 @@ import (
 // ErrUnfit is an account that the store lets in, and that is not what its role asks for.
 var ErrUnfit = errors.New("account does not fit")
 
+// ErrBeyond is an ErrUnfit that has more than it must.
+var ErrBeyond = fmt.Errorf("%w: it must not have", ErrUnfit)
+
 // Fits takes a session of a user's and compares what the account has with the needs
 // of its role. refused is why it cannot be used: the store's refusal, or ErrUnfit.
 func (l Layout) Fits(ctx context.Context, db *sql.DB, user string, r Role) (refused, err error) {
@@ -40,7 +43,7 @@ func (l Layout) Fits(ctx context.Context, db *sql.DB, user string, r Role) (refu
 		return fmt.Errorf("%w: it lacks %s", ErrUnfit, List(missing)), nil
 	}
 	if more := held.Beyond(needs); r == Trial && len(more) > 0 {
-		return fmt.Errorf("%w: it must not have %s", ErrUnfit, strings.Join(more, "; ")), nil
+		return fmt.Errorf("%w %s", ErrBeyond, strings.Join(more, "; ")), nil
 	}
 	return nil, nil
 }

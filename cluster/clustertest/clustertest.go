@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -53,22 +52,10 @@ func TempDir(t testing.TB) string {
 	return dir
 }
 
-// me is the account that the tests run as.
-func me(t testing.TB) string {
-	t.Helper()
-	u, err := user.Current()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u.Username
-}
-
 // Start starts nodes before a store and stops them at the end of the test, which
 // fails if one of them has raced.
 func Start(t testing.TB, store string, nodes int, args ...string) *cluster.Cluster {
 	t.Helper()
-	// Tests that root runs keep their files in directories of root's.
-	args = append([]string{"--user", me(t)}, args...)
 	c, err := cluster.Start(t.Context(), cluster.Config{Binary: Binary, Store: store, Dir: TempDir(t), Nodes: nodes, Args: args})
 	if err != nil {
 		t.Fatal(err)

@@ -31,11 +31,12 @@ type inspected struct {
 	variables   map[string]string // global ones, lower case
 	held        grants.Held
 	process     bool // the account sees all sessions
+	accounts    accounts
 	lockInfo    bool // the plugin that names holders of metadata locks is there
 }
 
 // inspect asks the store, and changes nothing.
-func inspect(ctx context.Context, db *sql.DB, metaSchema string) (*inspected, error) {
+func inspect(ctx context.Context, db *sql.DB, b backing, metaSchema string) (*inspected, error) {
 	s := &inspected{metaSchema: metaSchema, variables: make(map[string]string)}
 	var version, account string
 	const selectWho = `SELECT VERSION(), CURRENT_USER()`
@@ -52,6 +53,9 @@ func inspect(ctx context.Context, db *sql.DB, metaSchema string) (*inspected, er
 	}
 	var err error
 	if s.held, err = grants.Load(ctx, db); err != nil {
+		return nil, err
+	}
+	if err := s.loadAccounts(ctx, db, b); err != nil {
 		return nil, err
 	}
 	s.binlog, s.binlogError = table.LoadSettings(ctx, db)

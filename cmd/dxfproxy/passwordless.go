@@ -228,12 +228,7 @@ func refusePasswordless(ctx context.Context, cfg config, at net.Addr, dsn string
 
 // refuseOpenRoot tries the one account that every store has.
 func refuseOpenRoot(ctx context.Context, at net.Addr, dsn string) error {
-	c, err := mysql.ParseDSN(dsn)
-	if err != nil {
-		return fmt.Errorf("read the store's DSN: %w", err)
-	}
-	c.User, c.Passwd = "root", ""
-	db, err := openPlain(c.FormatDSN())
+	db, err := openAs(dsn, grants.Account{User: "root"})
 	if err != nil {
 		return err
 	}
@@ -243,6 +238,16 @@ func refuseOpenRoot(ctx context.Context, at net.Addr, dsn string) error {
 		return errPasswordless{at.String(), []string{grants.QuoteAccount(who)}}
 	}
 	return nil
+}
+
+// openAs is the same for another account.
+func openAs(dsn string, a grants.Account) (*sql.DB, error) {
+	c, err := mysql.ParseDSN(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("read the store's DSN: %w", err)
+	}
+	c.User, c.Passwd = a.User, a.Password
+	return openPlain(c.FormatDSN())
 }
 
 // openPlain is a pool in no schema, and silent.

@@ -90,7 +90,7 @@ func scriptStore(ts *testscript.TestScript, _ bool, args []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	srv, err := mariadbd.Start(ctx, mariadbd.Config{
-		DataDir: ts.MkAbs("store"), BufferPool: 32 << 20, RedoLog: 16 << 20, Relaxed: true, Options: args,
+		DataDir: ts.MkAbs("store"), BaseDir: os.Getenv("DXFPROXY_TEST_BASEDIR"), BufferPool: 32 << 20, RedoLog: 16 << 20, Relaxed: true, Options: args,
 	})
 	ts.Check(err)
 	ts.Defer(srv.Kill)

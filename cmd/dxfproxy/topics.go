@@ -16,6 +16,10 @@ var topics = []struct {
 	{"version", lookVersion},
 	{"binlog", lookBinlog},
 	{"privileges", lookPrivileges},
+	{"accounts", lookAccounts},
+	{"logins", lookLogins},
+	{"meta schema", lookWriters},
+	{"server", lookServer},
 	{"writable", lookWritable},
 	{"timeouts", lookTimeouts},
 	{"parallel copy", lookParallel},
@@ -121,7 +125,9 @@ func lookPrivileges(s *inspected) (found []finding) {
 		if l.OnTables(n) {
 			f.what = "on the tables that jobs change the account has not all of " + strings.Join(n.Privileges, ", ")
 			f.fix = append(f.fix, "or the same on the schemas with such tables")
-			f.note = s.onSchemas(n.Privileges)
+			if some := s.onSchemas(n.Privileges); len(some) > 0 { // as --grants-on has it
+				f = finding{note: true, what: "jobs change tables of these schemas alone: " + strings.Join(some, ", ")}
+			}
 		}
 		found = append(found, f)
 	}
@@ -131,15 +137,15 @@ func lookPrivileges(s *inspected) (found []finding) {
 // literal: schemas in grants are no patterns.
 func (s *inspected) literal() bool { return s.variables["partial_revokes"] == "ON" }
 
-// onSchemas reports whether the privileges are granted on some schema beside
-// ours: enough for jobs on its tables.
-func (s *inspected) onSchemas(privileges []string) bool {
+// onSchemas lists the schemas beside ours on which the privileges are granted: enough
+// for jobs on their tables.
+func (s *inspected) onSchemas(privileges []string) (some []string) {
 	for _, schema := range s.held.Schemas() {
 		if schema != s.metaSchema && len(s.held.Lacks([]grants.Need{{Schema: schema, Privileges: privileges}})) == 0 {
-			return true
+			some = append(some, schema)
 		}
 	}
-	return false
+	return some
 }
 
 func lookWritable(s *inspected) []finding {
