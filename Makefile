@@ -60,13 +60,18 @@ conformance: build ## others' test suites at a store and through a node: what di
 	$(GO) run ./conformance -binary bin/dxfproxy $(SUITES)
 
 .PHONY: check
-check: ## formatting and go vet
+check: ## formatting, go vet, and that no input a fuzzer has found is left out of the repository
 	@unformatted=$$(gofmt -l .) && if [ -n "$$unformatted" ]; then printf 'not formatted:\n%s\n' "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
+	@left=$$(git ls-files --others -- '*/testdata/fuzz/*' 2>/dev/null); if [ -n "$$left" ]; then printf 'not committed:\n%s\n' "$$left"; exit 1; fi
 
 .PHONY: lint
 lint: check ## check, and golangci-lint (built on first use)
 	@if command -v golangci-lint >/dev/null; then golangci-lint run ./...; else $(GO) run $(LINTER) run ./...; fi
+
+.PHONY: vuln
+vuln: ## known vulnerabilities in what we call; says so when their database cannot be reached
+	@scripts/vuln || [ $$? = 69 ]
 
 .PHONY: cover
 cover: setup ## coverage by function, and coverage.out
