@@ -22,7 +22,7 @@ type life struct {
 
 	mu   sync.Mutex
 	conn *sql.Conn
-	uuid string // whose proof conn holds, or did before it was cut
+	lock string // that conn holds, or did before it was cut
 }
 
 // lifeLock is the name of a life's lock, given its UUID. All of it is a tag: a UUID
@@ -35,10 +35,10 @@ func (db *DB) lifeLock(uuid string) string {
 // If it cannot now, the next heartbeat does.
 func (l *life) keep(ctx context.Context) {
 	l.mu.Lock()
-	uuid := l.uuid
+	lock := l.lock
 	l.mu.Unlock()
-	if uuid != "" {
-		_ = l.prove(ctx, uuid)
+	if lock != "" {
+		_ = l.prove(ctx, lock)
 	}
 }
 
@@ -60,7 +60,7 @@ func (l *life) prove(ctx context.Context, lock string) error {
 	if err != nil {
 		return fmt.Errorf("prove to be alive: %w", err)
 	}
-	l.conn, l.uuid = conn, uuid
+	l.conn, l.lock = conn, lock
 	if _, err := conn.ExecContext(ctx, keepSQL); err != nil {
 		l.end()
 		return fmt.Errorf("prove to be alive: %w", err)

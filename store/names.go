@@ -51,16 +51,29 @@ func (db *DB) TakeName(ctx context.Context, n dxf.Node) error {
 // tryName registers the node; until is the end of the lease of another one that has
 // the name and may be alive.
 func (db *DB) tryName(ctx context.Context, n dxf.Node) (until time.Time, err error) {
-	const lookSQL = `
-		SELECT expires FROM dist_framework_meta
-		WHERE host = ? AND uuid <> ? AND expires > NOW(6) AND NOT IS_FREE_LOCK(CONCAT('dxf_life_', uuid)) FOR UPDATE`
+	const lookSQL = `SELECT uuid, expires FROM dist_framework_meta WHERE host = ? AND uuid <> ? AND expires > NOW(6) FOR UPDATE`
+	const freeSQL = `SELECT IS_FREE_LOCK(?)`
 	err = db.tx(ctx, func(tx *sqlx.Tx) error {
-		err := tx.GetContext(ctx, &until, lookSQL, n.ID, n.UUID)
-		if !errors.Is(err, sql.ErrNoRows) {
-			return err
+		var other struct {
+			UUID    string    `db:"uuid"`
+			Expires time.Time `db:"expires"`
 		}
 		until = time.Time{}
-		if err := db.life.prove(ctx, n.UUID); err != nil { // before anybody can see the row
+		err := tx.GetContext(ctx, &other, lookSQL, n.ID, n.UUID)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if err == nil {
+			var free bool
+			if err := tx.GetContext(ctx, &free, freeSQL, db.lifeLock(other.UUID)); err != nil {
+				return err
+			}
+			if !free {
+				until = other.Expires
+				return nil
+			}
+		}
+		if err := db.life.prove(ctx, db.lifeLock(n.UUID)); err != nil { // before anybody can see the row
 			return err
 		}
 		return register(ctx, tx, n)

@@ -43,7 +43,7 @@ func TestTwoNodesOfOneName(t *testing.T) {
 	// Its proof survives the end of the session that holds it.
 	var session int64
 	held := func() error {
-		return second.SQL().QueryRowContext(ctx, "SELECT IS_USED_LOCK(?)", "dxf_life_"+one.UUID).Scan(&session)
+		return second.SQL().QueryRowContext(ctx, "SELECT IS_USED_LOCK(?)", second.LifeLock(one.UUID)).Scan(&session)
 	}
 	require.NoError(t, held())
 	_, err = second.SQL().ExecContext(ctx, fmt.Sprintf("KILL %d", session))
