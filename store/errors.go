@@ -18,6 +18,9 @@ var (
 	ErrNoRights = errors.New("account lacks privileges")
 	// ErrUnsupported: the server lacks something the tables are made of.
 	ErrUnsupported = errors.New("server is not supported as a store")
+	// ErrStatementLog: the binlog has statements, and the account may not have its own
+	// writes in it as rows.
+	ErrStatementLog = errors.New("the store's binlog is one of statements")
 	// ErrTiDB: the server is TiDB, which runs such jobs itself.
 	ErrTiDB = errors.New("server is TiDB")
 	// ErrNameTaken: another node of this name is alive.
@@ -40,6 +43,7 @@ const (
 	erDeadlock           = 1213
 	erSpecificAccess     = 1227
 	erNoSuchFunction     = 1305
+	erStatementLog       = 1665
 	erPluginDenied       = 1698
 	erAccountLocked      = 3118
 )
@@ -62,6 +66,8 @@ func classify(err error) error {
 		kind = ErrAccessDenied
 	case erDBAccessDenied, erTableAccessDenied, erColumnAccessDenied, erSpecificAccess:
 		kind = ErrNoRights
+	case erStatementLog:
+		kind = ErrStatementLog
 	case erParse, erNoSuchFunction:
 		kind = ErrUnsupported
 	case 0:

@@ -66,6 +66,8 @@ func hintFor(err error) string {
 		return "check user and password in --store user:password@tcp(host:port)/"
 	case errors.Is(err, store.ErrNoRights):
 		return "dxfproxy check --grants with the same flags prints the statements that give the accounts what they need"
+	case errors.Is(err, store.ErrStatementLog):
+		return "SET GLOBAL binlog_format = ROW, and see dxfproxy check for what else jobs need"
 	case errors.Is(err, store.ErrUnsupported):
 		return "use MariaDB 10.11 or later"
 	case errors.Is(err, store.ErrNameTaken):
