@@ -61,6 +61,10 @@ type Server struct {
 	// next, under either limit. 0 is 1024.
 	MaxHandshakes int
 
+	// MaxUnanswered is how many of the store's connections may wait for clients to
+	// say who they are; others wait for their turn. 0 is 64.
+	MaxUnanswered int
+
 	// LogIn logs in over a connection to the store as the node itself, and says
 	// goodbye: this is how connections end whose clients leave without a login, see
 	// unanswered. nil: they end by a login that the store refuses.
@@ -99,6 +103,13 @@ func (s *Server) maxHandshakes() int {
 		return s.MaxHandshakes
 	}
 	return 1024
+}
+
+func (s *Server) maxUnanswered() int {
+	if s.MaxUnanswered > 0 {
+		return min(s.MaxUnanswered, maxUnanswered)
+	}
+	return maxUnanswered
 }
 
 func orDefault(d, otherwise time.Duration) time.Duration {

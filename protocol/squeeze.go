@@ -9,7 +9,7 @@ func (s *Server) squeeze(by *Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now := time.Now(); now.Sub(s.squeezed) > loginPatience {
-		s.limit, s.squeezed = max(s.open/2, minUnanswered), now
+		s.limit, s.squeezed = min(max(s.open/2, minUnanswered), s.maxUnanswered()), now
 	}
 	freed := s.retireSpares(0)
 	for s.evict(by, func(c *Conn) bool { return c.greeted }) {
@@ -39,7 +39,7 @@ func (s *Server) relax() {
 	if s.limit == 0 || time.Since(s.squeezed) < recovery {
 		return
 	}
-	if s.limit *= 2; s.limit >= maxUnanswered {
+	if s.limit *= 2; s.limit >= s.maxUnanswered() {
 		s.limit = 0
 	}
 	s.squeezed = time.Now()

@@ -23,8 +23,8 @@ import (
 // first client must have sent nothing, and must have left by itself: somebody who
 // has seen a response pass could be the next otherwise, and send it as its own.
 const (
-	// maxUnanswered is how many of the store's connections may wait for a
-	// response: less than half of what both servers take by default (151).
+	// maxUnanswered is Server.MaxUnanswered at most, and by default: less than half of
+	// what both servers take by default (151).
 	maxUnanswered = 64
 
 	// minUnanswered is how many there may be when the store is full.
@@ -53,7 +53,7 @@ var errGoneAlready = errors.New("client left before it was greeted")
 type turns struct {
 	serving  int // calls of Serve
 	open     int // connections of the store's: clients', spare, and on their way out
-	limit    int // for open; 0 is maxUnanswered
+	limit    int // for open, while the store has been full; 0: MaxUnanswered
 	squeezed time.Time
 	spares   []*unanswered // the last used last
 	queue    []*Conn       // clients without a turn, the newest last
@@ -73,17 +73,18 @@ type ownTurn struct {
 	granted chan struct{} // nil while it does not wait, under Conn.mu
 }
 
-func (t *turns) most() int {
-	if t.limit == 0 {
-		return maxUnanswered
+// most is how many connections may be open now.
+func (s *Server) most() int {
+	if s.limit > 0 {
+		return s.limit
 	}
-	return t.limit
+	return s.maxUnanswered()
 }
 
 // may reports whether a client may have a turn now. One address gets three
 // quarters of them, so that no host holds all.
-func (t *turns) may(c *Conn) bool {
-	return c.caller.turns < max(t.most()*3/4, 1) && (len(t.spares) > 0 || t.open < t.most())
+func (s *Server) may(c *Conn) bool {
+	return c.caller.turns < max(s.most()*3/4, 1) && (len(s.spares) > 0 || s.open < s.most())
 }
 
 // grant gives a client its turn, with a spare connection if there is one.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"net"
 	"os"
 	"os/signal"
@@ -32,6 +33,17 @@ func newRelay(cfg config, b backing, certs *certificates, listeners []net.Listen
 		server.TLS = certs.config()
 	}
 	return &relay{server: server, listeners: listeners, log: log}
+}
+
+// leaveRoom keeps clients that have not logged in from more than half of the
+// store's connections: the rest is for those who have, and for jobs.
+func (r *relay) leaveRoom(ctx context.Context, store *sql.DB) {
+	var most int
+	if err := store.QueryRowContext(ctx, "SELECT @@max_connections").Scan(&most); err != nil {
+		r.log.Warn("the store does not say how many connections it takes", zap.Error(err))
+		return
+	}
+	r.server.MaxUnanswered = max(most/2, 1)
 }
 
 // run serves clients until ctx ends, and then lets them finish.

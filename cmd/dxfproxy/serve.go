@@ -96,6 +96,7 @@ func newRun(ctx context.Context, cfg config, b backing, front *relay, log *zap.L
 		return nil, nil, err
 	}
 	warnOfStore(ctx, db, log)
+	front.leaveRoom(ctx, db.SQL())
 	n, err := newNode(cfg, b, db, front, log)
 	if err == nil {
 		if err = db.TakeName(ctx, n.self); err != nil {
