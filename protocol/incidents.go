@@ -13,8 +13,8 @@ const (
 	// to read of each time.
 	incidentsEvery = 10 * time.Second
 
-	// incidentsShown is how many refused logins of one address are logged one by
-	// one between two of those lines.
+	// incidentsShown is how many refused logins, and how many that are none, of one
+	// address are logged one by one between two of those lines.
 	incidentsShown = 5
 
 	// incidentsKept bounds the addresses that are told apart meanwhile.
@@ -31,8 +31,8 @@ type incidents struct {
 }
 
 type incident struct {
-	client          string
-	silent, refused int
+	client                   string
+	silent, garbled, refused int
 }
 
 // silent counts a client that has left without a word.
@@ -51,6 +51,17 @@ func (in *incidents) refused(log *zap.Logger, c *Conn, e *Error) {
 		return
 	}
 	c.log.Info("login refused", zap.String("user", c.user), zap.Uint16("code", e.Code), zap.String("error", e.Message))
+}
+
+// garbled logs, or counts, a client that sent what is no login.
+func (in *incidents) garbled(log *zap.Logger, c *Conn, err error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	i := in.by(log, c)
+	if i.garbled++; i.garbled > incidentsShown {
+		return
+	}
+	c.log.Warn("no login", zap.Error(err))
 }
 
 // by is the incident of the client's address.
@@ -80,6 +91,9 @@ func (in *incidents) flush(log *zap.Logger) {
 	for _, i := range in.of {
 		if i.silent > 0 {
 			log.Info("clients left without a word", zap.String("client", i.client), zap.Int("connections", i.silent))
+		}
+		if i.garbled > incidentsShown {
+			log.Warn("more that were no logins", zap.String("client", i.client), zap.Int("connections", i.garbled-incidentsShown))
 		}
 		if i.refused > incidentsShown {
 			log.Warn("more logins refused", zap.String("client", i.client), zap.Int("logins", i.refused-incidentsShown))

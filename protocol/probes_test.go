@@ -115,6 +115,13 @@ func TestBareClosesGetTheNodeBlocked(t *testing.T) {
 	conn, err := dial(t.Context())
 	require.NoError(t, err)
 	require.ErrorContains(t, logInAs("app:secret")(t.Context(), conn), "1129")
+
+	core, logs := observer.New(zap.WarnLevel)
+	addr := startRelay(t, &Server{Dial: dial, Log: zap.New(core)})
+	for range 3 {
+		require.ErrorContains(t, openAs(t, addr, "app:secret").Ping(), "1129")
+	}
+	require.Equal(t, 1, logs.FilterMessageSnippet("run FLUSH HOSTS").Len())
 }
 
 // TestS7ProbesDoNotBlockTheNode connects and hangs up, over and over, beside

@@ -14,7 +14,7 @@ import (
 // may have no privilege at all. The session goes on, unless the answer does.
 func TestS4AnswersToOurOwnQuestionsAreBounded(t *testing.T) {
 	root := open(t, testStore.Addr(), "")
-	_, err := root.Exec("CREATE OR REPLACE USER usageonly@'%'")
+	_, err := root.Exec("CREATE USER IF NOT EXISTS usageonly@'%'")
 	require.NoError(t, err)
 	var most, before uint64
 	addr, _ := handling(t, func(ctx context.Context, c *Conn, stmt Statement) Reply {

@@ -56,9 +56,8 @@ type Server struct {
 	MaxConnections int
 
 	// MaxHandshakes refuses more clients than that at once on their way to a
-	// login, with the same error: each costs the store a connection before it
-	// has shown a password. One that takes more than a second makes room for the
-	// next, under either limit. 0 is 1024.
+	// login, with the same error. One that takes more than a second makes room for
+	// the next, under either limit. 0 is 1024.
 	MaxHandshakes int
 
 	// MaxUnanswered is how many of the store's connections may wait for clients to
@@ -194,11 +193,12 @@ func (s *Server) session(ctx context.Context, c *Conn, watch *supervisor) {
 		}
 	}()
 	err := c.run(ctx, watch)
-	if !c.loggedIn && !c.spoke && !errors.Is(err, errRefused) && !errors.Is(err, errDrained) && !errors.Is(err, ErrShutdown) {
-		s.incidents.silent(s.log(), c)
-	}
 	switch {
 	case errors.Is(err, errQuit), errors.Is(err, errDrained), errors.Is(err, errRefused):
+	case !c.loggedIn && errors.Is(err, errMalformed):
+		s.incidents.garbled(s.log(), c, err)
+	case !c.loggedIn && !c.spoke && (c.greeted || errors.Is(err, errGoneAlready)) && !c.draining.Load():
+		s.incidents.silent(s.log(), c)
 	case errors.Is(err, errMalformed):
 		c.log.Warn("session ended", zap.Error(err), zap.Uint32("id", c.id))
 	default:

@@ -83,13 +83,17 @@ const maxWrongAnswers = 8
 // has refused. The next packet of ours is numbered seq, if the store waits for
 // one without asking: it is sent when nothing has come for the time given.
 func refuseRest(store net.Conn, plugin string, seq byte, wait time.Duration) error {
-	_ = store.SetDeadline(time.Now().Add(retireTime))
+	end := time.Now().Add(retireTime)
+	_ = store.SetDeadline(end)
 	for range maxWrongAnswers {
-		_ = store.SetReadDeadline(time.Now().Add(wait))
+		if wait < retireTime {
+			_ = store.SetReadDeadline(time.Now().Add(wait))
+		}
 		pkt, err := readPacket(store, nil, maxLoginPacket)
 		switch {
 		case isTimeout(err) && wait < retireTime:
 			wait = retireTime // it was our turn
+			_ = store.SetReadDeadline(end)
 		case err != nil:
 			return fmt.Errorf("read an authentication packet: %w", err)
 		case len(pkt) == headerSize:
