@@ -24,6 +24,7 @@ const (
 	setGlobal        = "SYSTEM_VARIABLES_ADMIN" // MySQL's part of SUPER
 	allPrivileges    = "ALL PRIVILEGES"
 	errNoGrantTables = 1290 // the server runs with --skip-grant-tables
+	errNoGrants      = 1141 // the account is gone
 )
 
 // holds asks the client's session whether one of its global privileges is among
@@ -33,6 +34,10 @@ func holds(ctx context.Context, c *protocol.Conn, privileges ...string) (bool, e
 	rs, err := query(ctx, c, "SHOW GRANTS")
 	if code(err) == errNoGrantTables {
 		return true, nil
+	}
+	if code(err) == errNoGrants {
+		_, err = query(ctx, c, forgetSQL)
+		return false, err
 	}
 	if err != nil {
 		return false, err
