@@ -89,12 +89,11 @@ type holders struct {
 func (h *holders) meet(ctx context.Context, holder int64) error {
 	h.met = true
 	waited := time.Since(h.start)
-	ours, err := h.s.Owns(ctx, holder)
-	if err != nil {
-		ours = true // and is waited for
-	}
-	if holder == 0 {
-		ours = true
+	ours := true // where it cannot be told: it is waited for
+	if holder != 0 {
+		if o, err := h.s.Owns(ctx, holder); err == nil {
+			ours = o
+		}
 	}
 	text := fmt.Sprintf("%s waits for the session of its predecessor (connection %d) to end", h.who, holder)
 	kill := ours && h.orphans > 0 && waited > h.orphans && holder != 0

@@ -66,22 +66,23 @@ func (s *Session) Close() error {
 	return err
 }
 
-// The second is MySQL's, whose process list cannot be read (error 3854) while any
-// statement in it has a character beyond the first plane of Unicode.
+// Everybody sees the connections of their own account, so that one that is not seen is
+// another's. MySQL's process list cannot be read (error 3854) while any statement in it
+// has a character beyond the first plane of Unicode; what it has instead may be off, so
+// there one that is not seen may be anybody's.
 const (
-	selectOwn      = `SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = ? AND USER = SUBSTRING_INDEX(USER(), '@', 1)`
-	selectOwnMySQL = `SELECT COUNT(*) FROM performance_schema.threads WHERE PROCESSLIST_ID = ? AND PROCESSLIST_USER = SUBSTRING_INDEX(USER(), '@', 1)`
+	selectOwn         = `SELECT COUNT(*) > 0 FROM information_schema.PROCESSLIST WHERE ID = ? AND USER = SUBSTRING_INDEX(USER(), '@', 1)`
+	selectNotOthersMy = `SELECT COUNT(*) = 0 FROM performance_schema.threads WHERE PROCESSLIST_ID = ? AND PROCESSLIST_USER <> SUBSTRING_INDEX(USER(), '@', 1)`
 )
 
-// Owns says whether a connection is of the session's own account.
-func (s *Session) Owns(ctx context.Context, connection int64) (bool, error) {
+// Owns says whether a connection is of the session's own account, or may be.
+func (s *Session) Owns(ctx context.Context, connection int64) (ours bool, err error) {
 	query := selectOwn
 	if s.Family == MySQL {
-		query = selectOwnMySQL
+		query = selectNotOthersMy
 	}
-	var n int
-	err := s.QueryRowContext(ctx, query, connection).Scan(&n)
-	return n > 0, err
+	err = s.QueryRowContext(ctx, query, connection).Scan(&ours)
+	return ours, err
 }
 
 // errNoSuchThread: there is no such connection.
