@@ -257,3 +257,15 @@ func lookServer(s *inspected) (found []finding) {
 	}
 	return found
 }
+
+// lookNode tells flags that do less than they seem to.
+func lookNode(s *inspected) (found []finding) {
+	if s.node.TLSCA != "" && !s.node.RequireSecureTransport {
+		found = append(found, finding{
+			note: true,
+			what: "--tls-ca asks those for a certificate who use TLS; who does not is let in without one",
+			fix:  []string{"add --require-secure-transport"},
+		})
+	}
+	return found
+}

@@ -119,3 +119,10 @@ func warnOfAddresses(cfg config, at net.Addr, b backing, log *zap.Logger) {
 		}
 	}
 }
+
+// warnOfPlain says that who has no certificate may still come in without TLS.
+func warnOfPlain(cfg config, log *zap.Logger) {
+	if cfg.TLSCA != "" && !cfg.RequireSecureTransport {
+		log.Warn("clients that do not use TLS need no certificate of --tls-ca: see --require-secure-transport")
+	}
+}

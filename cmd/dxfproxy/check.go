@@ -60,12 +60,12 @@ func runCheck(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	if err := db.PingContext(ctx); err != nil {
 		return fmt.Errorf("open store %s: %w", mc.Addr, classifyOpen(err))
 	}
-	return check(ctx, db, b, mc.Addr, cfg.MetaSchema, stdout)
+	return check(ctx, db, b, mc.Addr, cfg, stdout)
 }
 
 // check prints what it finds, topic by topic.
-func check(ctx context.Context, db *sql.DB, b backing, addr, metaSchema string, out io.Writer) error {
-	s, err := inspect(ctx, db, b, metaSchema)
+func check(ctx context.Context, db *sql.DB, b backing, addr string, cfg config, out io.Writer) error {
+	s, err := inspect(ctx, db, b, cfg)
 	if err != nil {
 		return fmt.Errorf("look at store %s: %w", addr, err)
 	}

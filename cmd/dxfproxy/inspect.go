@@ -25,6 +25,7 @@ type inspected struct {
 	major, minor int
 	account      string // as SQL takes it
 	metaSchema   string
+	node         config // as it would be run with the same flags
 
 	binlog      table.Settings
 	binlogError error             // why it could not be read
@@ -36,8 +37,8 @@ type inspected struct {
 }
 
 // inspect asks the store, and changes nothing.
-func inspect(ctx context.Context, db *sql.DB, b backing, metaSchema string) (*inspected, error) {
-	s := &inspected{metaSchema: metaSchema, variables: make(map[string]string)}
+func inspect(ctx context.Context, db *sql.DB, b backing, cfg config) (*inspected, error) {
+	s := &inspected{metaSchema: cfg.MetaSchema, node: cfg, variables: make(map[string]string)}
 	var version, account string
 	const selectWho = `SELECT VERSION(), CURRENT_USER()`
 	if err := db.QueryRowContext(ctx, selectWho).Scan(&version, &account); err != nil {

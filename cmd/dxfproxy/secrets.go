@@ -41,20 +41,24 @@ func dsnAt(dsn string) int {
 }
 
 // eachSecret calls f with every argument that holds a secret, its flag, and where
-// the flag's value begins in it. An argument that belongs to no flag is taken for a DSN: somebody
-// has forgotten the flag.
+// the flag's value begins in it. Any other with an @ is taken for a DSN: somebody has forgotten
+// the flag, or mistyped it.
 func eachSecret(args []string, f func(i int, flag string, value int)) {
 	for i, arg := range args {
-		for _, flag := range secretFlags {
+		flag, value := "", 0
+		for _, known := range secretFlags {
 			switch {
-			case i > 0 && args[i-1] == "--"+flag:
-				f(i, flag, 0)
-			case strings.HasPrefix(arg, "--"+flag+"="):
-				f(i, flag, len("--"+flag+"="))
+			case i > 0 && args[i-1] == "--"+known:
+				flag = known
+			case strings.HasPrefix(arg, "--"+known+"="):
+				flag, value = known, len("--"+known+"=")
 			}
 		}
-		if strings.Contains(arg, "@") && (i == 0 || !strings.HasPrefix(args[i-1], "--")) {
-			f(i, "store", 0)
+		if flag == "" && strings.Contains(arg, "@") {
+			flag = "store"
+		}
+		if flag != "" {
+			f(i, flag, value)
 		}
 	}
 }

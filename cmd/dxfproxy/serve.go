@@ -55,6 +55,7 @@ func serve(ctx context.Context, args []string, stdout, _ io.Writer) (err error) 
 		return err
 	}
 	warnOfAddresses(cfg, addr, b, log)
+	warnOfPlain(cfg, log)
 	front := newRelay(cfg, b, certs, listeners, log)
 
 	run, closeStore, err := newRun(ctx, cfg, b, front, log)

@@ -20,6 +20,7 @@ var topics = []struct {
 	{"logins", lookLogins},
 	{"meta schema", lookWriters},
 	{"server", lookServer},
+	{"node", lookNode},
 	{"writable", lookWritable},
 	{"timeouts", lookTimeouts},
 	{"parallel copy", lookParallel},
