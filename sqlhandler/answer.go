@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	tidb "github.com/pingcap/tidb/pkg/parser"
 	_ "github.com/pingcap/tidb/pkg/parser/test_driver" // the values of literals
 	"go.uber.org/zap"
 
@@ -172,7 +171,11 @@ const maxParsed = 4 << 10
 func unsupported(text string) *dxf.Error {
 	var err error
 	if len(text) <= maxParsed {
-		_, _, err = tidb.New().ParseSQL(text)
+		_, err = parse([]byte(text), "")
+	}
+	var own *dxf.Error
+	if errors.As(err, &own) {
+		return own
 	}
 	if err == nil {
 		word, _, _ := strings.Cut(text[:min(len(text), 16)], " ")

@@ -130,12 +130,15 @@ func (s *Statement) Indexes() []string {
 // statement it does not understand to the last token, a text of several
 // statements, of more than 1 MiB or with an executable comment is Other.
 func Classify(text []byte, mode Mode) Statement {
-	if len(text) > maxText {
-		return Statement{Wait: -1}
-	}
 	src := text
 	if n := len(src); n > 0 && src[n-1] == 0 {
 		src = src[:n-1] // some clients send the C string's end
+	}
+	if st, ok := classifyImport(src, mode); ok {
+		return st
+	}
+	if len(text) > maxText {
+		return Statement{Wait: -1}
 	}
 	toks, ok := tokens(src, mode)
 	if !ok {
@@ -225,10 +228,6 @@ func (p *reader) statement(st *Statement) {
 		p.show(st)
 	case p.word("ADMIN"):
 		p.admin(st)
-	case p.word("IMPORT"):
-		if p.word("INTO") {
-			p.importInto(st)
-		}
 	case p.words("CANCEL", "IMPORT"):
 		p.importJob(st, CancelImportJob)
 	case p.words("PAUSE", "IMPORT"):

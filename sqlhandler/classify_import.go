@@ -1,11 +1,34 @@
 package sqlhandler
 
-// importInto takes what follows IMPORT INTO. No store has such a statement: all
-// of it is for TiDB's parser, and here is only looked for the table.
-func (p *reader) importInto(st *Statement) {
-	st.Kind = ImportInto
-	if st.Table = p.table(); p.bad {
-		st.Table, p.bad = TableName{}, false
+// classifyImport knows an IMPORT INTO, from which no store makes anything but an
+// error with a piece of the text: all of them are ours, of whatever length, and what
+// is wrong with one is ours to say. Unlike other statements it costs no memory:
+// anybody can send one.
+func classifyImport(text []byte, mode Mode) (Statement, bool) {
+	l := lexer{src: text, mode: mode}
+	first := l.next()
+	if !isWord(text, first, "IMPORT") || !isWord(text, l.next(), "INTO") {
+		return Statement{}, false
+	}
+	st := Statement{Kind: ImportInto, Text: Span{first.Start, len(text)}, Wait: -1}
+	end, closed := l.pos, false
+	for {
+		t := l.next()
+		switch {
+		case t.kind == tokEOF && !l.executable:
+			st.Text.End = end
+			if o, ok := outlineImport(text, mode); ok {
+				st.Table = o.table
+			}
+			return st, true
+		case t.kind == tokPunct && text[t.Start] == ';':
+			closed = true
+		case t.kind == tokEOF, t.kind == tokBad, closed:
+			st.Kind = ImportUnknown
+			return st, true
+		default:
+			end = t.End
+		}
 	}
 }
 

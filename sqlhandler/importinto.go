@@ -1,11 +1,14 @@
 package sqlhandler
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"dxfproxy/decode"
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
 	"dxfproxy/source"
@@ -18,22 +21,26 @@ var errInTransaction = dxf.Errorf("cannot run IMPORT INTO in explicit transactio
 var transactional = []string{"innodb", "rocksdb", "xtradb"}
 
 // prepareImport answers the preparation of an IMPORT INTO: the store never sees
-// it. Whether quotes are those of names is known for sure when it is executed.
+// it, and is not asked whether the client may. So no more of it is looked at than
+// is needed: whether it gives rows. Of a short one the client hears already now
+// what is wrong. Whether quotes are those of names is known when it is executed.
 func prepareImport(sql []byte, st Statement, m Mode) (protocol.Reply, error) {
-	sqlMode := ""
-	if m.NoBackslashEscapes {
-		sqlMode = "NO_BACKSLASH_ESCAPES"
+	sql = st.Text.Of(sql)
+	ansi := Mode{AnsiQuotes: true, NoBackslashEscapes: m.NoBackslashEscapes}
+	o, ok := outlineImport(sql, m)
+	if !ok {
+		o, ok = outlineImport(sql, ansi)
 	}
-	parsed, err := parseImport(string(st.Text.Of(sql)), sqlMode)
-	if err != nil {
-		if quoted, other := parseImport(string(st.Text.Of(sql)), sqlMode+",ANSI_QUOTES"); other == nil {
-			parsed, err = quoted, nil
+	if head := o.withoutQuery(sql); len(head) <= maxUnasked {
+		if _, err := parseImport(head, m.sqlMode()); err != nil {
+			if _, other := parseImport(head, ansi.sqlMode()); other != nil {
+				return nil, err
+			}
 		}
+	} else if !ok {
+		return nil, errNoImport
 	}
-	switch {
-	case err != nil:
-		return nil, err
-	case parsed.query:
+	if o.query.Has() {
 		return protocol.Local{}, nil
 	}
 	return protocol.Local{Columns: importColumns}, nil
@@ -41,25 +48,29 @@ func prepareImport(sql []byte, st Statement, m Mode) (protocol.Reply, error) {
 
 // importInto makes a job of IMPORT INTO … FROM 'location' and waits for it, or
 // runs IMPORT INTO … FROM SELECT. What the client may do, its own session is
-// asked; the checks come in TiDB's order, and the first that fails is the answer.
+// asked, before a parser has seen more than a few KiB of the statement; the other
+// checks come in TiDB's order, and the first that fails is the answer.
 func (h *Handler) importInto(ctx context.Context, c *protocol.Conn, s *session, sql []byte, found Statement) (protocol.Reply, error) {
 	facts, err := askSession(ctx, c)
 	if err != nil {
 		return nil, err
 	}
+	im := &importing{h: h, c: c, facts: facts}
 	sql = found.Text.Of(sql)
-	text, err := h.inUTF8(ctx, sql, facts.charset)
-	if err != nil {
+	if im.text, err = importText(sql, facts); err != nil {
 		return nil, err
 	}
-	st, err := parseImport(text, facts.sqlMode)
+	o, ok := outlineImport(im.text, modeNamed(facts.sqlMode))
 	switch {
-	case err != nil:
-		return nil, err
+	case !ok && len(im.text) > maxUnasked:
+		return nil, errNoImport
+	case !ok:
+		_, err := parseImport(im.text, facts.sqlMode)
+		return nil, cmp.Or(err, error(errNoImport))
 	case c.InTransaction():
 		return nil, errInTransaction
 	}
-	im := &importing{h: h, c: c, st: st, facts: facts}
+	im.st = &importStatement{schema: o.table.Schema, table: o.table.Name, location: o.location, query: o.query.Has()}
 	reply, err := im.run(ctx, s, sql)
 	// With autocommit off our questions have begun a transaction. It would hold
 	// the table against the very job that is waited for.
@@ -76,19 +87,22 @@ func (h *Handler) importInto(ctx context.Context, c *protocol.Conn, s *session, 
 	return im.answer(ctx)
 }
 
-// inUTF8 is a text of a client in UTF-8, which TiDB's parser reads.
-func (h *Handler) inUTF8(ctx context.Context, sql []byte, charset string) (string, error) {
-	const convertSQL = `SELECT CONVERT(CONVERT(? USING %s) USING utf8mb4)`
-	switch charset {
-	case "utf8", "utf8mb3", "utf8mb4", "ascii", "binary", "":
-		return string(sql), nil
+var errNoImport = dxf.Errorf("dxfproxy: this is no IMPORT INTO statement")
+
+// importText is the statement in UTF-8, without its query, whose bytes are not to be
+// looked at.
+func importText(sql []byte, facts sessionFacts) ([]byte, error) {
+	if !ambiguous[facts.charset] {
+		o, _ := outlineImport(sql, modeNamed(facts.sqlMode))
+		sql = o.withoutQuery(sql)
 	}
-	if !slices.ContainsFunc(sql, func(b byte) bool { return b >= 0x80 }) {
-		return string(sql), nil
+	text, err := decode.ToUTF8(facts.charset, sql)
+	var bad *decode.CharsetError
+	if errors.As(err, &bad) {
+		return nil, &dxf.Error{Code: 1300, State: "HY000", Message: fmt.Sprintf("Invalid %s character string: '%s'", bad.Charset, bad.Bytes)}
 	}
-	var text string
-	if err := h.sql.QueryRowContext(ctx, fmt.Sprintf(convertSQL, quoteName(charset)), sql).Scan(&text); err != nil {
-		return "", fmt.Errorf("read a statement in %s: %w", charset, err)
+	if err != nil {
+		return nil, dxf.Errorf("dxfproxy cannot read this statement: %s", err)
 	}
 	return text, nil
 }
@@ -97,7 +111,8 @@ func (h *Handler) inUTF8(ctx context.Context, sql []byte, charset string) (strin
 type importing struct {
 	h     *Handler
 	c     *protocol.Conn
-	st    *importStatement
+	text  []byte           // in UTF-8, without the query
+	st    *importStatement // where to and where from; the rest when it is parsed
 	facts sessionFacts
 
 	info     *table.Info
@@ -108,17 +123,13 @@ type importing struct {
 
 // run checks the statement and makes the job; of a query it is all, and answers.
 func (im *importing) run(ctx context.Context, s *session, sql []byte) (protocol.Reply, error) {
-	st := im.st
 	if err := im.resolve(ctx); err != nil {
 		return nil, err
 	}
 	local := false
-	if !st.query {
+	if !im.st.query {
 		var err error
-		if local, err = source.IsLocal(st.location); err != nil {
-			return nil, err
-		}
-		if err := checkSet(st); err != nil {
+		if local, err = source.IsLocal(im.st.location); err != nil {
 			return nil, err
 		}
 	}
@@ -128,6 +139,10 @@ func (im *importing) run(ctx context.Context, s *session, sql []byte) (protocol.
 	if err := im.mayImport(ctx, local); err != nil {
 		return nil, err
 	}
+	if err := im.parse(); err != nil {
+		return nil, err
+	}
+	st := im.st
 	if st.query {
 		return im.fromSelect(ctx, sql)
 	}
@@ -154,6 +169,22 @@ func (im *importing) run(ctx context.Context, s *session, sql []byte) (protocol.
 		return nil, cause
 	}
 	return nil, im.submit(ctx, s)
+}
+
+// parse reads the whole statement, for a client who may import.
+func (im *importing) parse() error {
+	st, err := parseImport(im.text, im.facts.sqlMode)
+	im.text = nil
+	if err != nil {
+		return err
+	}
+	if !st.query {
+		err = checkSet(st)
+	}
+	st.exprs = nil                                  // what executes is in st.set; a tree is a hundred times its text
+	st.schema, st.table = im.st.schema, im.st.table // as resolve has found them
+	im.st = st
+	return err
 }
 
 // resolve finds the target's schema. With names in lower case the store knows a

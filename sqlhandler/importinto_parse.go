@@ -1,6 +1,8 @@
 package sqlhandler
 
 import (
+	"errors"
+	"runtime"
 	"strings"
 
 	tidb "github.com/pingcap/tidb/pkg/parser"
@@ -29,13 +31,34 @@ type importStatement struct {
 // Texts of the parser for what it understands and TiDB refuses in plain words.
 var plainRefusals = []string{"Cannot use user variable(", "Cannot use SET clause "}
 
-// parseImport reads an IMPORT INTO. text is UTF-8; sqlMode is the session's. Its
-// errors are TiDB's.
-func parseImport(text, sqlMode string) (*importStatement, error) {
+// parsers are how many texts TiDB's parser reads at once on this node: one needs
+// up to 10 MB for what parsable lets through, and a processor.
+var parsers = make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))
+
+// parse gives a text to TiDB's parser, the only place that does: what is too much
+// for its memory is refused.
+func parse(text []byte, sqlMode string) ([]ast.StmtNode, error) {
+	if err := parsable(text, modeNamed(sqlMode)); err != nil {
+		return nil, err
+	}
+	parsers <- struct{}{}
+	defer func() { <-parsers }()
 	p := tidb.New()
 	p.EnableWindowFunc(true)
 	p.SetSQLMode(lexicalMode(sqlMode))
-	nodes, _, err := p.ParseSQL(text, tidb.CharsetConnection("utf8mb4"), tidb.CollationConnection("utf8mb4_bin"))
+	nodes, _, err := p.ParseSQL(string(text), tidb.CharsetConnection("utf8mb4"), tidb.CollationConnection("utf8mb4_bin"))
+	return nodes, err
+}
+
+// parseImport reads an IMPORT INTO, but for the query of one that has it. text is
+// UTF-8; sqlMode is the session's. Its errors are TiDB's.
+func parseImport(text []byte, sqlMode string) (*importStatement, error) {
+	o, _ := outlineImport(text, modeNamed(sqlMode))
+	nodes, err := parse(o.withoutQuery(text), sqlMode)
+	var own *dxf.Error
+	if errors.As(err, &own) {
+		return nil, own
+	}
 	if err != nil {
 		for _, plain := range plainRefusals {
 			if i := strings.Index(err.Error(), plain); i >= 0 {
@@ -49,7 +72,7 @@ func parseImport(text, sqlMode string) (*importStatement, error) {
 		n, _ = nodes[0].(*ast.ImportIntoStmt)
 	}
 	if n == nil {
-		return nil, dxf.Errorf("dxfproxy: this is no IMPORT INTO statement")
+		return nil, errNoImport
 	}
 	st := &importStatement{
 		schema: n.Table.Schema.O, table: n.Table.Name.O,
@@ -61,8 +84,33 @@ func parseImport(text, sqlMode string) (*importStatement, error) {
 	for _, o := range n.Options {
 		st.options = append(st.options, readOption(o))
 	}
+	if err := o.sameTarget(st); err != nil {
+		return nil, err
+	}
 	st.readFields(n.ColumnsAndUserVars)
 	return st, st.readSet(n.ColumnAssignments, sqlMode)
+}
+
+// modeNamed is what the lexer must know of an sql_mode.
+func modeNamed(sqlMode string) Mode {
+	var m Mode
+	for name := range strings.SplitSeq(sqlMode, ",") {
+		m.AnsiQuotes = m.AnsiQuotes || name == "ANSI_QUOTES"
+		m.NoBackslashEscapes = m.NoBackslashEscapes || name == "NO_BACKSLASH_ESCAPES"
+	}
+	return m
+}
+
+// sqlMode is the inverse of modeNamed.
+func (m Mode) sqlMode() string {
+	var names []string
+	if m.AnsiQuotes {
+		names = append(names, "ANSI_QUOTES")
+	}
+	if m.NoBackslashEscapes {
+		names = append(names, "NO_BACKSLASH_ESCAPES")
+	}
+	return strings.Join(names, ",")
 }
 
 // lexicalMode is what of an sql_mode changes how a statement is read. Modes that
@@ -145,32 +193,4 @@ func (variableNames) Leave(n ast.Node) (ast.Node, bool) {
 		}
 	}
 	return n, true
-}
-
-// selectSpan finds the bytes of the query in an IMPORT INTO … FROM SELECT that
-// TiDB's parser has read; options says whether it found any behind the query.
-// The bytes are used instead of what the parser makes of them: the store is to
-// judge what the client wrote.
-func selectSpan(text []byte, m Mode, options bool) Span {
-	toks, _ := tokens(text, m)
-	var s Span
-	depth := 0
-	for i, t := range toks {
-		switch {
-		case t.kind == tokPunct && text[t.Start] == '(':
-			depth++
-		case t.kind == tokPunct && text[t.Start] == ')':
-			depth--
-		case depth > 0 || t.kind != tokWord:
-		case s.Start == 0 && isWord(text, t, "FROM"):
-			s.Start = toks[i+1].Start
-		// The last WITH outside parentheses begins the options: they have none.
-		case options && s.Start > 0 && isWord(text, t, "WITH"):
-			s.End = toks[i-1].End
-		}
-	}
-	if !options && len(toks) > 1 {
-		s.End = toks[len(toks)-2].End
-	}
-	return s
 }

@@ -21,14 +21,14 @@ func (im *importing) fromSelect(ctx context.Context, sql []byte) (protocol.Reply
 		return nil, dxf.Errorf("dxfproxy does not import from a query in character set %s", im.facts.charset)
 	}
 	m := mode(im.c.Status())
-	span := selectSpan(sql, m, len(im.st.options) > 0)
-	if !span.Has() {
+	o, _ := outlineImport(sql, modeNamed(im.facts.sqlMode))
+	if !o.query.Has() {
 		return nil, dxf.Errorf("dxfproxy: the query of the IMPORT INTO is not found")
 	}
 	if err := checkColumns(im.info, im.st); err != nil {
 		return nil, err
 	}
-	query, _ := RewriteTables(span.Of(sql), m, im.h.schema)
+	query, _ := RewriteTables(o.query.Of(sql), m, im.h.schema)
 	insert := insertSelect(im.info, im.st, string(query))
 	// The store says now what is wrong with the query, and counts its columns.
 	if _, err := im.c.Query(ctx, "EXPLAIN "+insert); err != nil {

@@ -14,7 +14,7 @@ import (
 
 func readImport(t *testing.T, text, sqlMode string) *importStatement {
 	t.Helper()
-	st, err := parseImport(text, sqlMode)
+	st, err := parseImport([]byte(text), sqlMode)
 	require.NoError(t, err, text)
 	return st
 }
@@ -53,13 +53,13 @@ func TestParseImportRefuses(t *testing.T) {
 		"IMPORT INTO t (a, @v) FROM SELECT 1, 2":       "1105 (HY000): Cannot use user variable(v) in IMPORT INTO FROM SELECT statement.",
 		"IMPORT INTO t (a) SET b = 1 FROM SELECT 1, 2": "1105 (HY000): Cannot use SET clause in IMPORT INTO FROM SELECT statement.",
 	} {
-		_, err := parseImport(text, "")
+		_, err := parseImport([]byte(text), "")
 		require.Equal(t, want, refusalOf(err), text)
 	}
 }
 
-// TestSelectSpan finds the query's bytes, whatever stands in it.
-func TestSelectSpan(t *testing.T) {
+// TestOutlineQuery finds the query's bytes, whatever stands in it.
+func TestOutlineQuery(t *testing.T) {
 	for text, want := range map[string]string{
 		"IMPORT INTO t FROM SELECT 1":                                               "SELECT 1",
 		"IMPORT INTO t (a) FROM /* x */ SELECT 1 -- y":                              "SELECT 1",
@@ -71,8 +71,10 @@ func TestSelectSpan(t *testing.T) {
 		"IMPORT INTO t FROM (SELECT a FROM b GROUP BY a WITH ROLLUP) WITH thread=1": "(SELECT a FROM b GROUP BY a WITH ROLLUP)",
 		"IMPORT INTO t FROM SELECT ' WITH x' UNION SELECT 2 WITH disable_precheck":  "SELECT ' WITH x' UNION SELECT 2",
 	} {
-		st := readImport(t, text, "")
-		require.Equal(t, want, string(selectSpan([]byte(text), Mode{}, len(st.options) > 0).Of([]byte(text))), text)
+		o, ok := outlineImport([]byte(text), Mode{})
+		require.True(t, ok)
+		require.Equal(t, want, string(o.query.Of([]byte(text))), text)
+		require.True(t, readImport(t, text, "").query)
 	}
 }
 
@@ -218,7 +220,7 @@ func TestCheckOptionsRefuses(t *testing.T) {
 		"record_errors=-2, thread=0":         bad + "thread",
 		"split_file, skip_rows=2, thread=-1": bad + "thread",
 	} {
-		st, err := parseImport("IMPORT INTO t FROM 'f' WITH "+options, "")
+		st, err := parseImport([]byte("IMPORT INTO t FROM 'f' WITH "+options), "")
 		if want == "syntax" {
 			require.ErrorContains(t, err, "1064", options)
 			continue
