@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"dxfproxy/dxf"
+	"dxfproxy/seal"
 	"dxfproxy/source"
 	"dxfproxy/table"
 )
@@ -21,6 +22,8 @@ import (
 type ImportInto struct {
 	planner
 	store ImportStore
+	// Key opens the secrets of locations. nil: none are sealed.
+	Key *seal.Key
 }
 
 // ImportStore is what the import extension needs of the store.
@@ -58,7 +61,11 @@ func (x *ImportInto) Plan(ctx context.Context, t dxf.Task, nodes int) (Plan, err
 			m.Local = true
 			return importSteps(m, dxf.StepProbe, max(nodes, 1))
 		}
-		files, err := source.Pieces(ctx, m.Location)
+		location, err := x.Key.Location(m)
+		if err != nil {
+			return Plan{}, err
+		}
+		files, err := source.Pieces(ctx, location)
 		if err != nil {
 			return Plan{}, err
 		}
@@ -210,7 +217,7 @@ func (x *ImportInto) Complete(a *dxf.Advance, e *dxf.Error) {
 	}
 	changed := a.State.Ended()
 	if changed {
-		m.Location = source.Mask(m.Location)
+		m.Location, m.Sealed = source.Mask(m.Location), ""
 	}
 	// The times of the requests, by the store's clock.
 	switch {

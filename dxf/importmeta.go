@@ -3,8 +3,7 @@ package dxf
 import "time"
 
 // ImportMeta is the meta of an import task: everything a step needs to know of
-// the statement. Written at submit, completed at planning. Location has the
-// secrets in it, and is blanked when the task has ended.
+// the statement. Written at submit, completed at planning.
 type ImportMeta struct {
 	JobID  int64  `json:"job_id"`
 	Schema string `json:"schema"`
@@ -13,9 +12,12 @@ type ImportMeta struct {
 	// submitted; the import is not published into another table.
 	Fingerprint string `json:"fingerprint"`
 
-	Location  string        `json:"location"` // as typed
-	Format    string        `json:"format"`   // csv, sql, parquet
-	CSV       CSVConfig     `json:"csv"`      // of format csv
+	// Location is as typed, or, if it has secrets, with these masked; then Sealed is
+	// the whole, which package seal opens for SealedFor, until the task has ended.
+	Location  string        `json:"location"`
+	Sealed    string        `json:"sealed,omitempty"`
+	Format    string        `json:"format"` // csv, sql, parquet
+	CSV       CSVConfig     `json:"csv"`    // of format csv
 	SplitFile bool          `json:"split_file,omitempty"`
 	Fields    []ImportField `json:"fields,omitempty"` // the column list; nil: field i goes to visible column i
 	Set       []ImportSet   `json:"set,omitempty"`
@@ -56,6 +58,10 @@ type ImportMeta struct {
 	Paused   time.Duration `json:"paused,omitempty"`
 	PausedAt time.Time     `json:"paused_at,omitzero"`
 }
+
+// SealedFor is the place that Sealed belongs to: it is of no use to an import into
+// another table, or one that shows another location.
+func (m ImportMeta) SealedFor() []string { return []string{m.Schema, m.Table, m.Location} }
 
 // Loaded is the table that the chunks go to.
 func (m ImportMeta) Loaded() string {

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -23,9 +24,9 @@ import (
 var secrets = []string{sourcetest.Secret, url.QueryEscape(sourcetest.Secret), "of+test", "of%2Btest", "wrongsecret", "let-me-in", "PRIVATE KEY"}
 
 // keptSecret looks for them in what nodes have logged, in all tables of the framework,
-// and in what clients are shown. The nodes get them from the task of an import that
-// runs, and there, as in TiDB, they are until it has ended.
-func (im *importer) keptSecret(running bool) {
+// in what clients are shown, and in the store's binlog and general log, whether an
+// import is running or not.
+func (im *importer) keptSecret() {
 	im.Helper()
 	look := func(where, text string) {
 		for _, s := range secrets {
@@ -40,18 +41,24 @@ func (im *importer) keptSecret(running bool) {
 		look("the log of "+n.Name, string(log))
 	}
 	for _, table := range strings.Fields(im.list("SELECT table_name FROM information_schema.tables WHERE table_schema = '" + im.meta + "'")) {
-		if !running || table != "tidb_global_task" {
-			look(table, im.list("SELECT * FROM `"+im.meta+"`."+table))
-		}
+		look(table, im.list("SELECT * FROM `"+im.meta+"`."+table))
+	}
+	const filesSQL = "SELECT CONCAT_WS(' ', @@log_bin_basename, CASE LEFT(@@general_log_file, 1) WHEN '/' THEN '' ELSE @@datadir END, @@general_log_file)"
+	files := strings.SplitN(strings.TrimSpace(im.list(filesSQL)), " ", 2)
+	binlogs, err := filepath.Glob(files[0] + ".0*")
+	require.NoError(im, err)
+	require.NotEmpty(im, binlogs)
+	for _, file := range append(binlogs, strings.ReplaceAll(files[1], " ", "")) {
+		content, err := os.ReadFile(file)
+		require.NoError(im, err)
+		require.NotEmpty(im, content)
+		look(file, string(content))
 	}
 	c := im.session(1, "")
 	defer c.Close()
 	shown := []string{
 		"SHOW IMPORT JOBS", "SELECT * FROM mysql.tidb_import_jobs", "SELECT * FROM mysql.tidb_global_task_history",
-		"SHOW FULL PROCESSLIST", "SELECT * FROM information_schema.processlist",
-	}
-	if !running {
-		shown = append(shown, "SELECT * FROM mysql.tidb_global_task")
+		"SHOW FULL PROCESSLIST", "SELECT * FROM information_schema.processlist", "SELECT * FROM mysql.tidb_global_task",
 	}
 	for _, q := range shown {
 		rows, err := im.ask(c, q)
@@ -77,6 +84,8 @@ func TestImportObjects(t *testing.T) {
 			t.Parallel()
 			im := newImporter(t, 3)
 			execute(t, im.direct, loadTable)
+			execute(t, im.direct, "SET GLOBAL log_output = 'FILE'")
+			execute(t, im.direct, "SET GLOBAL general_log = ON")
 			server := store.start(t)
 			for _, c := range []struct {
 				name string
@@ -95,7 +104,7 @@ func TestImportObjects(t *testing.T) {
 					defer execute(t, im.direct, "TRUNCATE TABLE load_t")
 					c.test(o)
 					o.nothingLeft()
-					o.keptSecret(false)
+					o.keptSecret()
 				})
 			}
 		})
@@ -134,7 +143,7 @@ func (o *objects) loads() {
 	o.store.Put(o, last+".gz", packed)
 	o.store.Put(o, o.folder+"/other-4.csv", []byte("not,these,rows\n"))
 	r := o.start(1, o.statement()+" WITH max_write_speed = '4MiB'")
-	o.keptSecret(true)
+	o.keptSecret()
 	require.NoError(o, r.wait())
 	o.loaded(objectRows)
 	c := o.session(2, "")
@@ -240,7 +249,7 @@ func (o *objects) slowWire() {
 // noWireForAWhile: an import waits for a store that is away, and goes on.
 func (o *objects) noWireForAWhile() {
 	w, answer := o.cutOff()
-	o.keptSecret(true)
+	o.keptSecret()
 	w.CutAfter.Store(0)
 	w.Trickle.Store(0)
 	w.Refuse.Store(false)

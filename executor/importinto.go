@@ -11,6 +11,7 @@ import (
 
 	"dxfproxy/decode"
 	"dxfproxy/dxf"
+	"dxfproxy/seal"
 	"dxfproxy/source"
 	"dxfproxy/table"
 )
@@ -19,6 +20,9 @@ import (
 // scheduler.SubtaskExecutor.
 type Import struct {
 	*worker
+	// Key opens the secrets of locations. nil: none are sealed.
+	Key *seal.Key
+
 	node    string       // this one, as subtasks name it
 	loading atomic.Int64 // subtasks that load on this node now
 }

@@ -111,7 +111,11 @@ func (r *importRun) load(ctx context.Context) error {
 	l.servo = servo{target: loadTarget, rows: min(max(l.pace.rows.Load(), loadStart), loadMost)}
 	l.resize(n)
 
-	src, err := source.Open(ctx, r.meta.Location)
+	location, err := r.imp.Key.Location(r.meta)
+	if err != nil {
+		return err
+	}
+	src, err := source.Open(ctx, location)
 	if err != nil {
 		return err
 	}

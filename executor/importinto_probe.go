@@ -15,7 +15,11 @@ import (
 // an answer too.
 func (r *importRun) probe(ctx context.Context) error {
 	p := dxf.ImportProbe{Node: r.imp.node}
-	files, err := source.Pieces(ctx, r.meta.Location)
+	location, err := r.imp.Key.Location(r.meta)
+	if err != nil {
+		return err
+	}
+	files, err := source.Pieces(ctx, location)
 	var own *dxf.Error
 	switch {
 	case errors.As(err, &own) && !source.Retryable(err):

@@ -15,6 +15,7 @@ import (
 
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
+	"dxfproxy/seal"
 	"dxfproxy/source"
 )
 
@@ -33,7 +34,9 @@ type Config struct {
 	Wake    func() // tells all nodes that there is something new; nil: polling finds it
 	// SetRole is told when the node's service scope is changed by SQL.
 	SetRole func(role string)
-	Log     *zap.Logger
+	// Key seals the secrets of imports. nil: there may be none.
+	Key *seal.Key
+	Log *zap.Logger
 }
 
 // Handler answers the statements of all sessions of a node.
@@ -47,6 +50,7 @@ type Handler struct {
 	node    dxf.Node
 	wakeAll func()
 	setRole func(string)
+	key     *seal.Key
 	log     *zap.Logger
 	vars    *globals
 	changed *signal
@@ -56,7 +60,7 @@ type Handler struct {
 func New(cfg Config) *Handler {
 	h := &Handler{
 		jobs: cfg.Jobs, sql: cfg.SQL, schema: cfg.Schema, trial: cfg.Trial, scratch: cfg.Scratch, node: cfg.Node,
-		wakeAll: cfg.Wake, setRole: cfg.SetRole, log: cfg.Log,
+		wakeAll: cfg.Wake, setRole: cfg.SetRole, key: cfg.Key, log: cfg.Log,
 		vars: newGlobals(cfg.Jobs, cfg.Role), changed: newSignal(),
 	}
 	if h.meta = cfg.Meta; h.meta == nil {

@@ -180,6 +180,9 @@ func (im *importing) parse() error {
 	}
 	if !st.query {
 		err = checkSet(st)
+		if err == nil {
+			err = st.rewritten(im.facts.sqlMode)
+		}
 	}
 	st.exprs = nil                                  // what executes is in st.set; a tree is a hundred times its text
 	st.schema, st.table = im.st.schema, im.st.table // as resolve has found them
@@ -320,10 +323,13 @@ func (im *importing) submit(ctx context.Context, s *session) error {
 	}
 	meta := dxf.ImportMeta{
 		Schema: st.schema, Table: st.table, Fingerprint: im.info.Fingerprint,
-		Location: st.location, Format: st.format, CSV: set.csv, SplitFile: set.splitFile,
+		Format: st.format, CSV: set.csv, SplitFile: set.splitFile,
 		Fields: st.fields, Set: st.set,
 		SQLMode: im.facts.sqlMode, TimeZone: field(rs, 0, 0),
 		Node: im.h.node.ID, Thread: set.thread, MaxWriteSpeed: set.maxWriteSpeed, Checksum: set.checksum, RecordErrors: set.recordErrors,
+	}
+	if err := im.h.key.Close(&meta, st.location); err != nil {
+		return err
 	}
 	t := dxf.Task{
 		Type: dxf.ImportInto, State: dxf.TaskPending, Step: dxf.StepInit,

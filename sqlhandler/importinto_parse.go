@@ -149,13 +149,9 @@ func (st *importStatement) readFields(list []*ast.ColumnNameOrUserVar) {
 // readSet takes the assignments, as text for people and as SQL that means the
 // same in every sql_mode that reads backslashes as the session does.
 func (st *importStatement) readSet(list []*ast.Assignment, sqlMode string) error {
-	flags := format.RestoreStringSingleQuotes | format.RestoreKeyWordUppercase | format.RestoreNameBackQuotes | format.RestoreStringWithoutDefaultCharset
-	if !strings.Contains(sqlMode, "NO_BACKSLASH_ESCAPES") {
-		flags |= format.RestoreStringEscapeBackslash
-	}
 	var texts []string
 	for _, a := range list {
-		var shown, sql strings.Builder
+		var shown strings.Builder
 		if err := a.Restore(format.NewRestoreCtx(format.DefaultRestoreFlags, &shown)); err != nil {
 			return dxf.Errorf("read the SET clause: %s", err)
 		}
@@ -165,15 +161,69 @@ func (st *importStatement) readSet(list []*ast.Assignment, sqlMode string) error
 		if !ok {
 			return dxf.Errorf("read the SET clause: %T is no expression", node)
 		}
-		if err := expr.Restore(format.NewRestoreCtx(flags, &sql)); err != nil {
-			return dxf.Errorf("read the SET clause: %s", err)
+		sql, err := writeExpression(expr, sqlMode)
+		if err != nil {
+			return err
 		}
-		st.set = append(st.set, dxf.ImportSet{Column: a.Column.Name.O, Expr: sql.String()})
+		st.set = append(st.set, dxf.ImportSet{Column: a.Column.Name.O, Expr: sql})
 		st.exprs = append(st.exprs, expr)
 	}
 	st.setText = strings.Join(texts, ", ")
 	return nil
 }
+
+// writeExpression writes a tree as SQL, in which nothing is as the client typed it.
+func writeExpression(expr ast.ExprNode, sqlMode string) (string, error) {
+	flags := format.RestoreStringSingleQuotes | format.RestoreKeyWordUppercase | format.RestoreNameBackQuotes | format.RestoreStringWithoutDefaultCharset
+	if !modeNamed(sqlMode).NoBackslashEscapes {
+		flags |= format.RestoreStringEscapeBackslash
+	}
+	var sql strings.Builder
+	if err := expr.Restore(format.NewRestoreCtx(flags, &sql)); err != nil {
+		return "", dxf.Errorf("read the SET clause: %s", err)
+	}
+	return sql.String(), nil
+}
+
+// rewritten reads once more what was written of the SET clause, since that and not
+// the client's text is what runs later, with other rights: it must be the same
+// expressions.
+func (st *importStatement) rewritten(sqlMode string) error {
+	if len(st.set) == 0 {
+		return nil
+	}
+	text := []byte("SELECT ")
+	for i, a := range st.set {
+		if i > 0 {
+			text = append(text, ", "...)
+		}
+		text = append(text, a.Expr...)
+	}
+	nodes, err := parse(text, sqlMode)
+	var fields []*ast.SelectField
+	if err == nil && len(nodes) == 1 {
+		if s, ok := nodes[0].(*ast.SelectStmt); ok && s.From == nil && s.Where == nil && s.Limit == nil && s.SelectIntoOpt == nil && s.With == nil {
+			fields = s.Fields.Fields
+		}
+	}
+	if len(fields) != len(st.set) {
+		return errNotRewritten
+	}
+	again := importStatement{fields: st.fields}
+	for i, f := range fields {
+		if f.Expr == nil || f.AsName.O != "" {
+			return errNotRewritten
+		}
+		sql, err := writeExpression(f.Expr, sqlMode)
+		if err != nil || sql != st.set[i].Expr {
+			return errNotRewritten
+		}
+		again.exprs = append(again.exprs, f.Expr)
+	}
+	return checkSet(&again)
+}
+
+var errNotRewritten = dxf.Errorf("dxfproxy: the SET clause cannot be written so that the store reads the same")
 
 // variableNames puts the names of user variables into lower case, as those of
 // the column list are, and makes variables of TiDB's getvar('name').

@@ -14,6 +14,7 @@ import (
 
 	"dxfproxy/grants"
 	"dxfproxy/mariadbd"
+	"dxfproxy/seal"
 )
 
 // backing is how the node reaches its store.
@@ -23,6 +24,15 @@ type backing struct {
 	trial grants.Account // and for users' statements on empty copies
 	addrs []string       // for clients, in the order to try them
 	tls   *tls.Config    // towards it
+}
+
+// sealKey is the key for secrets that all nodes with this store and meta schema have.
+func (b backing) sealKey(metaSchema string) (*seal.Key, error) {
+	c, err := mysql.ParseDSN(b.dsn)
+	if err != nil {
+		return nil, fmt.Errorf("read the store's DSN: %w", err)
+	}
+	return seal.NewKey(c.Passwd, metaSchema), nil
 }
 
 // openStore starts the embedded store, or takes the one that --store names. It

@@ -48,8 +48,13 @@ func newNode(cfg config, b backing, db *store.DB, front *relay, log *zap.Logger)
 		store: db, front: front,
 	}
 	n.others.Store(&[]dxf.Node{})
+	key, err := b.sealKey(db.Schema())
+	if err != nil {
+		return nil, err
+	}
 	backfill := executor.NewBackfill(db.SQL(), db, log)
 	imports := executor.NewImport(db.SQL(), db, cfg.Node, log)
+	imports.Key = key
 	backfill.Hold, imports.Hold = n.hold, n.hold
 	backfill.Secret, imports.Secret = db.Secret(), db.Secret()
 	n.scheduler = scheduler.NewManager(scheduler.Config{
@@ -59,6 +64,7 @@ func newNode(cfg config, b backing, db *store.DB, front *relay, log *zap.Logger)
 	if cfg.RunDDL {
 		planBackfill, planImport := dispatcher.NewBackfill(db.SQL(), db, log), dispatcher.NewImportInto(db.SQL(), db, log)
 		planBackfill.Secret, planImport.Secret = db.Secret(), db.Secret()
+		planImport.Key = key
 		n.dispatcher = dispatcher.NewManager(dispatcher.Config{
 			Store: db, Node: n.self, Log: log, Notify: n.tell,
 			Extensions: map[dxf.TaskType]dispatcher.Extension{
@@ -73,7 +79,7 @@ func newNode(cfg config, b backing, db *store.DB, front *relay, log *zap.Logger)
 	n.handler = sqlhandler.New(sqlhandler.Config{
 		Jobs: db, SQL: db.SQL(), Meta: db.Meta(), Schema: db.Schema(), Trial: db.Trial(), Scratch: db.ScratchSchema(),
 		Node: n.self, Role: n.self.Role,
-		Wake: n.wake, SetRole: n.scheduler.SetRole, Log: log,
+		Wake: n.wake, SetRole: n.scheduler.SetRole, Key: key, Log: log,
 	})
 	front.server.Handler, front.server.KilledElsewhere = n.handler, n.handler.Killed
 	if n.waker, err = scheduler.ListenWake(scheduler.WakeConfig{
