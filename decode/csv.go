@@ -34,14 +34,14 @@ type csvReader struct {
 // NewCSV reads CSV in the given dialect from r, whose first byte is at.Offset of the
 // file. At the beginning of a file it passes over a byte order mark and cfg.SkipRows
 // lines.
-func NewCSV(r io.Reader, cfg dxf.CSVConfig, at Start) Reader {
-	return newCSV(r, cfg, at, windowSize)
+func NewCSV(r io.Reader, cfg dxf.CSVConfig, at Start, limit Limits) Reader {
+	return newCSV(r, cfg, at, limit, windowSize)
 }
 
-func newCSV(r io.Reader, cfg dxf.CSVConfig, at Start, size int) *csvReader {
+func newCSV(r io.Reader, cfg dxf.CSVConfig, at Start, limit Limits, size int) *csvReader {
 	c := &csvReader{
-		w: newWindow(r, at.Offset, size), cut: at.Cut, until: at.Until, line: at.Line,
-		mark: at, limit: MaxRow,
+		w: newWindow(r, at.Offset, size, limit), cut: at.Cut, until: at.Until, line: at.Line,
+		mark: at, limit: limit.row(),
 	}
 	if at.Offset == 0 {
 		c.first, c.skip, c.line = true, cfg.SkipRows, 1
@@ -149,7 +149,7 @@ func (c *csvReader) lineFrom(i int) (end, width int) {
 // read finds the fields of the row at pos and where it ends. The end is -1 if the
 // window has not the whole row.
 func (c *csvReader) read() (end, width int, err error) {
-	c.fields, c.scratch = c.fields[:0], c.scratch[:0]
+	c.fields, c.scratch = c.fields[:0], emptied(c.scratch)
 	buf, pos := c.w.buf, c.w.pos
 	if pos == len(buf) {
 		return -1, 0, nil
@@ -232,6 +232,9 @@ func next(buf []byte, pos int, b byte) int {
 func (c *csvReader) split(row []byte) error {
 	convert := c.conv != nil && !ascii(row)
 	for last := false; !last; {
+		if len(c.fields) == maxFields {
+			return c.wrong(c.w.pos, -1, nil, ErrTooManyFields)
+		}
 		var i int
 		n := len(c.term)
 		if n == 1 {

@@ -56,7 +56,7 @@ func BenchmarkCSV(b *testing.B) {
 			b.SetBytes(int64(len(file)))
 			b.ReportAllocs()
 			for b.Loop() {
-				drain(b, decode.NewCSV(bytes.NewReader(file), s.cfg, decode.Start{}))
+				drain(b, decode.NewCSV(bytes.NewReader(file), s.cfg, decode.Start{}, decode.Limits{}))
 			}
 		})
 	}
@@ -91,14 +91,14 @@ func requireNoAllocations(t *testing.T, r decode.Reader, rows int) {
 func TestCSVDoesNotAllocate(t *testing.T) {
 	for _, s := range speeds {
 		t.Run(s.name, func(t *testing.T) {
-			requireNoAllocations(t, decode.NewCSV(bytes.NewReader(fileOf(s.row, 4<<20)), s.cfg, decode.Start{}), 10_000)
+			requireNoAllocations(t, decode.NewCSV(bytes.NewReader(fileOf(s.row, 4<<20)), s.cfg, decode.Start{}, decode.Limits{}), 10_000)
 		})
 	}
 }
 
 func TestCSVValuesAreNotCopied(t *testing.T) {
 	file := []byte("1,two,\"three\"\n4,five,six\n")
-	r := decode.NewCSV(bytes.NewReader(file), comma, decode.Start{})
+	r := decode.NewCSV(bytes.NewReader(file), comma, decode.Start{}, decode.Limits{})
 	row, err := r.Next()
 	require.NoError(t, err)
 	// Values lie in the window as they lie in the file.

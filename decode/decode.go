@@ -82,6 +82,3 @@ type Start struct {
 	Names       string `json:"names,omitempty"`
 	NoBackslash bool   `json:"no_backslash,omitempty"` // sql_mode NO_BACKSLASH_ESCAPES
 }
-
-// MaxRow is the longest row of a text file, in bytes: TiDB's limit of a transaction entry.
-const MaxRow = 120 << 20

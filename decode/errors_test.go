@@ -41,10 +41,10 @@ func TestCSVRowLimit(t *testing.T) {
 func TestReadErrors(t *testing.T) {
 	broken := errors.New("connection reset")
 	for name, r := range map[string]decode.Reader{
-		"csv":    decode.NewCSV(io.MultiReader(strings.NewReader("1,a\n2,b"), iotest.ErrReader(broken)), comma, decode.Start{}),
-		"header": decode.NewCSV(io.MultiReader(strings.NewReader("1,a\n2,b"), iotest.ErrReader(broken)), with(func(c *dxf.CSVConfig) { c.SkipRows = 2 }), decode.Start{}),
-		"sql":    decode.NewSQL(io.MultiReader(strings.NewReader("INSERT INTO t VALUES (1,'a'),(2,'bbbbbbbbbbbbbbbbbbbbbbbb'"), iotest.ErrReader(broken)), decode.Start{}),
-		"head":   decode.NewSQL(io.MultiReader(strings.NewReader("INSERT INTO t"), iotest.ErrReader(broken)), decode.Start{}),
+		"csv":    decode.NewCSV(io.MultiReader(strings.NewReader("1,a\n2,b"), iotest.ErrReader(broken)), comma, decode.Start{}, decode.Limits{}),
+		"header": decode.NewCSV(io.MultiReader(strings.NewReader("1,a\n2,b"), iotest.ErrReader(broken)), with(func(c *dxf.CSVConfig) { c.SkipRows = 2 }), decode.Start{}, decode.Limits{}),
+		"sql":    decode.NewSQL(io.MultiReader(strings.NewReader("INSERT INTO t VALUES (1,'a'),(2,'bbbbbbbbbbbbbbbbbbbbbbbb'"), iotest.ErrReader(broken)), decode.Start{}, decode.Limits{}),
+		"head":   decode.NewSQL(io.MultiReader(strings.NewReader("INSERT INTO t"), iotest.ErrReader(broken)), decode.Start{}, decode.Limits{}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			rows, err := readAll(r)
@@ -72,7 +72,7 @@ func TestDialectErrors(t *testing.T) {
 		{func(c *dxf.CSVConfig) { c.Charset, c.Terminated = "latin1", "，" }, decode.Start{}, `fields_terminated_by: latin1 has no '，'`},
 		{func(c *dxf.CSVConfig) { c.LineEnd = "\n\n" }, decode.Start{Until: 5}, "lines_terminated_by begins as it ends, so the file cannot be split: import it without split_file"},
 	} {
-		_, err := decode.NewCSV(strings.NewReader("1,2\n"), with(c.change), c.at).Next()
+		_, err := decode.NewCSV(strings.NewReader("1,2\n"), with(c.change), c.at, decode.Limits{}).Next()
 		require.EqualError(t, err, c.want)
 	}
 }
@@ -87,14 +87,14 @@ func TestShorten(t *testing.T) {
 // several lines, and resumed.
 func TestCSVErrorPlace(t *testing.T) {
 	file := "1,a\n2,\"b\nc\"\n3,\"x\ny\",z\"\n"
-	_, err := readAll(decode.NewCSV(strings.NewReader(file), comma, decode.Start{}))
+	_, err := readAll(decode.NewCSV(strings.NewReader(file), comma, decode.Start{}, decode.Limits{}))
 	var e *decode.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, int64(5), e.Line)
 	require.Equal(t, int64(strings.Index(file, "z")+1), e.Offset)
 	require.Equal(t, 2, e.Column)
 
-	_, err = readAll(decode.NewCSV(strings.NewReader(file[4:]), comma, decode.Start{Offset: 4}))
+	_, err = readAll(decode.NewCSV(strings.NewReader(file[4:]), comma, decode.Start{Offset: 4}, decode.Limits{}))
 	require.ErrorAs(t, err, &e)
 	require.Zero(t, e.Line, "not known")
 	require.EqualError(t, err, `byte 21, column 3, value "z\"\n": syntax error: cannot have consecutive fields without separator`)

@@ -4,17 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/format"
 )
 
 // parquetReader goes through the columns of a file side by side, a page of each in memory.
 type parquetReader struct {
 	file    *parquet.File
+	plain   *plainFile // what file is read from
 	zone    *time.Location
+	limit   int // of a row's length
 	columns []*parquetColumn
 	group   int   // the row group that the columns are in
 	left    int64 // rows of it still to come
@@ -36,36 +36,35 @@ type parquetColumn struct {
 }
 
 // parquetBuffer is what is read of a column chunk at once; with object storage each
-// read is a request.
-const parquetBuffer = 256 << 10
+// read is a request. plainBuffer is what the library reads of that, but for pages.
+const (
+	parquetBuffer = 256 << 10
+	plainBuffer   = 4 << 10
+)
 
 // NewParquet reads the rows of a Parquet file of size bytes from row at.Offset on.
 // Instants, which are times that the file says are adjusted to UTC, and INT96, are
 // written as wall clock time in zone; nanoseconds are cut to microseconds. An error
 // says that the file is not Parquet, or has columns that are no plain values.
 // The Reader is to be closed, as an io.Closer, if it is left before its end.
-func NewParquet(ra io.ReaderAt, size int64, at Start, zone *time.Location) (r Reader, err error) {
+func NewParquet(ra io.ReaderAt, size int64, at Start, zone *time.Location, limit Limits) (r Reader, err error) {
 	defer recovered(&err)
+	plain, err := newPlainFile(ra, size, limit)
+	if err != nil {
+		return nil, err
+	}
 	f, err := parquet.OpenFile(
-		ra, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(parquetBuffer),
+		plain, plain.size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(plainBuffer),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("open parquet: %w", err)
 	}
-	if err := readable(f); err != nil {
-		return nil, err
-	}
 	if zone == nil {
 		zone = time.UTC
 	}
-	p := &parquetReader{file: f, zone: zone, group: -1, row: at.Offset}
-	elements := f.Metadata().Schema
-	for i, c := range f.Root().Columns() {
-		// Of columns that are all leaves the elements stand in the same order after the root.
-		if !c.Leaf() || c.Repeated() || i+1 >= len(elements) {
-			return nil, fmt.Errorf("column %s: nested types and lists cannot be imported", c.Name())
-		}
-		convert, err := newConverter(c.Type(), elements[i+1], zone)
+	p := &parquetReader{file: f, plain: plain, zone: zone, group: -1, row: at.Offset, limit: limit.row()}
+	for i, c := range f.Root().Columns() { // in the order of the elements, which are all leaves
+		convert, err := newConverter(c.Type(), plain.meta.Schema[i+1], zone)
 		if err != nil {
 			return nil, fmt.Errorf("column %s: %w", c.Name(), err)
 		}
@@ -75,19 +74,6 @@ func NewParquet(ra io.ReaderAt, size int64, at Start, zone *time.Location) (r Re
 		return nil, errors.New("open parquet: the file has no columns")
 	}
 	return p, p.seek()
-}
-
-// readable refuses what would be misread: up to v0.32.0 the library gives zeros for many
-// pages compressed with LZ4_RAW (parquet-go issue 608).
-func readable(f *parquet.File) error {
-	for i, g := range f.Metadata().RowGroups {
-		for _, c := range g.Columns {
-			if c.MetaData.Codec == format.Lz4Raw {
-				return fmt.Errorf("row group %d, column %s: compression LZ4_RAW cannot be read", i, strings.Join(c.MetaData.PathInSchema, "."))
-			}
-		}
-	}
-	return nil
 }
 
 // recovered makes an error of what the library panics with on some broken files.
@@ -114,8 +100,11 @@ func (p *parquetReader) seek() error {
 func (p *parquetReader) open(i int, row int64) error {
 	g := p.file.RowGroups()[i]
 	p.group, p.left = i, g.NumRows()-row
-	for j, c := range p.columns {
+	for _, c := range p.columns {
 		c.close()
+	}
+	p.plain.begin()
+	for j, c := range p.columns {
 		c.pages = g.ColumnChunks()[j].Pages()
 		if row > 0 {
 			if err := c.pages.SeekToRow(row); err != nil {
@@ -167,7 +156,8 @@ func (p *parquetReader) read() (err error) {
 			return err
 		}
 	}
-	p.fields, p.scratch = p.fields[:0], p.scratch[:0]
+	p.fields, p.scratch = p.fields[:0], emptied(p.scratch)
+	length := 0
 	for _, c := range p.columns {
 		if c.next == c.n {
 			if err := c.fill(); err != nil {
@@ -196,6 +186,9 @@ func (p *parquetReader) read() (err error) {
 		} else {
 			p.scratch = value
 			value = value[from:len(value):len(value)]
+		}
+		if length += len(value); length > p.limit {
+			return p.wrong(c, nil, ErrRowTooLong)
 		}
 		p.fields = append(p.fields, Field{Kind: kind, Value: value})
 	}

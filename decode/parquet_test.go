@@ -39,7 +39,7 @@ func parquetFile(t testing.TB, node parquet.Node, values ...any) []byte {
 
 func parquetRows(t testing.TB, file []byte, at decode.Start, zone *time.Location) (rows []string, err error) {
 	t.Helper()
-	r, err := decode.NewParquet(bytes.NewReader(file), int64(len(file)), at, zone)
+	r, err := decode.NewParquet(bytes.NewReader(file), int64(len(file)), at, zone, decode.Limits{})
 	if err != nil {
 		return nil, err
 	}
@@ -138,10 +138,10 @@ func TestParquetRefuses(t *testing.T) {
 	} {
 		var b bytes.Buffer
 		require.NoError(t, writeAny(&b, c.rows))
-		_, err := decode.NewParquet(bytes.NewReader(b.Bytes()), int64(b.Len()), decode.Start{}, time.UTC)
+		_, err := decode.NewParquet(bytes.NewReader(b.Bytes()), int64(b.Len()), decode.Start{}, time.UTC, decode.Limits{})
 		require.EqualError(t, err, c.want)
 	}
-	_, err := decode.NewParquet(strings.NewReader("1,2,3\n"), 6, decode.Start{}, time.UTC)
+	_, err := decode.NewParquet(strings.NewReader("1,2,3\n"), 6, decode.Start{}, time.UTC, decode.Limits{})
 	require.ErrorContains(t, err, "open parquet: ")
 
 	rows, err := parquetRows(t, parquetFile(t, parquet.Leaf(parquet.DoubleType), 1.5, math.NaN()), decode.Start{}, time.UTC)
@@ -255,7 +255,7 @@ func TestParquetLargePages(t *testing.T) {
 					copy(value, randomBytes(random))
 					var b bytes.Buffer
 					require.NoError(t, parquet.Write(&b, []row{{value}, {value[1:]}}, parquet.Compression(codec), parquet.DataPageVersion(version)))
-					r, err := decode.NewParquet(bytes.NewReader(b.Bytes()), int64(b.Len()), decode.Start{}, nil)
+					r, err := decode.NewParquet(bytes.NewReader(b.Bytes()), int64(b.Len()), decode.Start{}, nil, decode.Limits{})
 					require.NoError(t, err)
 					rows, err := readAll(r)
 					require.NoError(t, err)
@@ -316,7 +316,7 @@ func BenchmarkParquet(b *testing.B) {
 	file, want := sales(b, 200_000, 100_000, parquet.Compression(&parquet.Snappy), parquet.PageBufferSize(1<<20))
 	b.SetBytes(int64(len(file)))
 	for b.Loop() {
-		r, err := decode.NewParquet(bytes.NewReader(file), int64(len(file)), decode.Start{}, time.UTC)
+		r, err := decode.NewParquet(bytes.NewReader(file), int64(len(file)), decode.Start{}, time.UTC, decode.Limits{})
 		require.NoError(b, err)
 		n := 0
 		for ; ; n++ {

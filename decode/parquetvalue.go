@@ -144,10 +144,13 @@ func float16(dst []byte, v *parquet.Value) (Kind, []byte, error) {
 	return appendFloat(dst, f, 32)
 }
 
+// maxDigits is more than a number has, in digits or bytes, that SQL has room for.
+const maxDigits = 128
+
 // decimal is an integer, in big-endian two's complement where it is bytes, with scale
 // digits after the point.
 func decimal(kind parquet.Kind, scale int) (converter, error) {
-	if scale < 0 {
+	if scale < 0 || scale > maxDigits {
 		return nil, fmt.Errorf("type DECIMAL with a scale of %d cannot be imported", scale)
 	}
 	switch kind {
@@ -162,7 +165,7 @@ func decimal(kind parquet.Kind, scale int) (converter, error) {
 	}
 	return func(dst []byte, v *parquet.Value) (Kind, []byte, error) {
 		b := v.ByteArray()
-		if len(b) == 0 {
+		if len(b) == 0 || len(b) > maxDigits {
 			return Number, dst, errNoNumber
 		}
 		if len(b) > 8 && !fits(b) {

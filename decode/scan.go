@@ -34,6 +34,9 @@ func (c *csvReader) scan() (end, width int, err error) {
 		if p > sure {
 			return -1, 0, nil
 		}
+		if len(c.fields) == maxFields {
+			return -1, 0, c.wrong(c.w.pos, -1, nil, ErrTooManyFields)
+		}
 		if err := c.field(buf[from:to], doubled, escaped); err != nil {
 			return -1, 0, err
 		}

@@ -33,14 +33,14 @@ type sqlReader struct {
 // NewSQL reads the rows of the INSERT and REPLACE statements of a dump from r, whose
 // first byte is at.Offset of the file. Statements of other kinds are passed over,
 // which table a statement names is not looked at.
-func NewSQL(r io.Reader, at Start) Reader {
-	return newSQL(r, at, windowSize)
+func NewSQL(r io.Reader, at Start, limit Limits) Reader {
+	return newSQL(r, at, limit, windowSize)
 }
 
-func newSQL(r io.Reader, at Start, size int) *sqlReader {
+func newSQL(r io.Reader, at Start, limit Limits, size int) *sqlReader {
 	s := &sqlReader{
-		w: newWindow(r, at.Offset, size), now: at, line: at.Line, after: at.InValues,
-		mark: at, limit: MaxRow, nextEsc: -1,
+		w: newWindow(r, at.Offset, size, limit), now: at, line: at.Line, after: at.InValues,
+		mark: at, limit: limit.row(), nextEsc: -1,
 	}
 	if at.Offset == 0 {
 		s.line = 1
@@ -124,7 +124,7 @@ func (s *sqlReader) separator() (bool, error) {
 // values reads the row at pos and returns its length.
 func (s *sqlReader) values() (int, error) {
 	for {
-		s.fields, s.scratch = s.fields[:0], s.scratch[:0]
+		s.fields, s.scratch = s.fields[:0], emptied(s.scratch)
 		end, err := s.row()
 		if err != nil {
 			return 0, err
@@ -149,6 +149,9 @@ func (s *sqlReader) row() (int, error) {
 		return p + 1, nil // all defaults
 	}
 	for {
+		if len(s.fields) == maxFields {
+			return -1, s.wrong(s.w.pos, -1, nil, ErrTooManyFields)
+		}
 		var err error
 		if p, err = s.value(s.blank(p)); p < 0 || err != nil {
 			return -1, err

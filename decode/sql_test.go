@@ -312,7 +312,7 @@ func BenchmarkSQL(b *testing.B) {
 			file := inserts(s.row, 8<<20)
 			b.SetBytes(int64(len(file)))
 			for b.Loop() {
-				drain(b, decode.NewSQL(bytes.NewReader(file), decode.Start{}))
+				drain(b, decode.NewSQL(bytes.NewReader(file), decode.Start{}, decode.Limits{}))
 			}
 		})
 	}
@@ -321,7 +321,7 @@ func BenchmarkSQL(b *testing.B) {
 func TestSQLDoesNotAllocate(t *testing.T) {
 	for _, s := range sqlSpeeds {
 		t.Run(s.name, func(t *testing.T) {
-			requireNoAllocations(t, decode.NewSQL(bytes.NewReader(inserts(s.row, 1<<20)), decode.Start{}), 4000)
+			requireNoAllocations(t, decode.NewSQL(bytes.NewReader(inserts(s.row, 1<<20)), decode.Start{}, decode.Limits{}), 4000)
 		})
 	}
 }

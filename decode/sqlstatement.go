@@ -94,6 +94,9 @@ func (s *sqlReader) columns() (columns []string, err error) {
 		if err != nil {
 			return nil, err
 		}
+		if len(columns) == maxFields {
+			return nil, s.wrong(s.w.pos, -1, nil, ErrTooManyFields)
+		}
 		columns = append(columns, name)
 		if err := s.space(); err != nil {
 			return nil, err

@@ -9,15 +9,17 @@ const windowSize = 256 << 10
 // window is the part of a file that is in memory. What is from pos on is not done
 // with; buf[0] is byte off of the file.
 type window struct {
-	r   io.Reader
-	buf []byte
-	pos int
-	off int64
-	err error // of r; io.EOF at the end
+	r     io.Reader
+	buf   []byte
+	pos   int
+	off   int64
+	err   error // of r; io.EOF at the end
+	size  int   // of buf, but for rows that are longer
+	limit Limits
 }
 
-func newWindow(r io.Reader, off int64, size int) window {
-	return window{r: r, buf: make([]byte, 0, size), off: off}
+func newWindow(r io.Reader, off int64, size int, limit Limits) window {
+	return window{r: r, buf: make([]byte, 0, size), off: off, size: size, limit: limit}
 }
 
 // offset is where pos is in the file.
@@ -30,20 +32,30 @@ func (w *window) ended() bool { return w.err == io.EOF } //nolint:errorlint // s
 // more forgets what is before pos and reads until the buffer is full, which it
 // makes larger if it was. It returns false if there is nothing more. A full
 // buffer each time keeps the work linear for who starts anew on a row that was cut off.
+// A buffer that was made larger becomes small again when what is in it is done with.
 func (w *window) more() bool {
 	if w.err != nil {
 		return false
 	}
-	if w.pos > 0 {
-		n := copy(w.buf, w.buf[w.pos:])
-		w.buf = w.buf[:n]
-		w.off += int64(w.pos)
-		w.pos = 0
+	left := w.buf[w.pos:]
+	size := cap(w.buf)
+	switch {
+	case len(left) == size:
+		size = min(2*size, max(w.limit.row()+w.size, size+w.size))
+		// Both buffers, and a copy of the values in the row, without its escapes.
+		if err := w.limit.hold(2*int64(size) + int64(len(left))); err != nil {
+			w.err = err
+			return false
+		}
+	case size > w.size && len(left) <= w.size/2:
+		size = w.size
 	}
-	if len(w.buf) == cap(w.buf) {
-		larger := make([]byte, len(w.buf), 2*cap(w.buf))
-		copy(larger, w.buf)
-		w.buf = larger
+	w.off += int64(w.pos)
+	w.pos = 0
+	if size == cap(w.buf) {
+		w.buf = w.buf[:copy(w.buf, left)]
+	} else {
+		w.buf = append(make([]byte, 0, size), left...)
 	}
 	had := len(w.buf)
 	for empty := 0; len(w.buf) < cap(w.buf) && w.err == nil; {

@@ -23,14 +23,15 @@ type Import struct {
 	// Key opens the secrets of locations. nil: none are sealed.
 	Key *seal.Key
 
+	memory  *importMemory
 	node    string       // this one, as subtasks name it
 	loading atomic.Int64 // subtasks that load on this node now
 }
 
 // NewImport makes an executor. db is a pool of connections to the store under the
 // account that does the jobs' work; node is this node's id; log may be nil.
-func NewImport(db *sql.DB, leases Leases, node string, log *zap.Logger) *Import {
-	return &Import{worker: newWorker(db, leases, log), node: node}
+func NewImport(db *sql.DB, leases Leases, node string, limits ImportLimits, log *zap.Logger) *Import {
+	return &Import{worker: newWorker(db, leases, log), memory: newImportMemory(limits), node: node}
 }
 
 // RunSubtask works on s until it is done; see scheduler.SubtaskExecutor.

@@ -52,6 +52,9 @@ func (l *lane) run(ctx context.Context, p *producer) error {
 		if err := l.chunk(ctx, c); err != nil {
 			return err
 		}
+		if cap(c.data) > 2*loadMost {
+			c.data = nil // a row was very long
+		}
 		close(c.done)
 		p.free <- c
 	}
@@ -91,17 +94,12 @@ func (l *lane) throttle(ctx context.Context, bytes int64) error {
 	if wait <= 0 {
 		return ctx.Err()
 	}
-	tell := func(text string) {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.waiting("%s", text)
-	}
 	if wait > time.Second {
-		tell("import is slowed down by max_write_speed")
+		l.tell("import is slowed down by max_write_speed")
 	}
 	over := time.NewTimer(wait)
 	defer over.Stop()
-	defer tell("")
+	defer l.tell("")
 	return l.await(ctx, func(tick <-chan time.Time) bool {
 		select {
 		case <-over.C:
@@ -111,6 +109,13 @@ func (l *lane) throttle(ctx context.Context, bytes int64) error {
 		}
 		return false
 	})
+}
+
+// tell says what the subtask waits for; "" when it waits no longer.
+func (l *loader) tell(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.waiting("%s", text)
 }
 
 var errYield = errors.New("the chunk before is not committed")

@@ -30,8 +30,6 @@ const (
 	loadStart  = 4 << 20
 	loadLeast  = 1 << 20
 	loadMost   = 12 << 20
-	// loadMemory is what all chunks of a node may hold.
-	loadMemory = 128 << 20
 	// loadLanes is how many sessions load the chunks of a file: with one, a second
 	// processor of the store has nothing to do.
 	loadLanes = 2
@@ -124,6 +122,8 @@ func (r *importRun) load(ctx context.Context) error {
 	if p.zone, err = r.location(ctx, conn); err != nil {
 		return err
 	}
+	p.held = &holding{memory: r.imp.memory, waiting: l.tell}
+	defer p.held.release()
 	all, allCtx := errgroup.WithContext(ctx)
 	var read error
 	all.Go(func() error { read = p.read(allCtx); return nil }) // after what was read before
@@ -184,7 +184,7 @@ func quoteText(s string) string {
 
 // resize fits the size of the next chunks to the memory and the settings.
 func (l *loader) resize(loading int64) {
-	most := min(max(loadMemory/(l.lanes+1)/max(loading, 1), loadLeast), loadMost)
+	most := min(max(l.imp.memory.chunks()/(l.lanes+1)/max(loading, 1), loadLeast), loadMost)
 	if speed := l.meta.MaxWriteSpeed; speed > 0 {
 		// At most a quarter of a second's worth, so that the speed is even.
 		most = min(most, max(speed/4, 64<<10))

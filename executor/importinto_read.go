@@ -33,6 +33,7 @@ type producer struct {
 	pieces  []dxf.Piece
 	at      importPoint
 	size    *atomic.Int64 // bytes of a chunk
+	held    *holding      // of the node's memory
 
 	full chan *chunk // filled ones
 	free chan *chunk // one more than are loaded at once: that one is filled meanwhile
@@ -113,9 +114,6 @@ func (p *producer) take(ctx context.Context) (*chunk, error) {
 	select {
 	case c := <-p.free:
 		c.reset()
-		if most := p.size.Load(); int64(cap(c.data)) > 4*most {
-			c.data = nil // a row was very long
-		}
 		return c, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
@@ -175,6 +173,11 @@ func (p *producer) piece(ctx context.Context, piece dxf.Piece) error {
 				return err
 			}
 		}
+		if n := rowLength(row); n > longRow {
+			if err := p.alone(ctx, o, piece.Path, n); err != nil {
+				return inFile(err, piece.Path, row.Line, row.Offset)
+			}
+		}
 		p.c.layout, p.c.zone = l, zone
 		if err := p.c.add(row); err != nil {
 			return inFile(err, piece.Path, row.Line, row.Offset)
@@ -186,6 +189,39 @@ func (p *producer) piece(ctx context.Context, piece dxf.Piece) error {
 			}
 		}
 	}
+}
+
+// longRow is the length of a row that is loaded alone: what is of its length is there
+// once, and not in every chunk.
+const longRow = 1 << 20
+
+func rowLength(row decode.Row) (n int) {
+	for _, f := range row.Fields {
+		n += len(f.Value)
+	}
+	return n
+}
+
+// alone makes room for a long row in an empty chunk, when all that was read before is
+// loaded. As digits, or with every byte escaped, it is twice as long there.
+func (p *producer) alone(ctx context.Context, o *opened, path string, length int) error {
+	if err := p.held.hold(ctx, byLongRow, 2*int64(length)); err != nil {
+		return err
+	}
+	if len(p.c.rows) > 0 {
+		if err := p.cut(ctx, o, path); err != nil {
+			return err
+		}
+	}
+	select {
+	case <-p.last:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if cap(p.c.data) < 2*length+1<<10 {
+		p.c.data = make([]byte, 0, 2*length+1<<10)
+	}
+	return nil
 }
 
 // layout finds the layout of a row, and the time zone of its values.
@@ -219,12 +255,40 @@ func (p *producer) layout(row decode.Row) (*layout, string, error) {
 				return nil, "", err
 			}
 		}
+		if len(p.layouts) == maxLayouts {
+			clear(p.layouts)
+		}
 		p.layouts[key] = l
 	}
 	if exact && len(row.Fields) != len(l.targets) {
 		return nil, "", &dxf.Error{Code: 1136, State: "21S01", Message: fmt.Sprintf("Column count doesn't match value count, %d and %d", len(l.targets), len(row.Fields))}
 	}
 	return l, zone, nil
+}
+
+// maxLayouts is how many lists of columns are remembered: a dump has one for each
+// table, a hostile file one for each row.
+const maxLayouts = 64
+
+// limits are what a reader may hold.
+func (p *producer) limits(ctx context.Context) decode.Limits {
+	return decode.Limits{
+		Row:  int(p.imp.memory.Row),
+		Hold: func(bytes int64) error { return p.held.hold(ctx, byReader, bytes) },
+	}
+}
+
+// heeding ends with the context: who unpacks reads little and gives much.
+type heeding struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (h heeding) Read(b []byte) (int, error) {
+	if h.ctx.Err() != nil {
+		return 0, context.Cause(h.ctx)
+	}
+	return h.r.Read(b)
 }
 
 // opened is a piece that is being read.
@@ -249,7 +313,7 @@ func (p *producer) open(ctx context.Context, piece dxf.Piece) (*opened, error) {
 		if err != nil {
 			return nil, err
 		}
-		rd, err := decode.NewParquet(ra, piece.Size, at, p.zone)
+		rd, err := decode.NewParquet(ra, piece.Size, at, p.zone, p.limits(ctx))
 		if err != nil {
 			_ = ra.Close()
 			return nil, readError(piece.Path, err)
@@ -268,25 +332,25 @@ func (p *producer) open(ctx context.Context, piece dxf.Piece) (*opened, error) {
 	o := &opened{close: func() { _ = stored.Close() }, read: func() int64 { return min(count.n, weight(piece)) }}
 	var r io.Reader = count
 	if source.Packed(piece.Path) {
-		unpacked, err := source.Unpack(piece.Path, count)
+		unpacked, err := source.Unpack(piece.Path, count, func(bytes int64) error { return p.held.hold(ctx, byUnpacker, bytes) })
 		if err != nil {
 			o.close()
 			return nil, readError(piece.Path, err)
 		}
 		o.close = func() { _ = unpacked.Close(); _ = stored.Close() }
-		if _, err := io.CopyN(io.Discard, unpacked, at.Offset); err != nil {
+		r = heeding{ctx, unpacked}
+		if _, err := io.CopyN(io.Discard, r, at.Offset); err != nil {
 			o.close()
 			return nil, readError(piece.Path, err)
 		}
-		r = unpacked
 	} else {
 		begun := from - piece.Start
 		o.read = func() int64 { return min(begun+count.n, weight(piece)) }
 	}
 	if p.meta.Format == "sql" {
-		o.Reader = decode.NewSQL(r, at)
+		o.Reader = decode.NewSQL(r, at, p.limits(ctx))
 	} else {
-		o.Reader = decode.NewCSV(r, p.meta.CSV, at)
+		o.Reader = decode.NewCSV(r, p.meta.CSV, at, p.limits(ctx))
 	}
 	return o, nil
 }

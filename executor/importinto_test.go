@@ -42,7 +42,7 @@ func startImport(t *testing.T, files map[string]string, change func(*dxf.ImportM
 		j.sql(q)
 	}
 	j.imp = dispatcher.NewImportInto(j.store.SQL(), j.store, j.log)
-	j.run = executor.NewImport(j.store.SQL(), j.store, node, j.log)
+	j.run = executor.NewImport(j.store.SQL(), j.store, node, executor.DefaultImportLimits(2), j.log)
 	info, err := table.Load(t.Context(), j.db, j.schema, "t")
 	require.NoError(t, err)
 	meta := dxf.ImportMeta{

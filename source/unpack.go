@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -13,11 +14,18 @@ import (
 )
 
 // largestWindow is how far back a zstd stream may refer: as much as the zstd
-// command takes without being told to (2^27). It bounds the memory.
-const largestWindow = 128 << 20
+// command takes without being told to (2^27). Few need more than freeWindow, which is
+// what the command makes without being told to, at its highest level.
+const (
+	largestWindow = 128 << 20
+	freeWindow    = 8 << 20
+)
+
+// A hold is asked before so many bytes are held in memory, and may refuse.
+type hold func(bytes int64) error
 
 // unpackers are the compressions by the suffix of a file.
-var unpackers = map[string]func(io.Reader) (io.ReadCloser, error){
+var unpackers = map[string]func(io.Reader, hold) (io.ReadCloser, error){
 	".gz": gunzip, ".gzip": gunzip,
 	".zst": unzstd, ".zstd": unzstd,
 	".snappy": unsnappy,
@@ -34,8 +42,9 @@ func Packed(name string) bool { return unpackers[suffix(name)] != nil }
 // as one; everything else is as it is. Closing it does not close r. Errors of r
 // come through unchanged; a packed file that is broken is a *dxf.Error 8160, and
 // io.ErrUnexpectedEOF if it ends too early. (Snappy has no end mark: a file that
-// was cut exactly between two frames looks whole.)
-func Unpack(name string, r io.Reader) (io.ReadCloser, error) {
+// was cut exactly between two frames looks whole.) Beyond 8 MiB hold is asked before
+// memory is taken, and its error is that of Unpack; nil lets it have what it needs.
+func Unpack(name string, r io.Reader, hold func(bytes int64) error) (io.ReadCloser, error) {
 	open := unpackers[suffix(name)]
 	if open == nil {
 		return io.NopCloser(r), nil
@@ -43,7 +52,17 @@ func Unpack(name string, r io.Reader) (io.ReadCloser, error) {
 	in := &packed{r: r}
 	u := &unpacked{name: name, in: in}
 	var err error
-	if u.content, err = open(in); err != nil {
+	refused := error(nil)
+	u.content, err = open(in, func(bytes int64) error {
+		if hold != nil && bytes > freeWindow {
+			refused = hold(bytes)
+		}
+		return refused
+	})
+	switch {
+	case refused != nil:
+		return nil, refused
+	case err != nil:
 		return nil, u.wrap(err)
 	}
 	return u, nil
@@ -102,18 +121,38 @@ func (u *unpacked) wrap(err error) error {
 
 func (u *unpacked) Close() error { return u.content.Close() }
 
-func gunzip(r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) }
+func gunzip(r io.Reader, _ hold) (io.ReadCloser, error) { return gzip.NewReader(r) }
 
-func unzstd(r io.Reader) (io.ReadCloser, error) {
+// unzstd takes the window that the first frame needs for that of all: files are written
+// by one command, or by several of a kind.
+func unzstd(r io.Reader, hold hold) (io.ReadCloser, error) {
+	in := bufio.NewReaderSize(r, 64<<10)
+	first, err := in.Peek(zstd.HeaderMaxSize)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	window := uint64(freeWindow)
+	var h zstd.Header
+	if err := h.Decode(first); err == nil {
+		window = max(window, h.WindowSize)
+		if h.SingleSegment {
+			window = max(window, h.FrameContentSize)
+		}
+	}
+	if window > largestWindow {
+		return nil, fmt.Errorf("%w: %d MiB", zstd.ErrWindowSizeExceeded, window>>20)
+	}
+	if err := hold(int64(window)); err != nil {
+		return nil, err
+	}
 	// One goroutine and little memory: there are as many readers as slots.
-	d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxWindow(largestWindow))
+	d, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(window))
 	if err != nil {
 		return nil, err
 	}
 	return d.IOReadCloser(), nil
 }
 
-func unsnappy(r io.Reader) (io.ReadCloser, error) {
+func unsnappy(r io.Reader, _ hold) (io.ReadCloser, error) {
 	return io.NopCloser(s2.NewReader(r, s2.ReaderMaxBlockSize(64<<10))), nil
 }

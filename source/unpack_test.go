@@ -52,7 +52,7 @@ func someBytes(n int) []byte {
 }
 
 func unpackAll(name string, r io.Reader) ([]byte, error) {
-	u, err := source.Unpack(name, r)
+	u, err := source.Unpack(name, r, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +143,7 @@ func TestUnpackMemoryIsBounded(t *testing.T) {
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
-		u, err := source.Unpack("a."+kind, bytes.NewReader(packed.Bytes()))
+		u, err := source.Unpack("a."+kind, bytes.NewReader(packed.Bytes()), nil)
 		require.NoError(t, err)
 		n, err := io.Copy(io.Discard, u)
 		require.NoError(t, err)

@@ -2,6 +2,7 @@ package sqlhandler
 
 import (
 	"errors"
+	"fmt"
 	"runtime"
 	"strings"
 
@@ -36,17 +37,23 @@ var plainRefusals = []string{"Cannot use user variable(", "Cannot use SET clause
 var parsers = make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))
 
 // parse gives a text to TiDB's parser, the only place that does: what is too much
-// for its memory is refused.
-func parse(text []byte, sqlMode string) ([]ast.StmtNode, error) {
+// for its memory is refused, and so is what it panics of, such as a number of more than
+// a hundred digits.
+func parse(text []byte, sqlMode string) (nodes []ast.StmtNode, err error) {
 	if err := parsable(text, modeNamed(sqlMode)); err != nil {
 		return nil, err
 	}
 	parsers <- struct{}{}
 	defer func() { <-parsers }()
+	defer func() {
+		if v := recover(); v != nil {
+			nodes, err = nil, fmt.Errorf("the statement cannot be read: %v", v)
+		}
+	}()
 	p := tidb.New()
 	p.EnableWindowFunc(true)
 	p.SetSQLMode(lexicalMode(sqlMode))
-	nodes, _, err := p.ParseSQL(string(text), tidb.CharsetConnection("utf8mb4"), tidb.CollationConnection("utf8mb4_bin"))
+	nodes, _, err = p.ParseSQL(string(text), tidb.CharsetConnection("utf8mb4"), tidb.CollationConnection("utf8mb4_bin"))
 	return nodes, err
 }
 

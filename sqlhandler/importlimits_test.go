@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"dxfproxy/dxf"
 )
 
 // worstTexts are statements of n bytes that cost TiDB's parser most.
@@ -125,6 +127,17 @@ func TestS20ImportsAreAllOurs(t *testing.T) {
 	} {
 		require.Equal(t, want, Classify([]byte(text), Mode{}).Kind, "%.80s", text)
 	}
+}
+
+// TestParserPanics: TiDB's parser has no room for such a number, and a statement of
+// anybody must not end the node.
+func TestParserPanics(t *testing.T) {
+	text := "IMPORT INTO t SET a = " + strings.Repeat("0", 121) + ".000000 FROM 'f'"
+	_, err := parseImport([]byte(text), "")
+	require.Equal(t, uint16(1064), dxf.ErrorOf(err).Code)
+	require.Equal(t, uint16(1064), unsupported("ADMIN "+strings.Repeat("0", 121)+".000000").Code)
+	_, err = prepareImport([]byte(text), Statement{Text: Span{0, len(text)}}, Mode{})
+	require.Error(t, err)
 }
 
 // TestS20TwoReadings: what the client's session was asked about is what is imported.

@@ -16,7 +16,10 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"dxfproxy/decode"
+	"dxfproxy/executor"
 	"dxfproxy/protocol"
+	"dxfproxy/sysvars"
 )
 
 // config is what serve can be told: by flags, by environment variables (DXFPROXY_STORE
@@ -48,7 +51,10 @@ type config struct {
 	ProxyProtocolNetworks []string
 	StoreProxyProtocol    string
 
+	ImportMemory, ImportMaxRow string
+
 	proxyNetworks []netip.Prefix
+	importLimits  executor.ImportLimits
 }
 
 // flags declares every flag of serve with its default.
@@ -79,6 +85,8 @@ func (c *config) flags() *pflag.FlagSet {
 	fs.StringVar(&c.StoreCA, "store-ca", "", "")
 	fs.StringSliceVar(&c.ProxyProtocolNetworks, "proxy-protocol-networks", nil, "")
 	fs.StringVar(&c.StoreProxyProtocol, "store-proxy-protocol", "", "")
+	fs.StringVar(&c.ImportMemory, "import-memory", "", "")
+	fs.StringVar(&c.ImportMaxRow, "import-max-row", "", "")
 	fs.String("config", "", "")
 	return fs
 }
@@ -196,6 +204,9 @@ func (c *config) check() error {
 	if c.MaxConnections < 1 {
 		return usagef("--max-connections must be at least 1")
 	}
+	if err := c.checkImports(); err != nil {
+		return err
+	}
 	if _, err := zapcore.ParseLevel(c.LogLevel); err != nil {
 		return usagef("--log-level %s: one of debug, info, warn, error", quote(c.LogLevel))
 	}
@@ -221,6 +232,40 @@ func (c *config) checkStore() error {
 			return usagef("--store: clients are connected over tcp, not over %s", s.Net)
 		}
 	}
+	return nil
+}
+
+// rowsInMemory is how many of the longest rows --import-memory has room for.
+const rowsInMemory = 16
+
+// checkImports refuses limits of imports under which ordinary files do not come in.
+func (c *config) checkImports() error {
+	c.importLimits = executor.DefaultImportLimits(slots())
+	for _, f := range []struct {
+		name, value string
+		to          *int64
+		least       int64 // MiB
+	}{
+		{"--import-memory", c.ImportMemory, &c.importLimits.Memory, 64},
+		{"--import-max-row", c.ImportMaxRow, &c.importLimits.Row, 1},
+	} {
+		if f.value == "" {
+			continue
+		}
+		n, err := sysvars.ParseSize(f.value)
+		if err != nil || n < f.least<<20 {
+			return usagef("%s %s: a size of %dMiB at least", f.name, quote(f.value), f.least)
+		}
+		*f.to = n
+	}
+	l := &c.importLimits
+	if most := l.Memory / rowsInMemory; l.Row > most {
+		if c.ImportMaxRow != "" {
+			return usagef("--import-max-row: a row is a sixteenth of --import-memory at most, %dMiB", most>>20)
+		}
+		l.Row = most
+	}
+	l.Row = min(l.Row, decode.MaxRow)
 	return nil
 }
 

@@ -118,6 +118,8 @@ Flags of serve (or DXFPROXY_STORE and the like in the environment, or the same n
   --max-connections N    clients at once, then error 1040        (1000)
   --connect-timeout D    how long a login may take               (10s)
   --drain-timeout D      how long transactions may go on at stop (10s)
+  --import-memory SIZE   of all imports of this node together    (128MiB per CPU, at least 256MiB)
+  --import-max-row SIZE  longest row of an import                (16MiB)
   --tls-cert FILE        certificate for clients, or none; SIGHUP loads it again (self-made)
   --tls-key FILE         its key
   --tls-ca FILE          clients must have a certificate signed by one of these

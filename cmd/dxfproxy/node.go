@@ -53,7 +53,7 @@ func newNode(cfg config, b backing, db *store.DB, front *relay, log *zap.Logger)
 		return nil, err
 	}
 	backfill := executor.NewBackfill(db.SQL(), db, log)
-	imports := executor.NewImport(db.SQL(), db, cfg.Node, log)
+	imports := executor.NewImport(db.SQL(), db, cfg.Node, cfg.importLimits, log)
 	imports.Key = key
 	backfill.Hold, imports.Hold = n.hold, n.hold
 	backfill.Secret, imports.Secret = db.Secret(), db.Secret()
