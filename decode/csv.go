@@ -85,7 +85,7 @@ func (c *csvReader) Next() (Row, error) {
 		}
 		pos := c.w.pos
 		if end-pos > c.limit {
-			c.err = c.wrong(pos, -1, nil, ErrRowTooLong)
+			c.err = c.wrong(pos, -1, nil, tooLong(c.limit))
 			return Row{}, c.err
 		}
 		row := Row{Fields: c.fields, Offset: c.w.offset(), Line: c.line}
@@ -316,7 +316,7 @@ func (c *csvReader) forget() { c.nextQuote, c.nextEsc, c.nextCR, c.nextLF = -1, 
 // no row.
 func (c *csvReader) grow() error {
 	if len(c.w.buf)-c.w.pos > c.limit+c.ahead {
-		return c.wrong(c.w.pos, -1, nil, ErrRowTooLong)
+		return c.wrong(c.w.pos, -1, nil, tooLong(c.limit))
 	}
 	if c.w.ended() && c.w.pos < len(c.w.buf) {
 		return io.ErrUnexpectedEOF // cannot be: a row ends where the file does

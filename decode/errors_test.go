@@ -31,7 +31,7 @@ func TestCSVRowLimit(t *testing.T) {
 				continue
 			}
 			require.ErrorIs(t, err, decode.ErrRowTooLong)
-			require.EqualError(t, err, "line 3 (byte 105): size of row cannot exceed the max value of txn-entry-size-limit")
+			require.EqualError(t, err, "line 3 (byte 105): size of row cannot exceed the max value of txn-entry-size-limit: 100 bytes here, see --import-max-row")
 		}
 	}
 }

@@ -23,6 +23,11 @@ const maxFields = 4 * 4096
 // ErrTooManyFields is a row that no table has the columns for.
 var ErrTooManyFields = fmt.Errorf("a row has more than %d fields", maxFields)
 
+// tooLong is ErrRowTooLong for a limit.
+func tooLong(limit int) error {
+	return fmt.Errorf("%w: %d bytes here, see --import-max-row", ErrRowTooLong, limit)
+}
+
 func (l Limits) row() int {
 	if l.Row <= 0 || l.Row > MaxRow {
 		return MaxRow

@@ -188,7 +188,7 @@ func (p *parquetReader) read() (err error) {
 			value = value[from:len(value):len(value)]
 		}
 		if length += len(value); length > p.limit {
-			return p.wrong(c, nil, ErrRowTooLong)
+			return p.wrong(c, nil, tooLong(p.limit))
 		}
 		p.fields = append(p.fields, Field{Kind: kind, Value: value})
 	}

@@ -47,6 +47,9 @@ func newPlainFile(ra io.ReaderAt, size int64, limit Limits) (*plainFile, error) 
 	columns := len(meta.Schema) - 1
 	p := &plainFile{ra: ra, limit: limit, meta: meta, held: make([]int64, columns)}
 	p.buffer = min(max(columnsBuffer/max(columns, 1), 16<<10), parquetBuffer)
+	if err := limit.hold(int64(columns * p.buffer)); err != nil {
+		return nil, fmt.Errorf("open parquet: %d columns: %w", columns, err)
+	}
 	p.chunks = make([]*chunkReader, columns*len(meta.RowGroups))
 	plain := format.FileMetaData{Version: meta.Version, Schema: meta.Schema, NumRows: meta.NumRows}
 	for i := range meta.RowGroups {

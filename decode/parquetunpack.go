@@ -60,7 +60,7 @@ func unzstd(page, packed []byte) error {
 		return err
 	}
 	out, err := d.DecodeAll(packed, page[:0:len(page)])
-	if err == nil && len(out) != len(page) {
+	if err == nil && len(out) != len(page) || errors.Is(err, zstd.ErrDecoderSizeExceeded) {
 		return errPageSize
 	}
 	return err

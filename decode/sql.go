@@ -133,7 +133,7 @@ func (s *sqlReader) values() (int, error) {
 			return n, nil
 		}
 		if end >= 0 || len(s.w.buf)-s.w.pos > s.limit {
-			return 0, s.wrong(s.w.pos, -1, nil, ErrRowTooLong)
+			return 0, s.wrong(s.w.pos, -1, nil, tooLong(s.limit))
 		}
 		if !s.more() && !s.w.ended() {
 			return 0, s.w.err

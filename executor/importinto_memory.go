@@ -2,10 +2,9 @@ package executor
 
 import (
 	"context"
+	"fmt"
 
 	"golang.org/x/sync/semaphore"
-
-	"dxfproxy/dxf"
 )
 
 // ImportLimits bound what the imports of a node hold in memory, whatever their files
@@ -76,8 +75,7 @@ func (h *holding) hold(ctx context.Context, part int, bytes int64) error {
 	m := h.memory
 	switch {
 	case total > m.whole:
-		return dxf.Errorf("%d MiB are needed at once, and one file may have %d MiB of the node's memory: see --import-memory",
-			(total+1<<20-1)>>20, m.whole>>20)
+		return &tooMuch{total, m.whole}
 	case h.alone || total <= h.shared:
 		return nil
 	case m.shared.TryAcquire(total - h.shared):
@@ -92,6 +90,13 @@ func (h *holding) hold(ctx context.Context, part int, bytes int64) error {
 	}
 	h.alone = true
 	return nil
+}
+
+// tooMuch is what a file needs, and what it may have.
+type tooMuch struct{ needs, most int64 }
+
+func (e *tooMuch) Error() string {
+	return fmt.Sprintf("%d MiB are needed at once, and one file may have %d MiB of the node's memory: see --import-memory", (e.needs-1)>>20+1, e.most>>20)
 }
 
 // release gives everything back.

@@ -175,7 +175,7 @@ func (p *producer) piece(ctx context.Context, piece dxf.Piece) error {
 		}
 		if n := rowLength(row); n > longRow {
 			if err := p.alone(ctx, o, piece.Path, n); err != nil {
-				return inFile(err, piece.Path, row.Line, row.Offset)
+				return inFile(readError(piece.Path, err), piece.Path, row.Line, row.Offset)
 			}
 		}
 		p.c.layout, p.c.zone = l, zone
@@ -372,7 +372,11 @@ func (c *counting) Read(b []byte) (int, error) {
 func readError(path string, err error) error {
 	var bad *decode.Error
 	var own *dxf.Error
+	var much *tooMuch
 	if !errors.As(err, &bad) {
+		if errors.As(err, &much) {
+			return dxf.Errorf("%s: %s", path, err)
+		}
 		if errors.As(err, &own) || source.Retryable(err) {
 			return err
 		}
