@@ -15,7 +15,7 @@ import (
 )
 
 // TestS22ImportBombs: a node that is given the worst of files survives within 512 MiB,
-// as does the job's owner its errors; and rows that are merely long come in.
+// and says what is wrong with them; and rows that are merely long come in.
 func TestS22ImportBombs(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
@@ -54,8 +54,9 @@ func TestS22ImportBombs(t *testing.T) {
 	execute(t, im.direct, "CREATE TABLE wide_a (id BIGINT PRIMARY KEY, b LONGTEXT)")
 	execute(t, im.direct, "CREATE TABLE wide_b LIKE wide_a")
 	var rows strings.Builder
-	for i := range 12 {
-		fmt.Fprintf(&rows, "%d,\"%s\"\n%d,short\n", 2*i, strings.Repeat(string(rune('a'+i))+"\n", 6<<20), 2*i+1)
+	const length = 10 << 20
+	for i := range 3 {
+		fmt.Fprintf(&rows, "%d,\"%s\"\n%d,short\n", 2*i, strings.Repeat(string(rune('a'+i)), length-1)+"\n", 2*i+1)
 	}
 	im.packed("wide/1.csv.gz", rows.String())
 	rows.Reset()
@@ -65,7 +66,7 @@ func TestS22ImportBombs(t *testing.T) {
 	require.NoError(t, a.wait())
 	require.NoError(t, b.wait())
 	for _, table := range []string{"wide_a", "wide_b"} {
-		require.Equal(t, fmt.Sprintf("%d %d\n", 24, 12*12<<20+12*5), im.list("SELECT COUNT(*), SUM(LENGTH(b)) FROM "+table))
+		require.Equal(t, fmt.Sprintf("%d %d\n", 6, 3*length+3*5), im.list("SELECT COUNT(*), SUM(LENGTH(b)) FROM "+table))
 	}
 	t.Logf("the node has taken %d MiB", taken()>>20)
 	require.Less(t, taken(), most)

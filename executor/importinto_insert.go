@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"dxfproxy/decode"
 	"dxfproxy/dxf"
@@ -28,6 +30,8 @@ type inserts struct {
 	head  string
 	exprs []expression // of the SET clause
 	slash bool         // a backslash escapes in string literals
+	most  int          // bytes that a statement may have; 0: any
+	over  bool         // the row appended last was not, for an expression would be longer
 }
 
 func newInserts(l *layout, mode string) *inserts {
@@ -56,11 +60,10 @@ func (w *inserts) appendRow(q, row []byte) []byte {
 	}
 	vars := map[string]string{}
 	values := 0
-	value := func(text string) {
+	next := func() {
 		if values++; values > 1 {
 			q = append(q, ", "...)
 		}
-		q = append(q, text...)
 	}
 	q = append(q, '(')
 	for i, t := range w.targets {
@@ -71,31 +74,45 @@ func (w *inserts) appendRow(q, row []byte) []byte {
 		fields = fields[1:]
 		switch {
 		case t.column == nil:
-			vars[t.name] = w.literal(t, field)
+			vars[t.name] = string(t.appendLiteral(nil, field))
 		case count >= 0 && i >= count:
-			value(t.column.missing)
+			next()
+			q = append(q, t.column.missing...)
 		default:
-			value(w.literal(t, field))
+			next()
+			q = t.appendLiteral(q, field)
 		}
 	}
 	for _, e := range w.exprs {
-		value(e.with(vars))
+		next()
+		if w.over = w.most > 0 && len(q)+e.length(vars) > w.most; w.over {
+			return q
+		}
+		q = append(q, e.with(vars)...)
 	}
 	return append(q, ')')
 }
 
-// literal is a field as SQL. It means the same under every sql_mode.
-func (w *inserts) literal(t target, field []byte) string {
-	value, null := unescape(field)
+// appendLiteral appends a field as SQL. It means the same under every sql_mode.
+func (t target) appendLiteral(q, field []byte) []byte {
+	value, null := field, false
+	if bytes.IndexByte(field, '\\') >= 0 {
+		value, null = unescape(field)
+	}
 	switch {
 	case null:
-		return "NULL"
+		return append(q, "NULL"...)
 	case t.class == binary || t.class == bits:
-		return "x'" + string(value) + "'"
+		q = append(q, "x'"...)
+		q = append(q, value...)
 	case bytes.ContainsAny(value, "'\\\x00\x1a"):
-		return fmt.Sprintf("_utf8mb4 x'%x'", value)
+		q = append(q, "_utf8mb4 x'"...)
+		q = hex.AppendEncode(q, value)
+	default:
+		q = append(q, '\'')
+		q = append(q, value...)
 	}
-	return "'" + string(value) + "'"
+	return append(q, '\'')
 }
 
 // expression is one of the SET clause's, cut at its variables.
@@ -137,6 +154,16 @@ func parseExpression(text string, slash bool) expression {
 	return e
 }
 
+// length is about how long with makes it: a long value may be named often.
+func (e expression) length(vars map[string]string) (n int) {
+	for i, p := range e.parts {
+		if n += len(p); i%2 == 1 {
+			n += len(vars[p])
+		}
+	}
+	return n
+}
+
 // with puts literals in the place of the variables.
 func (e expression) with(vars map[string]string) string {
 	var b strings.Builder
@@ -172,6 +199,10 @@ func (l *loader) insertRows(ctx context.Context, tx *sql.Tx, c *chunk) error {
 // and says which comes next; on an error, which would have.
 func (l *loader) insertSome(ctx context.Context, tx *sql.Tx, c *chunk, from, limit int) (next int, err error) {
 	w := newInserts(c.layout, l.meta.SQLMode)
+	w.most = l.packet
+	if len(c.row(from))/2 >= l.packet { // escapes are half of it at most
+		return from + 1, &refused{from, errPacket}
+	}
 	most := min(insertBytes, l.packet/2)
 	q := append(make([]byte, 0, most+most/4), w.head...)
 	for next = from; next < limit && (next == from || len(q) < most); next++ {
@@ -179,15 +210,16 @@ func (l *loader) insertSome(ctx context.Context, tx *sql.Tx, c *chunk, from, lim
 		if next > from {
 			q = append(q, ", "...)
 		}
-		if q = w.appendRow(q, c.row(next)); next > from && len(q) >= l.packet {
-			q = q[:fits]
+		if q = w.appendRow(q, c.row(next)); next > from && (len(q) >= l.packet || w.over) {
+			q, w.over = q[:fits], false
 			break
 		}
 	}
-	if len(q) >= l.packet {
+	if len(q) >= l.packet || w.over {
 		return next, &refused{from, errPacket}
 	}
-	if _, err := tx.ExecContext(ctx, string(q)); err != nil {
+	// Not a copy: it may be as long as a row is, and nobody writes to q any more.
+	if _, err := tx.ExecContext(ctx, unsafe.String(unsafe.SliceData(q), len(q))); err != nil {
 		return next, asRefused(err, from)
 	}
 	return next, nil

@@ -34,6 +34,7 @@ type producer struct {
 	at      importPoint
 	size    *atomic.Int64 // bytes of a chunk
 	held    *holding      // of the node's memory
+	infile  bool          // rows go in by LOAD DATA
 
 	full chan *chunk // filled ones
 	free chan *chunk // one more than are loaded at once: that one is filled meanwhile
@@ -50,7 +51,7 @@ func newProducer(r *importRun, l *loader, src *source.Source, pieces []dxf.Piece
 	first := make(chan struct{})
 	close(first)
 	p := &producer{
-		importRun: r, columns: l.columns, src: src, pieces: pieces, at: at, size: &l.size, layouts: map[string]*layout{},
+		importRun: r, columns: l.columns, src: src, pieces: pieces, at: at, size: &l.size, infile: l.infile, layouts: map[string]*layout{},
 		full: make(chan *chunk), free: make(chan *chunk, l.lanes+1), last: first, lastBegun: first,
 	}
 	for range l.lanes + 1 {
@@ -205,7 +206,11 @@ func rowLength(row decode.Row) (n int) {
 // alone makes room for a long row in an empty chunk, when all that was read before is
 // loaded. As digits, or with every byte escaped, it is twice as long there.
 func (p *producer) alone(ctx context.Context, o *opened, path string, length int) error {
-	if err := p.held.hold(ctx, byLongRow, 2*int64(length)); err != nil {
+	times := int64(2)
+	if !p.infile {
+		times = 4 // in a statement, too
+	}
+	if err := p.held.hold(ctx, byLongRow, times*int64(length)); err != nil {
 		return err
 	}
 	if len(p.c.rows) > 0 {

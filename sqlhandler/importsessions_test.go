@@ -3,6 +3,7 @@ package sqlhandler_test
 import (
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -35,6 +36,8 @@ func TestImportSessions(t *testing.T) {
 		"NoTransaction":    noTransaction,
 		"OneNode":          oneNode,
 		"Prepared":         prepared,
+		"S20Privileges":    privilegesFirst,
+		"S20Charsets":      clientCharsets,
 		"FromSelect":       fromSelect,
 		"FromSelectUser":   fromSelectUser,
 		"FromSelectKilled": fromSelectKilled,
@@ -231,6 +234,62 @@ func oneNode(b *bench) {
 	require.Equal(b, 1, task.MaxNodeCount)
 	require.Equal(b, 4, task.Concurrency)
 	require.Contains(b, string(task.Meta), `"node":"n1:4000"`)
+}
+
+// privilegesFirst: who may not import is told so, whatever stands behind the table, and
+// before that has cost anything.
+func privilegesFirst(b *bench) {
+	b.user("nobody")
+	b.exec(b.direct, "GRANT SELECT ON "+b.schema+".t TO nobody")
+	b.exec(b.direct, "REVOKE SELECT ON "+b.schema+".t FROM nobody")
+	b.exec(b.direct, "CREATE TABLE own (id INT)")
+	b.exec(b.direct, "GRANT SELECT ON "+b.schema+".own TO nobody")
+	db := b.open(0, "nobody")
+	table := b.schema + ".t"
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for _, text := range []string{
+		"IMPORT INTO " + table + " SET a = " + strings.Repeat("~", 1<<19) + "1 FROM '/x'",
+		"IMPORT INTO " + table + " SET a = " + strings.Repeat("'a' ", 1<<17) + " FROM '/x'",
+		"IMPORT INTO " + table + " SET a = ,,,, FROM '/x'",
+		"IMPORT INTO " + table + " FROM '/x' WITH no_such_option",
+		"IMPORT INTO " + table + " FROM SELECT " + strings.Repeat("~", 1<<19) + "1",
+	} {
+		b.refused(db, 1142, "SELECT command denied to user 'nobody'", text)
+	}
+	runtime.ReadMemStats(&after)
+	b.Logf("%d MiB allocated", (after.TotalAlloc-before.TotalAlloc)>>20)
+	require.Less(b, after.TotalAlloc-before.TotalAlloc, uint64(64<<20))
+	b.refused(db, 1142, "UPDATE command denied", "IMPORT INTO "+b.schema+".own SET a = "+strings.Repeat("~", 1<<16)+"1 FROM '/x'")
+
+	// Who may hears what is wrong.
+	root := b.open(0, "root")
+	b.refused(root, 1105, "at most 65536 are read", "IMPORT INTO t SET a = "+strings.Repeat("~", 1<<19)+"1 FROM '/x'")
+	b.refused(root, 1105, "too complex", "IMPORT INTO t SET a = "+strings.Repeat("~", 1<<15)+"1 FROM '/x'")
+	b.refused(root, 1064, "near", "IMPORT INTO t SET a = ) FROM '/x'")
+	b.refused(root, 1064, "near", "IMPORT INTO t FROM 'unbalanced")
+	b.refused(root, 1105, "does not support this IMPORT statement", "IMPORT INTO t FROM SELECT 1 /*! , 'a', 2 */")
+}
+
+// clientCharsets: a statement is read in the character set that the client writes in,
+// by nobody but this node.
+func clientCharsets(b *bench) {
+	db := b.open(0, "root")
+	b.exec(b.direct, "CREATE TABLE u (id INT PRIMARY KEY, a VARCHAR(20) CHARACTER SET utf8mb4)")
+	for charset, text := range map[string]string{"utf8mb4": "тест", "cp1251": "\xf2\xe5\xf1\xf2", "koi8r": "\xd4\xc5\xd3\xd4"} {
+		b.exec(db, "SET NAMES "+charset)
+		b.refused(db, 8160, "no-such", "IMPORT INTO u SET a = '"+text+"' FROM '/no-such.csv'")
+		b.exec(db, "IMPORT INTO u FROM SELECT 1, '"+text+"'")
+		var a string
+		require.NoError(b, b.direct.QueryRow("SELECT a FROM u").Scan(&a))
+		require.Equal(b, "тест", a, charset)
+		b.exec(b.direct, "DELETE FROM u")
+	}
+	b.exec(db, "SET NAMES utf8mb4")
+	b.refused(db, 1300, `Invalid utf8mb4 character string: '\xE9`, "IMPORT INTO t SET a = '\xe9' FROM '/x'")
+	b.exec(db, "SET NAMES cp1257")
+	b.refused(db, 1300, `Invalid cp1257 character string`, "IMPORT INTO t SET a = '\xa1' FROM '/x'")
 }
 
 func prepared(b *bench) {
