@@ -66,7 +66,7 @@ func TestS22ImportBombs(t *testing.T) {
 	require.NoError(t, a.wait())
 	require.NoError(t, b.wait())
 	for _, table := range []string{"wide_a", "wide_b"} {
-		require.Equal(t, fmt.Sprintf("%d %d\n", 6, 3*length+3*5), im.list("SELECT COUNT(*), SUM(LENGTH(b)) FROM "+table))
+		require.Equal(t, fmt.Sprintf("%d|%d\n", 6, 3*length+3*5), im.list("SELECT COUNT(*), SUM(LENGTH(b)) FROM "+table))
 	}
 	t.Logf("the node has taken %d MiB", taken()>>20)
 	require.Less(t, taken(), most)
