@@ -214,8 +214,9 @@ func (c *chunkReader) unpack(h *format.PageHeader) ([]byte, error) {
 	unpacker := unpackers[c.meta.Codec]
 	levels := 0
 	if v2 := h.DataPageHeaderV2; h.Type == format.DataPageV2 && v2.Valid {
-		levels = int(v2.V.DefinitionLevelsByteLength) + int(v2.V.RepetitionLevelsByteLength)
-		if v2.V.DefinitionLevelsByteLength < 0 || v2.V.RepetitionLevelsByteLength < 0 || levels > len(c.packed) || levels > int(h.UncompressedPageSize) {
+		definitions, repetitions := int(v2.V.DefinitionLevelsByteLength), int(v2.V.RepetitionLevelsByteLength)
+		levels = definitions + repetitions
+		if definitions < 0 || repetitions < 0 || levels > len(c.packed) || levels > int(h.UncompressedPageSize) {
 			return nil, errors.New("a page's header is broken")
 		}
 		if v2.V.IsCompressed.Valid && !v2.V.IsCompressed.V {

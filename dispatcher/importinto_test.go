@@ -78,7 +78,7 @@ func TestImportNarrowed(t *testing.T) {
 // TestImportJob: what the user sees of the task's states, and that secrets go.
 func TestImportJob(t *testing.T) {
 	x := dispatcher.NewImportInto(nil, nil, nil)
-	task := dxf.Task{Type: dxf.ImportInto, Meta: encode(t, dxf.ImportMeta{JobID: 3, Rows: 5, Size: 9, Location: "s3://b/k?access-key=A&secret-access-key=S"})}
+	task := dxf.Task{Type: dxf.ImportInto, Meta: encode(t, dxf.ImportMeta{JobID: 3, Rows: 5, Size: 9, Location: "s3://b/k?access-key=A&secret-access-key=S", Sealed: "x"})}
 	cancelled := &dxf.Error{Code: 8214, State: "HY000", Message: "cancelled by user"}
 	for _, c := range []struct {
 		state  dxf.TaskState
@@ -114,6 +114,7 @@ func TestImportJob(t *testing.T) {
 			var m dxf.ImportMeta
 			require.NoError(t, json.Unmarshal(a.Meta, &m))
 			require.NotContains(t, m.Location, "=S")
+			require.Empty(t, m.Sealed)
 			require.Contains(t, m.Location, "s3://b/k?")
 		} else {
 			require.Nil(t, a.Meta)

@@ -96,7 +96,8 @@ func (h *holding) hold(ctx context.Context, part int, bytes int64) error {
 type tooMuch struct{ needs, most int64 }
 
 func (e *tooMuch) Error() string {
-	return fmt.Sprintf("%d MiB are needed at once, and one file may have %d MiB of the node's memory: see --import-memory", (e.needs-1)>>20+1, e.most>>20)
+	return fmt.Sprintf("%d MiB are needed at once, and one file may have %d MiB of the node's memory: see --import-memory",
+		(e.needs-1)>>20+1, e.most>>20)
 }
 
 // release gives everything back.

@@ -160,8 +160,8 @@ func parsable(text []byte, m Mode) *dxf.Error {
 			beside = 0
 		}
 		if count++; count > maxTokens || depth > maxNesting || beside > maxBeside {
-			return dxf.Errorf("dxfproxy: the statement is too complex: at most %d words, %d levels of parentheses and %d texts side by side are read",
-				maxTokens, maxNesting, maxBeside)
+			return dxf.Errorf("dxfproxy: the statement is too complex: "+
+				"at most %d words, %d levels of parentheses and %d texts side by side are read", maxTokens, maxNesting, maxBeside)
 		}
 	}
 }

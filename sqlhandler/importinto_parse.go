@@ -181,7 +181,8 @@ func (st *importStatement) readSet(list []*ast.Assignment, sqlMode string) error
 
 // writeExpression writes a tree as SQL, in which nothing is as the client typed it.
 func writeExpression(expr ast.ExprNode, sqlMode string) (string, error) {
-	flags := format.RestoreStringSingleQuotes | format.RestoreKeyWordUppercase | format.RestoreNameBackQuotes | format.RestoreStringWithoutDefaultCharset
+	flags := format.RestoreStringSingleQuotes | format.RestoreKeyWordUppercase | format.RestoreNameBackQuotes |
+		format.RestoreStringWithoutDefaultCharset
 	if !modeNamed(sqlMode).NoBackslashEscapes {
 		flags |= format.RestoreStringEscapeBackslash
 	}
@@ -209,7 +210,8 @@ func (st *importStatement) rewritten(sqlMode string) error {
 	nodes, err := parse(text, sqlMode)
 	var fields []*ast.SelectField
 	if err == nil && len(nodes) == 1 {
-		if s, ok := nodes[0].(*ast.SelectStmt); ok && s.From == nil && s.Where == nil && s.Limit == nil && s.SelectIntoOpt == nil && s.With == nil {
+		s, ok := nodes[0].(*ast.SelectStmt)
+		if ok && s.From == nil && s.Where == nil && s.Limit == nil && s.SelectIntoOpt == nil && s.With == nil {
 			fields = s.Fields.Fields
 		}
 	}
