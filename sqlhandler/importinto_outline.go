@@ -12,7 +12,6 @@ type importOutline struct {
 	table    TableName
 	location string // of FROM 'location'
 	query    Span   // of FROM SELECT; empty for a location
-	begins   int    // where the location or the query begins
 }
 
 // outlineImport looks at a statement that Classify took for an IMPORT INTO. It
@@ -42,7 +41,6 @@ func outlineImport(text []byte, m Mode) (importOutline, bool) {
 		}
 	}
 	t = l.next()
-	o.begins = t.Start
 	if t.kind == tokString {
 		o.location = stringValue(text, t, m)
 		return o, true
