@@ -52,7 +52,7 @@ func (l *lane) run(ctx context.Context, p *producer) error {
 		if err := l.chunk(ctx, c); err != nil {
 			return err
 		}
-		if cap(c.data) > 2*loadMost {
+		if int64(cap(c.data)) > 2*l.size.Load()+longRow {
 			c.data = nil // a row was very long
 		}
 		close(c.done)

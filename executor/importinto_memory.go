@@ -64,8 +64,8 @@ type holding struct {
 	alone  bool // it has the rest
 }
 
-// hold takes care that one part may hold so many bytes. Nothing is given back before
-// the end.
+// hold takes care that one part may hold so many bytes. Nothing is given back to others
+// before the end.
 func (h *holding) hold(ctx context.Context, part int, bytes int64) error {
 	h.parts[part] = bytes
 	total := int64(0)
@@ -91,6 +91,9 @@ func (h *holding) hold(ctx context.Context, part int, bytes int64) error {
 	h.alone = true
 	return nil
 }
+
+// next forgets what the reader of a piece has held, which is no more.
+func (h *holding) next() { h.parts[byUnpacker], h.parts[byReader] = 0, 0 }
 
 // tooMuch is what a file needs, and what it may have.
 type tooMuch struct{ needs, most int64 }

@@ -39,6 +39,7 @@ type opened struct {
 
 // open begins to read a piece where the checkpoint says.
 func (p *producer) open(ctx context.Context, piece dxf.Piece) (*opened, error) {
+	p.held.next()
 	at := p.at.At
 	if at.Offset == 0 && piece.End > 0 {
 		at = decode.Start{Offset: piece.Start, Cut: piece.Start > 0}
