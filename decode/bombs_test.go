@@ -58,7 +58,9 @@ func TestS22Bombs(t *testing.T) {
 			require.NoError(t, err)
 			t.Logf("%d KiB in the file, %d MiB taken, %s: %.150s", len(b.Content)>>10, kib>>10, time.Since(start).Round(time.Millisecond), m[2])
 			require.Contains(t, string(m[2]), b.Error)
-			require.Less(t, kib<<10, bombMost)
+			if !raceDetector {
+				require.Less(t, kib<<10, bombMost)
+			}
 		})
 	}
 }
