@@ -6,11 +6,16 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/parquet-go/parquet-go"
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/decode"
+	"dxfproxy/decode/decodetest"
 	"dxfproxy/dxf"
 )
 
@@ -100,5 +105,40 @@ func FuzzSQL(f *testing.F) {
 			require.Equal(t, want, got)
 			require.Equal(t, wantErr == nil, err == nil)
 		}
+	})
+}
+
+// FuzzParquet: whatever a file says of itself, its reader holds no more than it may, and
+// what it finds wrong is an error.
+func FuzzParquet(f *testing.F) {
+	for _, b := range decodetest.Bombs(f) {
+		if strings.HasSuffix(b.Name, ".parquet") && len(b.Content) < 4<<10 {
+			f.Add(b.Content)
+		}
+	}
+	var good bytes.Buffer
+	w := parquet.NewGenericWriter[struct {
+		ID int64   `parquet:"id,delta"`
+		B  *string `parquet:"b,dict,optional,zstd"`
+		C  string  `parquet:"c,delta,gzip"`
+	}](&good)
+	require.NoError(f, w.Close())
+	f.Add(good.Bytes())
+	f.Fuzz(func(t *testing.T, file []byte) {
+		limits := decode.Limits{Row: 1 << 20, Hold: func(n int64) error {
+			if n > 16<<20 {
+				return errors.New("too much")
+			}
+			return nil
+		}}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		r, err := decode.NewParquet(bytes.NewReader(file), int64(len(file)), decode.Start{}, time.UTC, limits)
+		rows := 0
+		for ; err == nil && rows < 1000; rows++ {
+			_, err = r.Next()
+		}
+		runtime.ReadMemStats(&after)
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(256<<20))
 	})
 }

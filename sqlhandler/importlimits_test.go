@@ -66,7 +66,7 @@ func TestS20ParserIsBounded(t *testing.T) {
 				most += int64(4 * n) // it is cut out of the text
 			}
 			require.Less(t, needed, most, name)
-			require.Less(t, took, 5*time.Second, name)
+			require.Less(t, took, time.Minute, name)
 			if n > maxParsed && name != "of one query" {
 				require.ErrorContains(t, err, "at most 65536 are read", name)
 			}
