@@ -162,15 +162,11 @@ func (h *Handler) prepare(ctx context.Context, c *protocol.Conn, stmt protocol.S
 	return protocol.Forward{}, nil
 }
 
-// maxParsed is the longest text that TiDB's parser is given for its error: it takes
-// several hundred times the text's size, for whoever has a login.
-const maxParsed = 4 << 10
-
 // unsupported refuses a statement of TiDB's: with its syntax error where it has
 // one, else by saying that this one is not there.
 func unsupported(text string) *dxf.Error {
 	var err error
-	if len(text) <= maxParsed {
+	if len(text) <= maxUnasked {
 		_, err = parse([]byte(text), "")
 	}
 	var own *dxf.Error
