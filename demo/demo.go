@@ -75,6 +75,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	}
 	c, err := cluster.Start(ctx, cluster.Config{
 		Binary: cfg.Binary, Store: store, Client: "root:" + srv.RootPassword(), Dir: dir, Nodes: 3,
+		Args: []string{"--import-dir", dir},
 	})
 	if err != nil {
 		return fmt.Errorf("start the nodes: %w", err)

@@ -21,9 +21,12 @@ import (
 // ImportInto is the Extension of IMPORT INTO.
 type ImportInto struct {
 	planner
-	store ImportStore
+	// Sources says what may be listed; set before the first plan. Nil is the
+	// strictest policy.
+	Sources *source.Policy
 	// Key opens the secrets of locations. nil: none are sealed.
-	Key *seal.Key
+	Key   *seal.Key
+	store ImportStore
 }
 
 // ImportStore is what the import extension needs of the store.
@@ -65,7 +68,7 @@ func (x *ImportInto) Plan(ctx context.Context, t dxf.Task, nodes int) (Plan, err
 		if err != nil {
 			return Plan{}, err
 		}
-		files, err := source.Pieces(ctx, location)
+		files, err := source.Pieces(ctx, x.Sources, location)
 		if err != nil {
 			return Plan{}, err
 		}

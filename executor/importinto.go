@@ -20,6 +20,9 @@ import (
 // scheduler.SubtaskExecutor.
 type Import struct {
 	*worker
+	// Sources says what may be read; set before the first subtask. Nil is the
+	// strictest policy.
+	Sources *source.Policy
 	// Key opens the secrets of locations. nil: none are sealed.
 	Key *seal.Key
 

@@ -113,7 +113,7 @@ func (r *importRun) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	src, err := source.Open(ctx, location)
+	src, err := source.Open(ctx, r.imp.Sources, location)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ func (r *importRun) probe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	files, err := source.Pieces(ctx, location)
+	files, err := source.Pieces(ctx, r.imp.Sources, location)
 	var own *dxf.Error
 	switch {
 	case errors.As(err, &own) && !source.Retryable(err):

@@ -26,14 +26,19 @@ type azureContainer struct {
 }
 
 // newAzure connects to a container. Who we are is said, first hit wins, by the
-// URI's shared access signature or account key, or by the environment: a
-// service principal (AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET) or
-// a key (AZURE_STORAGE_KEY); the account's name in AZURE_STORAGE_ACCOUNT.
-func newAzure(ctx context.Context, at *Location, client *http.Client) (*azureContainer, error) {
+// URI's shared access signature or account key, or, where the node may show its
+// own credentials, by the environment: a service principal (AZURE_TENANT_ID,
+// AZURE_CLIENT_ID, AZURE_CLIENT_SECRET) or a key (AZURE_STORAGE_KEY). They are for
+// the account of AZURE_STORAGE_ACCOUNT, which a location need not name.
+func newAzure(ctx context.Context, at *Location, client *http.Client, own bool) (*azureContainer, error) {
 	p := at.params
-	account := firstOf(p["account-name"], os.Getenv("AZURE_STORAGE_ACCOUNT"))
+	env := func(string) string { return "" }
+	if home := os.Getenv("AZURE_STORAGE_ACCOUNT"); own && (p["account-name"] == "" || p["account-name"] == home) {
+		env = os.Getenv
+	}
+	account := firstOf(p["account-name"], env("AZURE_STORAGE_ACCOUNT"))
 	if account == "" {
-		return nil, errors.New("account name cannot be empty to access azure blob storage")
+		return nil, noAccess("account name cannot be empty to access azure blob storage")
 	}
 	service := firstOf(p["endpoint"], "https://"+account+".blob.core.windows.net")
 	address, query, _ := strings.Cut(service, "?")
@@ -43,13 +48,13 @@ func newAzure(ctx context.Context, at *Location, client *http.Client) (*azureCon
 		Retry:     policy.RetryOptions{MaxRetries: requests - 1, MaxRetryDelay: lastPause},
 		Telemetry: policy.TelemetryOptions{Disabled: true},
 	}}
-	c := &azureContainer{key: customerKey(firstOf(p["encryption-key"], os.Getenv("AZURE_ENCRYPTION_KEY")))}
+	c := &azureContainer{key: customerKey(firstOf(p["encryption-key"], env("AZURE_ENCRYPTION_KEY")))}
 	signature := p["sas-token"]
 	if signature == "" && strings.Contains("&"+query, "&sig=") {
 		signature = query // of an endpoint that carries it
 	}
 	var err error
-	switch key, login := firstOf(p["account-key"], os.Getenv("AZURE_STORAGE_KEY")), servicePrincipal(client); {
+	switch key, login := firstOf(p["account-key"], env("AZURE_STORAGE_KEY")), servicePrincipal(env); {
 	case signature != "":
 		c.client, err = container.NewClientWithNoCredential(address+"?"+strings.TrimPrefix(signature, "?"), options)
 	case login != nil && p["account-key"] == "":
@@ -61,7 +66,7 @@ func newAzure(ctx context.Context, at *Location, client *http.Client) (*azureCon
 		}
 		c.client, err = container.NewClientWithSharedKeyCredential(address, cred, options)
 	default:
-		return nil, errors.New("cannot find any credential info to access azure blob storage")
+		return nil, noAccess("cannot find any credential info to access azure blob storage; " + noCredentials)
 	}
 	if err != nil {
 		return nil, err
@@ -89,19 +94,16 @@ func customerKey(text string) *blob.CPKInfo {
 }
 
 // principal logs in as an application of Microsoft Entra ID.
-type principal struct {
-	config clientcredentials.Config
-	client *http.Client
-}
+type principal struct{ config clientcredentials.Config }
 
 // servicePrincipal is the application that the environment names, or nil.
-func servicePrincipal(client *http.Client) azcore.TokenCredential {
-	tenant, id, secret := os.Getenv("AZURE_TENANT_ID"), os.Getenv("AZURE_CLIENT_ID"), os.Getenv("AZURE_CLIENT_SECRET")
+func servicePrincipal(env func(string) string) azcore.TokenCredential {
+	tenant, id, secret := env("AZURE_TENANT_ID"), env("AZURE_CLIENT_ID"), env("AZURE_CLIENT_SECRET")
 	if tenant == "" || id == "" || secret == "" {
 		return nil
 	}
-	authority := strings.TrimSuffix(firstOf(os.Getenv("AZURE_AUTHORITY_HOST"), "https://login.microsoftonline.com"), "/")
-	return &principal{client: client, config: clientcredentials.Config{
+	authority := strings.TrimSuffix(firstOf(env("AZURE_AUTHORITY_HOST"), "https://login.microsoftonline.com"), "/")
+	return &principal{config: clientcredentials.Config{
 		ClientID: id, ClientSecret: secret, TokenURL: authority + "/" + tenant + "/oauth2/v2.0/token",
 		AuthStyle: oauth2.AuthStyleInParams,
 	}}
@@ -111,14 +113,14 @@ func servicePrincipal(client *http.Client) azcore.TokenCredential {
 func (p *principal) GetToken(ctx context.Context, ask policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	login := p.config
 	login.Scopes = ask.Scopes
-	token, err := login.Token(context.WithValue(ctx, oauth2.HTTPClient, p.client))
+	token, err := login.Token(context.WithValue(ctx, oauth2.HTTPClient, ownClient))
 	if err != nil {
 		return azcore.AccessToken{}, gcsTokenError(err)
 	}
 	return azcore.AccessToken{Token: token.AccessToken, ExpiresOn: token.Expiry}, nil
 }
 
-func (c *azureContainer) list(ctx context.Context, prefix string, found func(File)) error {
+func (c *azureContainer) list(ctx context.Context, prefix string, found func(File) error) error {
 	pages := c.client.NewListBlobsHierarchyPager("/", &container.ListBlobsHierarchyOptions{Prefix: &prefix})
 	for pages.More() {
 		page, err := pages.NextPage(ctx)
@@ -131,7 +133,9 @@ func (c *azureContainer) list(ctx context.Context, prefix string, found func(Fil
 				f.Size = value(item.Properties.ContentLength)
 				f.Tag = quoted(value(item.Properties.ETag))
 			}
-			found(f)
+			if err := found(f); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -247,7 +247,7 @@ func TestAzure(t *testing.T) {
 		require.Equal(t, "AES256", last.Get("X-Ms-Encryption-Algorithm"))
 	})
 	t.Run("MalformedKey", func(t *testing.T) {
-		_, err := source.Open(t.Context(), "azure://bucket/a.csv?account-name=account&account-key=not_base_64&endpoint="+url.QueryEscape(s.Endpoint()))
+		_, err := openErr(t, "azure://bucket/a.csv?account-name=account&account-key=not_base_64&endpoint="+url.QueryEscape(s.Endpoint()))
 		requireCode(t, err, 8159, "Failed to get azure sharedKey credential")
 		require.False(t, source.Retryable(err))
 		require.NotContains(t, err.Error(), "not_base_64")
@@ -258,10 +258,10 @@ func TestAzure(t *testing.T) {
 		for _, name := range []string{"AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_KEY", "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"} {
 			t.Setenv(name, "")
 		}
-		_, err := source.Open(t.Context(), uri)
+		_, err := openErr(t, uri)
 		requireCode(t, err, 8159, "account name cannot be empty to access azure blob storage")
 		t.Setenv("AZURE_STORAGE_ACCOUNT", "account")
-		_, err = source.Open(t.Context(), uri)
+		_, err = openErr(t, uri)
 		requireCode(t, err, 8159, "cannot find any credential info to access azure blob storage")
 		t.Setenv("AZURE_STORAGE_KEY", azureKey)
 		require.Equal(t, []string{"env.csv 4"}, paths(t, open(t, uri)))

@@ -7,89 +7,110 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"strings"
+	"syscall"
 	"time"
 )
 
-func joinPath(dir, file string) string { return filepath.Join(dir, file) }
-
-// checkDirectory refuses a directory that is not there.
-func checkDirectory(dir string) error {
-	if _, err := os.Stat(dir); err != nil {
-		return invalidURI("%v", err)
-	}
-	return nil
-}
-
-// statFile looks at one file, and whether we may read it.
-func statFile(name string) (File, error) {
-	f, info, err := openRegular(name)
+// stat looks at one file, and whether we may read it.
+func (d *disk) stat(file string) (File, error) {
+	f, info, err := d.open(file)
 	if err != nil {
 		return File{}, err
 	}
 	_ = f.Close() // nothing was written
-	return File{Path: name, Size: info.Size()}, nil
+	return File{Path: d.name(file), Size: info.Size()}, nil
 }
 
-// openRegular opens a file that has an end: opening a pipe would wait for
-// somebody who writes to it.
-func openRegular(name string) (*os.File, fs.FileInfo, error) {
-	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
-		return nil, nil, cantRead(fmt.Sprintf("open %s: not a regular file", name), checkLocation)
+// open opens a file that has an end. Opening a pipe would wait for somebody who
+// writes to it, so what became one since we looked is opened without waiting.
+func (d *disk) open(file string) (*os.File, fs.FileInfo, error) {
+	name := d.name(file)
+	notRegular := func() error {
+		return cantRead(fmt.Sprintf("open %s: not a regular file", name), checkLocation)
 	}
-	f, err := os.Open(name)
+	if info, err := d.root.Stat(d.path(file)); err == nil && !info.Mode().IsRegular() {
+		return nil, nil, notRegular()
+	}
+	f, err := d.root.OpenFile(d.path(file), os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, nil, cantRead(err.Error(), checkLocation)
+		return nil, nil, cantRead(d.wrong("open", name, err).Error(), checkLocation)
 	}
 	info, err := f.Stat()
+	switch {
+	case err != nil:
+		err = cantRead(d.wrong("stat", name, err).Error(), checkLocation)
+	case !info.Mode().IsRegular():
+		err = notRegular()
+	}
 	if err != nil {
 		_ = f.Close()
-		return nil, nil, cantRead(err.Error(), checkLocation)
+		return nil, nil, err
 	}
 	return f, info, nil
 }
 
-// listDirectory is the regular files of one directory that match, links to
-// files among them, in name order. Every one of them must be readable.
-func listDirectory(ctx context.Context, at *Location) ([]File, error) {
-	var files []File
+// namesAtOnce is how many entries of a directory are read at a time.
+const namesAtOnce = 1000
+
+// list is the regular files of the directory that match, links to files among
+// them. Every one of them must be readable.
+func (d *disk) list(ctx context.Context, at *Location, all *listing) error {
 	if !at.globbed() {
 		// A name that has "?" in it may be meant as it is.
-		if f, err := statFile(joinPath(at.dir, at.file)); err == nil {
-			return []File{f}, nil
+		if f, err := d.stat(at.file); err == nil {
+			return all.add(f)
 		}
 	}
-	entries, err := os.ReadDir(at.dir) // sorted by name
+	dir, err := d.root.Open(d.sub)
 	if err != nil {
-		return nil, cantRead(err.Error(), whileWalking)
+		return cantRead(d.wrong("open", d.dir, err).Error(), whileWalking)
 	}
-	for _, entry := range entries {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
+	defer dir.Close() //nolint:errcheck // only read
+	for {
+		names, err := dir.Readdirnames(namesAtOnce)
+		if errors.Is(err, io.EOF) {
+			return nil
 		}
-		if !at.glob.match(entry.Name()) {
-			continue
-		}
-		name := joinPath(at.dir, entry.Name())
-		if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() || errors.Is(err, fs.ErrNotExist) {
-			continue // a directory, a pipe, a link to nowhere
-		}
-		f, err := statFile(name)
 		if err != nil {
-			return nil, err
+			return cantRead(d.wrong("read", d.dir, err).Error(), whileWalking)
 		}
-		files = append(files, f)
+		for _, name := range names {
+			if err := d.look(ctx, at, name, all); err != nil {
+				return err
+			}
+		}
 	}
-	return files, nil
 }
 
+// look adds an entry of the directory to the list, if it is one of the files.
+func (d *disk) look(ctx context.Context, at *Location, name string, all *listing) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err := all.seen(); err != nil || !at.glob.match(name) {
+		return err
+	}
+	if info, err := d.root.Stat(d.path(name)); err == nil && !info.Mode().IsRegular() || errors.Is(err, fs.ErrNotExist) {
+		return nil // a directory, a pipe, a link to nowhere
+	}
+	f, err := d.stat(name)
+	if err != nil {
+		return err
+	}
+	return all.add(f)
+}
+
+// file is the name in the directory of a path that the location holds.
+func (d *disk) file(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
+
 // openFile reads a range of a file.
-func openFile(ctx context.Context, want File, offset, length int64) (io.ReadCloser, error) {
-	f, info, err := openRegular(want.Path)
+func (d *disk) openFile(ctx context.Context, want File, offset, length int64) (io.ReadCloser, error) {
+	f, info, err := d.open(d.file(want.Path))
 	if err != nil {
 		return nil, err
 	}
-	r := &diskReader{ctx: ctx, file: f, size: info.Size(), time: info.ModTime()}
+	r := &diskReader{ctx: ctx, file: f, name: want.Path, size: info.Size(), time: info.ModTime()}
 	switch {
 	case want.Size >= 0 && want.Size != r.size:
 		err = changedFile(want.Path)
@@ -109,8 +130,8 @@ func openFile(ctx context.Context, want File, offset, length int64) (io.ReadClos
 }
 
 // openFileAt reads anywhere in a file; the system buffers.
-func openFileAt(ctx context.Context, want File) (ReaderAt, error) {
-	f, info, err := openRegular(want.Path)
+func (d *disk) openFileAt(ctx context.Context, want File) (ReaderAt, error) {
+	f, info, err := d.open(d.file(want.Path))
 	if err != nil {
 		return nil, err
 	}
@@ -118,13 +139,14 @@ func openFileAt(ctx context.Context, want File) (ReaderAt, error) {
 		_ = f.Close()
 		return nil, changedFile(want.Path)
 	}
-	return &diskReader{ctx: ctx, file: f, size: info.Size(), time: info.ModTime()}, nil
+	return &diskReader{ctx: ctx, file: f, name: want.Path, size: info.Size(), time: info.ModTime()}, nil
 }
 
 // diskReader is an open file that must stay as it is.
 type diskReader struct {
 	ctx       context.Context
 	file      *os.File
+	name      string
 	size      int64
 	time      time.Time
 	next, end int64
@@ -147,7 +169,7 @@ func (r *diskReader) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	if errors.Is(err, io.EOF) {
-		return 0, changedFile(r.file.Name()) // it was longer
+		return 0, changedFile(r.name) // it was longer
 	}
 	if err != nil {
 		err = cantRead(err.Error(), checkLocation)
@@ -175,7 +197,7 @@ func (r *diskReader) unchanged() error {
 		return cantRead(err.Error(), checkLocation)
 	}
 	if info.Size() != r.size || !info.ModTime().Equal(r.time) {
-		return changedFile(r.file.Name())
+		return changedFile(r.name)
 	}
 	return nil
 }

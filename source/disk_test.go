@@ -2,9 +2,11 @@ package source_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -16,10 +18,43 @@ import (
 	"dxfproxy/source"
 )
 
+// allowing is the policy of an operator who lets a test read what it names:
+// temporary folders, and the servers of its locations.
+func allowing(t testing.TB, uris ...string) *source.Policy {
+	t.Helper()
+	rules := source.Rules{Dirs: []string{os.TempDir()}}
+	for _, uri := range uris {
+		u, err := url.Parse(uri)
+		if err != nil {
+			continue // a path
+		}
+		if endpoint, err := url.Parse(u.Query().Get("endpoint")); err == nil && endpoint.Host != "" {
+			rules.Endpoints = append(rules.Endpoints, endpoint.Host)
+		}
+		for _, name := range []string{"credentials-file", "credentials_file"} {
+			var key struct {
+				Tokens string `json:"token_uri"`
+			}
+			if text, err := os.ReadFile(u.Query().Get(name)); err == nil && json.Unmarshal(text, &key) == nil && key.Tokens != "" {
+				rules.Endpoints = append(rules.Endpoints, key.Tokens)
+			}
+		}
+	}
+	p, err := source.NewPolicy(rules)
+	require.NoError(t, err)
+	return p
+}
+
+// openErr opens a location that the operator allows.
+func openErr(t *testing.T, uri string) (*source.Source, error) {
+	t.Helper()
+	return source.Open(t.Context(), allowing(t, uri), uri)
+}
+
 // open opens a location that must open.
 func open(t *testing.T, uri string) *source.Source {
 	t.Helper()
-	s, err := source.Open(t.Context(), uri)
+	s, err := openErr(t, uri)
 	require.NoError(t, err)
 	t.Cleanup(s.Close)
 	return s
@@ -75,7 +110,7 @@ func TestDiskList(t *testing.T) {
 func TestDiskRefuses(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "a.csv")
-	_, err := source.Open(t.Context(), dir+"/missing/a.csv")
+	_, err := openErr(t, dir+"/missing/a.csv")
 	requireCode(t, err, 8158, "Reason: stat "+dir+"/missing: no such file or directory. Please provide")
 
 	_, err = open(t, dir+"/missing.csv").List(t.Context())

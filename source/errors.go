@@ -43,8 +43,8 @@ func cantRead(reason, advice string) *dxf.Error {
 	}
 }
 
-// What a store may say of a request. The stores' clients wrap these around
-// their own errors; everything else is taken for something that passes.
+// What a store may say of a request. The stores' clients wrap these around the
+// answers they get; everything else is a request that got none, or none of a store.
 var (
 	errDenied  = errors.New("denied")
 	errMissing = errors.New("missing")
@@ -78,10 +78,42 @@ func Retryable(err error) bool {
 	return errors.As(err, &p)
 }
 
+// notThere is all that a client is told of an address that was refused, did not
+// answer, or did not answer as a store does: a node is no port scanner.
+const notThere = "no object store that this node may ask was found at the address; its log says more, and --import-endpoints lists what it may ask"
+
+// unreachable is the error of such an address. The log of the node has the reason.
+func (s *Source) unreachable(err error) error {
+	s.policy.tell("the object store of an import was not found", s, s.reason(err))
+	return &passing{noAccess(notThere)}
+}
+
+// hint says what is missing where nobody said who we are.
+func (s *Source) hint(err error) string {
+	if s.anonymous && errors.Is(err, errDenied) {
+		return "; " + noCredentials
+	}
+	return ""
+}
+
+// noCredentials is for a location that has none, and that may not have the node's.
+const noCredentials = "the location has no credentials, and those of the node are for locations in --import-ambient-credentials only"
+
+// ownError is why the credentials of the node cannot be used: the operator's
+// affair, told in the log.
+type ownError struct{ err error }
+
+func (e *ownError) Error() string { return e.err.Error() }
+func (e *ownError) Unwrap() error { return e.err }
+
+// noOwn is what the client is told of it.
+const noOwn = "the node has no credentials of its own that can be used here; its log says why"
+
 // clientError turns an error of a store into one for clients. The context's own
 // end stays what it is. Path names the file, or is empty.
 func (s *Source) clientError(ctx context.Context, err error, path, advice string) error {
 	var known *dxf.Error
+	var said *storeError
 	switch {
 	case err == nil:
 		return nil
@@ -89,19 +121,32 @@ func (s *Source) clientError(ctx context.Context, err error, path, advice string
 		return context.Cause(ctx)
 	case errors.As(err, &known):
 		return err
+	case !errors.As(err, &said):
+		return s.unreachable(err)
 	}
 	text := s.reason(err)
 	if path != "" {
 		text = s.name(path) + ": " + text
 	}
-	var said *storeError
 	switch {
 	case errors.Is(err, errDenied):
-		return noAccess(text)
-	case errors.As(err, &said) && said.permanent():
+		return noAccess(text + s.hint(err))
+	case said.permanent():
 		return cantRead(text, advice)
 	}
 	return &passing{cantRead(text, advice)}
+}
+
+// readError is clientError for a file that is being read: the store was there
+// when the file was listed.
+func (s *Source) readError(ctx context.Context, err error, path string) error {
+	var known *dxf.Error
+	var said *storeError
+	if ctx.Err() != nil || errors.As(err, &known) || errors.As(err, &said) {
+		return s.clientError(ctx, err, path, checkLocation)
+	}
+	s.policy.tell("a file of an import could not be read", s, s.name(path)+": "+s.reason(err))
+	return &passing{cantRead(s.name(path)+": the object store does not answer any more", checkLocation)}
 }
 
 // reason is the text of an error without what must not be shown: addresses of
@@ -118,7 +163,7 @@ func (s *Source) reason(err error) string {
 			text = strings.ReplaceAll(text, secret, masked)
 		}
 	}
-	return strings.TrimSuffix(text, ".")
+	return strings.TrimSuffix(short(text), ".")
 }
 
 // requestText is the text of a request that got no answer, without the

@@ -8,7 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -33,58 +33,94 @@ type gcsBucket struct {
 }
 
 // newGCS connects to a bucket, with the credentials of the file that the URI
-// names, else Google's default ones.
-func newGCS(ctx context.Context, at *Location, client *http.Client) (*gcsBucket, error) {
-	b := &gcsBucket{client: client, base: gcsEndpoint, name: at.bucket, pause: 4 * firstPause}
-	endpoint := at.params["endpoint"]
-	if endpoint != "" {
+// names, else, where the node may show its own, with Google's default ones, else
+// without any, as public buckets and emulators let everybody in.
+func newGCS(ctx context.Context, policy *Policy, at *Location, client *http.Client, own bool) (b *gcsBucket, anonymous bool, err error) {
+	b = &gcsBucket{client: client, base: gcsEndpoint, name: at.bucket, pause: 4 * firstPause}
+	if endpoint := at.params["endpoint"]; endpoint != "" {
 		u, err := url.Parse(endpoint)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if strings.Trim(u.Path, "/") == "" {
 			u.Path = "/storage/v1/" // the host alone is named
 		}
 		b.base = strings.TrimSuffix(u.String(), "/") + "/"
 	}
-	// Tokens are renewed long after this call has ended.
-	renewal := context.WithValue(context.WithoutCancel(ctx), oauth2.HTTPClient, client)
-	var creds *google.Credentials
-	var err error
-	if file := at.params["credentials-file"]; file != "" {
-		creds, err = gcsCredentials(renewal, file)
-	} else {
-		creds, err = google.FindDefaultCredentials(renewal, gcsScope)
-		if err != nil && endpoint != "" {
-			return b, nil // an emulator, or a public bucket
-		}
-		if err != nil {
-			err = fmt.Errorf("%w Or you should provide 'credentials-file'", err)
-		}
+	tokens, err := gcsTokens(ctx, policy, at, client, own)
+	if err != nil || tokens == nil {
+		return b, true, err
 	}
+	if _, err := tokens.Token(); err != nil {
+		return nil, false, gcsTokenError(err)
+	}
+	b.client = &http.Client{Transport: &oauth2.Transport{Source: tokens, Base: client.Transport}, CheckRedirect: client.CheckRedirect}
+	return b, false, nil
+}
+
+// gcsTokens is where tokens come from; nil if nobody says who we are.
+func gcsTokens(ctx context.Context, policy *Policy, at *Location, client *http.Client, own bool) (oauth2.TokenSource, error) {
+	ctx = context.WithoutCancel(ctx) // tokens are renewed long after this call has ended
+	if file, named := at.params["credentials-file"]; named {
+		creds, err := gcsCredentials(context.WithValue(ctx, oauth2.HTTPClient, client), policy, file)
+		if err != nil {
+			policy.tell("the credentials file of an import cannot be used", at, err.Error())
+			return nil, noAccess(badFile)
+		}
+		return creds.TokenSource, nil
+	}
+	if !own {
+		return nil, nil
+	}
+	creds, err := google.FindDefaultCredentials(context.WithValue(ctx, oauth2.HTTPClient, ownClient), gcsScope)
+	if err != nil {
+		return nil, &ownError{err}
+	}
+	return creds.TokenSource, nil
+}
+
+// ownClient asks for tokens of the node's own, where the operator has said.
+var ownClient = &http.Client{Timeout: askTime}
+
+// badFile is all that a client is told of a file of credentials: whoever names
+// one is not to learn which files there are.
+const badFile = "the file of credentials-file cannot be used: it must be a key of Google's in JSON, in a folder of --import-dir; the node's log says more"
+
+// largestKey bounds a file of credentials. They have some 2 KiB.
+const largestKey = 64 << 10
+
+// gcsCredentials reads a file of credentials, of a folder that imports may read.
+// The kinds that name programs to run, files to read and addresses to ask are the
+// operator's alone.
+func gcsCredentials(ctx context.Context, policy *Policy, name string) (*google.Credentials, error) {
+	if !filepath.IsAbs(name) || hasDots(name) {
+		return nil, fmt.Errorf("%q is no absolute path", name)
+	}
+	d, err := policy.openDisk(ctx, filepath.Dir(name))
 	if err != nil {
 		return nil, err
 	}
-	if _, err := creds.TokenSource.Token(); err != nil {
-		return nil, gcsTokenError(err)
-	}
-	b.client = &http.Client{Transport: &oauth2.Transport{Source: creds.TokenSource, Base: client.Transport}}
-	return b, nil
-}
-
-// gcsCredentials reads a file of credentials. It may be of any kind Google has;
-// what makes some kinds dangerous, that they name programs and addresses, is
-// the affair of who may put files on the node.
-func gcsCredentials(ctx context.Context, file string) (*google.Credentials, error) {
-	text, err := os.ReadFile(file)
+	defer d.root.Close() //nolint:errcheck // only read
+	f, _, err := d.open(filepath.Base(name))
 	if err != nil {
-		return nil, invalidURI("%v", err)
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // only read
+	text, err := io.ReadAll(io.LimitReader(f, largestKey+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > largestKey {
+		return nil, fmt.Errorf("%s is larger than %d bytes", name, largestKey)
 	}
 	var head struct {
 		Type google.CredentialsType `json:"type"`
 	}
 	if err := json.Unmarshal(text, &head); err != nil {
-		return nil, fmt.Errorf("read credentials from %s: no JSON", file)
+		return nil, fmt.Errorf("%s holds no JSON", name)
+	}
+	if head.Type != google.ServiceAccount && head.Type != google.AuthorizedUser {
+		return nil, fmt.Errorf("%s holds credentials of kind %q, and not of a service account or a user", name, head.Type)
 	}
 	return google.CredentialsFromJSONWithType(ctx, text, head.Type, gcsScope)
 }
@@ -116,7 +152,7 @@ func (o gcsObject) file() File {
 	return File{Path: o.Name, Size: o.Size, Tag: strconv.FormatInt(o.Generation, 10)}
 }
 
-func (b *gcsBucket) list(ctx context.Context, prefix string, found func(File)) error {
+func (b *gcsBucket) list(ctx context.Context, prefix string, found func(File) error) error {
 	query := url.Values{
 		"prefix": {prefix}, "delimiter": {"/"}, "maxResults": {"1000"},
 		"fields": {"items(name,size,generation),nextPageToken"},
@@ -130,7 +166,9 @@ func (b *gcsBucket) list(ctx context.Context, prefix string, found func(File)) e
 			return err
 		}
 		for _, o := range page.Items {
-			found(o.file())
+			if err := found(o.file()); err != nil {
+				return err
+			}
 		}
 		if page.NextPageToken == "" {
 			return nil

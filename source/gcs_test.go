@@ -11,7 +11,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"dxfproxy/source"
 	"dxfproxy/source/sourcetest"
 )
 
@@ -29,11 +28,11 @@ func TestGCS(t *testing.T) {
 		require.Equal(t, "many/o-001099.csv", files[1099].Path)
 	})
 	t.Run("CredentialsFile", func(t *testing.T) {
-		_, err := source.Open(t.Context(), "gs://bucket/a.csv?credentials-file=/nonexistent/file.json")
+		_, err := openErr(t, "gs://bucket/a.csv?credentials-file=/nonexistent/file.json")
 		requireCode(t, err, 8158, "open /nonexistent/file.json: no such file or directory")
 		file := filepath.Join(t.TempDir(), "no.json")
 		require.NoError(t, os.WriteFile(file, []byte("top-secret"), 0o600))
-		_, err = source.Open(t.Context(), "gs://bucket/a.csv?credentials-file="+file)
+		_, err = openErr(t, "gs://bucket/a.csv?credentials-file="+file)
 		requireCode(t, err, 8159, "no JSON")
 		require.NotContains(t, err.Error(), "top-secret")
 	})

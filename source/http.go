@@ -7,21 +7,6 @@ import (
 	"strings"
 )
 
-// newClient makes the HTTP client of one source. Nothing limits the time of a
-// transfer as a whole.
-func newClient() *http.Client {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.DisableCompression = true // we want what is stored
-	t.ResponseHeaderTimeout = idleTime
-	t.MaxIdleConnsPerHost = 16
-	t.ReadBufferSize = 64 << 10
-	// A connection of HTTP/1 ends with the request that we give up, one of
-	// HTTP/2 that hangs would be used again.
-	t.Protocols = new(http.Protocols)
-	t.Protocols.SetHTTP1(true)
-	return &http.Client{Transport: t}
-}
-
 // statusKind is what an HTTP status means to us; nil for what may pass.
 func statusKind(status int) error {
 	switch {

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +21,9 @@ const (
 	onGCS   = "gs"
 	onAzure = "azure"
 )
+
+// schemes are those of object stores, by the names they have in a location.
+var schemes = map[string]string{"s3": onS3, "ks3": onKS3, "gs": onGCS, "gcs": onGCS, "azure": onAzure, "azblob": onAzure}
 
 // diskSuffixes are what a file of a server's disk must end with, so that nobody
 // reads /etc/passwd into a table.
@@ -44,8 +48,8 @@ func (l *Location) Local() bool { return l.scheme == onDisk }
 // String is the location with its secrets masked.
 func (l *Location) String() string { return l.uri }
 
-// IsLocal says whether the location names the disk of a server, which asks for
-// the privilege FILE. It may still be one that [Parse] refuses.
+// IsLocal says whether the location names the disk of a server. It may still be
+// one that [Parse] refuses.
 func IsLocal(uri string) (bool, error) {
 	if strings.HasPrefix(uri, "/") {
 		return true, nil
@@ -55,6 +59,22 @@ func IsLocal(uri string) (bool, error) {
 		return false, err
 	}
 	return localScheme(u), nil
+}
+
+// NeedsFile says whether reading the location asks for the privilege FILE: it is
+// on the disk of a server, or names a file of it. It may still be one that
+// [Parse] refuses.
+func NeedsFile(uri string) (bool, error) {
+	local, err := IsLocal(uri)
+	if err != nil || local {
+		return local, err
+	}
+	u, err := parseURL(uri)
+	if err != nil {
+		return false, err
+	}
+	_, file := newParameters(u)["credentials-file"]
+	return file, nil
 }
 
 func localScheme(u *url.URL) bool {
@@ -87,9 +107,8 @@ func Parse(uri string) (*Location, error) {
 		return nil, invalidURI("Glob pattern error: %v", err)
 	}
 	l.many = l.globbed()
-	names := map[string]string{"s3": onS3, "ks3": onKS3, "gs": onGCS, "gcs": onGCS, "azure": onAzure, "azblob": onAzure}
 	kinds := map[string]string{onS3: "s3", onKS3: "s3", onGCS: "gcs", onAzure: "azblob"}
-	scheme, ok := names[u.Scheme]
+	scheme, ok := schemes[u.Scheme]
 	if !ok {
 		return nil, invalidURI("storage %s not support yet", u.Scheme)
 	}
@@ -107,6 +126,9 @@ func parsePath(name string) (*Location, error) {
 	l := &Location{scheme: onDisk, uri: name}
 	if !slices.Contains(diskSuffixes, strings.ToLower(filepath.Ext(name))) {
 		return nil, invalidURI("the file suffix is not supported when import from server disk")
+	}
+	if slices.Contains(strings.Split(name, "/"), "..") {
+		return nil, invalidURI("file location should not contain .. when import from server disk")
 	}
 	l.dir, l.file = filepath.Dir(name), filepath.Base(name)
 	var err error
@@ -167,12 +189,15 @@ func (p parameters) flag(name string, otherwise bool) bool {
 func (l *Location) secrets() []string {
 	var secrets []string
 	for name, value := range l.params {
-		if secretParameters[name] && value != "" {
+		if secretName(name) && value != "" {
 			secrets = append(secrets, value)
 		}
 	}
 	return secrets
 }
+
+// hostLabel is what may stand between two dots of a host name, or nothing.
+var hostLabel = regexp.MustCompile(`^[A-Za-z0-9-]{0,63}$`)
 
 // checkParameters finds what contradicts itself.
 func (l *Location) checkParameters() error {
@@ -188,6 +213,10 @@ func (l *Location) checkParameters() error {
 		case u.Host == "":
 			return invalidURI("host not found in endpoint")
 		}
+	}
+	// Where no endpoint is named these are part of the provider's host name.
+	if p["endpoint"] == "" && (!hostLabel.MatchString(p["region"]) || !hostLabel.MatchString(p["account-name"])) {
+		return invalidURI("region and account_name are letters, digits and -")
 	}
 	switch l.scheme {
 	case onS3, onKS3:

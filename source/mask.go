@@ -1,6 +1,7 @@
 package source
 
 import (
+	"encoding/hex"
 	"net/url"
 	"strings"
 )
@@ -11,11 +12,28 @@ const masked = "xxxxxx"
 // secretParameters are the URI parameters whose values nobody may see, by their
 // normal names. TiDB masks them per scheme; a key that was given to the wrong
 // scheme is no less a key. sig is what a shared access signature that was not
-// escaped leaves behind.
+// escaped leaves behind, the last ones are those of addresses that AWS and Google
+// have signed.
 var secretParameters = map[string]bool{
 	"access-key": true, "secret-access-key": true, "session-token": true,
 	"account-key": true, "sas-token": true, "encryption-key": true,
-	"sig": true,
+	"sig": true, "signature": true,
+	"x-amz-credential": true, "x-amz-security-token": true, "x-amz-signature": true, "x-goog-credential": true, "x-goog-signature": true,
+}
+
+// secretName says whether the value of a parameter is to be masked where it is
+// known to be one of a URI: also one that is not known to us, and sounds like it.
+func secretName(name string) bool {
+	name = parameterName(name)
+	if name == "credentials-file" {
+		return false
+	}
+	for _, word := range []string{"secret", "passw", "token", "signature", "credential", "access-key"} {
+		if strings.Contains(name, word) {
+			return true
+		}
+	}
+	return secretParameters[name] || strings.HasSuffix(name, "key")
 }
 
 // parameterName is the name by which a parameter is known: case does not count,
@@ -34,7 +52,7 @@ func Mask(uri string) string {
 	}
 	u, err := url.Parse(uri) // a plus read as a space is written as a plus again
 	if err != nil {
-		return MaskText(uri)
+		return maskText(uri, secretName)
 	}
 	if u.User != nil {
 		if _, has := u.User.Password(); has {
@@ -43,26 +61,27 @@ func Mask(uri string) string {
 	}
 	values, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return MaskText(uri)
+		return maskText(uri, secretName)
+	}
+	secret := u.User != nil || u.Fragment != ""
+	if u.Fragment != "" {
+		u.Fragment, u.RawFragment = masked, "" // no location has one: it is what follows an unescaped # in a key
+	}
+	for name := range values {
+		for i, value := range values[name] {
+			switch shown := maskText(value, secretName); { // an endpoint may carry a signature or a password
+			case secretName(name) && value != "":
+				values[name][i], secret = masked, true
+			case shown != value:
+				values[name][i], secret = shown, true
+			}
+		}
 	}
 	switch u.Scheme {
 	case "s3", "ks3", "oss", "azure", "azblob":
 	default:
-		secret := u.User != nil
-		for name := range values {
-			secret = secret || secretParameters[parameterName(name)]
-		}
 		if !secret {
 			return uri
-		}
-	}
-	for name := range values {
-		if secretParameters[parameterName(name)] {
-			values[name] = []string{masked}
-		} else {
-			for i, value := range values[name] {
-				values[name][i] = MaskText(value) // an endpoint may carry a signature
-			}
 		}
 	}
 	u.RawQuery = values.Encode()
@@ -73,8 +92,12 @@ func Mask(uri string) string {
 // statement, and leaves the rest as it is, byte for byte. It asks for no valid
 // SQL and no valid URI: whatever looks like a secret parameter with a value
 // loses the value, up to the next &, the quote that closes it, or white space
-// where there is no quote.
+// where there is no quote; and the user of an address its password.
 func MaskText(text string) string {
+	return maskText(text, func(name string) bool { return secretParameters[parameterName(name)] })
+}
+
+func maskText(text string, secret func(name string) bool) string {
 	var out strings.Builder
 	quote := byte(0) // the quote the text is inside of
 	escaped := false // the byte before was a backslash that escapes
@@ -89,16 +112,18 @@ func MaskText(text string) string {
 			quote = 0
 		}
 		escaped = quote != 0 && c == '\\' && !escaped
-		end := at + 1
-		if equals, ok := parameterAt(text, at); ok {
-			end = valueEnd(text, equals+1, quote)
-			if end > equals+1 {
-				out.WriteString(text[done : equals+1])
-				out.WriteString(masked)
-				done = end
-			}
+		from, to := at, at
+		if equals, ok := parameterAt(text, at, secret); ok {
+			from, to = equals+1, valueEnd(text, equals+1, quote)
+		} else {
+			from, to = passwordAt(text, at)
 		}
-		at = end
+		if to > from {
+			out.WriteString(text[done:from])
+			out.WriteString(masked)
+			done = to
+		}
+		at = max(at+1, to)
 	}
 	if done == 0 {
 		return text
@@ -113,11 +138,11 @@ func nameByte(c byte) bool {
 
 // longestName bounds the search for "=": the longest name with every byte
 // escaped.
-const longestName = 3 * len("secret-access-key")
+const longestName = 3 * len("x-amz-security-token")
 
 // parameterAt finds the "=" of a secret parameter whose name begins at the
 // place. The name may be escaped.
-func parameterAt(text string, at int) (equals int, ok bool) {
+func parameterAt(text string, at int, secret func(name string) bool) (equals int, ok bool) {
 	if !nameByte(text[at]) || at > 0 && nameByte(text[at-1]) {
 		return 0, false
 	}
@@ -134,7 +159,55 @@ func parameterAt(text string, at int) (equals int, ok bool) {
 			name = unescaped
 		}
 	}
-	return end, secretParameters[parameterName(name)]
+	return end, secret(name)
+}
+
+// passwordAt finds the password of an address, http://user:password@host, whose
+// "://" begins at the place; empty if there is none. The address may be escaped,
+// as in the value of a parameter.
+func passwordAt(text string, at int) (from, to int) {
+	if text[at] != ':' && text[at] != '%' {
+		return at, at
+	}
+	escaped := false // the slashes are, and so would be one that ends the host
+	next := at
+	for _, want := range []byte("://") {
+		c, size := unescapedAt(text, next)
+		if c != want {
+			return at, at
+		}
+		escaped, next = size > 1, next+size
+	}
+	from = -1
+	for next < len(text) {
+		c, size := unescapedAt(text, next)
+		switch {
+		case c == ':' && from < 0:
+			from = next + size
+		case c == '@' && from >= 0:
+			to = next
+		case (size == 1 || escaped) && strings.IndexByte("/?#& \t\r\n'\"`", c) >= 0:
+			next = len(text)
+		}
+		next += size
+	}
+	if from < 0 || to < from {
+		return at, at
+	}
+	return from, to
+}
+
+// unescapedAt is the byte at a place, and how many bytes of the text it takes.
+func unescapedAt(text string, at int) (c byte, size int) {
+	if at >= len(text) {
+		return 0, 0
+	}
+	if text[at] == '%' && at+2 < len(text) {
+		if b, err := hex.DecodeString(text[at+1 : at+3]); err == nil {
+			return b[0], 3
+		}
+	}
+	return text[at], 1
 }
 
 // valueEnd is where the value that begins at the place ends. Inside quotes a

@@ -8,8 +8,8 @@ import (
 
 // Pieces lists the files of a location, in name order, each as one piece. Errors
 // are those of Open and List.
-func Pieces(ctx context.Context, location string) ([]dxf.Piece, error) {
-	src, err := Open(ctx, location)
+func Pieces(ctx context.Context, policy *Policy, location string) ([]dxf.Piece, error) {
+	src, err := Open(ctx, policy, location)
 	if err != nil {
 		return nil, err
 	}

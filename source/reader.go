@@ -47,7 +47,7 @@ func (r *reader) connect() error {
 	if r.end >= 0 {
 		length = r.end - r.next
 	}
-	body, f, err := r.source.bucket.read(ctx, r.file.Path, r.file.Tag, r.next, length)
+	body, f, err := r.source.bucket.read(wantObject(ctx), r.file.Path, r.file.Tag, r.next, length)
 	if err == nil {
 		if err = r.sameVersion(f); err != nil {
 			_ = body.Close() // nothing was read
@@ -139,7 +139,7 @@ func (r *reader) fail(err error) {
 		r.err = r.source.changed(r.file.Path)
 		return
 	}
-	r.err = r.source.clientError(r.ctx, err, r.file.Path, checkLocation)
+	r.err = r.source.readError(r.ctx, err, r.file.Path)
 }
 
 // resume connects, if not for the first time after a pause that grows with the
@@ -172,7 +172,9 @@ func (r *reader) resume() {
 // atEnd is for a range that the store does not have: the offset may be the end
 // of the file, which is no mistake.
 func (r *reader) atEnd() error {
-	f, err := r.source.bucket.stat(r.ctx, r.file.Path)
+	ctx, cancel := context.WithTimeout(r.ctx, askTime)
+	defer cancel()
+	f, err := r.source.bucket.stat(ctx, r.file.Path)
 	switch {
 	case err != nil:
 		return err

@@ -36,11 +36,11 @@ func (s *Source) FileAt(ctx context.Context, f File) (ReaderAt, error) {
 		return nil, cantRead(fmt.Sprintf("%s is no file of %s", s.name(f.Path), s.at), checkLocation)
 	}
 	if s.at.Local() {
-		return openFileAt(ctx, f)
+		return s.disk.openFileAt(ctx, f)
 	}
-	now, err := s.bucket.stat(ctx, f.Path)
+	now, err := s.stat(ctx, f.Path)
 	if err != nil {
-		return nil, s.clientError(ctx, err, f.Path, checkLocation)
+		return nil, err
 	}
 	if f.Size >= 0 && f.Size != now.Size || f.Tag != "" && f.Tag != now.Tag {
 		return nil, s.changed(f.Path)

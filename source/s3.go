@@ -31,31 +31,53 @@ type s3Bucket struct {
 	name   string
 }
 
-// newS3 connects to a bucket. Credentials come from the URI, else from where
-// the AWS SDK finds them (environment, shared files, the machine's role).
-func newS3(ctx context.Context, at *Location, client *http.Client) (*s3Bucket, error) {
+// newS3 connects to a bucket. Credentials come from the URI, else, where the node
+// may show its own, from where the AWS SDK finds them (environment, shared files,
+// the machine's role), else there are none: public buckets ask for none.
+func newS3(ctx context.Context, at *Location, client *http.Client, own bool) (b *s3Bucket, anonymous bool, err error) {
 	p := at.params
-	region := p["region"]
-	load := []func(*config.LoadOptions) error{
-		config.WithRegion(firstOf(region, defaultRegion)),
-		// Ranges have no checksum to compare, and others than AWS often none at all.
-		config.WithResponseChecksumValidation(aws.ResponseChecksumValidationWhenRequired),
-		config.WithRequestChecksumCalculation(aws.RequestChecksumCalculationWhenRequired),
-		config.WithRetryer(func() aws.Retryer {
-			return retry.NewStandard(func(o *retry.StandardOptions) {
-				o.MaxAttempts, o.MaxBackoff = requests, time.Second // somebody waits for the statement
-			})
-		}),
-		config.WithLogger(logging.Nop{}), // what matters is in the errors
+	settings := aws.Config{Credentials: aws.AnonymousCredentials{}}
+	switch {
+	case p["access-key"] != "":
+		settings.Credentials = credentials.NewStaticCredentialsProvider(p["access-key"], p["secret-access-key"], p["session-token"])
+	case own:
+		if settings, err = ownS3(ctx, p["region"]); err != nil {
+			return nil, false, err
+		}
+	default:
+		anonymous = true
 	}
-	if p["access-key"] != "" {
-		load = append(load, config.WithCredentialsProvider(
-			credentials.NewStaticCredentialsProvider(p["access-key"], p["secret-access-key"], p["session-token"])))
+	// Ranges have no checksum to compare, and others than AWS often none at all.
+	settings.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+	settings.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+	settings.Retryer = func() aws.Retryer {
+		return retry.NewStandard(func(o *retry.StandardOptions) {
+			o.MaxAttempts, o.MaxBackoff = requests, time.Second // somebody waits for the statement
+		})
 	}
-	settings, err := config.LoadDefaultConfig(ctx, load...)
+	settings.Logger = logging.Nop{} // what matters is in the errors
+	settings.Region = firstOf(p["region"], defaultRegion)
+	b, err = connectS3(ctx, at, client, settings)
+	return b, anonymous, err
+}
+
+// ownS3 is the AWS SDK's settings of this node, with credentials in them. Their
+// requests are the operator's, to the machine's own services among others, and go
+// over connections of their own.
+func ownS3(ctx context.Context, region string) (aws.Config, error) {
+	settings, err := config.LoadDefaultConfig(ctx, config.WithRegion(firstOf(region, defaultRegion)), config.WithLogger(logging.Nop{}))
+	if err == nil {
+		_, err = settings.Credentials.Retrieve(ctx)
+	}
 	if err != nil {
-		return nil, err
+		return aws.Config{}, &ownError{err}
 	}
+	return settings, nil
+}
+
+// connectS3 finds out where the bucket is.
+func connectS3(ctx context.Context, at *Location, client *http.Client, settings aws.Config) (*s3Bucket, error) {
+	p := at.params
 	settings.HTTPClient = client
 	if endpoint := strings.TrimSuffix(p["endpoint"], "/"); endpoint != "" {
 		settings.BaseEndpoint = &endpoint
@@ -85,10 +107,10 @@ func newS3(ctx context.Context, at *Location, client *http.Client) (*s3Bucket, e
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("failed to get region of bucket %s: %w", at.bucket, err)
-	case real == "" || real == region:
-	case region != "":
+	case real == "" || real == p["region"]:
+	case p["region"] != "":
 		return nil, &storeError{kind: errDenied, text: fmt.Sprintf(
-			"s3 bucket and region are not matched, bucket=%s, input region=%s, real region=%s", at.bucket, region, real)}
+			"s3 bucket and region are not matched, bucket=%s, input region=%s, real region=%s", at.bucket, p["region"], real)}
 	case real != defaultRegion:
 		settings.Region = real
 		b = connect()
@@ -119,7 +141,7 @@ func (b *s3Bucket) region(ctx context.Context) (string, error) {
 	return "", s3Error(err)
 }
 
-func (b *s3Bucket) list(ctx context.Context, prefix string, found func(File)) error {
+func (b *s3Bucket) list(ctx context.Context, prefix string, found func(File) error) error {
 	pages := s3.NewListObjectsV2Paginator(b.client, &s3.ListObjectsV2Input{
 		Bucket: &b.name, Prefix: &prefix, Delimiter: aws.String("/"),
 	})
@@ -129,7 +151,9 @@ func (b *s3Bucket) list(ctx context.Context, prefix string, found func(File)) er
 			return s3Error(err)
 		}
 		for _, o := range page.Contents {
-			found(File{Path: aws.ToString(o.Key), Size: aws.ToInt64(o.Size), Tag: aws.ToString(o.ETag)})
+			if err := found(File{Path: aws.ToString(o.Key), Size: aws.ToInt64(o.Size), Tag: aws.ToString(o.ETag)}); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -163,21 +187,21 @@ func (b *s3Bucket) read(ctx context.Context, key, tag string, offset, length int
 	return out.Body, f, nil
 }
 
-// s3Error says what an answer means.
+// s3Error says what an answer means. What is none of S3 stays what it is.
 func s3Error(err error) error {
-	e := &storeError{err: err, text: err.Error()}
-	code := ""
-	var request *url.Error
-	if errors.As(err, &request) {
-		e.text = requestText(request) // without the client's account of its attempts
-	}
 	var api smithy.APIError
-	if errors.As(err, &api) {
-		code = api.ErrorCode()
-		e.text = code
-		if message := api.ErrorMessage(); message != "" && message != code {
-			e.text += ": " + message
+	var broken *smithy.DeserializationError
+	if !errors.As(err, &api) || errors.As(err, &broken) {
+		var request *url.Error
+		if errors.As(err, &request) {
+			return request // without the client's account of its attempts
 		}
+		return err
+	}
+	code := api.ErrorCode()
+	e := &storeError{err: err, text: code}
+	if message := api.ErrorMessage(); message != "" && message != code {
+		e.text += ": " + message
 	}
 	var answer *smithyhttp.ResponseError
 	if errors.As(err, &answer) {

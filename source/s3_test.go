@@ -44,9 +44,9 @@ func TestS3ListsManyObjects(t *testing.T) {
 
 func TestS3SaysWhatIsWrong(t *testing.T) {
 	s := sourcetest.NewS3(t)
-	_, err := source.Open(t.Context(), s.BadURI())
+	_, err := openErr(t, s.BadURI())
 	requireCode(t, err, 8159, "Reason: failed to get region of bucket bucket: Forbidden. Please")
-	_, err = source.Open(t.Context(), s.URI("http://127.0.0.1:1", "bucket/a.csv"))
+	_, err = openErr(t, s.URI("http://127.0.0.1:1", "bucket/a.csv"))
 	requireCode(t, err, 8159, "Reason: failed to get region of bucket bucket: Head http://127.0.0.1:1/bucket: dial tcp 127.0.0.1:1: connect: connection refused. Please")
 	require.True(t, source.Retryable(err))
 	_, err = open(t, s.URI(s.Endpoint(), "bucket")).List(t.Context())
@@ -106,7 +106,7 @@ func TestS3Regions(t *testing.T) {
 	require.Equal(t, "1,a\n", string(got))
 	require.Contains(t, signed.Load(), "/eu-west-3/s3/")
 
-	_, err = source.Open(t.Context(), s.URI(front.URL, "bucket/a.csv")+"&region=us-west-2")
+	_, err = openErr(t, s.URI(front.URL, "bucket/a.csv")+"&region=us-west-2")
 	requireCode(t, err, 8159, "s3 bucket and region are not matched, bucket=bucket, input region=us-west-2, real region=eu-west-3")
 	_ = open(t, s.URI(front.URL, "bucket/a.csv")+"&region=us-west-2&provider=ceph")
 }
@@ -121,7 +121,7 @@ func TestS3WithoutCredentials(t *testing.T) {
 	s := sourcetest.NewS3(t)
 	s.Put(t, "a.csv", []byte("1,a\n"))
 	uri := "s3://bucket/a.csv?endpoint=" + url.QueryEscape(s.Endpoint())
-	_, err := source.Open(t.Context(), uri)
+	_, err := openErr(t, uri)
 	requireCode(t, err, 8159, "failed to get region of bucket bucket")
 
 	t.Setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
@@ -164,7 +164,7 @@ func TestS3HostStyle(t *testing.T) {
 		"&force-path-style=false": "bucket.", "&provider=alibaba": "bucket.", "": "",
 	} {
 		endpoint := strings.Replace(s.Endpoint(), "127.0.0.1", "localhost", 1)
-		src, err := source.Open(t.Context(), s.URI(endpoint, "bucket/a.csv")+uri)
+		src, err := openErr(t, s.URI(endpoint, "bucket/a.csv")+uri)
 		if err == nil {
 			_, err = src.List(t.Context())
 			src.Close()

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -26,8 +24,8 @@ type File struct {
 // bucket is what the stores have in common.
 type bucket interface {
 	// list calls found for all objects whose keys begin with prefix and have
-	// no "/" behind it, page by page.
-	list(ctx context.Context, prefix string, found func(File)) error
+	// no "/" behind it, page by page, until it returns an error.
+	list(ctx context.Context, prefix string, found func(File) error) error
 	// stat asks what a key holds now.
 	stat(ctx context.Context, key string) (File, error)
 	// read begins to read length bytes (all, if negative) at offset, of the
@@ -49,33 +47,47 @@ const (
 // A Source is an opened location. It is safe for use by several goroutines.
 type Source struct {
 	at     *Location
+	policy *Policy
+	disk   *disk  // nil with object storage
 	bucket bucket // nil on disk, as is client
 	client *http.Client
+	// anonymous: the location has no credentials, and may not have the node's.
+	anonymous bool
 
 	idle, pause time.Duration
 }
 
-// Open makes a location ready to be listed and read. On disk its directory must
-// exist (8158 if not); with object storage the credentials must be there, and
-// the bucket where the store lets us ask (8159 if not). The context is that of
-// the call; the source lives on.
-func Open(ctx context.Context, uri string) (*Source, error) {
+// Open makes a location ready to be listed and read, if the policy lets it. On
+// disk its directory must be in one of the policy's folders (1290 if not) and
+// exist (8158); with object storage the address must be one that may be asked,
+// the credentials must be there, and the bucket where the store lets us ask (8159
+// if not). The context is that of the call; the source lives on.
+func Open(ctx context.Context, policy *Policy, uri string) (*Source, error) {
 	at, err := Parse(uri)
 	if err != nil {
 		return nil, err
 	}
-	s := &Source{at: at, idle: idleTime, pause: firstPause}
+	s := &Source{at: at, policy: policy.orStrictest(), idle: idleTime, pause: firstPause}
 	if at.Local() {
-		return s, checkDirectory(at.dir)
+		s.disk, err = s.policy.openDisk(ctx, at.dir)
+		return s, err
 	}
-	s.client = newClient()
+	if at.params["endpoint"] != "" {
+		if _, err := s.policy.endpoint(at); err != nil {
+			return nil, s.unreachable(err)
+		}
+	}
+	s.client = newClient(s.policy, at)
+	limited, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	own := s.policy.ownCredentials(at)
 	switch at.scheme {
 	case onS3, onKS3:
-		s.bucket, err = newS3(ctx, at, s.client)
+		s.bucket, s.anonymous, err = newS3(limited, at, s.client, own)
 	case onGCS:
-		s.bucket, err = newGCS(ctx, at, s.client)
+		s.bucket, s.anonymous, err = newGCS(limited, s.policy, at, s.client, own)
 	case onAzure:
-		s.bucket, err = newAzure(ctx, at, s.client)
+		s.bucket, err = newAzure(limited, at, s.client, own)
 	}
 	if err != nil {
 		s.Close()
@@ -89,20 +101,29 @@ func Open(ctx context.Context, uri string) (*Source, error) {
 func (s *Source) refusal(ctx context.Context, err error) error {
 	var known *dxf.Error
 	var said *storeError
-	var network net.Error
+	var own *ownError
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.As(err, &known):
 		return err
-	case errors.As(err, &said) && !said.permanent(), !errors.As(err, &said) && errors.As(err, &network):
+	case errors.As(err, &own):
+		s.policy.tell("the node's own credentials cannot be used for an import", s, s.reason(err))
+		return &passing{noAccess(noOwn)}
+	case !errors.As(err, &said):
+		return s.unreachable(err)
+	case !said.permanent():
 		return &passing{noAccess(s.reason(err))}
 	}
-	return noAccess(s.reason(err))
+	return noAccess(s.reason(err) + s.hint(err))
 }
 
-// Close gives back the source's idle connections. Readers are closed on their own.
+// Close gives back the source's idle connections, or its directory. Readers are
+// closed on their own.
 func (s *Source) Close() {
+	if s.disk != nil {
+		_ = s.disk.root.Close() // nothing was written
+	}
 	if s.client != nil {
 		s.client.CloseIdleConnections()
 	}
@@ -126,42 +147,55 @@ func (s *Source) name(path string) string {
 // bytes, empty ones too. A name without wildcards must exist (8160); a pattern
 // may match nothing. Directories, and objects that stand for one, are no files.
 func (s *Source) List(ctx context.Context) ([]File, error) {
+	all := &listing{location: s.at.uri}
 	if !s.at.many {
-		return s.one(ctx, s.at.dir, s.at.file)
+		f, err := s.one(ctx)
+		if err == nil {
+			err = all.add(f)
+		}
+		return all.files, err
 	}
 	if s.at.Local() {
-		return listDirectory(ctx, s.at)
+		err := s.disk.list(ctx, s.at, all)
+		return all.sorted(), err
 	}
-	var files []File
-	err := s.bucket.list(ctx, s.at.prefix(), func(f File) {
-		if s.at.holds(f.Path) {
-			files = append(files, f)
+	limited, cancel := context.WithTimeoutCause(ctx, listTime, errListTime)
+	defer cancel()
+	err := s.bucket.list(limited, s.at.prefix(), func(f File) error {
+		if err := all.seen(); err != nil || !s.at.holds(f.Path) {
+			return err
 		}
+		return all.add(f)
 	})
-	if err != nil {
-		return nil, s.clientError(ctx, err, "", whileWalking)
+	switch {
+	case err == nil:
+		return all.sorted(), nil
+	case ctx.Err() == nil && limited.Err() != nil:
+		return nil, cantRead(fmt.Sprintf("%s: %v", s.at.uri, errListTime), whileWalking)
 	}
-	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
-	return files, nil
+	return nil, s.clientError(ctx, err, "", whileWalking)
 }
 
-// one is the list of a single name.
-func (s *Source) one(ctx context.Context, dir, file string) ([]File, error) {
+// errListTime is the end of a list that takes too long.
+var errListTime = fmt.Errorf("the list was not complete after %v", listTime)
+
+// one is the file of a location that has no pattern.
+func (s *Source) one(ctx context.Context) (File, error) {
 	if s.at.Local() {
-		f, err := statFile(joinPath(dir, file))
-		if err != nil {
-			return nil, err
-		}
-		return []File{f}, nil
+		return s.disk.stat(s.at.file)
 	}
-	if file == "" {
-		return nil, cantRead("no file is named in "+s.at.uri, checkLocation)
+	if s.at.file == "" {
+		return File{}, cantRead("no file is named in "+s.at.uri, checkLocation)
 	}
-	f, err := s.bucket.stat(ctx, dir+file)
-	if err != nil {
-		return nil, s.clientError(ctx, err, dir+file, checkLocation)
-	}
-	return []File{f}, nil
+	return s.stat(ctx, s.at.dir+s.at.file)
+}
+
+// stat asks the store what a key holds now, for a client.
+func (s *Source) stat(ctx context.Context, key string) (File, error) {
+	limited, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	f, err := s.bucket.stat(limited, key)
+	return f, s.clientError(ctx, err, key, checkLocation)
 }
 
 // holds says whether a path is one of the location's.
@@ -194,7 +228,7 @@ func (s *Source) OpenFile(ctx context.Context, f File, offset, length int64) (io
 		return nil, cantRead(fmt.Sprintf("%s is no file of %s", s.name(f.Path), s.at), checkLocation)
 	}
 	if s.at.Local() {
-		return openFile(ctx, f, offset, length)
+		return s.disk.openFile(ctx, f, offset, length)
 	}
 	r := &reader{source: s, ctx: ctx, file: f, next: offset, end: -1}
 	if length >= 0 {

@@ -67,7 +67,7 @@ func testStoreList(t *testing.T, s sourcetest.Store) {
 func testStoreRefuses(t *testing.T, s sourcetest.Store) {
 	s.Put(t, "a.csv", []byte("0123456789"))
 	// A wrong key.
-	src, err := source.Open(t.Context(), s.BadURI())
+	src, err := openErr(t, s.BadURI())
 	if err == nil {
 		_, err = src.List(t.Context())
 		src.Close()
@@ -78,7 +78,7 @@ func testStoreRefuses(t *testing.T, s sourcetest.Store) {
 
 	// No such bucket, for a name and for a pattern.
 	for _, path := range []string{"no-such-bucket/a.csv", "no-such-bucket/a*.csv"} {
-		src, err = source.Open(t.Context(), s.URI(s.Endpoint(), path))
+		src, err = openErr(t, s.URI(s.Endpoint(), path))
 		if err == nil {
 			_, err = src.List(t.Context())
 			src.Close()

@@ -36,7 +36,9 @@ type Config struct {
 	SetRole func(role string)
 	// Key seals the secrets of imports. nil: there may be none.
 	Key *seal.Key
-	Log *zap.Logger
+	// Sources says what imports may read; nil is the strictest policy.
+	Sources *source.Policy
+	Log     *zap.Logger
 }
 
 // Handler answers the statements of all sessions of a node.
@@ -51,6 +53,7 @@ type Handler struct {
 	wakeAll func()
 	setRole func(string)
 	key     *seal.Key
+	sources *source.Policy
 	log     *zap.Logger
 	vars    *globals
 	changed *signal
@@ -60,7 +63,7 @@ type Handler struct {
 func New(cfg Config) *Handler {
 	h := &Handler{
 		jobs: cfg.Jobs, sql: cfg.SQL, schema: cfg.Schema, trial: cfg.Trial, scratch: cfg.Scratch, node: cfg.Node,
-		wakeAll: cfg.Wake, setRole: cfg.SetRole, key: cfg.Key, log: cfg.Log,
+		wakeAll: cfg.Wake, setRole: cfg.SetRole, key: cfg.Key, sources: cfg.Sources, log: cfg.Log,
 		vars: newGlobals(cfg.Jobs, cfg.Role), changed: newSignal(),
 	}
 	if h.meta = cfg.Meta; h.meta == nil {

@@ -126,17 +126,17 @@ func (im *importing) run(ctx context.Context, s *session, sql []byte) (protocol.
 	if err := im.resolve(ctx); err != nil {
 		return nil, err
 	}
-	local := false
+	file := false
 	if !im.st.query {
 		var err error
-		if local, err = source.IsLocal(im.st.location); err != nil {
+		if file, err = source.NeedsFile(im.st.location); err != nil {
 			return nil, err
 		}
 	}
 	if err := im.target(ctx); err != nil {
 		return nil, err
 	}
-	if err := im.mayImport(ctx, local); err != nil {
+	if err := im.mayImport(ctx, file); err != nil {
 		return nil, err
 	}
 	if err := im.parse(); err != nil {
@@ -264,7 +264,7 @@ func checkColumns(info *table.Info, st *importStatement) error {
 
 // listFiles finds the files, as this node sees them.
 func (im *importing) listFiles(ctx context.Context) error {
-	src, err := source.Open(ctx, im.st.location)
+	src, err := source.Open(ctx, im.h.sources, im.st.location)
 	if err != nil {
 		return err
 	}

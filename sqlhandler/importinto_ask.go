@@ -82,8 +82,10 @@ func (im *importing) noSuchTable() *dxf.Error {
 func computed(col table.Column) bool { return col.Generated != table.NotGenerated || col.Versioned }
 
 // mayImport asks for the privileges an import needs, in TiDB's order. EXPLAIN
-// needs the rights of the statement it explains, and changes nothing.
-func (im *importing) mayImport(ctx context.Context, local bool) error {
+// needs the rights of the statement it explains, and changes nothing. file says
+// that a file of the node will be read. Nothing of the location is looked at, opened
+// or dialled before this.
+func (im *importing) mayImport(ctx context.Context, file bool) error {
 	var columns, same []string
 	for _, col := range im.info.Columns {
 		if !computed(col) {
@@ -113,7 +115,7 @@ func (im *importing) mayImport(ctx context.Context, local bool) error {
 		// sql_safe_updates.
 		asked = asked || err != nil
 	}
-	if local {
+	if file {
 		// There is a file of this name everywhere, so nothing is ever written.
 		_, err := im.c.Query(ctx, "SELECT 1 INTO OUTFILE '/'")
 		switch {

@@ -133,7 +133,7 @@ func (b *bench) cluster(ctx context.Context, nodes int) (*cluster.Cluster, error
 	return cluster.Start(ctx, cluster.Config{
 		Binary: binary, Store: store, Nodes: nodes,
 		Dir:  filepath.Join(b.dir, fmt.Sprintf("cluster-%d", nodes)),
-		Args: []string{"--meta-schema", meta},
+		Args: []string{"--meta-schema", meta, "--import-dir", b.dir, "--import-endpoints", b.objects.URL},
 	})
 }
 

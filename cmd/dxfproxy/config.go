@@ -19,6 +19,7 @@ import (
 	"dxfproxy/decode"
 	"dxfproxy/executor"
 	"dxfproxy/protocol"
+	"dxfproxy/source"
 	"dxfproxy/sysvars"
 )
 
@@ -51,7 +52,8 @@ type config struct {
 	ProxyProtocolNetworks []string
 	StoreProxyProtocol    string
 
-	ImportMemory, ImportMaxRow string
+	ImportMemory, ImportMaxRow                 string
+	ImportDirs, ImportEndpoints, ImportAmbient []string
 
 	proxyNetworks []netip.Prefix
 	importLimits  executor.ImportLimits
@@ -87,6 +89,9 @@ func (c *config) flags() *pflag.FlagSet {
 	fs.StringVar(&c.StoreProxyProtocol, "store-proxy-protocol", "", "")
 	fs.StringVar(&c.ImportMemory, "import-memory", "", "")
 	fs.StringVar(&c.ImportMaxRow, "import-max-row", "", "")
+	fs.StringSliceVar(&c.ImportDirs, "import-dir", nil, "")
+	fs.StringSliceVar(&c.ImportEndpoints, "import-endpoints", nil, "")
+	fs.StringSliceVar(&c.ImportAmbient, "import-ambient-credentials", nil, "")
 	fs.String("config", "", "")
 	return fs
 }
@@ -201,6 +206,9 @@ func (c *config) check() error {
 	if err := c.checkTransport(); err != nil {
 		return err
 	}
+	if _, err := source.NewPolicy(c.importRules()); err != nil {
+		return usagef("%s", err)
+	}
 	if c.MaxConnections < 1 {
 		return usagef("--max-connections must be at least 1")
 	}
@@ -211,6 +219,11 @@ func (c *config) check() error {
 		return usagef("--log-level %s: one of debug, info, warn, error", quote(c.LogLevel))
 	}
 	return nil
+}
+
+// importRules is what imports may read, but for what the store says.
+func (c *config) importRules() source.Rules {
+	return source.Rules{Dirs: c.ImportDirs, Endpoints: c.ImportEndpoints, Ambient: c.ImportAmbient}
 }
 
 // checkStore refuses a store that clients cannot be connected to.

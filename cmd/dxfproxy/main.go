@@ -129,6 +129,9 @@ Flags of serve (or DXFPROXY_STORE and the like in the environment, or the same n
   --proxy-protocol-networks LIST  whose connections begin with a PROXY header (none)
   --store-proxy-protocol V  v1 or v2: tell the store who the client is (none)
   --user NAME            the system's account that a node started by root runs as (dxfproxy or mysql)
+  --import-dir LIST      folders of this machine that IMPORT INTO may read (none)
+  --import-endpoints LIST  host[:port] or URL: object stores it may ask beside public ones under https (none)
+  --import-ambient-credentials LIST  s3://bucket/folder: what it may read with this node's cloud credentials (none)
   --log-level LEVEL      debug, info, warn or error              (info)
   --config FILE          TOML file with these names
 

@@ -18,6 +18,7 @@ import (
 	"dxfproxy/dxf"
 	"dxfproxy/executor"
 	"dxfproxy/scheduler"
+	"dxfproxy/source"
 	"dxfproxy/sqlhandler"
 	"dxfproxy/store"
 )
@@ -52,11 +53,18 @@ func newNode(cfg config, b backing, db *store.DB, front *relay, log *zap.Logger)
 	if err != nil {
 		return nil, err
 	}
+	rules := cfg.importRules()
+	rules.StoreDir, rules.Log = source.StoreDir(db.SQL()), log
+	sources, err := source.NewPolicy(rules)
+	if err != nil {
+		return nil, err
+	}
 	backfill := executor.NewBackfill(db.SQL(), db, log)
 	imports := executor.NewImport(db.SQL(), db, cfg.Node, cfg.importLimits, log)
 	imports.Key = key
 	backfill.Hold, imports.Hold = n.hold, n.hold
 	backfill.Secret, imports.Secret = db.Secret(), db.Secret()
+	imports.Sources = sources
 	n.scheduler = scheduler.NewManager(scheduler.Config{
 		Store: db, Node: n.self, Log: log, Finished: n.wake,
 		Executors: map[dxf.TaskType]scheduler.SubtaskExecutor{dxf.Backfill: backfill, dxf.ImportInto: imports},
@@ -64,7 +72,7 @@ func newNode(cfg config, b backing, db *store.DB, front *relay, log *zap.Logger)
 	if cfg.RunDDL {
 		planBackfill, planImport := dispatcher.NewBackfill(db.SQL(), db, log), dispatcher.NewImportInto(db.SQL(), db, log)
 		planBackfill.Secret, planImport.Secret = db.Secret(), db.Secret()
-		planImport.Key = key
+		planImport.Key, planImport.Sources = key, sources
 		n.dispatcher = dispatcher.NewManager(dispatcher.Config{
 			Store: db, Node: n.self, Log: log, Notify: n.tell,
 			Extensions: map[dxf.TaskType]dispatcher.Extension{
@@ -79,7 +87,7 @@ func newNode(cfg config, b backing, db *store.DB, front *relay, log *zap.Logger)
 	n.handler = sqlhandler.New(sqlhandler.Config{
 		Jobs: db, SQL: db.SQL(), Meta: db.Meta(), Schema: db.Schema(), Trial: db.Trial(), Scratch: db.ScratchSchema(),
 		Node: n.self, Role: n.self.Role,
-		Wake: n.wake, SetRole: n.scheduler.SetRole, Key: key, Log: log,
+		Wake: n.wake, SetRole: n.scheduler.SetRole, Key: key, Sources: sources, Log: log,
 	})
 	front.server.Handler, front.server.KilledElsewhere = n.handler, n.handler.Killed
 	if n.waker, err = scheduler.ListenWake(scheduler.WakeConfig{
