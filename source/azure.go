@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -45,7 +46,7 @@ func newAzure(ctx context.Context, at *Location, client *http.Client, own bool) 
 	address = strings.TrimSuffix(address, "/") + "/" + at.bucket
 	options := &container.ClientOptions{ClientOptions: azcore.ClientOptions{
 		Transport: client,
-		Retry:     policy.RetryOptions{MaxRetries: requests - 1, MaxRetryDelay: lastPause},
+		Retry:     policy.RetryOptions{MaxRetries: requests - 1, RetryDelay: 4 * firstPause, MaxRetryDelay: 2 * time.Second},
 		Telemetry: policy.TelemetryOptions{Disabled: true},
 	}}
 	c := &azureContainer{key: customerKey(firstOf(p["encryption-key"], env("AZURE_ENCRYPTION_KEY")))}

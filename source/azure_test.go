@@ -255,15 +255,24 @@ func TestAzure(t *testing.T) {
 	t.Run("Environment", func(t *testing.T) {
 		s.Put(t, "env.csv", []byte("1,a\n"))
 		uri := "azure://bucket/env.csv?endpoint=" + url.QueryEscape(s.Endpoint())
+		policy := own(t, s.Endpoint(), "azure://bucket")
 		for _, name := range []string{"AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_KEY", "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"} {
 			t.Setenv(name, "")
 		}
-		_, err := openErr(t, uri)
+		_, err := source.Open(t.Context(), policy, uri)
 		requireCode(t, err, 8159, "account name cannot be empty to access azure blob storage")
 		t.Setenv("AZURE_STORAGE_ACCOUNT", "account")
-		_, err = openErr(t, uri)
+		_, err = source.Open(t.Context(), policy, uri)
 		requireCode(t, err, 8159, "cannot find any credential info to access azure blob storage")
 		t.Setenv("AZURE_STORAGE_KEY", azureKey)
-		require.Equal(t, []string{"env.csv 4"}, paths(t, open(t, uri)))
+		src, err := source.Open(t.Context(), policy, uri)
+		require.NoError(t, err)
+		require.Equal(t, []string{"env.csv 4"}, paths(t, src))
+		src.Close()
+		_, err = openErr(t, uri)
+		requireCode(t, err, 8159, "account name cannot be empty to access azure blob storage")
+		// They are for one account.
+		_, err = source.Open(t.Context(), policy, uri+"&account-name=other")
+		requireCode(t, err, 8159, "cannot find any credential info", "--import-ambient-credentials")
 	})
 }

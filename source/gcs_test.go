@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 
@@ -26,15 +24,6 @@ func TestGCS(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, files, 1100)
 		require.Equal(t, "many/o-001099.csv", files[1099].Path)
-	})
-	t.Run("CredentialsFile", func(t *testing.T) {
-		_, err := openErr(t, "gs://bucket/a.csv?credentials-file=/nonexistent/file.json")
-		requireCode(t, err, 8158, "open /nonexistent/file.json: no such file or directory")
-		file := filepath.Join(t.TempDir(), "no.json")
-		require.NoError(t, os.WriteFile(file, []byte("top-secret"), 0o600))
-		_, err = openErr(t, "gs://bucket/a.csv?credentials-file="+file)
-		requireCode(t, err, 8159, "no JSON")
-		require.NotContains(t, err.Error(), "top-secret")
 	})
 	t.Run("RetriesAList", func(t *testing.T) {
 		s.Put(t, "retry.csv", []byte("x"))

@@ -84,7 +84,11 @@ func (g *guard) proxy(r *http.Request) (*url.URL, error) {
 	if listed, err := g.policy.mayAsk(r.URL, g.bucket); err != nil || !listed && !own {
 		return nil, err
 	}
-	u, err := http.ProxyFromEnvironment(r)
+	environment := g.policy.proxy
+	if environment == nil {
+		environment = http.ProxyFromEnvironment
+	}
+	u, err := environment(r)
 	if u != nil && err == nil {
 		port := u.Port()
 		if port == "" {
@@ -102,6 +106,9 @@ func (g *guard) dial(ctx context.Context, network, address string) (net.Conn, er
 	d := net.Dialer{Timeout: dialTime, Resolver: g.policy.resolver}
 	if _, proxy := g.proxies.Load(address); !proxy && !g.policy.mayDial(address, g.bucket) {
 		d.Control = onlyPublic
+	}
+	if g.policy.connect != nil {
+		return g.policy.connect(ctx, &d, network, address)
 	}
 	return d.DialContext(ctx, network, address)
 }

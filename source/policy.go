@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -33,7 +34,10 @@ type Policy struct {
 	ambient   []place
 	storeDir  func(context.Context) (string, bool, error)
 	log       *zap.Logger
-	resolver  *net.Resolver // nil: the system's
+	// For tests; nil is the system's.
+	resolver *net.Resolver
+	connect  func(ctx context.Context, d *net.Dialer, network, address string) (net.Conn, error)
+	proxy    func(*http.Request) (*url.URL, error)
 }
 
 // NewPolicy reads the rules. Its errors say which one cannot be meant.
