@@ -34,6 +34,13 @@ type Handler interface {
 	Closed(c *Conn)
 }
 
+// SeveralMatcher is a Handler that must see some packets of several statements,
+// to refuse them. All others go to the store as they are.
+type SeveralMatcher interface {
+	// MatchSeveral is asked for those that Match has matched.
+	MatchSeveral(sql []byte, status StatusFlags) bool
+}
+
 // Statement is one that matched.
 type Statement struct {
 	SQL    []byte // without query attributes; the Handler may keep it

@@ -69,9 +69,16 @@ func (c *Conn) match(sql []byte) bool {
 }
 
 // matches reports whether the Handler shall see the statement. Several in one
-// packet are the store's, whatever they are.
+// packet are the store's, unless it has something against them.
 func (c *Conn) matches(sql []byte) bool {
-	return c.match(sql) && !multiple(sql, c.Status())
+	if !c.match(sql) {
+		return false
+	}
+	if !multiple(sql, c.Status()) {
+		return true
+	}
+	h, ok := c.server.Handler.(SeveralMatcher)
+	return ok && h.MatchSeveral(sql, c.Status())
 }
 
 // takePacket takes a whole request out of the buffer.

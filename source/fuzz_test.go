@@ -101,6 +101,10 @@ func masks(t *testing.T, head, place, rest string) {
 	if strings.Contains(head+rest, canary) {
 		return
 	}
+	// What only sounds like a secret is one among the parameters alone.
+	if sounds := strings.HasPrefix(place, "my-") || strings.HasPrefix(place, "api-"); sounds && !strings.Contains(head, "?") {
+		return
+	}
 	uri := head + place + canary + rest
 	if shown := source.Mask(uri); strings.Contains(shown, canary) {
 		t.Fatalf("Mask of %q is %q", uri, shown)

@@ -67,6 +67,9 @@ func Mask(uri string) string {
 	if u.Fragment != "" {
 		u.Fragment, u.RawFragment = masked, "" // no location has one: it is what follows an unescaped # in a key
 	}
+	if shown := MaskText(u.Path); shown != u.Path { // an & was typed for the ?
+		u.Path, u.RawPath, secret = shown, "", true
+	}
 	for name := range values {
 		for i, value := range values[name] {
 			switch shown := maskText(value, secretName); { // an endpoint may carry a signature or a password

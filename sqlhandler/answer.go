@@ -12,6 +12,7 @@ import (
 
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
+	"dxfproxy/source"
 )
 
 // mode is the part of the session's sql_mode that the lexer must know.
@@ -99,6 +100,8 @@ func (h *Handler) answer(ctx context.Context, c *protocol.Conn, stmt protocol.St
 		return h.alterJob(ctx, c, stmt.SQL, st)
 	case AdminCheckTable, AdminCheckIndex, AdminChecksumTable, AdminUnknown, ImportUnknown:
 		return nil, unsupported(text(st.Text))
+	case ImportUnreadable:
+		return nil, errUnreadable
 	case ImportInto:
 		return h.importInto(ctx, c, h.session(c), stmt.SQL, st)
 	case ShowImportJob:
@@ -154,6 +157,8 @@ func (h *Handler) prepare(ctx context.Context, c *protocol.Conn, stmt protocol.S
 		return protocol.Local{}, nil
 	case AdminCheckTable, AdminCheckIndex, AdminChecksumTable, AdminUnknown, ImportUnknown:
 		return packet(unsupported(string(st.Text.Of(stmt.SQL)))), nil
+	case ImportUnreadable:
+		return packet(errUnreadable), nil
 	case VirtualTables, Expressions:
 		if sql, changed, err := h.rewrite(ctx, c, stmt.SQL, st, m); err != nil || changed {
 			return protocol.ForwardSQL{SQL: sql}, err
@@ -180,10 +185,11 @@ func unsupported(text string) *dxf.Error {
 	return syntaxError(err)
 }
 
-// syntaxError is an error of TiDB's parser as TiDB answers it.
+// syntaxError is an error of TiDB's parser as TiDB answers it, without the secrets
+// of a location that it quotes.
 func syntaxError(err error) *dxf.Error {
 	const syntax = "You have an error in your SQL syntax; check the manual that corresponds to your TiDB version for the right syntax to use "
-	return &dxf.Error{Code: 1064, State: "42000", Class: "parser", Message: syntax + strings.TrimPrefix(err.Error(), syntax)}
+	return &dxf.Error{Code: 1064, State: "42000", Class: "parser", Message: source.MaskText(syntax + strings.TrimPrefix(err.Error(), syntax))}
 }
 
 // showDiagnostics shows the warnings of the statement before, if that was

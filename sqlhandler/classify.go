@@ -44,6 +44,9 @@ const (
 	PauseImportJob  // ours: TiDB has no statement for it
 	ResumeImportJob // ours too
 	ImportUnknown   // begins as one of the five above, which no store knows, and is none of them
+	// ImportUnreadable has an IMPORT INTO in several statements, in an executable
+	// comment, or with a quote that does not end.
+	ImportUnreadable
 )
 
 // TableName is a reference to a table as it was written, without quotes.
@@ -142,6 +145,9 @@ func Classify(text []byte, mode Mode) Statement {
 	}
 	toks, ok := tokens(src, mode)
 	if !ok {
+		if hidesImport(src, mode) {
+			return Statement{Kind: ImportUnreadable, Text: Span{0, len(src)}, Wait: -1}
+		}
 		return Statement{Wait: -1}
 	}
 	p := &reader{text: src, mode: mode, toks: toks}

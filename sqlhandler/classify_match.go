@@ -11,13 +11,14 @@ const needleWindow = 4 << 10
 //
 // DDL, ADMIN, SHOW and the import statements always match; all others
 // only if their first 4 KiB contain tidb_, dxf_, ddl_jobs, dist_framework_meta,
-// global_variables or variables_info, in any case. KILL is the relay's business.
+// global_variables or variables_info, in any case, or an IMPORT behind a semicolon
+// or in an executable comment. KILL is the relay's business.
 func Match(text []byte) bool {
 	l := lexer{src: text}
 	for {
 		if !l.skipBlank() || l.executable {
-			// Text in an executable comment is the store's to judge.
-			return false
+			// Text in an executable comment is the store's to judge, but for one.
+			return hasImport(text[:min(len(text), needleWindow)])
 		}
 		if l.at(0) != ';' {
 			break
@@ -62,7 +63,8 @@ func Match(text []byte) bool {
 			}
 		}
 	}
-	return hasNeedle(text[start:min(len(text), start+needleWindow)])
+	head := text[start:min(len(text), start+needleWindow)]
+	return hasNeedle(head) || importBehind(head)
 }
 
 // hasNeedle looks for our names. All of them have an underscore, which

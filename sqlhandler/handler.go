@@ -90,11 +90,19 @@ func (h *Handler) Run(ctx context.Context) error {
 // Wake tells sessions that wait for a job that something may have changed.
 func (h *Handler) Wake() { h.changed.broadcast() }
 
-var _ protocol.Handler = (*Handler)(nil)
+var (
+	_ protocol.Handler        = (*Handler)(nil)
+	_ protocol.SeveralMatcher = (*Handler)(nil)
+)
 
 // Match implements protocol.Handler.
 func (h *Handler) Match(text []byte, status protocol.StatusFlags) bool {
 	return Match(text)
+}
+
+// MatchSeveral implements protocol.SeveralMatcher.
+func (h *Handler) MatchSeveral(text []byte, status protocol.StatusFlags) bool {
+	return MatchSeveral(text, mode(status))
 }
 
 // Closed implements protocol.Handler.
