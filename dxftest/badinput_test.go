@@ -25,10 +25,10 @@ type house struct {
 	direct *sql.DB // to the store, in the schema
 }
 
-func newHouse(t *testing.T, nodes int) *house {
+func newHouse(t *testing.T, nodes int, args ...string) *house {
 	t.Helper()
 	schema, direct := mariadbdtest.Schema(t, srv)
-	h := &house{T: t, schema: schema, meta: metaSchema(t), direct: direct, nodes: startCluster(t, nodes).Nodes}
+	h := &house{T: t, schema: schema, meta: metaSchema(t), direct: direct, nodes: startCluster(t, nodes, args...).Nodes}
 	execute(t, direct, "CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, a INT, b VARCHAR(20), c VARCHAR(4000), KEY ib (b))")
 	execute(t, direct, "INSERT INTO t (a, b) VALUES (1, 'x'), (2, 'y'), (2, 'z')")
 	return h

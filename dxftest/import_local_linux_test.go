@@ -38,7 +38,7 @@ func TestImportLocalFile(t *testing.T) {
 			im.file(filepath.Join(n, "alone.csv"), csvRows(1, 100))
 		}
 		t.Chdir(filepath.Join(im.dir, n))
-		im.nodes = append(im.nodes, clustertest.Start(t, mariadbdtest.StoreDSN(t, srv, im.meta), 1, "--meta-schema", im.meta).Nodes...)
+		im.nodes = append(im.nodes, clustertest.Start(t, mariadbdtest.StoreDSN(t, srv, im.meta), 1, "--meta-schema", im.meta, "--import-dir", "/proc/self/cwd").Nodes...)
 	}
 	logs := func() (text string) {
 		for _, n := range im.nodes {

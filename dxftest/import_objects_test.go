@@ -82,11 +82,12 @@ func TestImportObjects(t *testing.T) {
 	} {
 		t.Run(store.name, func(t *testing.T) {
 			t.Parallel()
-			im := newImporter(t, 3)
+			server := store.start(t)
+			door := sourcetest.NewDoor(t, server.Endpoint())
+			im := newImporter(t, 3, "--import-endpoints", server.Endpoint()+","+door.Endpoint())
 			execute(t, im.direct, loadTable)
 			execute(t, im.direct, "SET GLOBAL log_output = 'FILE'")
 			execute(t, im.direct, "SET GLOBAL general_log = ON")
-			server := store.start(t)
 			for _, c := range []struct {
 				name string
 				test func(*objects)
@@ -100,7 +101,8 @@ func TestImportObjects(t *testing.T) {
 				{"NoWire", store.noWire},
 			} {
 				t.Run(c.name, func(t *testing.T) {
-					o := &objects{importer: im.in(t), store: server, endpoint: server.Endpoint(), folder: strings.ToLower(c.name)}
+					o := &objects{importer: im.in(t), store: server, door: door, folder: strings.ToLower(c.name)}
+					door.To(t, server.Endpoint())
 					defer execute(t, im.direct, "TRUNCATE TABLE load_t")
 					c.test(o)
 					o.nothingLeft()
@@ -114,9 +116,9 @@ func TestImportObjects(t *testing.T) {
 // objects is an import of objects of a folder.
 type objects struct {
 	*importer
-	store    sourcetest.Store
-	endpoint string // by which it is reached
-	folder   string
+	store  sourcetest.Store
+	door   *sourcetest.Door // by which it is reached
+	folder string
 }
 
 // objectRows is how many rows put writes, into four objects.
@@ -130,7 +132,7 @@ func (o *objects) put() {
 }
 
 func (o *objects) statement() string {
-	return "IMPORT INTO load_t FROM " + quote(o.store.URI(o.endpoint, "bucket/"+o.folder+"/rows-*"))
+	return "IMPORT INTO load_t FROM " + quote(o.store.URI(o.door.Endpoint(), "bucket/"+o.folder+"/rows-*"))
 }
 
 func (o *objects) loads() {
@@ -160,12 +162,12 @@ func (o *objects) refuses() {
 	}
 	before := jobs()
 	o.refuse(0, "IMPORT INTO load_t FROM "+quote(o.store.BadURI()), 8159)
-	o.refuse(1, "IMPORT INTO load_t FROM "+quote(o.store.URI(o.endpoint, "bucket/"+o.folder+"/no-such.csv")), 8160)
-	require.Contains(o, o.refuse(2, "IMPORT INTO load_t FROM "+quote(o.store.URI(o.endpoint, "bucket/"+o.folder+"/no-such-*.csv")), 8173), "No file matched")
+	o.refuse(1, "IMPORT INTO load_t FROM "+quote(o.store.URI(o.door.Endpoint(), "bucket/"+o.folder+"/no-such.csv")), 8160)
+	require.Contains(o, o.refuse(2, "IMPORT INTO load_t FROM "+quote(o.store.URI(o.door.Endpoint(), "bucket/"+o.folder+"/no-such-*.csv")), 8173), "No file matched")
 	c := o.session(0, "")
 	defer c.Close()
 	for _, path := range []string{"no-such-bucket/a.csv", "no-such-bucket/a*.csv"} {
-		_, err := o.ask(c, "IMPORT INTO load_t FROM "+quote(o.store.URI(o.endpoint, path)))
+		_, err := o.ask(c, "IMPORT INTO load_t FROM "+quote(o.store.URI(o.door.Endpoint(), path)))
 		code := uint16(8160)
 		if strings.Contains(err.Error(), "Access to the") { // S3 asks for the bucket's region first
 			code = 8159
@@ -183,8 +185,6 @@ func (o *objects) refuses() {
 // meanwhile does something when the first byte of an object is asked for, which is
 // after the objects have been listed.
 func (o *objects) meanwhile(object string, do func()) {
-	server, err := url.Parse(o.endpoint)
-	require.NoError(o, err)
 	var once sync.Once
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path, err := url.PathUnescape(r.URL.EscapedPath())
@@ -199,8 +199,7 @@ func (o *objects) meanwhile(object string, do func()) {
 		}
 	}))
 	o.Cleanup(front.Close)
-	require.Equal(o, "http", server.Scheme)
-	o.endpoint = front.URL
+	o.door.To(o, front.URL)
 }
 
 func (o *objects) gone() {
@@ -226,8 +225,8 @@ func (o *objects) changed() {
 
 func (o *objects) brokenWire() {
 	o.put()
-	w := sourcetest.NewWire(o, o.endpoint)
-	o.endpoint = w.Endpoint()
+	w := sourcetest.NewWire(o, o.store.Endpoint())
+	o.door.To(o, w.Endpoint())
 	w.CutAfter.Store(700_000) // each object is 2 MB
 	rows := o.load(0, o.statement())
 	require.Equal(o, fmt.Sprint(objectRows), rows["Imported_Rows"])
@@ -237,8 +236,8 @@ func (o *objects) brokenWire() {
 
 func (o *objects) slowWire() {
 	o.put()
-	w := sourcetest.NewWire(o, o.endpoint)
-	o.endpoint = w.Endpoint()
+	w := sourcetest.NewWire(o, o.store.Endpoint())
+	o.door.To(o, w.Endpoint())
 	w.Trickle.Store(int64(2 * time.Millisecond)) // 2 MB/s each
 	reader := o.poll()
 	o.load(0, o.statement())
@@ -274,8 +273,8 @@ func (o *objects) noWireAnyMore() {
 func (o *objects) cutOff() (*sourcetest.Wire, chan error) {
 	o.Helper()
 	o.put()
-	w := sourcetest.NewWire(o, o.endpoint)
-	o.endpoint = w.Endpoint()
+	w := sourcetest.NewWire(o, o.store.Endpoint())
+	o.door.To(o, w.Endpoint())
 	w.Trickle.Store(int64(2 * time.Millisecond))
 	w.CutAfter.Store(300_000)
 	answer := make(chan error, 1)

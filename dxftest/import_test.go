@@ -23,9 +23,9 @@ type importer struct {
 	dir string
 }
 
-func newImporter(t *testing.T, nodes int) *importer {
+func newImporter(t *testing.T, nodes int, args ...string) *importer {
 	t.Helper()
-	return &importer{house: newHouse(t, nodes), dir: t.TempDir()}
+	return &importer{house: newHouse(t, nodes, args...), dir: t.TempDir()}
 }
 
 // in is the importer for a subtest.

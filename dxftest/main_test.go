@@ -2,6 +2,7 @@ package dxftest
 
 import (
 	"database/sql"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -24,10 +25,12 @@ func TestMain(m *testing.M) {
 // left out of the tests on another.
 func onMariaDB() bool { return srv.Kind() == mariadbd.MariaDB }
 
-// startCluster starts nodes with framework tables of their own.
-func startCluster(t *testing.T, nodes int) *cluster.Cluster {
+// startCluster starts nodes with framework tables of their own. They may import
+// what is in the tests' folders.
+func startCluster(t *testing.T, nodes int, args ...string) *cluster.Cluster {
 	t.Helper()
-	return clustertest.Start(t, mariadbdtest.StoreDSN(t, srv, metaSchema(t)), nodes, "--meta-schema", metaSchema(t))
+	args = append([]string{"--meta-schema", metaSchema(t), "--import-dir", os.TempDir()}, args...)
+	return clustertest.Start(t, mariadbdtest.StoreDSN(t, srv, metaSchema(t)), nodes, args...)
 }
 
 // metaSchema is a meta schema for the test.

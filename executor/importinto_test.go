@@ -15,6 +15,7 @@ import (
 	"dxfproxy/dispatcher"
 	"dxfproxy/dxf"
 	"dxfproxy/executor"
+	"dxfproxy/source"
 	"dxfproxy/table"
 )
 
@@ -43,6 +44,9 @@ func startImport(t *testing.T, files map[string]string, change func(*dxf.ImportM
 	}
 	j.imp = dispatcher.NewImportInto(j.store.SQL(), j.store, j.log)
 	j.run = executor.NewImport(j.store.SQL(), j.store, node, executor.DefaultImportLimits(2), j.log)
+	var err error
+	j.run.Sources, err = source.NewPolicy(source.Rules{Dirs: []string{j.dir}})
+	require.NoError(t, err)
 	info, err := table.Load(t.Context(), j.db, j.schema, "t")
 	require.NoError(t, err)
 	meta := dxf.ImportMeta{

@@ -257,4 +257,6 @@ func TestDiskReadIsCancelled(t *testing.T) {
 	cancel(why)
 	_, err = io.ReadAll(r)
 	require.ErrorIs(t, err, why)
+	_, err = open(t, dir+"/*.csv").List(ctx)
+	require.ErrorIs(t, err, why)
 }

@@ -82,9 +82,13 @@ func Retryable(err error) bool {
 // answer, or did not answer as a store does: a node is no port scanner.
 const notThere = "no object store that this node may ask was found at the address; its log says more, and --import-endpoints lists what it may ask"
 
-// unreachable is the error of such an address. The log of the node has the reason.
+// unreachable is the error of such an address. The log of the node has the reason,
+// and only whether another attempt is worth it depends on that.
 func (s *Source) unreachable(err error) error {
 	s.policy.tell("the object store of an import was not found", s, s.reason(err))
+	if errors.Is(err, errNotAllowed) {
+		return noAccess(notThere)
+	}
 	return &passing{noAccess(notThere)}
 }
 

@@ -316,7 +316,7 @@ func TestS10EndpointsAreTheOperators(t *testing.T) {
 					_, err := list(t.Context(), p, scheme+"://bucket/a.csv?endpoint="+url.QueryEscape(endpoint)+with)
 					mu.Lock()
 					defer mu.Unlock()
-					texts[fmt.Sprint(err, source.Retryable(err))] = scheme + " " + endpoint
+					texts[fmt.Sprint(err)] = scheme + " " + endpoint
 				})
 			}
 		}
@@ -357,6 +357,7 @@ func TestS10AddressIsCheckedWhereItIsDialled(t *testing.T) {
 		policy.SetResolver(names.resolver())
 		_, err = list(t.Context(), policy, "s3://bucket/a.csv?access-key=a&secret-access-key=b&endpoint=https://rebind.example.:"+port)
 		requireCode(t, err, 8159, source.NotThere)
+		require.False(t, source.Retryable(err), "no job tries that again")
 		require.Greater(t, names.asked.Load(), before)
 	}
 	require.Zero(t, taken.Load())

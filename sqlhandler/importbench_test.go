@@ -21,6 +21,7 @@ import (
 	"dxfproxy/mariadbd"
 	"dxfproxy/mariadbd/mariadbdtest"
 	"dxfproxy/protocol"
+	"dxfproxy/source"
 	"dxfproxy/sqlhandler"
 	"dxfproxy/store"
 )
@@ -37,7 +38,8 @@ type bench struct {
 	meta   string
 }
 
-func newBench(t *testing.T, srv *mariadbd.Server) *bench {
+// The nodes read the test's folders and ask the endpoints.
+func newBench(t *testing.T, srv *mariadbd.Server, endpoints ...string) *bench {
 	b := &bench{T: t, meta: "meta_" + strings.ToLower(filepath.Base(t.Name()))}
 	b.schema, b.direct = mariadbdtest.Schema(t, srv)
 	var err error
@@ -49,12 +51,16 @@ func newBench(t *testing.T, srv *mariadbd.Server) *bench {
 	b.term, err = b.db.Campaign(t.Context(), dxf.Node{ID: "owner:1", UUID: "owner"})
 	require.NoError(t, err)
 
+	sources, err := source.NewPolicy(source.Rules{
+		Dirs: []string{os.TempDir()}, StoreDir: source.StoreDir(b.db.SQL()), Endpoints: endpoints,
+	})
+	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	var serving sync.WaitGroup
 	t.Cleanup(func() { stop(); serving.Wait() })
 	for i := range b.nodes {
 		h := sqlhandler.New(sqlhandler.Config{
-			Jobs: b.db, SQL: b.db.SQL(), Schema: b.meta, Log: zap.NewNop(),
+			Jobs: b.db, SQL: b.db.SQL(), Schema: b.meta, Sources: sources, Log: zap.NewNop(),
 			Node: dxf.Node{ID: fmt.Sprintf("n%d:4000", i), UUID: fmt.Sprintf("uuid-%d", i), CPUCount: 8},
 		})
 		server := &protocol.Server{
