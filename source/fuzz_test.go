@@ -60,7 +60,7 @@ func FuzzPolicy(f *testing.F) {
 		text = strings.NewReplacer("/in/", in+"/", "/out/", out+"/").Replace(text)
 		policy, err := source.NewPolicy(source.Rules{Dirs: []string{in}, Endpoints: []string{"http://listed.example:9000", "https://127.0.0.1:9443/part"}})
 		require.NoError(t, err)
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
 		r := newRecorder(policy)
 		r.stop = cancel // one address is enough, and nobody waits for a second attempt

@@ -124,6 +124,31 @@ func TestMask(t *testing.T) {
 	}
 }
 
+// TestS29PasswordsAreMasked: of an address in a parameter, and what else may be a
+// secret by its name or its place.
+func TestS29PasswordsAreMasked(t *testing.T) {
+	for uri, want := range map[string]string{
+		"s3://b/k?endpoint=http://bob:hunter2@host":              "s3://b/k?endpoint=http%3A%2F%2Fbob%3Axxxxxx%40host",
+		"gs://b/k?endpoint=http%3A%2F%2Fbob%3Ahunter2%40host/x":  "gs://b/k?endpoint=http%3A%2F%2Fbob%3Axxxxxx%40host%2Fx",
+		"azure://b/k?endpoint=https://bob:hun@ter2@host":         "azure://b/k?endpoint=https%3A%2F%2Fbob%3Axxxxxx%40host",
+		"gs://b/k?endpoint=http://bob@host:9000/p@th":            "gs://b/k?endpoint=http://bob@host:9000/p@th",
+		"s3://b/%zz?endpoint=http://bob:hunter2@host":            "s3://b/%zz?endpoint=http://bob:xxxxxx@host",
+		"s3://b/%zz?endpoint=http%3a%2F%2fbob%3ahunter2%40host/": "s3://b/%zz?endpoint=http%3a%2F%2fbob%3axxxxxx%40host/",
+		"gs://b/k?api_key=hunter2&client-secret=hunter2":         "gs://b/k?api_key=xxxxxx&client-secret=xxxxxx",
+		"s3://b/k?secret-access-key=hun#ter2":                    "s3://b/k?secret-access-key=xxxxxx#xxxxxx",
+		"s3://b/k&secret-access-key=hunter2":                     "s3://b/k&secret-access-key=xxxxxx",
+		"s3://b/k?sse-kms-key-id=id&credentials-file=/f.json":    "s3://b/k?credentials-file=%2Ff.json&sse-kms-key-id=id",
+	} {
+		require.Equal(t, want, source.Mask(uri), uri)
+		require.Equal(t, want, source.Mask(source.Mask(uri)), uri)
+	}
+	require.Equal(t, "IMPORT INTO t FROM 's3://b/k?endpoint=http://bob:xxxxxx@host' -- a:b@c",
+		source.MaskText("IMPORT INTO t FROM 's3://b/k?endpoint=http://bob:hunter2@host' -- a:b@c"))
+	_, err := source.Parse("s3://b/k?endpoint=http://bob:hunter2@ho%20st")
+	require.Error(t, err)
+	require.NotContains(t, err.Error(), "hunter2")
+}
+
 func TestMaskText(t *testing.T) {
 	for text, want := range map[string]string{
 		`IMPORT INTO t FROM 's3://b/k?access-key=A&secret-access-key=a/b+c&region=r' WITH thread=8`: `IMPORT INTO t FROM 's3://b/k?access-key=xxxxxx&secret-access-key=xxxxxx&region=r' WITH thread=8`,
