@@ -67,9 +67,6 @@ func Mask(uri string) string {
 	if u.Fragment != "" {
 		u.Fragment, u.RawFragment = masked, "" // no location has one: it is what follows an unescaped # in a key
 	}
-	if shown := MaskText(u.Path); shown != u.Path { // an & was typed for the ?
-		u.Path, u.RawPath, secret = shown, "", true
-	}
 	for name := range values {
 		for i, value := range values[name] {
 			switch shown := maskText(value, secretName); { // an endpoint may carry a signature or a password
@@ -84,11 +81,11 @@ func Mask(uri string) string {
 	case "s3", "ks3", "oss", "azure", "azblob":
 	default:
 		if !secret {
-			return uri
+			return MaskText(uri)
 		}
 	}
 	u.RawQuery = values.Encode()
-	return u.String()
+	return MaskText(u.String()) // what stands in front of the ?, if an & was typed for it
 }
 
 // MaskText replaces the secrets of every location in a text, such as that of a
