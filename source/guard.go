@@ -68,7 +68,9 @@ func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	answer, err := g.base.RoundTrip(r)
-	if err == nil && (!wantsObject(r.Context()) || answer.StatusCode/100 != 2) {
+	// A request for a token, by POST, may come on the way to an object.
+	object := wantsObject(r.Context()) && r.Method == http.MethodGet
+	if err == nil && (!object || answer.StatusCode/100 != 2) {
 		answer.Body = &bounded{body: answer.Body, left: largestAnswer}
 	}
 	return answer, err
