@@ -58,7 +58,7 @@ func TestS31SyntaxErrorsAreMasked(t *testing.T) {
 		"IMPORT INTO t FROM FROM 's3://b/k?secret-access-key=hunter2'",
 		"IMPORT INTO t x FROM 's3://b/k?endpoint=http://bob:hunter2@host'",
 	} {
-		_, err := parseImport(text, "")
+		_, err := parseImport([]byte(text), "")
 		require.ErrorContains(t, err, "near ")
 		require.NotContains(t, err.Error(), "hunter2")
 		require.NotContains(t, unsupported(text).Error(), "hunter2")

@@ -24,7 +24,7 @@ func classifyImport(text []byte, mode Mode) (Statement, bool) {
 		case t.kind == tokPunct && text[t.Start] == ';':
 			closed = true
 		case t.kind == tokEOF, t.kind == tokBad, closed:
-			st.Kind = ImportUnknown
+			st.Kind = ImportUnreadable
 			return st, true
 		default:
 			end = t.End

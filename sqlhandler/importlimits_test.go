@@ -114,12 +114,12 @@ func TestS20ImportsAreAllOurs(t *testing.T) {
 	for text, want := range map[string]Kind{
 		"IMPORT INTO t FROM 'x' ; ":                                 ImportInto,
 		" /* x */ import into":                                      ImportInto,
-		"IMPORT INTO t FROM 'x":                                     ImportUnknown,
-		"IMPORT INTO t FROM 'x'; SELECT 1":                          ImportUnknown,
-		"IMPORT INTO t FROM SELECT 1; DROP TABLE x":                 ImportUnknown,
-		"IMPORT INTO t FROM SELECT 1 /*! FROM x */":                 ImportUnknown,
-		"IMPORT INTO t FROM SELECT 1 /*M! FROM x */":                ImportUnknown,
-		"IMPORT INTO t FROM 'x' /* ":                                ImportUnknown,
+		"IMPORT INTO t FROM 'x":                                     ImportUnreadable,
+		"IMPORT INTO t FROM 'x'; SELECT 1":                          ImportUnreadable,
+		"IMPORT INTO t FROM SELECT 1; DROP TABLE x":                 ImportUnreadable,
+		"IMPORT INTO t FROM SELECT 1 /*! FROM x */":                 ImportUnreadable,
+		"IMPORT INTO t FROM SELECT 1 /*M! FROM x */":                ImportUnreadable,
+		"IMPORT INTO t FROM 'x' /* ":                                ImportUnreadable,
 		"IMPORT INTO t FROM '" + strings.Repeat("x", maxText) + "'": ImportInto,
 		"IMPORT TABLE FROM 't.sdi'":                                 Other,
 	} {
