@@ -21,6 +21,7 @@ import (
 	"dxfproxy/mariadbd"
 	"dxfproxy/mariadbd/mariadbdtest"
 	"dxfproxy/protocol"
+	"dxfproxy/seal"
 	"dxfproxy/source"
 	"dxfproxy/sqlhandler"
 	"dxfproxy/store"
@@ -61,6 +62,7 @@ func newBench(t *testing.T, srv *mariadbd.Server, endpoints ...string) *bench {
 	for i := range b.nodes {
 		h := sqlhandler.New(sqlhandler.Config{
 			Jobs: b.db, SQL: b.db.SQL(), Schema: b.meta, Sources: sources, Log: zap.NewNop(),
+			Key:  seal.NewKey("secret", b.meta),
 			Node: dxf.Node{ID: fmt.Sprintf("n%d:4000", i), UUID: fmt.Sprintf("uuid-%d", i), CPUCount: 8},
 		})
 		server := &protocol.Server{

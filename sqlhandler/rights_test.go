@@ -180,8 +180,11 @@ func ownDDLJobs(b *bench, _ bool) {
 	owner, other, root := b.open(0, "owner"), b.open(1, "other"), b.open(1, "root")
 	mine, theirs := b.submit("owner@%"), b.submit("other@%")
 	b.exec(owner, "CREATE TABLE made (a INT)")
-	done := strs(b, root, "ADMIN SHOW DDL JOBS WHERE table_name = 'made'")
-	require.Len(b, done, 1)
+	var done []string
+	require.Eventually(b, func() bool { // it is written down when the client has its answer
+		done = strs(b, root, "ADMIN SHOW DDL JOBS WHERE table_name = 'made'")
+		return len(done) == 1
+	}, 10*time.Second, 5*time.Millisecond)
 
 	require.Equal(b, []string{fmt.Sprint(mine), done[0]}, strs(b, owner, "ADMIN SHOW DDL JOBS"))
 	require.Equal(b, []string{fmt.Sprint(theirs)}, strs(b, other, "ADMIN SHOW DDL JOBS"))

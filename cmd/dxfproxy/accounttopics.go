@@ -264,7 +264,7 @@ func lookNode(s *inspected) (found []finding) {
 		found = append(found, finding{
 			note: true,
 			what: "--tls-ca asks those for a certificate who use TLS; who does not is let in without one",
-			fix:  []string{"add --require-secure-transport"},
+			fix:  []string{"leave out --require-secure-transport=false"},
 		})
 	}
 	return found
