@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"dxfproxy/dxf"
+	"dxfproxy/grants"
 	"dxfproxy/seal"
 	"dxfproxy/source"
 	"dxfproxy/table"
@@ -53,6 +54,9 @@ func (x *ImportInto) Plan(ctx context.Context, t dxf.Task, nodes int) (Plan, err
 	m, err := importMeta(t.Meta)
 	if err != nil {
 		return Plan{}, dxf.Errorf("read the meta of task %d: %s", t.ID, err)
+	}
+	if err := x.stillMay(ctx, m.User, m.Schema, m.Table, importPrivileges(m)...); err != nil {
+		return Plan{}, err
 	}
 	switch t.Step {
 	case dxf.StepInit:
@@ -273,5 +277,21 @@ func (x *ImportInto) load(ctx context.Context, q table.Querier, m dxf.ImportMeta
 	if err == nil && m.Fingerprint != "" && info.Fingerprint != m.Fingerprint {
 		return nil, dxf.SchemaChanged("")
 	}
+	if err != nil || m.TableID == "" {
+		return info, err
+	}
+	id, err := table.Identity(ctx, q, m.Schema, m.Table)
+	if err == nil && id != m.TableID {
+		return nil, dxf.SchemaChanged("another table has come to the name")
+	}
 	return info, err
+}
+
+// importPrivileges are those that the statement needed.
+func importPrivileges(m dxf.ImportMeta) []string {
+	privileges := []string{"SELECT", "UPDATE", "INSERT", "DELETE", "ALTER"}
+	if needs, err := source.NeedsFile(m.Location); err == nil && needs {
+		privileges = append(privileges, grants.File)
+	}
+	return privileges
 }

@@ -33,6 +33,12 @@ func (p planner) stillMay(ctx context.Context, user, schema, name string, privil
 		return fmt.Errorf("ask whether %s still may: %w", user, err)
 	}
 	for _, privilege := range privileges {
+		if privilege == grants.File {
+			if !set.Has(grants.Everywhere, privilege) {
+				return &dxf.Error{Code: 1227, State: "42000", Message: "Access denied; you need (at least one of) the FILE privilege(s) for this operation"}
+			}
+			continue
+		}
 		if !set.May(schema, name, privilege) {
 			at := strings.LastIndexByte(user, '@')
 			return &dxf.Error{Code: 1142, State: "42000", Message: fmt.Sprintf(

@@ -11,6 +11,12 @@ type ImportMeta struct {
 	// Fingerprint is a hash of the table's definition when the job was
 	// submitted; the import is not published into another table.
 	Fingerprint string `json:"fingerprint"`
+	// TableID is the table's identity then (table.Identity), "" where the store
+	// tells none, and User who submitted the job, user@host as in CURRENT_USER():
+	// the job ends when it meets another table of the name, or its user has lost
+	// the right to it. "" is not looked at.
+	TableID string `json:"table_id,omitempty"`
+	User    string `json:"user,omitempty"`
 
 	// Location is as typed, or, if it has secrets, with these masked; then Sealed is
 	// the whole, which package seal opens for SealedFor, until the task has ended.

@@ -22,8 +22,14 @@ type running struct {
 // start begins an import that takes a while, and returns when rows are being loaded.
 func (im *importer) start(n int, statement string) *running {
 	im.Helper()
+	return im.startAs(n, "", statement)
+}
+
+// startAs is start for another user than root.
+func (im *importer) startAs(n int, user, statement string) *running {
+	im.Helper()
 	r := &running{importer: im, answer: make(chan error, 1)}
-	c := im.session(n, "")
+	c := im.session(n, user)
 	go func() {
 		_, err := im.ask(c, statement)
 		r.answer <- err

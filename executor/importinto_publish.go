@@ -20,7 +20,7 @@ func (r *importRun) publish(ctx context.Context) error {
 		return r.publishDirect(ctx)
 	}
 	err := r.exchange(ctx, trade{
-		fresh: r.meta.Staging, old: r.meta.Old, fingerprint: r.meta.Fingerprint,
+		fresh: r.meta.Staging, old: r.meta.Old, fingerprint: r.meta.Fingerprint, id: r.meta.TableID,
 		lock: table.ImportLock(r.meta.JobID), mark: table.ImportMark(r.meta.JobID), verb: "publish",
 		gates: r.gates, seal: r.seal,
 	})
@@ -117,6 +117,9 @@ func (r *importRun) publishDirect(ctx context.Context) error {
 	}
 	if r.meta.Fingerprint != "" && table.Fingerprint(text) != r.meta.Fingerprint {
 		return dxf.SchemaChanged("")
+	}
+	if err := r.identical(ctx, s, r.meta.TableID); err != nil {
+		return err
 	}
 	target, err := table.Load(ctx, s, r.meta.Schema, r.meta.Table)
 	if err != nil {

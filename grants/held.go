@@ -12,6 +12,9 @@ type Held struct {
 	roles  []string // those it is a member of, as SHOW GRANTS FOR takes them
 }
 
+// File is the privilege to read files, which there is only Everywhere.
+const File = "FILE"
+
 // Has reports whether a privilege is held on a schema, or Everywhere.
 func (h Held) Has(schema, privilege string) bool {
 	for _, g := range h.grants {

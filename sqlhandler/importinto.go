@@ -310,6 +310,14 @@ func (im *importing) submit(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
+	id, err := table.Identity(ctx, im.h.sql, im.info.Schema, im.info.Name)
+	if err != nil {
+		return err
+	}
+	user, err := decode.ToUTF8(im.facts.charset, []byte(im.facts.user))
+	if err != nil {
+		return fmt.Errorf("read the name of the account: %w", err)
+	}
 	st, set := im.st, im.settings
 	j := dxf.ImportJob{
 		Schema: st.schema, Table: st.table, CreatedBy: im.facts.user, SourceSize: im.size, Status: dxf.ImportPending,
@@ -322,7 +330,7 @@ func (im *importing) submit(ctx context.Context, s *session) error {
 		j.ConnID = im.c.ID()
 	}
 	meta := dxf.ImportMeta{
-		Schema: st.schema, Table: st.table, Fingerprint: im.info.Fingerprint,
+		Schema: st.schema, Table: st.table, Fingerprint: im.info.Fingerprint, TableID: id, User: string(user),
 		Format: st.format, CSV: set.csv, SplitFile: set.splitFile,
 		Fields: st.fields, Set: st.set,
 		SQLMode: im.facts.sqlMode, TimeZone: field(rs, 0, 0),

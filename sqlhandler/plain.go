@@ -5,8 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"golang.org/x/text/encoding/charmap"
-
+	"dxfproxy/decode"
 	"dxfproxy/table"
 )
 
@@ -19,48 +18,37 @@ import (
 // errPlain: the statement has no plain notation. It is the client's session's.
 var errPlain = errors.New("the statement cannot be written in plain notation")
 
-// asciiSets are the character sets, beside UTF-8 and latin1, whose bytes below
-// 128 are ASCII wherever they stand. Of other characters in them we know nothing.
-var asciiSets = words(`ascii binary armscii8 cp1250 cp1251 cp1256 cp1257 cp850 cp852 cp866 dec8 euckr eucjpms gb2312 geostd8
-	greek hebrew hp8 keybcs2 koi8r koi8u latin2 latin5 latin7 macce macroman tis620 ujis`)
+// plainSets are the character sets whose bytes below 128 are ASCII wherever they
+// stand: what a text in them is made of can be told without decoding it.
+var plainSets = words(`utf8mb4 utf8mb3 utf8 latin1 ascii binary armscii8 cp1250 cp1251 cp1256 cp1257 cp850 cp852 cp866 dec8 euckr eucjpms
+	gb2312 geostd8 greek hebrew hp8 keybcs2 koi8r koi8u latin2 latin5 latin7 macce macroman tis620 ujis`)
 
 // decoder returns what makes UTF-8 of a text in a client's character set.
 func decoder(charset string) func([]byte) (string, bool) {
-	plain := func(b []byte) (string, bool) {
-		for _, c := range b {
-			if c >= utf8.RuneSelf {
-				return "", false
-			}
+	charset = strings.ToLower(charset)
+	return func(b []byte) (string, bool) {
+		switch {
+		case !plainSets[charset]:
+			return "", false
+		case (charset == "binary" || charset == "ascii") && highBytes(b):
+			return "", false
 		}
-		return string(b), true
+		text, err := decode.ToUTF8(charset, b)
+		if err != nil {
+			return "", false
+		}
+		s := string(text)
+		// The servers' utf8mb3 ends with the first plane of Unicode.
+		return s, !strings.HasPrefix(charset, "utf8") || charset == "utf8mb4" || !strings.ContainsFunc(s, func(r rune) bool { return r > 0xFFFF })
 	}
-	switch charset = strings.ToLower(charset); charset {
-	case "utf8mb4":
-		return func(b []byte) (string, bool) { return string(b), utf8.Valid(b) }
-	case "utf8", "utf8mb3":
-		return func(b []byte) (string, bool) {
-			s := string(b)
-			return s, utf8.Valid(b) && !strings.ContainsFunc(s, func(r rune) bool { return r > 0xFFFF })
-		}
-	case "latin1": // the servers' latin1 is cp1252
-		return func(b []byte) (string, bool) {
-			s, err := charmap.Windows1252.NewDecoder().Bytes(b)
-			return string(s), err == nil && !strings.ContainsRune(string(s), utf8.RuneError)
-		}
-	default:
-		if asciiSets[charset] {
-			return plain
-		}
-	}
-	return func([]byte) (string, bool) { return "", false }
 }
 
 // decodeAll makes UTF-8 of texts in a client's character set; ok is false if one
 // of them is not in it.
 func decodeAll(charset string, texts ...string) (all []string, ok bool) {
-	decode := decoder(charset)
+	toUTF8 := decoder(charset)
 	for _, t := range texts {
-		s, ok := decode([]byte(t))
+		s, ok := toUTF8([]byte(t))
 		if !ok {
 			return nil, false
 		}
@@ -71,7 +59,7 @@ func decodeAll(charset string, texts ...string) (all []string, ok bool) {
 
 // plainText writes the statement in plain notation, about another table.
 func plainText(text []byte, toks []token, m Mode, charset string, at Span, table string) (string, error) {
-	decode := decoder(charset)
+	toUTF8 := decoder(charset)
 	var b strings.Builder
 	var last token
 	for _, t := range toks {
@@ -93,7 +81,7 @@ func plainText(text []byte, toks []token, m Mode, charset string, at Span, table
 			last = t
 			continue
 		}
-		word, ok := plainToken(text, last, t, m, decode)
+		word, ok := plainToken(text, last, t, m, toUTF8)
 		if !ok {
 			return "", errPlain
 		}
@@ -120,17 +108,17 @@ func highBytes(b []byte) bool {
 	return false
 }
 
-func plainToken(text []byte, before, t token, m Mode, decode func([]byte) (string, bool)) (string, bool) {
+func plainToken(text []byte, before, t token, m Mode, toUTF8 func([]byte) (string, bool)) (string, bool) {
 	b := t.Of(text)
 	switch t.kind {
 	case tokWord:
-		s, ok := decode(b)
+		s, ok := toUTF8(b)
 		if highBytes(b) {
 			return table.Quote(s), ok
 		}
 		return s, ok
 	case tokName:
-		s, ok := decode([]byte(identifier(text, t)))
+		s, ok := toUTF8([]byte(identifier(text, t)))
 		return table.Quote(s), ok && s != "" && !strings.ContainsRune(s, 0)
 	case tokString:
 		raw := []byte(stringValue(text, t, m))
@@ -139,7 +127,7 @@ func plainToken(text []byte, before, t token, m Mode, decode func([]byte) (strin
 		if before.kind == tokWord && before.Of(text)[0] == '_' && highBytes(raw) {
 			return "", false
 		}
-		s, ok := decode(raw)
+		s, ok := toUTF8(raw)
 		return quotePlain(s), ok
 	case tokInteger, tokNumber, tokPunct:
 		return string(b), !highBytes(b) && b[0] >= ' ' && b[0] < 0x7F

@@ -43,7 +43,8 @@ func TestPlainText(t *testing.T) {
 		// What has no plain notation.
 		{"", "utf8mb4", "ALTER TABLE t ADD INDEX i (a) COMMENT '\xe9'", ""},
 		{"", "utf8mb3", "ALTER TABLE t ADD INDEX i (a) COMMENT '😀'", ""},
-		{"", "latin2", "ALTER TABLE t ADD INDEX i (a) COMMENT '\xe9'", ""},
+		{"", "latin2", "ALTER TABLE t ADD INDEX i (a) COMMENT '\xe9'", "ALTER TABLE # ADD INDEX i (a) COMMENT 'é'"},
+		{"", "binary", "ALTER TABLE t ADD INDEX i (a) COMMENT '\xe9'", ""},
 		{"", "swe7", "ALTER TABLE t ADD INDEX i (a)", ""},
 		{"", "gbk", "ALTER TABLE t ADD INDEX i (a)", ""},
 		{"ORACLE", "utf8mb4", "ALTER TABLE t ADD INDEX i (a)", ""},
