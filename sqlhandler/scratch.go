@@ -168,11 +168,14 @@ func (s *scratch) named(changes []string) bool {
 // run runs a statement about the copy under the account for trials. An error is
 // as if it had been about the table itself.
 func (s *scratch) run(ctx context.Context, mode, statement string) ([]protocol.Warning, error) {
-	conn, err := table.OpenSession(ctx, s.h.trial, "SET SESSION sql_mode = '"+mode+"'")
+	conn, err := s.h.trial.Conn(ctx) // its session ends with it
 	if err != nil {
 		return nil, fmt.Errorf("open a session for a trial: %w", err)
 	}
 	defer conn.Close()
+	if _, err := conn.ExecContext(ctx, "SET SESSION sql_mode = '"+mode+"'"); err != nil {
+		return nil, fmt.Errorf("set up a session for a trial: %w", err)
+	}
 	if _, err := conn.ExecContext(ctx, statement); err != nil {
 		var me *mysql.MySQLError
 		switch {
