@@ -2,11 +2,11 @@ package sqlhandler
 
 import (
 	"context"
-	"regexp"
 	"slices"
 	"strings"
 
 	"dxfproxy/dxf"
+	"dxfproxy/grants"
 	"dxfproxy/protocol"
 )
 
@@ -18,13 +18,12 @@ func quoteName(s string) string { return "`" + strings.ReplaceAll(s, "`", "``") 
 // quoteText quotes a string literal, valid in every sql_mode.
 func quoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-// The privileges by the word that GRANT has for them.
+// The privileges as package grants calls them.
 const (
 	superPrivilege   = "SUPER"
-	setGlobal        = "SYSTEM_VARIABLES_ADMIN" // MySQL's part of SUPER
-	allPrivileges    = "ALL PRIVILEGES"
-	errNoGrantTables = 1290 // the server runs with --skip-grant-tables
-	errNoGrants      = 1141 // the account is gone
+	setGlobal        = "SYSTEM VARIABLES ADMIN" // MySQL's part of SUPER
+	errNoGrantTables = 1290                     // the server runs with --skip-grant-tables
+	errNoGrants      = 1141                     // the account is gone
 )
 
 // holds asks the client's session whether one of its global privileges is among
@@ -42,32 +41,11 @@ func holds(ctx context.Context, c *protocol.Conn, privileges ...string) (bool, e
 	if err != nil {
 		return false, err
 	}
+	var held grants.Held
 	for i := range rs.Rows {
-		for _, p := range globalPrivileges(field(rs, i, 0)) {
-			if p == allPrivileges || slices.Contains(privileges, p) {
-				return true, nil
-			}
-		}
+		held.Add(field(rs, i, 0))
 	}
-	return false, nil
-}
-
-// onAll is a line of SHOW GRANTS about privileges on everything. Their list is of
-// plain words: a line with a name before ON (a role's, a column's) is none, whatever
-// that name looks like.
-var onAll = regexp.MustCompile(`^GRANT ([A-Z_ ,]+) ON \*\.\* TO `)
-
-// globalPrivileges are those of one line of SHOW GRANTS.
-func globalPrivileges(line string) []string {
-	m := onAll.FindStringSubmatch(line)
-	if m == nil {
-		return nil
-	}
-	list := strings.Split(m[1], ",")
-	for i := range list {
-		list[i] = strings.TrimSpace(list[i])
-	}
-	return list
+	return slices.ContainsFunc(privileges, func(p string) bool { return held.Has(grants.Everywhere, p) }), nil
 }
 
 // errNotSuper refuses ADMIN statements; TiDB asks for SUPER.
