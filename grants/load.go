@@ -95,7 +95,7 @@ func refusal(err error, who string) error {
 		if who == everybody {
 			return nil
 		}
-	case 1044, 1142, 1227:
+	case 1044, 1142, 1227, 1290: // the last: a server that runs with --skip-grant-tables
 		return fmt.Errorf("%w: %s", ErrUnreadable, e.Message)
 	}
 	return err
