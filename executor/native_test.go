@@ -45,7 +45,7 @@ func TestNativeTwice(t *testing.T) {
 }
 
 func TestNativeDuplicate(t *testing.T) {
-	h := start(t, "CREATE UNIQUE INDEX ua ON t (a)", viaNative, base, rows(3_000))
+	h := start(t, "ALTER TABLE t ADD UNIQUE ua (a)", viaNative, base, rows(3_000))
 	require.True(t, h.next())
 	_, err := h.run()
 	var e *dxf.Error
@@ -76,7 +76,7 @@ func TestNativeCancel(t *testing.T) {
 			want = "Waiting for table metadata lock"
 		}
 		require.Eventually(t, func() bool {
-			return h.query("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE 'ALTER TABLE t ADD%' AND STATE = '"+want+"'") != "0"
+			return h.query("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE 'ALTER TABLE %.`t` ADD%' AND STATE = '"+want+"'") != "0"
 		}, 10*time.Second, time.Millisecond)
 		begin := time.Now()
 		cancel(dxf.ErrCancelled)
