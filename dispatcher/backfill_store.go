@@ -28,6 +28,8 @@ type FeedStore interface {
 	// Job finds a job, unfinished or ended; History lists the newest n ended ones.
 	Job(ctx context.Context, id int64) (dxf.Job, error)
 	History(ctx context.Context, n int) ([]dxf.Job, error)
+	// ImportJobs lists all imports, unfinished and ended.
+	ImportJobs(ctx context.Context) ([]dxf.ImportJob, error)
 	// Subtasks lists the subtasks of one step, by ordinal.
 	Subtasks(ctx context.Context, taskID int64, step dxf.Step) ([]dxf.Subtask, error)
 }

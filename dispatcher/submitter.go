@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,10 +66,25 @@ func (b *Backfill) sameTable(ctx context.Context, q table.Querier, m dxf.Backfil
 	if err != nil {
 		return "", fmt.Errorf("ask what was done to %s.%s: %w", m.Schema, m.Table, err)
 	}
-	if !rebuilt(since, job.CreateTime, m.Schema, m.Table) {
+	if rebuilt(since, job.CreateTime, m.Schema, m.Table) {
+		return id, nil
+	}
+	imports, err := b.store.ImportJobs(ctx)
+	if err != nil {
+		return "", fmt.Errorf("ask what was imported into %s.%s: %w", m.Schema, m.Table, err)
+	}
+	if !filled(imports, job.CreateTime, m.Schema, m.Table) {
 		return "", dxf.SchemaChanged("another table has come to the name")
 	}
 	return id, nil
+}
+
+// filled says whether an import that ended since then has put the table that it
+// loaded in the place of the empty one.
+func filled(imports []dxf.ImportJob, since time.Time, schema, name string) bool {
+	return slices.ContainsFunc(imports, func(j dxf.ImportJob) bool {
+		return j.Status == dxf.ImportFinished && !j.EndTime.Before(since.Truncate(time.Second)) && strings.EqualFold(j.Schema, schema) && strings.EqualFold(j.Table, name)
+	})
 }
 
 // recentJobs is how far back the history is looked through for DDL that ended

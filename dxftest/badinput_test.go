@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/cluster"
+	"dxfproxy/grants"
 	"dxfproxy/mariadbd/mariadbdtest"
 )
 
@@ -104,7 +105,7 @@ func (h *house) nothingLeft() {
 		for _, table := range []string{"tidb_ddl_job", "tidb_global_task", "tidb_background_subtask", "changefeed", "changefeed_marker"} {
 			count("rows in "+table, "SELECT COUNT(*) FROM "+meta+"."+table)
 		}
-		count("scratch tables", "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = ? AND table_name LIKE 'scratch%'", h.meta)
+		count("scratch tables", "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = ? AND table_name LIKE 'scratch%'", grants.Scratch(h.meta))
 		count("tables of jobs", "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = ? AND table_name LIKE '%\\_\\_dxf%'", h.schema)
 		return len(left) == 0
 	}, 20*time.Second, 20*time.Millisecond, "left behind: %v", &left)
@@ -382,10 +383,10 @@ func TestScratchTablesOfTheDead(t *testing.T) {
 	require.NotEmpty(t, alive)
 	dead := "scratch_00000000-0000-4000-8000-000000000000_1"
 	live := "scratch_" + alive + "_1000000"
-	execute(t, h.direct, "CREATE TABLE `"+h.meta+"`.`"+dead+"` (a INT)")
-	execute(t, h.direct, "CREATE TABLE `"+h.meta+"`.`"+live+"` (a INT)")
+	execute(t, h.direct, "CREATE TABLE `"+grants.Scratch(h.meta)+"`.`"+dead+"` (a INT)")
+	execute(t, h.direct, "CREATE TABLE `"+grants.Scratch(h.meta)+"`.`"+live+"` (a INT)")
 	exists := func(name string) int {
-		return scan[int](t, h.direct, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = ? AND table_name = ?", h.meta, name)
+		return scan[int](t, h.direct, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = ? AND table_name = ?", grants.Scratch(h.meta), name)
 	}
 	require.Eventually(t, func() bool { return exists(dead) == 0 }, 20*time.Second, 50*time.Millisecond)
 	require.Equal(t, 1, exists(live))

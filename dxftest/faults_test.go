@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/cluster"
+	"dxfproxy/grants"
 	"dxfproxy/mariadbd/mariadbdtest"
 	"dxfproxy/workload"
 )
@@ -215,7 +216,7 @@ func (r *faultRun) checkTable() {
 	checkTable(t, r.direct, r.table.Quoted())
 	require.Eventually(t, func() bool {
 		left := scan[int](t, r.direct, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = ? AND table_name <> 'orders'", r.table.Schema) +
-			scan[int](t, r.direct, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = ? AND table_name LIKE 'scratch%'", metaSchema(t)) +
+			scan[int](t, r.direct, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = ? AND table_name LIKE 'scratch%'", grants.Scratch(metaSchema(t))) +
 			scan[int](t, r.direct, "SELECT COUNT(*) FROM "+r.meta("changefeed")) +
 			scan[int](t, r.direct, "SELECT COUNT(*) FROM "+r.meta("changefeed_marker"))
 		return left == 0

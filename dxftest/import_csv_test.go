@@ -69,7 +69,9 @@ func TestImportAwkwardCSV(t *testing.T) {
 	files, err := filepath.Glob("../testdata/csv/*.csv")
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(files), 30)
-	im := newImporter(t, 3)
+	folder, err := filepath.Abs("../testdata/csv")
+	require.NoError(t, err)
+	im := newImporter(t, 3, "--import-dir", folder)
 	var clients []*sql.Conn
 	for i := range im.nodes {
 		clients = append(clients, im.session(i, ""))

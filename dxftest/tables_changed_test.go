@@ -19,15 +19,15 @@ func TestTablesChanged(t *testing.T) {
 		rows         int
 		gone         bool
 	}{
-		{change: "ALTER TABLE u ADD COLUMN extra INT", says: "ADD COLUMN extra", rows: uniqueRows},
-		{change: "ALTER TABLE u DROP INDEX old", says: "DROP INDEX old", rows: uniqueRows},
+		{change: "ALTER TABLE u ADD COLUMN extra INT", says: ": ALTER TABLE", rows: uniqueRows},
+		{change: "ALTER TABLE u DROP INDEX old", says: ": ALTER TABLE", rows: uniqueRows},
 		{change: "TRUNCATE TABLE u", says: "TRUNCATE"},
 		{change: "CREATE TRIGGER tr AFTER INSERT ON u FOR EACH ROW SET @x = 1", says: "TRIGGER", rows: uniqueRows},
-		{change: "CREATE OR REPLACE TABLE u (id INT)", says: "CREATE OR REPLACE"},
+		{change: "CREATE OR REPLACE TABLE u (id INT)", says: ": CREATE TABLE"},
 		{change: "RENAME TABLE u TO v", says: "RENAME", gone: true},
 		{change: "DROP TABLE u", says: "DROP", gone: true},
 	} {
-		if srv.Kind() != mariadbd.MariaDB && c.says == "CREATE OR REPLACE" {
+		if srv.Kind() != mariadbd.MariaDB && c.says == ": CREATE TABLE" {
 			continue // MySQL has no such statement
 		}
 		t.Run(c.change, func(t *testing.T) {
