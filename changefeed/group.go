@@ -312,12 +312,12 @@ func (g *grouper) query(e *replication.QueryEvent, pos uint32) error {
 	}
 	g.foreign = true
 	n := g.names
-	n.utf8 = inUTF8(e.StatusVars)
+	n.utf8, n.spelled = inUTF8(e.StatusVars), spellingOf(e.StatusVars)
 	switch n.judge(e.Schema, e.Query) {
 	case altered:
-		return dxf.SchemaChanged(verb(e.Query))
+		return dxf.SchemaChanged(verb(e.Query, n.spelled))
 	case written:
-		return g.fatal("a session with binlog_format other than ROW executed " + verb(e.Query))
+		return g.fatal("a session with binlog_format other than ROW executed " + verb(e.Query, n.spelled))
 	}
 	if g.standalone {
 		return g.commit(pos)

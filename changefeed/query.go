@@ -2,7 +2,6 @@ package changefeed
 
 import (
 	"bytes"
-	"encoding/binary"
 	"slices"
 	"strings"
 )
@@ -21,6 +20,7 @@ type names struct {
 	schema, table string
 	fold          bool // the server compares names without regard to case
 	utf8          bool // the statement is in UTF-8, as the names are
+	spelled       spelling
 }
 
 func (n names) same(a, b string) bool {
@@ -39,7 +39,7 @@ func (n names) judge(schema, query []byte) verdict {
 	if !n.mentioned(query) {
 		return harmless
 	}
-	words := lex(query)
+	words := n.spelled.lex(query)
 	if len(words) > 0 && words[0].is("SET") { // SET STATEMENT … FOR …
 		for i, w := range words {
 			if w.is("FOR") {
@@ -199,8 +199,8 @@ var statementWords = []string{
 
 // verb says what a statement is, in words of ours: ALTER TABLE. Its text is not shown,
 // for the one whose job it ends need not be the one whose statement it is.
-func verb(query []byte) string {
-	words := lex(query)
+func verb(query []byte, s spelling) string {
+	words := s.lex(query)
 	var said []string
 	for i, w := range words[:min(len(words), 12)] {
 		known := slices.IndexFunc(statementWords, func(k string) bool { return w.is(k) })
@@ -250,43 +250,6 @@ func foreignText(text, table string) bool {
 	return !ascii(table) && !ascii(text)
 }
 
-// inUTF8 says whether the client's character set, which is that of a Query
-// event's text, is one of UTF-8. It is behind flags, SQL mode, catalog and
-// AUTO_INCREMENT steps in the event's status variables (MariaDB manual,
-// "QUERY_EVENT"); false when it is not there.
-func inUTF8(vars []byte) bool {
-	for len(vars) > 0 {
-		code, rest := vars[0], vars[1:]
-		size := 0
-		switch code {
-		case 0, 3: // flags, AUTO_INCREMENT
-			size = 4
-		case 1: // SQL mode
-			size = 8
-		case 6: // catalog
-			if len(rest) == 0 {
-				return false
-			}
-			size = 1 + int(rest[0])
-		case 4: // character_set_client, and two collations
-			if len(rest) < 2 {
-				return false
-			}
-			id := binary.LittleEndian.Uint16(rest)
-			// From 255 on it is MySQL's UCA 9.0.0, its default; from 2048 on MariaDB's UCA
-			// 14.0.0, whose utf8mb4 is the default of 11.5.
-			return id == 33 || id == 83 || id == 45 || id == 46 || id >= 192 && id <= 247 || id >= 255 && id <= 323 || id >= 2048 && id < 2560
-		default:
-			return false
-		}
-		if len(rest) < size {
-			return false
-		}
-		vars = rest[size:]
-	}
-	return false
-}
-
 // target says whether the first name behind the word after (or behind the first
 // words of the statement, without it) is the table.
 func (n names) target(schema string, words []word, after string) bool {
@@ -304,106 +267,4 @@ func (n names) target(schema string, words []word, after string) bool {
 		i += 2
 	}
 	return i < len(words) && n.at(schema, words, i)
-}
-
-// A word is a piece of a statement: an identifier or keyword (name), or one
-// character of punctuation.
-type word struct {
-	text   string
-	name   bool
-	quoted bool
-}
-
-// dot says whether the word is the dot between names.
-func (w word) dot() bool { return !w.name && w.text == "." }
-
-// is compares an unquoted word with keywords.
-func (w word) is(keywords ...string) bool {
-	if !w.name || w.quoted {
-		return false
-	}
-	for _, k := range keywords {
-		if strings.EqualFold(w.text, k) {
-			return true
-		}
-	}
-	return false
-}
-
-// maxWords bounds the work on huge statements. Table names stand at their
-// beginning except in those that select from elsewhere.
-const maxWords = 100_000
-
-// lex cuts a statement into words. Comments go, except that the inside of those
-// the server executes (/*! and /*M!) stays. Strings in single quotes go; those in
-// double quotes may be identifiers (ANSI_QUOTES) and are kept as such.
-func lex(q []byte) []word {
-	var words []word
-	for i := 0; i < len(q) && len(words) < maxWords; {
-		c := q[i]
-		switch {
-		case c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v':
-			i++
-		case c == '#' || c == '-' && i+2 < len(q) && q[i+1] == '-' && q[i+2] <= ' ':
-			for i < len(q) && q[i] != '\n' {
-				i++
-			}
-		case c == '/' && i+1 < len(q) && q[i+1] == '*':
-			if rest := q[i+2:]; bytes.HasPrefix(rest, []byte("!")) || bytes.HasPrefix(rest, []byte("M!")) {
-				i += 2 + bytes.IndexByte(rest, '!') + 1
-				for i < len(q) && q[i] >= '0' && q[i] <= '9' {
-					i++
-				}
-				continue
-			}
-			end := bytes.Index(q[i+2:], []byte("*/"))
-			if end < 0 {
-				return words
-			}
-			i += 2 + end + 2
-		case c == '*' && i+1 < len(q) && q[i+1] == '/':
-			i += 2
-		case c == '`' || c == '"' || c == '\'':
-			text, next := unquote(q, i)
-			if c != '\'' {
-				words = append(words, word{text: text, name: true, quoted: true})
-			}
-			i = next
-		case isNameByte(c):
-			start := i
-			for i < len(q) && isNameByte(q[i]) {
-				i++
-			}
-			words = append(words, word{text: string(q[start:i]), name: true})
-		default:
-			words = append(words, word{text: string(c)})
-			i++
-		}
-	}
-	return words
-}
-
-func isNameByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '$' || c >= 0x80
-}
-
-// unquote reads the quoted thing at i and returns what follows it.
-func unquote(q []byte, i int) (string, int) {
-	quote := q[i]
-	var b strings.Builder
-	for i++; i < len(q); i++ {
-		switch {
-		case q[i] == '\\' && quote != '`' && i+1 < len(q):
-			i++
-			b.WriteByte(q[i])
-		case q[i] == quote && i+1 < len(q) && q[i+1] == quote:
-			i++
-			b.WriteByte(quote)
-		case q[i] == quote:
-			return b.String(), i + 1
-		default:
-			b.WriteByte(q[i])
-		}
-	}
-	return b.String(), i
 }

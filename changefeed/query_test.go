@@ -106,8 +106,43 @@ func TestS17OthersTextIsNotShown(t *testing.T) {
 		"SET STATEMENT max_statement_time=1 FOR ALTER TABLE orders FORCE":  "ALTER TABLE",
 		"`secret`": "a statement",
 	} {
-		if got := verb([]byte(query)); got != want {
+		if got := verb([]byte(query), spelling{}); got != want {
 			t.Errorf("%s: %q, want %q", query, got, want)
+		}
+	}
+}
+
+// TestTrustOthersQuotes: where a text ends is what the session that wrote it says. Who
+// could make it look longer put names of others' tables before our eyes that the
+// server never saw, and so ended their jobs.
+func TestTrustOthersQuotes(t *testing.T) {
+	const (
+		escapes = "\x01\x00\x00\x10\x00\x00\x00\x00\x00"
+		quotes  = "\x01\x04\x00\x00\x00\x00\x00\x00\x00"
+		gbk     = "\x04\x1c\x00\x1c\x00\x08\x00"
+		sjis    = "\x04\x0d\x00\x0d\x00\x08\x00"
+		hidden  = ", FOREIGN KEY (a) REFERENCES shop.orders (id)"
+	)
+	for _, c := range []struct {
+		vars, query string
+		want        verdict
+	}{
+		{escapes, `CREATE TABLE mine.x (a INT COMMENT '\', b INT COMMENT '` + hidden + `')`, harmless},
+		{quotes, `CREATE TABLE mine.x ("\" INT, "` + hidden + `" INT)`, harmless},
+		{gbk, "CREATE TABLE mine.x (a INT COMMENT '\xbf\\', b INT COMMENT '" + hidden + "')", harmless},
+		{gbk, "CREATE TABLE mine.x (`\xbf`` INT, `" + hidden + "` INT)", harmless},
+		{sjis, "CREATE TABLE mine.x (a INT COMMENT '\x83\\', b INT COMMENT '" + hidden + "')", harmless},
+		{sjis, "CREATE TABLE mine.x (\x83` INT, `" + hidden + "` INT)", harmless},
+		// And what the server does see is seen.
+		{escapes, `CREATE TABLE mine.x (a INT COMMENT '\'` + hidden + `, b INT COMMENT '')`, altered},
+		{quotes, `CREATE TABLE mine.x ("\" INT` + hidden + `, "b" INT)`, altered},
+		{gbk, "CREATE TABLE mine.x (a INT COMMENT '\xbf\\'" + hidden + ", b INT COMMENT '')", altered},
+		{sjis, "CREATE TABLE mine.x (a INT COMMENT '\xb1\\''" + hidden + ")", altered}, // a letter of one byte
+		{"", `CREATE TABLE mine.x (a INT COMMENT '\''` + hidden + ")", altered},
+	} {
+		n := names{schema: "shop", table: "orders", spelled: spellingOf([]byte(c.vars))}
+		if got := n.judge([]byte("mine"), []byte(c.query)); got != c.want {
+			t.Errorf("%x: %s: got %d, want %d", c.vars, c.query, got, c.want)
 		}
 	}
 }
