@@ -156,6 +156,37 @@ func TestS6AwkwardColumns(t *testing.T) {
 	v.nothingLeft()
 }
 
+// TestTrustComments: MariaDB keeps an option that no engine knows, and shows it in a
+// comment that its own value can end. The indexes of a shadow are made of what it
+// shows, by the account of the store.
+func TestTrustComments(t *testing.T) {
+	if !onMariaDB() {
+		t.Skip("MySQL has no options beside those that it knows")
+	}
+	v := newTrust(t, 1)
+	session, err := v.direct.Conn(t.Context())
+	require.NoError(t, err)
+	defer session.Close()
+	for _, q := range []string{
+		"SET sql_mode = 'IGNORE_BAD_TABLE_OPTIONS'",
+		"CREATE TABLE f (id INT PRIMARY KEY, a INT, b INT, KEY k (a) `x`='*/, RENAME TO " + v.victim + ".planted -- ')",
+		"CREATE TABLE g (id INT NOT NULL, pw VARCHAR(40), b INT, KEY k (b) `x`='*/, ENGINE=MRG_MYISAM UNION=(" + v.victim + ".msec) -- ')",
+		"CREATE TABLE c (id INT PRIMARY KEY, a INT, b INT `x`='*/, RENAME TO " + v.victim + ".planted -- ')",
+		"INSERT INTO f VALUES (1, 1, 1)", "INSERT INTO c VALUES (1, 1, 1)",
+	} {
+		_, err := session.ExecContext(t.Context(), q)
+		require.NoError(t, err, q)
+	}
+	s := v.session(0, "hack")
+	v.run(s, "ALTER TABLE f ADD INDEX i (b)")
+	v.distributed()
+	v.run(s, "ALTER TABLE f RENAME INDEX k TO l, ADD INDEX j (b)", "ALTER TABLE g ADD INDEX i (pw)", "ALTER TABLE c MODIFY b BIGINT, ADD INDEX i (b)")
+	v.unharmed("options in comments")
+	require.Equal(t, "i,j,l", scan[string](t, v.direct, "SELECT GROUP_CONCAT(INDEX_NAME ORDER BY INDEX_NAME) FROM information_schema.STATISTICS "+
+		"WHERE TABLE_SCHEMA = ? AND TABLE_NAME = 'f' AND INDEX_NAME <> 'PRIMARY'", v.schema))
+	v.nothingLeft()
+}
+
 // TestS18AnotherTable: a job is about the table that its statement named, and its
 // submitter's act: not about what comes to have the name, and not of somebody who
 // has lost the right.

@@ -18,7 +18,7 @@ var ErrDifference = errors.New("this change cannot be told from the definitions 
 // whatever the statement was that has made target, the clauses change this one
 // table and reach for no other: kinds of changes that could (foreign keys,
 // partitions, engines and all other options but a few, functions in a column's
-// default) are ErrDifference. renamed are the new names of columns by their old
+// default, and what is not clear) are ErrDifference. renamed are the new names of columns by their old
 // ones in lower case; two definitions alone do not tell a renamed column from
 // one that was dropped beside one that was added.
 func Difference(source, target Definition, renamed map[string]string) ([]string, error) {
@@ -38,7 +38,11 @@ func Difference(source, target Definition, renamed map[string]string) ([]string,
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(constraintsGone, indexesGone, columns, indexesNew, constraintsNew, options), nil
+	clauses := slices.Concat(constraintsGone, indexesGone, columns, indexesNew, constraintsNew, options)
+	if i := slices.IndexFunc(clauses, func(c string) bool { return !clear(c) }); i >= 0 {
+		return nil, fmt.Errorf("%w: a comment in %.40s", ErrDifference, clauses[i])
+	}
+	return clauses, nil
 }
 
 // followNames are index lines after columns were renamed: the server does that by itself.

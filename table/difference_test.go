@@ -171,3 +171,35 @@ func TestAlterOf(t *testing.T) {
 	a := table.Alter{Changes: []string{"ADD KEY `i` (`a`)", "DROP INDEX `k`"}, Ignore: true, Algorithm: "INPLACE", Lock: "NONE, RENAME TO x"}
 	require.Equal(t, "ALTER IGNORE TABLE `s`.`t``x` ADD KEY `i` (`a`), DROP INDEX `k`, ALGORITHM=INPLACE", a.Of("s", "t`x"))
 }
+
+// TestTrustComments: what the server takes for the end of a comment may stand in a
+// text of the user's. Such a line is not executed: it stays, or the change is refused.
+func TestTrustComments(t *testing.T) {
+	const head, tail = "CREATE TABLE `t` (\n  `a` int(11) DEFAULT NULL,\n", "\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"
+	parse := func(lines string) table.Definition {
+		d, err := table.Parse(head + lines + tail)
+		require.NoError(t, err)
+		return d
+	}
+	for line, want := range map[string]bool{
+		"KEY `k` (`a`) /* `foo`='*/, RENAME TO `v`.`t` -- ' */":          false,
+		"KEY `k` (`a`) /* `foo*/, RENAME TO v.t, `='x' */":               false,
+		"KEY `k` (`a`) /*!99990 SECONDARY_ENGINE='*/, RENAME TO v.t' */": false,
+		"KEY `k` (`a`) /*!80021 ENGINE_ATTRIBUTE '*/' */":                false,
+		"KEY `k` (`a`) COMMENT '*/, /* -- #;' /*!80000 INVISIBLE */":     true,
+		"KEY `k` (`a`) COMMENT 'x' /* `foo`='y' */":                      true,
+		"KEY `a */` (`a`)": true,
+	} {
+		bare, with := parse("  KEY `z` (`a`)"), parse("  KEY `z` (`a`),\n  "+line)
+		_, err := table.Difference(bare, with, nil)
+		if want {
+			require.NoError(t, err, line)
+		} else {
+			require.ErrorIs(t, err, table.ErrDifference, line)
+		}
+		stay, build, ok := table.Indexes(with, with, &table.Key{}, "")
+		require.True(t, ok)
+		require.Equal(t, want, len(build) == 2 && len(stay) == 0, line)
+		require.Equal(t, want, len(table.AddIndexes("s", "t", []string{line})) == 1, line)
+	}
+}

@@ -17,7 +17,8 @@ func CreateShadow(t *Info, shadow string) string {
 // that an AUTO_INCREMENT column needs as long as it is one. That one is a plain
 // key, or a unique one that the source has too: a unique index that is being
 // added would turn away, or in the changefeed replace, rows of a table that has
-// duplicates. Without either, ok is false, and the table cannot be copied.
+// duplicates. Without either, ok is false, and the table cannot be copied. A line
+// that is not clear stays too: it is not to be executed.
 func Indexes(source, target Definition, copyKey *Key, autoIncrement string) (stay, build []Line, ok bool) {
 	need := autoIncrement != ""
 	for _, l := range target.Indexes {
@@ -38,7 +39,11 @@ func Indexes(source, target Definition, copyKey *Key, autoIncrement string) (sta
 		}
 	}
 	for _, l := range target.Indexes {
-		if !slices.Contains(stay, l) {
+		switch {
+		case slices.Contains(stay, l):
+		case !clear(l.Text):
+			stay = append(stay, l)
+		default:
 			build = append(build, l)
 		}
 	}
@@ -64,13 +69,15 @@ func DropIndexes(schema, name string, indexes []Line) string {
 
 // AddIndexes are the statements that put indexes on a table, given their lines.
 // All plain and unique ones go into one statement, which reads the table once;
-// InnoDB makes full-text and spatial ones one at a time.
+// InnoDB makes full-text and spatial ones one at a time. Lines that are not clear
+// are left out.
 func AddIndexes(schema, name string, lines []string) []string {
 	var together, alone []string
 	alter := "ALTER TABLE " + Quote(schema, name) + " "
 	for _, l := range lines {
-		switch lineOf(l).Kind {
-		case FulltextKey, SpatialKey, VectorKey:
+		switch kind := lineOf(l).Kind; {
+		case !clear(l):
+		case kind == FulltextKey || kind == SpatialKey || kind == VectorKey:
 			alone = append(alone, alter+"ADD "+l)
 		default:
 			together = append(together, "ADD "+l)
