@@ -187,6 +187,25 @@ func TestTrustComments(t *testing.T) {
 	v.nothingLeft()
 }
 
+// TestTrustTextsWithoutEscapes: MariaDB shows a text with a character set of its own
+// without escapes, so that it seems to end where its author likes. The statement runs
+// on the client's own session where that cannot be read.
+func TestTrustTextsWithoutEscapes(t *testing.T) {
+	v := newTrust(t, 1)
+	s := v.session(0, "hack")
+	for i, text := range []string{"x'5c27'", "x'5c5c5c27'", "x'5c5c5c5c5c5c5c27'", "x'415c2729292c204b455920606a756e6b602028606129202d2d20'"} {
+		name := fmt.Sprintf("l%d", i)
+		v.run(s, "CREATE TABLE "+name+" (id INT PRIMARY KEY, a VARCHAR(90), b INT) CHARSET=latin1",
+			"ALTER TABLE "+name+" ADD INDEX i (a), ADD CONSTRAINT c"+name+" CHECK (a <> _latin1 "+text+")")
+		// MariaDB may be unable to read what it has written itself; then it says so.
+		if _, err := s.ExecContext(t.Context(), "ALTER TABLE "+name+" ADD INDEX j (b)"); err != nil {
+			require.ErrorContains(t, err, "1064", text)
+		}
+		v.unharmed(text)
+	}
+	v.nothingLeft()
+}
+
 // TestS18AnotherTable: a job is about the table that its statement named, and its
 // submitter's act: not about what comes to have the name, and not of somebody who
 // has lost the right.

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -38,7 +39,8 @@ var errUntold = errors.New("what the statement does to the table cannot be told 
 // statement runs under another, which has rights on the scratch schema alone.
 //
 // What the job will do is made of the two definitions of the copy. Where that is
-// more than indexes, it is tried as well: another copy has to become the same.
+// more than indexes, or they may be misread, it is tried as well: another copy has to
+// become the same.
 func (h *Handler) try(ctx context.Context, info *table.Info, st Statement, text []byte, facts sessionFacts) (t trial, err error) {
 	mode, ok := plainMode(facts.sqlMode)
 	if !ok {
@@ -74,11 +76,15 @@ func (h *Handler) try(ctx context.Context, info *table.Info, st Statement, text 
 		return t, err
 	case first.named(t.changes): // MySQL names CHECK constraints after their table
 		return t, errUntold
-	case t.unchanged(), table.OnlyIndexes(before, after):
+	case t.unchanged(), table.OnlyIndexes(before, after) && !ownCharset.MatchString(first.text):
 		return t, nil
 	}
 	return t, h.tryChanges(ctx, info, t.changes, after, facts)
 }
+
+// ownCharset finds texts with a character set of their own. MariaDB shows them without
+// escapes: where they end is not to be relied on.
+var ownCharset = regexp.MustCompile(`_[A-Za-z0-9]+'`)
 
 // tryChanges makes the changes that a job would make on another copy, and wants
 // what the statement has made of the first.
@@ -157,7 +163,10 @@ func (s *scratch) definition(ctx context.Context) (d table.Definition, err error
 	if s.text, err = table.ShowCreate(ctx, s.h.sql, s.h.scratch, s.name); err != nil {
 		return d, fmt.Errorf("read the definition of a scratch table: %w", err)
 	}
-	return table.Parse(s.text)
+	if d, err = table.Parse(s.text); err != nil {
+		return d, errUntold // MariaDB shows texts with a character set of their own as they are
+	}
+	return d, nil
 }
 
 // named says whether the copy's own name stands in one of the changes.
