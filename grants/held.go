@@ -29,17 +29,19 @@ func (h Held) Has(schema, privilege string) bool {
 // on its schema, or on the table itself. Privileges on single columns do not
 // count, and letters are the same in upper and lower case.
 func (h Held) May(schema, table string, privileges ...string) bool {
-	return !slices.ContainsFunc(privileges, func(p string) bool { return !h.may(p, strings.ToLower(schema), table) })
+	return !slices.ContainsFunc(privileges, func(p string) bool { return !h.may(p, schema, table) })
 }
 
 func (h Held) may(privilege, schema, table string) bool {
 	everywhere, here, revoked := false, false, false
 	for _, g := range h.grants {
+		named := g.schema
 		g.schema = strings.ToLower(g.schema)
 		switch {
-		case !g.gives(privilege), !g.covers(schema), g.table != "*" && !strings.EqualFold(g.table, table):
-		case g.revoked:
-			revoked = true
+		case !g.gives(privilege), g.table != "*" && !strings.EqualFold(g.table, table):
+		case g.revoked: // of this one schema: MySQL then takes _ and % for what they are
+			revoked = revoked || named == schema
+		case !g.covers(strings.ToLower(schema)):
 		case g.schema == Everywhere:
 			everywhere = true
 		default:
