@@ -163,6 +163,18 @@ func TestSavepoints(t *testing.T) {
 	require.Equal(t, 3, r.same())
 }
 
+// TestTrustSavepointNames: to the servers A is a again. A writer of the table could
+// end its job by that, or make the shadow lose rows.
+func TestTrustSavepointNames(t *testing.T) {
+	r := newRig(t, "CREATE TABLE t (id INT PRIMARY KEY, v INT)", "CREATE TABLE m (a INT) ENGINE=MyISAM")
+	r.mixed()
+	r.run("node-a")
+	r.session("BEGIN", "INSERT INTO t VALUES (1, 1)", "SAVEPOINT a", "INSERT INTO m VALUES (1)", "INSERT INTO t VALUES (2, 2)", "ROLLBACK TO A", "COMMIT",
+		"BEGIN", "SAVEPOINT a", "INSERT INTO m VALUES (1)", "INSERT INTO t VALUES (3, 3)", "SAVEPOINT A", "INSERT INTO t VALUES (4, 4)", "ROLLBACK TO a", "COMMIT")
+	r.sync()
+	require.Equal(t, 2, r.same())
+}
+
 // TestTakeover stops appliers in the middle of a stream of changes that is only
 // right when every one is applied once.
 func TestTakeover(t *testing.T) {

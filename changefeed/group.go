@@ -348,7 +348,7 @@ func (g *grouper) rollback(pos uint32) error {
 func (g *grouper) rollbackTo(name string) error {
 	for i := len(g.savepoints) - 1; i >= 0; i-- {
 		s := g.savepoints[i]
-		if s.name != name {
+		if !strings.EqualFold(s.name, name) { // as the servers compare them
 			continue
 		}
 		if s.changes < g.handed {
