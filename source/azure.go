@@ -122,7 +122,8 @@ func (p *principal) GetToken(ctx context.Context, ask policy.TokenRequestOptions
 }
 
 func (c *azureContainer) list(ctx context.Context, prefix string, found func(File) error) error {
-	pages := c.client.NewListBlobsHierarchyPager("/", &container.ListBlobsHierarchyOptions{Prefix: &prefix})
+	most := int32(1000) // as the others have it; see mostTags
+	pages := c.client.NewListBlobsHierarchyPager("/", &container.ListBlobsHierarchyOptions{Prefix: &prefix, MaxResults: &most})
 	for pages.More() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {

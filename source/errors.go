@@ -85,6 +85,9 @@ const notThere = "no object store that this node may ask was found at the addres
 // unreachable is the error of such an address. The log of the node has the reason,
 // and only whether another attempt is worth it depends on that.
 func (s *Source) unreachable(err error) error {
+	if errors.Is(err, errListMemory) {
+		return &passing{cantRead(fmt.Sprintf("%s: %v", s.at.uri, errListMemory), whileWalking)}
+	}
 	s.policy.tell("the object store of an import was not found", s, s.reason(err))
 	if errors.Is(err, errNotAllowed) {
 		return noAccess(notThere)

@@ -72,3 +72,6 @@ func Held(r ReaderAt) int {
 	defer at.mu.Unlock()
 	return at.used.Len()
 }
+
+// ListMemory is what lists have taken of the policy's.
+func (p *Policy) ListMemory() int64 { return p.lists.taken }

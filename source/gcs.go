@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -152,15 +153,40 @@ func (o gcsObject) file() File {
 	return File{Path: o.Name, Size: o.Size, Tag: strconv.FormatInt(o.Generation, 10)}
 }
 
+// gcsPageSize is how many objects we ask for at a time.
+const gcsPageSize = 1000
+
+// gcsPage is the objects of a page. A store that lies may send two bytes for each of
+// millions; no more are decoded than we have asked for.
+type gcsPage []gcsObject
+
+func (p *gcsPage) UnmarshalJSON(text []byte) error {
+	in := json.NewDecoder(bytes.NewReader(text))
+	if start, err := in.Token(); err != nil || start != json.Delim('[') {
+		return err
+	}
+	for in.More() {
+		if len(*p) == gcsPageSize {
+			return errLongAnswer
+		}
+		var o gcsObject
+		if err := in.Decode(&o); err != nil {
+			return err
+		}
+		*p = append(*p, o)
+	}
+	return nil
+}
+
 func (b *gcsBucket) list(ctx context.Context, prefix string, found func(File) error) error {
 	query := url.Values{
-		"prefix": {prefix}, "delimiter": {"/"}, "maxResults": {"1000"},
+		"prefix": {prefix}, "delimiter": {"/"}, "maxResults": {strconv.Itoa(gcsPageSize)},
 		"fields": {"items(name,size,generation),nextPageToken"},
 	}
 	for {
 		var page struct {
-			Items         []gcsObject `json:"items"`
-			NextPageToken string      `json:"nextPageToken"`
+			Items         gcsPage `json:"items"`
+			NextPageToken string  `json:"nextPageToken"`
 		}
 		if err := b.getJSON(ctx, "", query, &page); err != nil {
 			return err

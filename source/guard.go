@@ -2,9 +2,7 @@ package source
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -71,7 +69,7 @@ func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
 	// A request for a token, by POST, may come on the way to an object.
 	object := wantsObject(r.Context()) && r.Method == http.MethodGet
 	if err == nil && (!object || answer.StatusCode/100 != 2) {
-		answer.Body = &bounded{body: answer.Body, left: largestAnswer}
+		answer.Body = &bounded{body: answer.Body, share: share{of: &g.policy.lists}}
 	}
 	return answer, err
 }
@@ -146,22 +144,3 @@ func wantObject(ctx context.Context) context.Context {
 }
 
 func wantsObject(ctx context.Context) bool { return ctx.Value(objectKey{}) != nil }
-
-var errLongAnswer = errors.New("the answer is too long")
-
-// bounded is an answer of which at most so many bytes are read.
-type bounded struct {
-	body io.ReadCloser
-	left int
-}
-
-func (b *bounded) Read(p []byte) (int, error) {
-	if b.left == 0 {
-		return 0, errLongAnswer
-	}
-	n, err := b.body.Read(p[:min(len(p), b.left)])
-	b.left -= n
-	return n, err
-}
-
-func (b *bounded) Close() error { return b.body.Close() }

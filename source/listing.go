@@ -26,6 +26,7 @@ type listing struct {
 	names    int
 	size     int64
 	location string
+	share    *share
 }
 
 // seen counts an entry that was looked at.
@@ -50,6 +51,11 @@ func (l *listing) add(f File) error {
 		return l.tooMuch(fmt.Sprintf("%d MiB of file names", mostNames>>20))
 	case l.size > mostBytes:
 		return l.tooMuch(fmt.Sprintf("%d TiB", mostBytes>>40))
+	}
+	if held := int64(l.names + perFile*len(l.files)); held > freeList {
+		if err := l.share.grow(held); err != nil {
+			return &passing{cantRead(fmt.Sprintf("%s: %v", l.location, err), whileWalking)}
+		}
 	}
 	l.files = append(l.files, f)
 	return nil

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -34,6 +35,7 @@ type Policy struct {
 	ambient   []place
 	storeDir  func(context.Context) (string, bool, error)
 	log       *zap.Logger
+	lists     memory
 	// For tests; nil is the system's.
 	resolver *net.Resolver
 	connect  func(ctx context.Context, d *net.Dialer, network, address string) (net.Conn, error)
@@ -116,7 +118,8 @@ func hasDots(path string) bool {
 
 // ownCredentials says whether a location that brings no credentials is read with
 // those of the node. They go to a provider's own address, or to one that the
-// operator has listed.
+// operator has listed, and no further than that: what a client adds to its path, or
+// behind it, would make another place of the one that he may read.
 func (p *Policy) ownCredentials(at *Location) bool {
 	if !slices.ContainsFunc(p.ambient, func(a place) bool { return a.holds(at) }) {
 		return false
@@ -124,8 +127,26 @@ func (p *Policy) ownCredentials(at *Location) bool {
 	if at.params["endpoint"] == "" {
 		return true
 	}
-	listed, err := p.endpoint(at)
-	return listed && err == nil
+	u, err := url.Parse(at.params["endpoint"])
+	if err != nil || u.User != nil || u.ForceQuery || u.RawQuery != "" || u.Fragment != "" {
+		return false
+	}
+	path := strings.TrimRight(u.EscapedPath(), "/")
+	return slices.ContainsFunc(p.endpoints, func(e endpoint) bool {
+		return e.at(hostOf(u), portOf(u), "") && e.covers(u) && (path == e.path || e.path == "" && path == at.apiPath())
+	})
+}
+
+// apiPath is what addresses of the location's kind of store have in front of all
+// buckets, even where an operator lists the host alone.
+func (l *Location) apiPath() string {
+	switch l.scheme {
+	case onGCS:
+		return "/storage/v1"
+	case onAzure: // an emulator has the account there
+		return "/" + firstOf(l.params["account-name"], os.Getenv("AZURE_STORAGE_ACCOUNT"))
+	}
+	return ""
 }
 
 // endpoint says whether the address that a location names may be asked, and

@@ -51,7 +51,8 @@ func TestOwnCredentials(t *testing.T) {
 		"azure://c/one.csv": true, "azure://c/one*.csv": false, "azure://c/one.csv.gz": false,
 		"s3://b/x/y/z.csv": true, "s3://b/x/yz.csv": false, "s3://b/x/*": false,
 		"s3://all/a?endpoint=https://minio.example/store":      true,
-		"s3://all/a?endpoint=https://minio.example/store/sub":  true,
+		"s3://all/a?endpoint=https://minio.example/store/":     true,
+		"s3://all/a?endpoint=https://minio.example/store/sub":  false,
 		"s3://all/a?endpoint=https://minio.example/storefront": false,
 		"s3://all/a?endpoint=https://minio.example":            false,
 		"s3://all/a?endpoint=http://minio.example/store":       false,
@@ -64,6 +65,36 @@ func TestOwnCredentials(t *testing.T) {
 	got, err := (&source.Policy{}).OwnCredentials("s3://all/a")
 	require.NoError(t, err)
 	require.False(t, got, "by default")
+}
+
+// TestS9OwnCredentialsStayInTheirPlace: an address that is longer than the one that
+// the operator has listed makes another bucket of the one that may be read.
+func TestS9OwnCredentialsStayInTheirPlace(t *testing.T) {
+	policy, err := source.NewPolicy(source.Rules{
+		Ambient:   []string{"s3://b", "gs://b/team", "azure://c"},
+		Endpoints: []string{"https://minio.example", "10.0.0.9:4443"},
+	})
+	require.NoError(t, err)
+	for uri, want := range map[string]bool{
+		"s3://b/a?endpoint=https://minio.example":                                                        true,
+		"s3://b/a?endpoint=https://minio.example/":                                                       true,
+		"s3://b/a?endpoint=https://minio.example/other":                                                  false,
+		"s3://b/a?endpoint=https://minio.example/storage/v1":                                             false,
+		"gs://b/team/a?endpoint=http://10.0.0.9:4443":                                                    true,
+		"gs://b/team/a?endpoint=http://10.0.0.9:4443/storage/v1/":                                        true,
+		"gs://b/team/a?endpoint=http://10.0.0.9:4443/storage/v1/b/other/o/secret%253Falt%253Dmedia%2523": false,
+		"gs://b/team/a?endpoint=http://10.0.0.9:4443/storage/v1/b/other/o/secret%3Falt%3Dmedia%26x%3D":   false,
+		"gs://b/team/a?endpoint=http://10.0.0.9:4443/storage/v1/b/other/o/secret%23":                     false,
+		"gs://b/team/a?endpoint=http://10.0.0.9:4443%3Fx":                                                false,
+		"gs://b/team/a?endpoint=http://10.0.0.9:4443%3F":                                                 false,
+		"gs://b/team/a?endpoint=http://u@10.0.0.9:4443":                                                  false,
+		"azure://c/a?account-name=acc&endpoint=http://10.0.0.9:4443/acc":                                 true,
+		"azure://c/a?account-name=acc&endpoint=http://10.0.0.9:4443/other":                               false,
+	} {
+		got, err := policy.OwnCredentials(uri)
+		require.NoError(t, err, uri)
+		require.Equal(t, want, got, uri)
+	}
 }
 
 // TestEndpoints: which addresses may be asked, before they are resolved.

@@ -53,6 +53,7 @@ type Source struct {
 	client *http.Client
 	// anonymous: the location has no credentials, and may not have the node's.
 	anonymous bool
+	share     share // of the lists' memory, until the source is closed
 
 	idle, pause time.Duration
 }
@@ -68,6 +69,7 @@ func Open(ctx context.Context, policy *Policy, uri string) (*Source, error) {
 		return nil, err
 	}
 	s := &Source{at: at, policy: policy.orStrictest(), idle: idleTime, pause: firstPause}
+	s.share.of = &s.policy.lists
 	if at.Local() {
 		s.disk, err = s.policy.openDisk(ctx, at.dir)
 		return s, err
@@ -121,6 +123,7 @@ func (s *Source) refusal(ctx context.Context, err error) error {
 // Close gives back the source's idle connections, or its directory. Readers are
 // closed on their own.
 func (s *Source) Close() {
+	s.share.release()
 	if s.disk != nil {
 		_ = s.disk.root.Close() // nothing was written
 	}
@@ -147,7 +150,7 @@ func (s *Source) name(path string) string {
 // bytes, empty ones too. A name without wildcards must exist (8160); a pattern
 // may match nothing. Directories, and objects that stand for one, are no files.
 func (s *Source) List(ctx context.Context) ([]File, error) {
-	all := &listing{location: s.at.uri}
+	all := &listing{location: s.at.uri, share: &s.share}
 	if !s.at.many {
 		f, err := s.one(ctx)
 		if err == nil {
