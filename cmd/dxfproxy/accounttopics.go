@@ -46,7 +46,7 @@ func (s *inspected) loadAccounts(ctx context.Context, db *sql.DB, b backing) err
 		return err
 	}
 	var err error
-	if s.accounts.logins, s.accounts.known, err = logins(ctx, db); err != nil || !s.accounts.known {
+	if s.accounts.logins, s.accounts.known, err = logins(ctx, db, s.metaSchema); err != nil || !s.accounts.known {
 		return err
 	}
 	return s.loadWriters(ctx, db)

@@ -28,11 +28,13 @@ func (l login) String() string { return grants.Quote(l.user) + "@" + grants.Quot
 // none. The others look at something else than a password.
 var passwordPlugins = []string{"", "mysql_native_password", "mysql_old_password", "caching_sha2_password", "sha256_password", "ed25519", "parsec"}
 
-// logins lists the store's accounts; known is false where ours may not see them.
-func logins(ctx context.Context, db *sql.DB) (all []login, known bool, err error) {
-	all, err = mariaDBLogins(ctx, db)
+// logins lists the store's accounts; known is false where ours may not see them. Meta is
+// the schema of the framework's own tables.
+func logins(ctx context.Context, db *sql.DB, meta string) (all []login, known bool, err error) {
+	global := make(map[who]bool)
+	all, err = mariaDBLogins(ctx, db, global)
 	if errorNumber(err) == 1146 { // not MariaDB
-		all, err = mySQLLogins(ctx, db)
+		all, err = mySQLLogins(ctx, db, global)
 	}
 	switch errorNumber(err) {
 	case 1044, 1142, 1143, 1227:
@@ -41,12 +43,12 @@ func logins(ctx context.Context, db *sql.DB) (all []login, known bool, err error
 	if err != nil {
 		return nil, false, fmt.Errorf("read the store's accounts: %w", err)
 	}
-	powers, err := powerful(ctx, db)
+	powers, err := powerful(ctx, db, meta, global)
 	if err != nil {
 		return nil, false, err
 	}
 	for i, l := range all {
-		all[i].powers = powers[l.String()]
+		all[i].powers = powers[everybody] || powers[who{l.user, l.host}]
 	}
 	return all, true, nil
 }
@@ -68,6 +70,7 @@ type authentication struct {
 	Role   bool             `json:"is_role"`
 	Locked bool             `json:"account_locked"`
 	TLS    int              `json:"ssl_type"` // 2 and 3 ask for a certificate
+	Access uint64           `json:"access"`   // bits, one for each privilege on everything
 }
 
 func (a authentication) open() bool {
@@ -89,7 +92,7 @@ func (a authentication) open() bool {
 	})
 }
 
-func mariaDBLogins(ctx context.Context, db *sql.DB) (all []login, err error) {
+func mariaDBLogins(ctx context.Context, db *sql.DB, global map[who]bool) (all []login, err error) {
 	rows, err := db.QueryContext(ctx, `SELECT User, Host, Priv FROM mysql.global_priv ORDER BY User, Host`)
 	if err != nil {
 		return nil, err
@@ -105,14 +108,15 @@ func mariaDBLogins(ctx context.Context, db *sql.DB) (all []login, err error) {
 		if err := json.Unmarshal(text, &a); err != nil {
 			return nil, fmt.Errorf("account %s: %w", l, err)
 		}
-		if l.open = a.open(); !a.Role {
+		global[who{l.user, l.host}] = a.Access != 0
+		if l.open = a.open(); !a.Role && l.user != everybody.user {
 			all = append(all, l)
 		}
 	}
 	return all, rows.Err()
 }
 
-func mySQLLogins(ctx context.Context, db *sql.DB) (all []login, err error) {
+func mySQLLogins(ctx context.Context, db *sql.DB, global map[who]bool) (all []login, err error) {
 	rows, err := db.QueryContext(ctx, `SELECT User, Host, plugin, COALESCE(authentication_string, ''),
 		account_locked = 'Y' OR ssl_type IN ('X509', 'SPECIFIED') FROM mysql.user ORDER BY User, Host`)
 	if err != nil {
@@ -129,25 +133,16 @@ func mySQLLogins(ctx context.Context, db *sql.DB) (all []login, err error) {
 		l.open = !shut && secret == "" && slices.Contains(passwordPlugins, plugin)
 		all = append(all, l)
 	}
-	return all, rows.Err()
-}
-
-// powerful are the accounts with a privilege on everything.
-func powerful(ctx context.Context, db *sql.DB) (map[string]bool, error) {
-	rows, err := db.QueryContext(ctx, `SELECT DISTINCT GRANTEE FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE <> 'USAGE'`)
-	if err != nil {
-		return nil, fmt.Errorf("read the store's privileges: %w", err)
+	if err := rows.Err(); err != nil {
+		return nil, err
 	}
-	defer rows.Close()
-	all := make(map[string]bool)
-	for rows.Next() {
-		var grantee string
-		if err := rows.Scan(&grantee); err != nil {
-			return nil, err
-		}
-		all[grantee] = true
+	powers := make(map[string]bool) // these have no escapes in their names
+	err = eachGrant(ctx, db, `SELECT DISTINCT '', '', GRANTEE FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE <> 'USAGE'`,
+		func(_ who, grantee string) { powers[grantee] = true })
+	for _, l := range all {
+		global[who{l.user, l.host}] = powers["'"+l.user+"'@'"+l.host+"'"]
 	}
-	return all, rows.Err()
+	return all, err
 }
 
 // localHosts are the names by which a server knows clients of its own machine.
@@ -167,6 +162,9 @@ func (l login) reachableBy(seen string, proxied bool) bool {
 	return slices.ContainsFunc(hosts, func(host string) bool {
 		if ip, in, bits := net.ParseIP(host), net.ParseIP(network), net.ParseIP(mask); masked && ip != nil && in != nil && bits != nil {
 			return ip.Mask(net.IPMask(bits.To4())).Equal(in)
+		}
+		if _, block, err := net.ParseCIDR(l.host); err == nil { // MySQL's
+			return block.Contains(net.ParseIP(host))
 		}
 		return grants.Like(strings.ToLower(l.host), strings.ToLower(host))
 	})
@@ -207,7 +205,7 @@ func refusePasswordless(ctx context.Context, cfg config, at net.Addr, dsn string
 	if err := db.QueryRowContext(ctx, `SELECT SUBSTRING_INDEX(USER(), '@', -1)`).Scan(&seen); err != nil {
 		return nil // whoever needs the store will say so
 	}
-	all, known, err := logins(ctx, db)
+	all, known, err := logins(ctx, db, cfg.MetaSchema)
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,8 @@ func TestS12PasswordlessAccounts(t *testing.T) {
 		{"10.0.%", "10.0.0.7", false, true},
 		{"10.0.0.0/255.255.255.0", "10.0.0.7", false, true},
 		{"10.0.1.0/255.255.255.0", "10.0.0.7", false, false},
+		{"10.0.0.0/24", "10.0.0.7", false, true},
+		{"10.0.1.0/24", "10.0.0.7", false, false},
 		{"localhost", "10.0.0.7", false, false},
 		{"LocalHost", "127.0.0.1", false, true},
 		{"localhost", "localhost", true, false},
