@@ -75,6 +75,9 @@ func takenBy(f func()) (most int64) {
 
 // TestS4ListsShareMemory: what one list may take, fifty at once may not take each.
 func TestS4ListsShareMemory(t *testing.T) {
+	if raced {
+		t.Skip("it reads tens of megabytes of XML, ten times slower under the race detector")
+	}
 	const pages = 20
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if opening(r) {
