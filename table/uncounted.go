@@ -2,6 +2,7 @@ package table
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -11,23 +12,22 @@ import (
 // one without the attribute. ALTER TABLE … EXCHANGE PARTITION overlooks just this
 // difference, and moves them at once.
 
+// counterPattern is all that the definition of a column that counts may say: its
+// type and a comment. It is executed under the account that does the jobs' work, and
+// what else could stand there (checks, options in comments) is text of the user's.
+var counterPattern = regexp.MustCompile("(?s)^(`(?:[^`]|``)+` [a-z]+(?:\\([0-9]+\\))?(?: unsigned)?(?: zerofill)? NOT NULL(?: INVISIBLE)?) AUTO_INCREMENT" +
+	`( COMMENT '(?:[^'\\]|''|\\.)*')?$`)
+
 // counterLine cuts the definition of the AUTO_INCREMENT column in two: what is
 // before the attribute, and what is behind.
 func (t *Info) counterLine() (before, behind string, ok bool) {
-	const attribute = " AUTO_INCREMENT"
 	d, err := Parse(t.Create)
 	if err != nil {
 		return "", "", false
 	}
 	for _, l := range d.Columns {
-		for at := 0; strings.EqualFold(l.Name, t.AutoIncrementColumn()); at += len(attribute) {
-			next := strings.Index(l.Text[at:], attribute)
-			if next < 0 {
-				break
-			}
-			if at += next; !inQuotes(l.Text, at) {
-				return l.Text[:at], l.Text[at+len(attribute):], true
-			}
+		if m := counterPattern.FindStringSubmatch(l.Text); m != nil && strings.EqualFold(l.Name, t.AutoIncrementColumn()) {
+			return m[1], m[2], clear(l.Text)
 		}
 	}
 	return "", "", false
