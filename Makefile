@@ -41,7 +41,7 @@ setup: ## install what tests and benchmarks need
 .PHONY: test
 test: setup ## check, then all tests with the race detector
 	@$(MAKE) -s check
-	$(GO) test -race -p $(PARALLEL) -timeout 30m ./...
+	$(GO) test -race -p $(PARALLEL) -timeout 20m ./...
 	$(GO) test -timeout 5m -run '^TestS4' ./source # what is left out under the race detector
 
 .PHONY: test-stores
