@@ -31,29 +31,63 @@ type caller struct {
 	turns  int        // of these, those who hold a connection of the store's and have not said who they are
 }
 
-// enter counts a client in, or refuses it. Where there is no room, a client that
-// has been at its login for too long makes some: those who connect and say
-// nothing must not keep the others out.
+// enter counts a client in, or refuses it. Where there is no room, those make
+// some that are gone already, or have been at their login for too long: who
+// connects and says nothing must not keep the others out. One address gets three
+// quarters of the places, so that no host takes all of them in that time.
 func (s *Server) enter(c *Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.full() {
-		s.evict(c, func(*Conn) bool { return true })
-	}
-	if s.full() {
+	c.since = time.Now()
+	s.call(c, tcpAddrPort(c.RemoteAddr()).Addr())
+	if !s.makeRoom(c) {
+		s.hangUp(c)
 		s.stats.Refused++
 		return false
 	}
-	c.since, c.waiting = time.Now(), s.logins.PushBack(c)
-	s.call(c, tcpAddrPort(c.RemoteAddr()).Addr())
+	c.waiting = s.logins.PushBack(c)
 	s.stats.Connections++
 	s.stats.Handshakes++
 	s.stats.Accepted++
 	return true
 }
 
-func (s *Server) full() bool {
-	return s.MaxConnections > 0 && s.stats.Connections >= s.MaxConnections || s.stats.Handshakes >= s.maxHandshakes()
+// makeRoom reports whether there is a place for a client that counts for its
+// address already.
+func (s *Server) makeRoom(c *Conn) bool {
+	if s.hasRoom(c) {
+		return true
+	}
+	s.dropGone()
+	if !s.hasRoom(c) && !s.evict(c, func(o *Conn) bool { return o.greeted }) {
+		s.evict(c, func(*Conn) bool { return true })
+	}
+	return s.hasRoom(c)
+}
+
+func (s *Server) hasRoom(c *Conn) bool {
+	full := s.MaxConnections > 0 && s.stats.Connections >= s.MaxConnections || s.stats.Handshakes >= s.maxHandshakes()
+	share := max(s.maxHandshakes()*3/4, 1)
+	return !full && (c.caller.logins <= share || s.mustIntroduce(c.socket)) // a balancer is many hosts
+}
+
+// goneEvery is how often dropGone looks, which costs a system call for each that waits.
+const goneEvery = 20 * time.Millisecond
+
+// dropGone ends those who have left before they had a turn: nobody else would
+// notice until they have one.
+func (s *Server) dropGone() {
+	if time.Since(s.swept) < goneEvery {
+		return
+	}
+	s.swept = time.Now()
+	for e := s.logins.Front(); e != nil; {
+		c := e.Value.(*Conn)
+		e = e.Next()
+		if !c.holds && !c.greeted && c.atEnd() {
+			s.end(c, errGoneAlready)
+		}
+	}
 }
 
 // call counts a client for its address.
@@ -104,12 +138,17 @@ func (s *Server) evict(by *Conn, fits func(*Conn) bool) bool {
 	if victim == nil {
 		return false
 	}
-	s.loginOver(victim)
+	s.end(victim, errOverdue)
+	return true
+}
+
+// end takes the place of a client that is not through with its login.
+func (s *Server) end(c *Conn, why error) {
+	s.loginOver(c)
 	s.stats.Connections--
 	s.stats.Failed++
-	victim.evicted = true
-	victim.abort(errOverdue)
-	return true
+	c.evicted = true
+	c.abort(why)
 }
 
 // loginOver counts a login that has ended, in whatever way.

@@ -39,7 +39,7 @@ func TestSilentClientsKeepNobodyOut(t *testing.T) {
 	for range silent {
 		come()
 	}
-	require.Eventually(t, func() bool { return srv.Stats().Handshakes == room }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return srv.Stats().Handshakes == room*3/4 }, 10*time.Second, time.Millisecond)
 	db := open(t, addr, "")
 	db.SetMaxIdleConns(0)
 	served := 0
@@ -154,4 +154,40 @@ func TestGarbageBeforeTheLogin(t *testing.T) {
 	// 30 clients: a block for each, and what TLS reads at once; much less than
 	// the 120 MiB they sent.
 	require.Less(t, most, before+24<<20)
+}
+
+// TestS7OneHostDoesNotHoldAllPlaces: a host that connects over and over, and stays,
+// leaves places to others from its first moment on.
+func TestS7OneHostDoesNotHoldAllPlaces(t *testing.T) {
+	const room = 40
+	srv := &Server{MaxHandshakes: room, HandshakeTimeout: time.Minute}
+	addr := startRelay(t, srv)
+	for range 3 * room {
+		conn, err := net.Dial("tcp", addr)
+		require.NoError(t, err)
+		defer conn.Close()
+	}
+	require.Eventually(t, func() bool { return srv.Stats().Refused > 0 }, 10*time.Second, time.Millisecond)
+	conn, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP("127.0.0.8")}}).Dial("tcp", addr)
+	require.NoError(t, err)
+	loginRaw(t, conn, capsMySQL).must("SELECT 1")
+	require.LessOrEqual(t, srv.Stats().Handshakes, room*3/4)
+}
+
+// TestS7TheGoneHoldNoPlaces: those who leave while they wait for a turn make room
+// for who comes next, of their own host too.
+func TestS7TheGoneHoldNoPlaces(t *testing.T) {
+	const room, unanswered = 40, 4
+	srv := &Server{MaxHandshakes: room, MaxUnanswered: unanswered, HandshakeTimeout: time.Minute}
+	addr := startRelay(t, srv)
+	for range unanswered * 3 / 4 {
+		dialGreeting(t, addr).read() // holds a turn, for a second at least
+	}
+	for range room {
+		conn, err := net.Dial("tcp", addr)
+		require.NoError(t, err)
+		conn.Close()
+	}
+	dialRaw(t, addr, capsMySQL).must("SELECT 1")
+	require.Zero(t, srv.Stats().Refused)
 }

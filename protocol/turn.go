@@ -59,6 +59,7 @@ type turns struct {
 	queue    []*Conn       // clients without a turn, the newest last
 	patrol   *time.Timer   // nil: nobody looks after them now
 	callers  map[netip.Addr]*caller
+	swept    time.Time      // for clients that are gone
 	retiring sync.WaitGroup // ends of connections that no session waits for
 
 	unreachable atomic.Bool // the last dial did not come through; needs no lock
@@ -134,6 +135,10 @@ func (c *Conn) takeTurn(deadline time.Time) error {
 	s := c.server
 	s.mu.Lock()
 	s.relax()
+	if c.evicted {
+		s.mu.Unlock()
+		return c.cutFor()
+	}
 	if s.may(c) {
 		s.grant(c)
 		s.mu.Unlock()
@@ -161,7 +166,7 @@ func (c *Conn) takeTurn(deadline time.Time) error {
 	switch {
 	case err == nil && c.atEnd():
 		return errGoneAlready
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, errOverdue):
 		_ = c.client.SetDeadline(time.Now().Add(lastWordsWait))
 		if s.unreachable.Load() {
 			c.refuse(&Error{Code: errStoreUnreachable, Message: "Can't connect to the store behind dxfproxy"})
@@ -183,7 +188,7 @@ func (c *Conn) leaveQueue() error {
 	s.queue = slices.DeleteFunc(s.queue, func(o *Conn) bool { return o == c })
 	switch {
 	case c.evicted:
-		return errOverdue
+		return c.cutFor()
 	case c.cut.Load():
 		return ErrShutdown
 	case c.draining.Load():
