@@ -123,6 +123,10 @@ func (s *Server) pass() {
 		}
 		c := s.queue[best]
 		s.queue = slices.Delete(s.queue, best, best+1)
+		if c.atEnd() {
+			s.end(c, errGoneAlready)
+			continue
+		}
 		s.grant(c)
 		c.mu.Lock()
 		c.wakeWaiting()
