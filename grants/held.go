@@ -51,6 +51,14 @@ func (h Held) may(privilege, schema, table string) bool {
 	return here || everywhere && !revoked
 }
 
+// Any reports whether any privilege is held on a table, its schema or everywhere.
+func (h Held) Any(schema, table string) bool {
+	return slices.ContainsFunc(h.grants, func(g grant) bool {
+		g.schema = strings.ToLower(g.schema)
+		return !g.revoked && g.covers(strings.ToLower(schema)) && (g.table == "*" || strings.EqualFold(g.table, table))
+	})
+}
+
 // covers reports whether the grant reaches into a schema; only one on all
 // reaches Everywhere.
 func (g grant) covers(schema string) bool {

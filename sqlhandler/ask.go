@@ -30,22 +30,29 @@ const (
 // these, its own or those of the roles that are active. The question changes
 // nothing on the server. Parts of SUPER (MariaDB's CONNECTION ADMIN) are not it.
 func holds(ctx context.Context, c *protocol.Conn, privileges ...string) (bool, error) {
+	held, err := heldBy(ctx, c)
+	return slices.ContainsFunc(privileges, func(p string) bool { return held.Has(grants.Everywhere, p) }), err
+}
+
+// heldBy is what the client's account has, by itself and by the roles that are
+// active.
+func heldBy(ctx context.Context, c *protocol.Conn) (held grants.Held, err error) {
 	rs, err := query(ctx, c, "SHOW GRANTS")
-	if code(err) == errNoGrantTables {
-		return true, nil
-	}
-	if code(err) == errNoGrants {
+	switch code(err) {
+	case errNoGrantTables:
+		held.Add("GRANT ALL PRIVILEGES ON *.* TO ``@``")
+		return held, nil
+	case errNoGrants:
 		_, err = query(ctx, c, forgetSQL)
-		return false, err
+		return held, err
 	}
 	if err != nil {
-		return false, err
+		return held, err
 	}
-	var held grants.Held
 	for i := range rs.Rows {
 		held.Add(field(rs, i, 0))
 	}
-	return slices.ContainsFunc(privileges, func(p string) bool { return held.Has(grants.Everywhere, p) }), nil
+	return held, nil
 }
 
 // errNotSuper refuses ADMIN statements; TiDB asks for SUPER.

@@ -221,15 +221,24 @@ func (h *Handler) rewrite(ctx context.Context, c *protocol.Conn, text []byte, st
 	if sql, err = h.writeVars(h.session(c), text, st.Vars, m, read); err != nil {
 		return nil, false, err
 	}
-	sql, qualified := RewriteTables(sql, m, h.schema)
-	changed = qualified || len(st.Vars) > 0
-	if !st.Bare {
-		return sql, changed, nil
+	current := ""
+	if st.Bare {
+		if current, err = currentSchema(ctx, c); err != nil {
+			return nil, false, err
+		}
+		current = strings.ToLower(current)
 	}
-	schema, err := currentSchema(ctx, c)
+	shown, err := h.selectJobs(ctx, c, sql, m, current)
 	if err != nil {
 		return nil, false, err
 	}
-	sql, bare := RewriteBareTables(sql, m, h.schema, strings.ToLower(schema))
-	return sql, changed || bare, nil
+	changed = len(st.Vars) > 0 || !bytes.Equal(shown, sql)
+	sql, qualified := RewriteTables(shown, m, h.schema)
+	changed = changed || qualified
+	if st.Bare {
+		var bare bool
+		sql, bare = RewriteBareTables(sql, m, h.schema, current)
+		changed = changed || bare
+	}
+	return sql, changed, nil
 }

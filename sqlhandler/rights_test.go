@@ -27,6 +27,7 @@ func TestRights(t *testing.T) {
 		"S14NamesThatLookLikePrivileges": namesLikePrivileges,
 		"S16NodeVariables":               nodeVariables,
 		"OwnDDLJobs":                     ownDDLJobs,
+		"JobsOfTablesOneMayUse":          jobsOfTablesOneMayUse,
 	} {
 		t.Run(name, func(t *testing.T) { test(newBench(t, srv), mysql) })
 	}
@@ -208,6 +209,44 @@ func ownDDLJobs(b *bench, _ bool) {
 	j, err = b.db.Job(b.Context(), theirs)
 	require.NoError(b, err)
 	require.Equal(b, dxf.JobQueueing, j.State)
+}
+
+// jobsOfTablesOneMayUse: information_schema.ddl_jobs shows the jobs of tables the
+// reader has some privilege on, wherever in a SELECT it stands, and its own.
+func jobsOfTablesOneMayUse(b *bench, _ bool) {
+	b.user("reader", "SELECT ON SCHEMA.t")
+	b.exec(b.direct, "CREATE TABLE another (a INT)")
+	b.user("nobody", "SELECT ON SCHEMA.another")
+	b.user("watcher", "SELECT ON SCHEMA.another")
+	b.exec(b.direct, "GRANT SELECT ON "+b.meta+".ddl_jobs TO watcher")
+	id := fmt.Sprint(b.submit("o'wner@%"))
+	where := " WHERE DDL_JOBS.query LIKE '%o''wner@%' AND ddl_jobs.state = 'queueing'"
+	for who, want := range map[string][]string{"root": {id}, "reader": {id}, "watcher": {id}, "nobody": nil} {
+		db := b.open(0, who)
+		for _, q := range []string{
+			"SELECT job_id FROM information_schema.ddl_jobs" + where,
+			"SELECT d.job_id FROM (SELECT 1 AS one) o JOIN INFORMATION_SCHEMA . `DDL_JOBS` AS d ON d.state = 'queueing' AND d.query LIKE '%o''wner@%'",
+			"(SELECT job_id FROM information_schema.ddl_jobs j, (SELECT 2) x WHERE j.query LIKE '%o''wner@%')",
+			"WITH w AS (SELECT information_schema.ddl_jobs.job_id FROM information_schema.ddl_jobs" + where + ") SELECT * FROM w",
+			"SELECT MAX(job_id) FROM information_schema.ddl_jobs" + where + " HAVING COUNT(*) > 0",
+		} {
+			require.Equal(b, want, strs(b, db, q), who+": "+q)
+			prepared, err := db.Prepare(q)
+			require.NoError(b, err, who+": "+q)
+			prepared.Close()
+		}
+		conn, err := db.Conn(b.Context())
+		require.NoError(b, err)
+		_, err = conn.ExecContext(b.Context(), "USE information_schema")
+		require.NoError(b, err)
+		var n int
+		require.NoError(b, conn.QueryRowContext(b.Context(), "SELECT COUNT(*) FROM ddl_jobs"+where).Scan(&n))
+		require.Len(b, want, n)
+		require.NoError(b, conn.Close())
+	}
+	own := fmt.Sprint(b.submit("nobody@%"))
+	require.Equal(b, []string{own}, strs(b, b.open(0, "nobody"), "SELECT job_id FROM information_schema.ddl_jobs"))
+	b.refused(b.open(0, "nobody"), 1142, "denied", "DELETE FROM information_schema.ddl_jobs")
 }
 
 // submit makes a DDL job of an account.

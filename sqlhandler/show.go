@@ -173,19 +173,7 @@ func filter(ctx context.Context, c *protocol.Conn, cols []protocol.Column, rows 
 	var b strings.Builder
 	b.WriteString("SELECT * FROM (")
 	for i, r := range rows {
-		if i > 0 {
-			b.WriteString(" UNION ALL ")
-		}
-		b.WriteString("SELECT ")
-		for k, v := range r {
-			if k > 0 {
-				b.WriteString(", ")
-			}
-			b.WriteString(literal(cols[k], v))
-			if i == 0 {
-				b.WriteString(" AS " + cols[k].Name)
-			}
-		}
+		writeRow(&b, cols, r, i == 0)
 	}
 	b.WriteString(") jobs WHERE (" + where + ")")
 	rs, err := c.Query(ctx, b.String())
@@ -197,6 +185,23 @@ func filter(ctx context.Context, c *protocol.Conn, cols []protocol.Column, rows 
 		return nil, err
 	}
 	return &protocol.ResultSet{Columns: cols, Rows: rs.Rows}, nil
+}
+
+// writeRow adds a row to a derived table of literals.
+func writeRow(b *strings.Builder, cols []protocol.Column, row []any, first bool) {
+	if !first {
+		b.WriteString(" UNION ALL ")
+	}
+	b.WriteString("SELECT ")
+	for k, v := range row {
+		if k > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(literal(cols[k], v))
+		if first {
+			b.WriteString(" AS " + cols[k].Name)
+		}
+	}
 }
 
 func literal(col protocol.Column, v any) string {
