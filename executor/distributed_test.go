@@ -2,6 +2,8 @@ package executor_test
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -386,8 +388,7 @@ func TestCopyFeedFails(t *testing.T) {
 	require.False(t, h.exec.IsRetryableErr(err))
 }
 
-// TestCutoverWaits: an open transaction keeps the cut-over off, but not for
-// longer than a second at a time the other clients.
+// TestCutoverWaits: an open transaction keeps the cut-over off.
 func TestCutoverWaits(t *testing.T) {
 	h := start(t, addIndex, nil, base, rows(2_000))
 	h.ready()
@@ -411,6 +412,59 @@ func TestCutoverWaits(t *testing.T) {
 	require.GreaterOrEqual(t, waits, 1)
 	_, err = h.exec.RunSubtask(t.Context(), h.task, s, nil)
 	require.NoError(t, err, "the second run finds it done")
+}
+
+// TestC10OpenTransactionsAreNotShot: who has read the table and goes on to write it
+// gets no deadlock, however often the cut-over has tried. With LockWait it may.
+func TestC10OpenTransactionsAreNotShot(t *testing.T) {
+	h := start(t, addIndex, nil, base, rows(2_000))
+	h.ready()
+	require.True(t, h.next())
+	begin := func() *sql.Tx {
+		tx, err := h.db.BeginTx(context.WithoutCancel(t.Context()), nil)
+		require.NoError(t, err)
+		_, err = tx.Exec("SELECT COUNT(*) FROM t WHERE id < 10")
+		require.NoError(t, err)
+		return tx
+	}
+	stop, told := make(chan struct{}), make(chan error, 1)
+	go func() { // somebody is always between reading and writing
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		for tx := begin(); ; {
+			<-tick.C
+			next := begin()
+			_, err := tx.Exec("UPDATE t SET a = a + 1 WHERE id = 1")
+			if err = errors.Join(err, tx.Commit()); err != nil {
+				_ = next.Rollback()
+				told <- err
+				return
+			}
+			tx = next
+			select {
+			case <-stop:
+				told <- tx.Commit()
+				return
+			default:
+			}
+		}
+	}()
+	waits := 0
+	_, err := h.exec.RunSubtask(t.Context(), h.task, h.lease()[0], func(s dxf.Summary) {
+		if s.Waiting == "" {
+			return
+		}
+		if waits++; waits == 5 {
+			close(stop)
+		}
+	})
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, waits, 5)
+	require.NoError(t, <-told)
+	won, err := h.plan.OnDone(t.Context(), h.task)
+	require.NoError(t, err)
+	require.True(t, won)
+	h.requireDone()
 }
 
 // TestStaleSeal: a seal that an earlier attempt left stops the feed before the

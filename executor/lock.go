@@ -5,18 +5,26 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
+	"go.uber.org/zap"
+
 	"dxfproxy/table"
 )
 
 // A lock that waits hurts transactions that are open: one that has read the
 // table and is about to write it waits for us, and we for it, and it is the one
-// that gets error 1213. (That goes for every ALTER of the server, too.) So for
-// the first attempts nobody waits. Clients are asked to begin nothing for a
-// moment, what is open ends, and the lock is there for the taking.
+// that gets error 1213. (That goes for every ALTER of the server, too.) So nobody
+// waits. Clients are asked to begin nothing for a moment, what is open ends, and
+// the lock is there for the taking. A transaction that stays open, and clients at
+// the store itself who leave no gap, keep the job waiting, unless LockWait says
+// that it may queue.
 const (
-	politeAttempts = 3
-	firstHold      = 150 * time.Millisecond // doubled with each attempt
+	politeAttempts = 3                      // that clients are held back for at once
+	firstHold      = 150 * time.Millisecond // doubled with each of these
+	longHold       = 600 * time.Millisecond // of the others, after longTry without
+	longTry        = time.Second
 	lockPause      = time.Millisecond
+	tryPause       = 10 * time.Millisecond
 )
 
 // errSyntax: the server has no NOWAIT.
@@ -26,15 +34,25 @@ const errSyntax = 1064
 func (s *swap) lock(ctx context.Context) error {
 	statement := fmt.Sprintf("LOCK TABLES %s WRITE, %s WRITE", s.t, s.o)
 	if s.attempt <= politeAttempts {
-		_, err := s.a.ExecContext(ctx, statement+" NOWAIT")
+		err := s.tryLock(ctx, statement)
 		if table.IsErr(err, errLockWait) {
-			err = s.lockHolding(ctx, statement+" NOWAIT", firstHold<<(s.attempt-1))
+			err = s.lockHolding(ctx, statement, firstHold<<(s.attempt-1))
 		}
-		if !table.IsErr(err, errSyntax) {
+		return err
+	}
+	if s.LockWait != nil {
+		if wait := s.LockWait(ctx); wait > 0 {
+			if _, err := s.a.ExecContext(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout = %d", max(int(wait.Seconds()), 1))); err != nil {
+				return err
+			}
+			_, err := s.a.ExecContext(ctx, statement)
 			return err
 		}
 	}
-	_, err := s.a.ExecContext(ctx, statement)
+	err := s.lockWithin(ctx, statement, longTry, tryPause)
+	if table.IsErr(err, errLockWait) {
+		err = s.lockHolding(ctx, statement, longHold)
+	}
 	return err
 }
 
@@ -45,15 +63,41 @@ func (s *swap) lockHolding(ctx context.Context, statement string, d time.Duratio
 		s.Hold(d)
 		s.held = true
 	}
+	return s.lockWithin(ctx, statement, d, lockPause)
+}
+
+// lockWithin tries a lock again and again for d.
+func (s *swap) lockWithin(ctx context.Context, statement string, d, pause time.Duration) error {
 	for end := time.Now().Add(d); ; {
-		_, err := s.a.ExecContext(ctx, statement)
+		err := s.tryLock(ctx, statement)
 		if !table.IsErr(err, errLockWait) || time.Now().After(end) {
 			return err
 		}
-		if err := sleep(ctx, lockPause); err != nil {
+		if err := sleep(ctx, pause); err != nil {
 			return err
 		}
 	}
+}
+
+// tryLock takes a lock that is free, or ends with error 1205. MySQL's LOCK TABLES
+// has no NOWAIT: who holds the table is looked up first, which leaves a moment for
+// somebody to come in between.
+func (s *swap) tryLock(ctx context.Context, statement string) error {
+	_, err := s.a.ExecContext(ctx, statement+" NOWAIT")
+	if !table.IsErr(err, errSyntax) {
+		return err
+	}
+	const holders = `SELECT COUNT(*) FROM performance_schema.metadata_locks
+		WHERE OBJECT_TYPE = 'TABLE' AND OBJECT_SCHEMA = ? AND OBJECT_NAME = ? AND LOCK_STATUS = 'GRANTED'`
+	var n int
+	if err := s.a.QueryRowContext(ctx, holders, s.schema, s.table).Scan(&n); err != nil {
+		s.log.Debug("look for holders of the table", zap.Error(err)) // no performance_schema: then nobody knows
+	}
+	if n > 0 {
+		return &mysql.MySQLError{Number: errLockWait, Message: "the table is in use"}
+	}
+	_, err = s.a.ExecContext(ctx, statement)
+	return err
 }
 
 // release lets held clients go.

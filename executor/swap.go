@@ -16,8 +16,12 @@ import (
 // Budgets of an exchange. Clients who come to the table wait for their sum, and
 // that of what seals it, at worst, and for a few milliseconds as a rule.
 const (
-	tableLockWait = 1 // seconds LOCK TABLES may queue, with everybody behind it
+	tableLockWait = 1 // seconds LOCK TABLES may queue where somebody came in between
 	renameWait    = 3 // seconds the rename may wait
+
+	// Between attempts. Whoever kept the table is not asked to wait long for us.
+	firstBackoff = 250 * time.Millisecond
+	lastBackoff  = 5 * time.Second
 )
 
 // A trade is an exchange of tables: the fresh one takes the table's name, and the
@@ -49,7 +53,7 @@ type trade struct {
 // dies, either the rename meets the sentry and nothing has happened, or nothing
 // was missing when it took place. In doubt the names tell.
 func (w *work) exchange(ctx context.Context, t trade) error {
-	backoff := time.Second
+	backoff := firstBackoff
 	for attempt := 1; ; attempt++ {
 		done, why, err := w.tryExchange(ctx, t, attempt)
 		if err == nil && done {
@@ -73,7 +77,7 @@ func (w *work) exchange(ctx context.Context, t trade) error {
 		if err := sleep(ctx, backoff); err != nil {
 			return err
 		}
-		backoff = min(2*backoff, maxBackoff)
+		backoff = min(2*backoff, lastBackoff)
 	}
 }
 

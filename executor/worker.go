@@ -18,6 +18,9 @@ type worker struct {
 	// Hold asks all nodes to hold back what clients begin outside a transaction,
 	// for d; 0 ends it. They may not hear of it. nil: nobody is held.
 	Hold func(d time.Duration)
+	// LockWait says how long an exchange may wait in the table's queue, with
+	// everybody behind it, once it has tried without in vain; 0 is never. nil: never.
+	LockWait func(ctx context.Context) time.Duration
 	// Secret keeps the names of locks from others.
 	Secret dxf.Secret
 

@@ -25,10 +25,15 @@ const (
 	MaxUserJobs             = "dxf_max_user_jobs"
 	MaxUserQueuedJobs       = "dxf_max_user_queued_jobs"
 	NativeDDLMaxSize        = "dxf_native_ddl_max_size"
+	CutOverLockWait         = "dxf_cut_over_lock_wait"
 )
 
 // list is in alphabetical order, which is also the order of SHOW VARIABLES.
 var list = []Var{
+	// Ours: seconds a cut-over may wait in the table's queue, once it has tried in
+	// vain to find the table idle. Transactions that have read the table and go on to
+	// write it get a deadlock (1213) then, and everybody else waits. 0 is never.
+	{Name: CutOverLockWait, Scope: Global, Type: Unsigned, Default: "0", Max: 3600},
 	// Ours: how many jobs of one account run at once, and how many may be unfinished.
 	// 0 is no limit.
 	{Name: MaxUserJobs, Scope: Global, Type: Unsigned, Default: "8", Max: 1 << 20},

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"dxfproxy/source"
 	"dxfproxy/sqlhandler"
 	"dxfproxy/store"
+	"dxfproxy/sysvars"
 )
 
 // node is the parts of one node, wired together.
@@ -63,6 +65,7 @@ func newNode(cfg config, b backing, db *store.DB, front *relay, log *zap.Logger)
 	imports := executor.NewImport(db.SQL(), db, cfg.Node, cfg.importLimits, log)
 	imports.Key = key
 	backfill.Hold, imports.Hold = n.hold, n.hold
+	backfill.LockWait, imports.LockWait = n.cutOverLockWait, n.cutOverLockWait
 	backfill.Secret, imports.Secret = db.Secret(), db.Secret()
 	imports.Sources = sources
 	n.scheduler = scheduler.NewManager(scheduler.Config{
@@ -96,6 +99,16 @@ func newNode(cfg config, b backing, db *store.DB, front *relay, log *zap.Logger)
 		log.Warn("other nodes cannot wake this one, it polls", zap.Error(err))
 	}
 	return n, nil
+}
+
+// cutOverLockWait is the global variable's value; none when it cannot be read.
+func (n *node) cutOverLockWait(ctx context.Context) time.Duration {
+	vars, err := n.store.GlobalVars(ctx)
+	if err != nil {
+		n.log.Debug("read global variables", zap.Error(err))
+	}
+	seconds, _ := strconv.Atoi(vars[sysvars.CutOverLockWait])
+	return time.Duration(seconds) * time.Second
 }
 
 // run runs all parts until ctx ends or one of them fails. Then nobody new is let
