@@ -19,6 +19,7 @@ import (
 type Config struct {
 	Binary string   // the dxfproxy program
 	Store  string   // DSN of the store
+	Stores []string // the same for each node, where they differ; Store is not used then
 	Client string   // user:password of the nodes' clients; empty means root without one
 	Dir    string   // where each node's log goes (node-<n>.log)
 	Nodes  int      // 0 means 3
@@ -46,6 +47,9 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 	}
 	c := &Cluster{}
 	for i := range cfg.Nodes {
+		if len(cfg.Stores) > 0 {
+			cfg.Store = cfg.Stores[i]
+		}
 		n := &Node{
 			Name:   fmt.Sprintf("node-%d", i+1),
 			Log:    filepath.Join(cfg.Dir, fmt.Sprintf("node-%d.log", i+1)),

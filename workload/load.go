@@ -20,6 +20,11 @@ type Config struct {
 	Writers int           // concurrent connections; 0 means 4
 	Pause   time.Duration // between the transactions of one writer; 0 means none
 	Seed    uint64
+
+	// Tolerate says of an error of the server's whether clients get it without a
+	// job too, as what the store does in this load: the writer tries again. nil:
+	// of none.
+	Tolerate func(error) bool
 }
 
 // Stats is what a load has done so far.
@@ -147,7 +152,7 @@ func (w *writer) run(ctx context.Context) {
 		case err == nil:
 			w.acknowledge(changes)
 			w.observe(time.Since(began))
-		case lost(err):
+		case lost(err), w.load.cfg.Tolerate != nil && w.load.cfg.Tolerate(err):
 			w.load.reconnects.Add(1)
 			db.Close()
 			db = nil
