@@ -12,6 +12,10 @@ FUZZTIME ?= 20s
 # What make test-stores tests: all when empty.
 STORES   ?=
 JOBS     ?=
+# What make chaos runs: each fault with each job once, when empty. A seed runs the same again.
+RUNS     ?=
+SEED     ?=
+FAULTS   ?=
 LINTER   := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 
 .PHONY: help
@@ -45,7 +49,7 @@ test: setup ## check, then all tests with the race detector
 	$(GO) test -timeout 5m -run '^TestS4' ./source # what is left out under the race detector
 
 .PHONY: test-stores
-test-stores: setup ## relay and jobs on MariaDB 11.8 and MySQL 9.7, the relay before TiDB 8.5; fetches them. STORES="mysql-9.7", JOBS=TestFaults
+test-stores: setup ## relay and jobs on MariaDB 11.8 and MySQL 9.7, the relay before TiDB 8.5; fetches them. STORES="mysql-9.7", JOBS=TestTypes
 	@set -e; dirs=$$(scripts/stores $(STORES)); for dir in $$dirs; do \
 		echo "on $$dir"; export DXFPROXY_TEST_BASEDIR=$$dir; \
 		$(GO) test -count=1 ./relaytest; \
@@ -59,6 +63,10 @@ test-stores: setup ## relay and jobs on MariaDB 11.8 and MySQL 9.7, the relay be
 conformance: build ## others' test suites at a store and through a node: what differs; SUITES="godriver clients dump mtr mtr-ps mtr-cursor mtr-nonblocking"
 	@scripts/setup conformance
 	$(GO) run ./conformance -binary bin/dxfproxy $(SUITES)
+
+.PHONY: chaos
+chaos: setup build ## jobs while nodes, network and store break, every acknowledged write compared; RUNS=200 SEED=1 FAULTS="swallow failover" STORES=mysql-9.7
+	$(GO) run ./chaos -binary bin/dxfproxy $(if $(RUNS),-runs $(RUNS)) $(if $(SEED),-seed $(SEED)) $(if $(FAULTS),-faults "$(FAULTS)") $(if $(STORES),-basedir "$$(scripts/stores $(STORES))")
 
 .PHONY: check
 check: ## formatting, go vet, and that no input a fuzzer has found is left out of the repository

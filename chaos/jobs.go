@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 )
 
 // A job is what a run's client asks for.
@@ -17,6 +18,7 @@ type job struct {
 	prepare   func(context.Context, *run) error
 	statement func(*run) string
 	progress  func(context.Context, *run) (progress, error)
+	watch     func(context.Context, *run) error // reads while the job runs; nil: nobody does
 	check     func(context.Context, *run) error
 }
 
@@ -59,7 +61,7 @@ var jobs = []job{
 		statement: func(r *run) string {
 			return "IMPORT INTO " + schema + ".loaded FROM '" + r.dir + "/rows-*.csv' WITH max_write_speed = '2MiB'"
 		},
-		check: checkLoaded,
+		watch: readLoaded, check: checkLoaded,
 	},
 }
 
@@ -118,6 +120,19 @@ func makeFiles(ctx context.Context, r *run) error {
 		if err := file.Close(); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// readLoaded reads all the time how many rows there are: none, or all.
+func readLoaded(ctx context.Context, r *run) error {
+	for ctx.Err() == nil {
+		var n int
+		err := r.direct.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+schema+".loaded").Scan(&n)
+		if err == nil && n != 0 && n != loadedRows {
+			return fmt.Errorf("a reader saw %d rows of %d", n, loadedRows)
+		}
+		pause(ctx, 10*time.Millisecond)
 	}
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -57,7 +57,7 @@ func (c config) new(seed uint64, dir string) *run {
 	// Seeds that follow each other are to have nothing else in common.
 	r := &run{config: c, seed: seed, dir: dir, rnd: rand.New(rand.NewPCG(seed*0x9e3779b97f4a7c15, seed)), answered: make(chan error, 1)}
 	r.fault = c.faults[seed%uint64(len(c.faults))]
-	r.job = jobs[seed/uint64(len(c.faults))%uint64(len(jobs))]
+	r.job = jobs[(seed/uint64(len(c.faults))+seed)%uint64(len(jobs))]
 	r.moment = "the start"
 	return r
 }
@@ -88,6 +88,7 @@ func (r *run) run(ctx context.Context) (outcome string, err error) {
 	r.load = workload.Start(ctx, workload.Config{
 		Table: r.table, DSNs: append(r.cluster.DSNs(), r.rootDSN()), Writers: 4, Pause: 3 * time.Millisecond, Seed: r.seed, Tolerate: r.fault.tolerate,
 	})
+	watched := r.watch(ctx)
 	go func() { r.answered <- r.submit(ctx) }()
 	if err := r.await(ctx); err != nil {
 		return "", err
@@ -96,7 +97,7 @@ func (r *run) run(ctx context.Context) (outcome string, err error) {
 		return "", fmt.Errorf("%s: %w", r.fault.name, err)
 	}
 	ended, err := r.end(ctx)
-	if err != nil {
+	if err := errors.Join(err, watched()); err != nil {
 		return "", err
 	}
 	select {
@@ -135,7 +136,10 @@ func (r *run) check(ctx context.Context, ended progress, before string) error {
 			return err
 		}
 	}
-	return r.nothingLeft(ctx)
+	if err := r.nothingLeft(ctx); err != nil {
+		return err
+	}
+	return r.complaints()
 }
 
 // definition is that of the job's table.
@@ -260,6 +264,21 @@ func (r *run) ask(ctx context.Context, node int, sql string) error {
 // submit hands the job in through the first node.
 func (r *run) submit(ctx context.Context) error { return r.ask(ctx, 0, r.job.statement(r)) }
 
+// watch has somebody read while the job runs. The function returned ends that, and
+// tells what was wrong.
+func (r *run) watch(ctx context.Context) func() error {
+	if r.job.watch == nil {
+		return func() error { return nil }
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	seen := make(chan error, 1)
+	go func() { seen <- r.job.watch(ctx, r) }()
+	return func() error {
+		cancel()
+		return <-seen
+	}
+}
+
 // try repeats what the fault may interrupt, until it works.
 func try(ctx context.Context, what string, f func() error) error {
 	deadline := time.Now().Add(time.Minute)
@@ -289,7 +308,20 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// logs is where the nodes' logs are.
-func (r *run) logs() string { return filepath.Join(r.dir, "node-*.log") }
+// complaints looks for what no node may write into its log.
+func (r *run) complaints() error {
+	for _, n := range r.cluster.Nodes {
+		text, err := os.ReadFile(n.Log)
+		if err != nil {
+			return err
+		}
+		if found := forbidden.Find(text); found != nil {
+			return fmt.Errorf("%s: %s: see %s", n.Name, found, n.Log)
+		}
+	}
+	return nil
+}
+
+var forbidden = regexp.MustCompile(`DATA RACE|panic: .*|session panicked`)
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

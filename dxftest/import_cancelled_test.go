@@ -14,7 +14,6 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 
-	"dxfproxy/cluster"
 	"dxfproxy/dxf"
 )
 
@@ -80,75 +79,6 @@ func (p *poller) zeroOr(t *testing.T, n int) {
 	for rows := range p.seen {
 		require.Contains(t, []int{0, n}, rows, "a reader saw a part: %v", p.seen)
 	}
-}
-
-// importFaults are the faults that an import is tried with.
-var importFaults = []fault{killOwner, killExecutor, killClients, freeze}
-
-// TestImportFaults imports files again and again, each time with one node killed or
-// frozen at a random moment. Whatever dies, every row is there once, a reader has
-// seen none or all, and nothing is left behind.
-func TestImportFaults(t *testing.T) {
-	t.Parallel()
-	first := firstSeed(t)
-	for i := range runs(t, 3) {
-		s := first + uint64(i)
-		t.Run(strconv.Itoa(i), func(t *testing.T) {
-			t.Parallel() // it is leases that are waited for
-			t.Logf("DXFPROXY_SEED=%d DXFPROXY_FAULT_RUNS=1 go test ./dxftest -run TestImportFaults", s)
-			importFault(t, s)
-		})
-	}
-}
-
-func importFault(t *testing.T, seed uint64) {
-	// Seeds that follow each other are to have nothing in common.
-	rnd := rand.New(rand.NewPCG(seed*0x9e3779b97f4a7c15, seed))
-	im := newImporter(t, 3)
-	execute(t, im.direct, loadTable)
-	r := &faultRun{
-		T: t, rnd: rnd, seed: seed, kind: importFaults[seed%uint64(len(importFaults))],
-		cluster: &cluster.Cluster{Nodes: im.nodes}, direct: im.direct,
-	}
-	statement := im.importFiles(seed/8%2 == 0)
-	client := im.session(0, "")
-	reader := im.poll()
-	began := time.Now()
-	answered := make(chan error, 1)
-	go func() {
-		_, err := im.ask(client, statement)
-		answered <- err
-	}()
-	// A moment: a step, and a while within it, about as long as it takes.
-	step := []dxf.Step{dxf.StepProbe, dxf.StepImport, dxf.StepImport, dxf.StepImport, dxf.StepBuildIndexes, dxf.StepPostProcess, dxf.StepPublish}[rnd.IntN(7)]
-	while := time.Duration(rnd.IntN(map[dxf.Step]int{dxf.StepImport: 1500, dxf.StepBuildIndexes: 600}[step]+40)) * time.Millisecond
-	im.untilStep(step, answered)
-	moment := time.NewTimer(while)
-	<-moment.C
-	victim := r.victim()
-	t.Logf("%s + %v: %v, %s (%s)", dxf.ImportInto.StepName(step), while, r.kind, victim.Name, victim.Addr)
-	if r.kind == freeze {
-		r.freeze(victim)
-	} else {
-		require.NoError(t, victim.Kill())
-	}
-	var admin *sql.Conn
-	for i, n := range im.nodes {
-		if n != victim {
-			admin = im.session(i, "")
-		}
-	}
-	job := im.ended(admin, fmt.Sprint(scan[int64](t, im.direct, "SELECT MAX(id) FROM `"+im.meta+"`.tidb_import_jobs")))
-	err := <-answered
-	t.Logf("done after %v, client was answered: %v", time.Since(began).Round(time.Millisecond), err)
-	require.Equal(t, "finished", job["Status"], job["Result_Message"])
-	require.Equal(t, strconv.Itoa(importRows), job["Imported_Rows"])
-	if victim != im.nodes[0] {
-		require.NoError(t, err, "the waiting client's node was never touched")
-	}
-	reader.zeroOr(t, importRows)
-	im.loaded(importRows)
-	im.nothingLeft()
 }
 
 // untilStep waits until the one task there is has come to a step, or its client has
