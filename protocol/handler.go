@@ -10,6 +10,7 @@ var (
 	ErrClientGone       = errors.New("client went away")
 	ErrQueryKilled      = errors.New("query was killed")
 	ErrConnectionKilled = errors.New("connection was killed")
+	ErrStoreLost        = errors.New("connection to the store was lost") // the network's doing, and nobody's wish
 	ErrShutdown         = errors.New("server is shutting down")
 )
 

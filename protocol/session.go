@@ -266,12 +266,17 @@ func (c *Conn) drain() {
 }
 
 // storeHungUp tells the session, from another goroutine, that the store has
-// ended its leg. One that is waiting for the store notices by itself.
+// ended its leg. One that is waiting for the store notices by itself. A server
+// that is told to KILL ends a connection in order; a reset comes from elsewhere.
 func (c *Conn) storeHungUp() {
 	c.orphan.Store(true)
+	cause := ErrConnectionKilled
+	if wasReset(socketOf(c.store)) {
+		cause = ErrStoreLost
+	}
 	c.mu.Lock()
 	if c.cancel != nil {
-		c.cancel(ErrConnectionKilled)
+		c.cancel(cause)
 	}
 	c.mu.Unlock()
 	if c.idle.Load() {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"dxfproxy/cluster/wire"
 )
 
 // A waiting handler waits until its context ends and tells the cause.
@@ -146,6 +148,25 @@ func TestASessionTheStoreEndsEndsTheWait(t *testing.T) {
 	require.ErrorIs(t, receive(t, causes), ErrConnectionKilled)
 	_, err := readPacket(c.conn, nil, 1000)
 	require.Error(t, err)
+}
+
+// TestACutConnectionIsNoKill: a wait that the network ends is not one that somebody
+// has ended.
+func TestACutConnectionIsNoKill(t *testing.T) {
+	w, err := wire.Listen(testStore.Addr())
+	require.NoError(t, err)
+	t.Cleanup(w.Close)
+	causes, started := make(chan error, 1), make(chan struct{}, 1)
+	addr := startRelay(t, &Server{Dial: dialer(w.Addr()), Handler: &testHandler{handle: func(ctx context.Context, _ *Conn, _ Statement) Reply {
+		started <- struct{}{}
+		<-ctx.Done()
+		causes <- context.Cause(ctx)
+		return nil
+	}}})
+	dialRaw(t, addr, capsPyMySQL).sendText(comQuery, "TEST wait")
+	receive(t, started)
+	w.Cut()
+	require.ErrorIs(t, receive(t, causes), ErrStoreLost)
 }
 
 func TestAbandonedQueryEndsTheSession(t *testing.T) {

@@ -77,7 +77,7 @@ func (h *Handler) wait(ctx context.Context, c *protocol.Conn, job waitable) (pro
 		case <-timer.C:
 		case <-changed:
 		case <-ctx.Done():
-			return h.interrupted(context.Cause(ctx), job)
+			return h.interrupted(context.Cause(ctx), job, began)
 		}
 	}
 }
@@ -124,12 +124,15 @@ var (
 
 // interrupted ends a wait. A killed client's job is cancelled, and the wait
 // goes on until it is, for the answer must not come before the truth.
-func (h *Handler) interrupted(cause error, job waitable) (protocol.Reply, error) {
+func (h *Handler) interrupted(cause error, job waitable, began time.Time) (protocol.Reply, error) {
 	if !killed(cause) {
 		return interruption(cause), nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), cancelWait)
 	defer cancel()
+	if errors.Is(cause, protocol.ErrConnectionKilled) && !h.storeUpSince(ctx, began) {
+		return interruption(protocol.ErrStoreLost), nil // the store has ended, and with it the connection
+	}
 	if err := job.cancel(ctx); err != nil {
 		var e *dxf.Error
 		if !errors.As(err, &e) {
@@ -219,6 +222,15 @@ func (h *Handler) storeStarted(ctx context.Context) (time.Time, error) {
 		return since, err
 	}
 	return since, h.sql.QueryRowContext(ctx, sinceSQL, seconds).Scan(&since)
+}
+
+// storeUpSince reports whether the store answers, and has not been started again
+// since.
+func (h *Handler) storeUpSince(ctx context.Context, since time.Time) bool {
+	var name string
+	var seconds int64
+	err := h.sql.QueryRowContext(ctx, `SHOW GLOBAL STATUS LIKE 'Uptime'`).Scan(&name, &seconds)
+	return err == nil && time.Duration(seconds+1)*time.Second >= time.Since(since)
 }
 
 func killed(cause error) bool {
