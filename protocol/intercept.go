@@ -169,9 +169,17 @@ func (c *Conn) handle(stmt Statement) (Reply, error) {
 			reply = &Error{Code: errQueryInterrupted, State: "70100", Message: "Query execution was interrupted"}
 		}
 	default:
+		if told, ok := reply.(*Error); ok && storeLeft(cause) {
+			return nil, fmt.Errorf("%w: %w", cause, told) // which the client hears, see explain
+		}
 		return nil, cause
 	}
 	return reply, nil
+}
+
+// storeLeft says whether a session ends because its other half has.
+func storeLeft(cause error) bool {
+	return errors.Is(cause, ErrStoreLost) || errors.Is(cause, ErrConnectionKilled)
 }
 
 // callHandler turns a panic of the Handler into an error for this client alone.

@@ -66,6 +66,7 @@ func (c *Conn) explain(why error) {
 	switch {
 	case c.next == 0:
 		return
+	case storeLeft(why) && errors.As(why, &e):
 	case errors.Is(why, ErrShutdown):
 		e = &Error{Code: errServerShutdown, State: "08S01", Message: "Server shutdown in progress"}
 	case lost:

@@ -161,12 +161,14 @@ func TestACutConnectionIsNoKill(t *testing.T) {
 		started <- struct{}{}
 		<-ctx.Done()
 		causes <- context.Cause(ctx)
-		return nil
+		return &Error{Code: errServerLost, State: "08S01", Message: "it goes on"}
 	}}})
-	dialRaw(t, addr, capsPyMySQL).sendText(comQuery, "TEST wait")
+	c := dialRaw(t, addr, capsPyMySQL)
+	c.sendText(comQuery, "TEST wait")
 	receive(t, started)
 	w.Cut()
 	require.ErrorIs(t, receive(t, causes), ErrStoreLost)
+	require.Equal(t, "it goes on", parseError(c.read().payload).Message)
 }
 
 func TestAbandonedQueryEndsTheSession(t *testing.T) {

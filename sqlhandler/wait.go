@@ -125,13 +125,16 @@ var (
 // interrupted ends a wait. A killed client's job is cancelled, and the wait
 // goes on until it is, for the answer must not come before the truth.
 func (h *Handler) interrupted(cause error, job waitable, began time.Time) (protocol.Reply, error) {
+	if errors.Is(cause, protocol.ErrStoreLost) {
+		return lost(job), nil
+	}
 	if !killed(cause) {
 		return interruption(cause), nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), cancelWait)
 	defer cancel()
 	if errors.Is(cause, protocol.ErrConnectionKilled) && !h.storeUpSince(ctx, began) {
-		return interruption(protocol.ErrStoreLost), nil // the store has ended, and with it the connection
+		return lost(job), nil // the store has ended, and with it the connection
 	}
 	if err := job.cancel(ctx); err != nil {
 		var e *dxf.Error
@@ -235,6 +238,12 @@ func (h *Handler) storeUpSince(ctx context.Context, since time.Time) bool {
 
 func killed(cause error) bool {
 	return errors.Is(cause, protocol.ErrQueryKilled) || errors.Is(cause, protocol.ErrConnectionKilled)
+}
+
+// lost is what a client gets whose own session with the store is gone. Drivers know
+// by the number that the connection is; people read what became of the job.
+func lost(job waitable) *protocol.Error {
+	return &protocol.Error{Code: 1927, State: "08S01", Message: "Lost connection to the store behind dxfproxy during query; " + job.name + " goes on"}
 }
 
 // interruption is what a client gets whose statement was cut short.
