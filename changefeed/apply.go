@@ -121,7 +121,7 @@ func (w *writer) write(ctx context.Context, tx *sql.Tx, f dxf.Feed, e effect) er
 }
 
 // remove deletes rows by key; counted: all of them must be there. FORCE INDEX: the
-// statistics of a table that is just being filled are no guide.
+// statistics of a table that is just being filled are no guide. A view takes none.
 func (w *writer) remove(ctx context.Context, tx *sql.Tx, f dxf.Feed, gone []*fate, counted bool) error {
 	l := w.layout
 	head := "DELETE s FROM " + l.shadow + " AS s FORCE INDEX (" + table.Quote(l.key) + ") WHERE "
@@ -153,6 +153,11 @@ func (w *writer) insert(ctx context.Context, tx *sql.Tx, f dxf.Feed, images []*f
 	}
 	head += l.shadow + " (" + l.columns + ") VALUES "
 	image := func(k *fate) string { return k.image }
+	if len(images) > 0 {
+		if err := table.Hold(ctx, tx, l.shadow); err != nil {
+			return err
+		}
+	}
 	return w.batches(images, 1<<30, head, ",", "", image, func(sql string, _ []*fate) error {
 		_, err := tx.ExecContext(ctx, sql)
 		var me *mysql.MySQLError
@@ -210,7 +215,7 @@ func (w *writer) diverged(ctx context.Context, tx *sql.Tx, f dxf.Feed, batch []*
 			where = "s." + table.Quote(l.by[0].name) + "=" + k.key
 		}
 		var found int
-		err := w.session.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+l.shadow+" AS s WHERE "+where).Scan(&found)
+		err := w.session.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+l.shadow+" AS s"+table.OnlyTable+" WHERE "+where).Scan(&found)
 		if err != nil {
 			return fmt.Errorf("look for the row that is missing in %s: %w", l.shadow, err)
 		}

@@ -34,6 +34,7 @@ type copier struct {
 	*run
 	conn   *table.Session
 	source *table.Info
+	shadow string // quoted
 	insert string // everything before the predicate
 	update string // everything after the locking clause
 	turns  turns
@@ -62,7 +63,7 @@ func (r *run) copy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c := &copier{run: r, conn: conn, source: source, pace: r.pace(r.task.ID)}
+	c := &copier{run: r, conn: conn, source: source, shadow: shadow.Quoted(), pace: r.pace(r.task.ID)}
 	c.turns = r.worker.turns(copyTurns(r.meta.JobID, r.sub.Ordinal, r.meta.Processors, shadow))
 	c.size = servo{target: chunkTarget, cap: chunkCap, rows: max(c.pace.rows.Load(), chunkStart)}
 	if r.meta.Way == dxf.WayTxn && r.meta.BatchSize > 0 {
@@ -189,7 +190,10 @@ func (c *copier) write(ctx context.Context, statement string, next point, full b
 			return 0, 0, err
 		}
 		start = time.Now()
-		res, err := tx.ExecContext(ctx, statement)
+		var res sql.Result
+		if err = table.Hold(ctx, tx, c.shadow); err == nil {
+			res, err = tx.ExecContext(ctx, statement)
+		}
 		c.turns.give(ctx, tx)
 		if err != nil {
 			return 0, 0, fmt.Errorf("copy a chunk: %w", err)

@@ -51,7 +51,7 @@ func (r *importRun) postProcess(ctx context.Context) error {
 	name := table.Quote(r.meta.Schema, r.meta.Staging)
 	if r.meta.Checksum != "off" {
 		var n int64
-		if err := s.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+name).Scan(&n); err != nil {
+		if err := s.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+name+table.OnlyTable).Scan(&n); err != nil {
 			return fmt.Errorf("count the rows: %w", err)
 		}
 		if n != r.meta.Rows {

@@ -244,6 +244,9 @@ func (l *lane) blame(ctx context.Context, c *chunk, why *refused) error {
 	if err := run("SET SESSION time_zone = " + quoteText(l.zoneOf(c))); err != nil {
 		return err
 	}
+	if err := table.Hold(ctx, tx, c.layout.table); err != nil {
+		return err
+	}
 	from, size := 0, len(c.rows)
 	if why.row >= 0 && why.row < len(c.rows) {
 		from, size = why.row, 1

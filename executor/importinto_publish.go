@@ -135,7 +135,7 @@ func (r *importRun) publishDirect(ctx context.Context) error {
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing
 	var one int
-	switch err := tx.QueryRowContext(ctx, "SELECT 1 FROM "+target.Quoted()+" LIMIT 1 FOR UPDATE").Scan(&one); {
+	switch err := tx.QueryRowContext(ctx, "SELECT 1 FROM "+target.Quoted()+table.OnlyTable+" LIMIT 1 FOR UPDATE").Scan(&one); {
 	case err == nil:
 		return errNotEmpty()
 	case !errors.Is(err, sql.ErrNoRows):
@@ -146,7 +146,7 @@ func (r *importRun) publishDirect(ctx context.Context) error {
 		names = append(names, table.Quote(c.Name))
 	}
 	list := strings.Join(names, ", ")
-	err = r.long(ctx, s, tx, "INSERT INTO "+target.Quoted()+" ("+list+") SELECT "+list+" FROM "+staging.Quoted(), func(process) {})
+	err = r.long(ctx, s, tx, "INSERT INTO "+target.Quoted()+" ("+list+") SELECT "+list+" FROM "+staging.Quoted()+table.OnlyTable, func(process) {})
 	if err != nil {
 		return clientError(err, r.meta.Table)
 	}

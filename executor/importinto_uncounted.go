@@ -86,7 +86,7 @@ func (r *importRun) countOn(ctx context.Context, s *table.Session) error {
 	}
 	var last uint64
 	column := table.Quote(info.AutoIncrementColumn())
-	err = s.QueryRowContext(ctx, "SELECT CAST(GREATEST(COALESCE(MAX("+column+"), 0), 0) AS UNSIGNED) FROM "+info.Quoted()).Scan(&last)
+	err = s.QueryRowContext(ctx, "SELECT CAST(GREATEST(COALESCE(MAX("+column+"), 0), 0) AS UNSIGNED) FROM "+info.Quoted()+table.OnlyTable).Scan(&last)
 	if err != nil {
 		return fmt.Errorf("look for the last number: %w", err)
 	}

@@ -138,6 +138,6 @@ func (r *run) rows(ctx context.Context, q table.Querier, info *table.Info) (int6
 		return info.Rows, nil
 	}
 	var n int64
-	err := q.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+info.Quoted()).Scan(&n)
+	err := q.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+info.Quoted()+table.OnlyTable).Scan(&n)
 	return n, err
 }

@@ -323,6 +323,9 @@ func (v *verifier) repair(ctx context.Context, tx *sql.Tx, r table.Range) error 
 	if v.at.Repaired+n > repairLimit {
 		return dxf.Errorf("the copy of table %s differs from it in more than %d rows; nothing was changed", v.meta.Table, repairLimit)
 	}
+	if err := table.Hold(ctx, tx, v.shadow.Quoted()); err != nil {
+		return fmt.Errorf("repair: %w", err)
+	}
 	if _, err := tx.ExecContext(ctx, "DELETE FROM "+v.shadow.Quoted()+" WHERE "+r.Where("")); err != nil {
 		return fmt.Errorf("repair: delete: %w", err)
 	}

@@ -10,7 +10,7 @@ import (
 // Empty says whether a table has no rows that can be seen.
 func Empty(ctx context.Context, q Querier, schema, name string) (bool, error) {
 	var n int
-	err := q.QueryRowContext(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM "+Quote(schema, name)+" LIMIT 1) AS x").Scan(&n)
+	err := q.QueryRowContext(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM "+Quote(schema, name)+OnlyTable+" LIMIT 1) AS x").Scan(&n)
 	return n == 0, err
 }
 
