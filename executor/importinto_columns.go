@@ -76,6 +76,11 @@ func (r *importRun) importColumns(ctx context.Context, s *table.Session) ([]*imp
 	return columns, rows.Err()
 }
 
+// byItself makes the server put a column's default in. It stands in a list of values
+// alone, and in no expression; the text of the default, which is the user's, in none
+// of our statements.
+const byItself = "DEFAULT"
+
 // missing is the value of a trailing field that a row has not: the column's
 // default, but the current time for a NOT NULL column of a time (TiDB's rule).
 func missing(c table.Column, value sql.NullString, extra string, precision int, family table.Family) string {
@@ -89,9 +94,7 @@ func missing(c table.Column, value sql.NullString, extra string, precision int, 
 	case !value.Valid:
 		return "NULL"
 	case family == table.MySQL && strings.Contains(extra, "DEFAULT_GENERATED"):
-		// MySQL does not let DEFAULT() have an expression, and shows it with its
-		// quotes escaped.
-		return "(" + strings.ReplaceAll(value.String, `\'`, `'`) + ")"
+		return byItself // MySQL does not let DEFAULT() have an expression
 	}
 	return "DEFAULT(" + table.Quote(c.Name) + ")"
 }
@@ -114,6 +117,8 @@ type layout struct {
 	// ragged: rows may have fewer fields than targets. The stream's first field
 	// then says how many.
 	ragged bool
+	// listed: the rows can go in by INSERT alone.
+	listed bool
 	// numbered is the index of the target whose rows bring the AUTO_INCREMENT column's
 	// number, -1 if there is none.
 	numbered int
@@ -150,6 +155,7 @@ func (r *importRun) layoutOf(columns []*importColumn, names []string, raw, ragge
 		if c.AutoIncrement {
 			l.numbered = len(l.targets)
 		}
+		l.listed = l.listed || ragged && c.missing == byItself
 		if ragged || t.class == binary || t.class == bits {
 			t.holder = fmt.Sprintf("@`~%d`", len(l.targets))
 		}

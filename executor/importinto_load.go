@@ -210,8 +210,11 @@ func (l *loader) rowsOf(ctx context.Context, tx *sql.Tx, c *chunk) error {
 	if _, err := tx.ExecContext(ctx, "SET SESSION time_zone = "+quoteText(l.zoneOf(c))); err != nil {
 		return clientError(err, l.meta.Table)
 	}
+	if err := table.Hold(ctx, tx, c.layout.table); err != nil {
+		return err
+	}
 	write := l.infileRows
-	if !l.infile {
+	if !l.infile || c.layout.listed {
 		write = l.insertRows
 	}
 	if err := write(ctx, tx, c); err != nil {

@@ -175,7 +175,7 @@ func (p *producer) piece(ctx context.Context, piece dxf.Piece) error {
 			}
 		}
 		if n := rowLength(row); n > longRow {
-			if err := p.alone(ctx, o, piece.Path, n); err != nil {
+			if err := p.alone(ctx, o, piece.Path, n, l.listed); err != nil {
 				return inFile(readError(piece.Path, err), piece.Path, row.Line, row.Offset)
 			}
 		}
@@ -205,9 +205,9 @@ func rowLength(row decode.Row) (n int) {
 
 // alone makes room for a long row in an empty chunk, when all that was read before is
 // loaded. As digits, or with every byte escaped, it is twice as long there.
-func (p *producer) alone(ctx context.Context, o *opened, path string, length int) error {
+func (p *producer) alone(ctx context.Context, o *opened, path string, length int, listed bool) error {
 	times := int64(2)
-	if !p.infile {
+	if listed || !p.infile {
 		times = 4 // in a statement, too
 	}
 	if err := p.held.hold(ctx, byLongRow, times*int64(length)); err != nil {
