@@ -52,6 +52,9 @@ func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, te
 	if schema == "" {
 		schema = facts.schema
 	}
+	if schema == "" && facts.unspoken {
+		return h.remember(ctx, c, text, st)
+	}
 	if schema == "" {
 		return nil, errNoDatabase
 	}
@@ -77,11 +80,11 @@ func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, te
 	if settings.Dist && !settings.Ingest {
 		return nil, errNoFastReorg
 	}
-	names, ok := decodeAll(facts.charset, schema, st.Table.Name, facts.user)
+	names, ok := decodeAll(facts.charset, schema, st.Table.Name)
 	if !ok {
 		return h.remember(ctx, c, text, st)
 	}
-	schema, name, user := names[0], names[1], names[2]
+	schema, name := names[0], names[1]
 	info, err := table.Load(ctx, h.sql, schema, name)
 	if err != nil {
 		return nil, fmt.Errorf("read the table: %w", err)
@@ -110,7 +113,7 @@ func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, te
 		Schema: info.Schema, Table: info.Name, TableID: id, Fingerprint: info.Fingerprint,
 		Changes: t.changes, Target: t.after, Ignore: st.Ignore, Algorithm: st.Algorithm, Lock: st.Lock,
 		Conditional: st.Conditional, SQLMode: table.ValueMode(facts.sqlMode),
-		User: user, Privilege: privilege(st),
+		User: facts.user, Privilege: privilege(st),
 		Way:    way(settings, st),
 		Thread: settings.Thread, BatchSize: settings.BatchSize, Priority: settings.priority,
 		MaxWriteSpeed: settings.MaxWriteSpeed, ErrorLimit: settings.errorLimit, NativeMaxSize: settings.nativeMaxSize,

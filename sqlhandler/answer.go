@@ -36,14 +36,14 @@ func understand(ctx context.Context, c *protocol.Conn, stmt protocol.Statement) 
 	if st.Kind == Other || !quotes && !halves {
 		return st, m, nil
 	}
-	rs, err := query(ctx, c, "SELECT FIND_IN_SET('ANSI_QUOTES', @@SESSION.sql_mode) > 0, @@SESSION.character_set_client")
+	v, err := askRow(ctx, c, inUTF8("@@SESSION.sql_mode"), inUTF8("@@SESSION.character_set_client"))
 	if err != nil {
 		return st, m, err
 	}
-	if halves && ambiguous[field(rs, 0, 1)] {
+	if halves && ambiguous[v[1]] {
 		return Statement{Wait: -1}, m, nil
 	}
-	if field(rs, 0, 0) == "1" && !m.AnsiQuotes {
+	if modeNamed(v[0]).AnsiQuotes && !m.AnsiQuotes {
 		m.AnsiQuotes = true
 		st = Classify(stmt.SQL, m)
 	}

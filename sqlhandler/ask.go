@@ -37,6 +37,13 @@ func holds(ctx context.Context, c *protocol.Conn, privileges ...string) (bool, e
 // heldBy is what the client's account has, by itself and by the roles that are
 // active.
 func heldBy(ctx context.Context, c *protocol.Conn) (held grants.Held, err error) {
+	charset, err := askText(ctx, c, "@@SESSION.character_set_results") // NULL: that of the server's own texts
+	if err != nil {
+		return held, err
+	}
+	if charset == "" {
+		charset = "utf8mb4"
+	}
 	rs, err := query(ctx, c, "SHOW GRANTS")
 	switch code(err) {
 	case errNoGrantTables:
@@ -50,7 +57,9 @@ func heldBy(ctx context.Context, c *protocol.Conn) (held grants.Held, err error)
 		return held, err
 	}
 	for i := range rs.Rows {
-		held.Add(field(rs, i, 0))
+		if line, ok := lineInUTF8(charset, field(rs, i, 0)); ok {
+			held.Add(line)
+		}
 	}
 	return held, nil
 }
@@ -88,29 +97,34 @@ func maySetGlobal(ctx context.Context, c *protocol.Conn) error {
 
 // sessionFacts is what a job remembers of the session that submitted it.
 type sessionFacts struct {
-	schema  string // DATABASE(), "" for none
+	schema  string // DATABASE(), in the character set of the client; "" for none
 	sqlMode string
 	charset string // character_set_client
-	user    string // CURRENT_USER()
+	user    string // CURRENT_USER(), in UTF-8
+	// unspoken: the schema has a name that the session answers otherwise than it asks.
+	unspoken bool
 }
 
 func askSession(ctx context.Context, c *protocol.Conn) (sessionFacts, error) {
-	rs, err := query(ctx, c, "SELECT DATABASE(), @@SESSION.sql_mode, @@SESSION.character_set_client, CURRENT_USER()")
+	v, err := askRow(ctx, c, "DATABASE()", inUTF8("DATABASE()"), inUTF8("@@SESSION.sql_mode"), inUTF8("@@SESSION.character_set_client"), inUTF8("CURRENT_USER()"))
 	if err != nil {
 		return sessionFacts{}, err
 	}
-	return sessionFacts{schema: field(rs, 0, 0), sqlMode: field(rs, 0, 1), charset: field(rs, 0, 2), user: field(rs, 0, 3)}, nil
+	f := sessionFacts{schema: v[0], sqlMode: v[2], charset: v[3], user: v[4]}
+	if names, ok := decodeAll(f.charset, f.schema); v[0] != v[1] && (!ok || names[0] != v[1]) {
+		f.schema, f.unspoken = "", true
+	}
+	return f, nil
 }
 
 // account is CURRENT_USER() of the client's session, asked once.
 func (h *Handler) account(ctx context.Context, c *protocol.Conn) (string, error) {
 	s := h.session(c)
 	if s.account == "" {
-		rs, err := query(ctx, c, "SELECT CURRENT_USER()")
-		if err != nil {
+		var err error
+		if s.account, err = askText(ctx, c, "CURRENT_USER()"); err != nil {
 			return "", err
 		}
-		s.account = field(rs, 0, 0)
 	}
 	return s.account, nil
 }

@@ -206,11 +206,7 @@ func (p *reader) labelled(item []token, is func(token, map[string]bool) bool) bo
 
 // currentSchema is the session's; "" for none.
 func currentSchema(ctx context.Context, c *protocol.Conn) (string, error) {
-	rs, err := c.Query(ctx, "SELECT DATABASE()")
-	if err != nil {
-		return "", err
-	}
-	return field(rs, 0, 0), nil
+	return askText(ctx, c, "DATABASE()")
 }
 
 // rewrite gives a statement of Kind VirtualTables or Expressions its values and

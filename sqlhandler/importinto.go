@@ -194,17 +194,20 @@ func (im *importing) parse() error {
 // resolve finds the target's schema. With names in lower case the store knows a
 // table by more than one spelling; jobs know it by that one.
 func (im *importing) resolve(ctx context.Context) error {
+	if im.st.schema == "" && im.facts.unspoken {
+		return dxf.Errorf("dxfproxy: name the table's schema, or let character_set_results be character_set_client")
+	}
 	if im.st.schema == "" {
 		im.st.schema = im.facts.schema
 	}
 	if im.st.schema == "" {
 		return errNoDatabase
 	}
-	rs, err := query(ctx, im.c, "SELECT @@GLOBAL.lower_case_table_names")
+	fold, err := askText(ctx, im.c, "@@GLOBAL.lower_case_table_names")
 	if err != nil {
 		return err
 	}
-	if field(rs, 0, 0) != "0" {
+	if fold != "0" {
 		im.st.schema, im.st.table = strings.ToLower(im.st.schema), strings.ToLower(im.st.table)
 	}
 	if systemSchemas[strings.ToLower(im.st.schema)] || im.st.schema == im.h.schema {
@@ -307,17 +310,13 @@ func (im *importing) submit(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	rs, err := query(ctx, im.c, "SELECT @@SESSION.time_zone")
+	zone, err := askText(ctx, im.c, "@@SESSION.time_zone")
 	if err != nil {
 		return err
 	}
 	id, err := table.Identity(ctx, im.h.sql, im.info.Schema, im.info.Name)
 	if err != nil {
 		return err
-	}
-	user, err := decode.ToUTF8(im.facts.charset, []byte(im.facts.user))
-	if err != nil {
-		return fmt.Errorf("read the name of the account: %w", err)
 	}
 	st, set := im.st, im.settings
 	j := dxf.ImportJob{
@@ -331,10 +330,10 @@ func (im *importing) submit(ctx context.Context, s *session) error {
 		j.ConnID = im.c.ID()
 	}
 	meta := dxf.ImportMeta{
-		Schema: st.schema, Table: st.table, Fingerprint: im.info.Fingerprint, TableID: id, User: string(user),
+		Schema: st.schema, Table: st.table, Fingerprint: im.info.Fingerprint, TableID: id, User: im.facts.user,
 		Format: st.format, CSV: set.csv, SplitFile: set.splitFile,
 		Fields: st.fields, Set: st.set,
-		SQLMode: im.facts.sqlMode, TimeZone: field(rs, 0, 0),
+		SQLMode: im.facts.sqlMode, TimeZone: zone,
 		Node: im.h.node.ID, Thread: set.thread, MaxWriteSpeed: set.maxWriteSpeed, Checksum: set.checksum, RecordErrors: set.recordErrors,
 	}
 	if err := im.h.key.Close(&meta, st.location); err != nil {

@@ -38,6 +38,9 @@ var errNoFile = &dxf.Error{
 
 // target asks what the table is, and reads it.
 func (im *importing) target(ctx context.Context) error {
+	if err := im.speakable(im.st.schema, im.st.table); err != nil {
+		return err
+	}
 	name := quoteName(im.st.schema) + "." + quoteName(im.st.table)
 	rs, err := query(ctx, im.c, "SHOW CREATE TABLE %s", name)
 	switch {
@@ -65,8 +68,28 @@ func (im *importing) target(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the table: %w", err)
 	}
+	for _, col := range im.info.Columns {
+		if err := im.speakable(col.Name); err != nil {
+			return err
+		}
+	}
 	if !slices.Contains(transactional, strings.ToLower(im.info.Engine)) {
 		return dxf.Errorf("dxfproxy imports into tables of a transactional engine, and %s is %s", im.st.table, im.info.Engine)
+	}
+	return nil
+}
+
+// speakable refuses names that questions of ours, in UTF-8, cannot be about in this
+// session: it would read other ones, and tell what the client may do with those.
+func (im *importing) speakable(names ...string) error {
+	charset := strings.ToLower(im.facts.charset)
+	if strings.HasPrefix(charset, "utf8") || charset == "binary" {
+		return nil
+	}
+	for _, n := range names {
+		if highBytes([]byte(n)) {
+			return dxf.Errorf("dxfproxy: a name has other than ASCII characters: import in a session with SET NAMES utf8mb4")
+		}
 	}
 	return nil
 }
@@ -80,6 +103,10 @@ func (im *importing) noSuchTable() *dxf.Error {
 
 // computed says that the store itself fills a column.
 func computed(col table.Column) bool { return col.Generated != table.NotGenerated || col.Versioned }
+
+// behindPrivileges are the errors of these questions that come behind the check of
+// privileges: unknown columns, and sql_safe_updates.
+var behindPrivileges = []uint16{1054, 1072, 1175}
 
 // mayImport asks for the privileges an import needs, in TiDB's order. EXPLAIN
 // needs the rights of the statement it explains, and changes nothing. file says
@@ -110,9 +137,9 @@ func (im *importing) mayImport(ctx context.Context, file bool) error {
 			return err
 		case code(err) == 1100:
 			return errLockedTables
+		case err != nil && !slices.Contains(behindPrivileges, code(err)):
+			return err // who may do what is not said
 		}
-		// Any other error comes behind the check of privileges: unknown columns,
-		// sql_safe_updates.
 		asked = asked || err != nil
 	}
 	if file {

@@ -109,15 +109,15 @@ func (im *importing) insert(ctx context.Context, statement string) (int64, []pro
 	if _, err := im.c.Query(ctx, statement); err != nil {
 		return 0, nil, err
 	}
-	rs, err := im.c.Query(ctx, "SELECT ROW_COUNT()")
+	count, err := askText(ctx, im.c, "ROW_COUNT()")
 	if err != nil {
 		return 0, nil, err
 	}
-	rows, err := strconv.ParseInt(field(rs, 0, 0), 10, 64)
+	rows, err := strconv.ParseInt(count, 10, 64)
 	if err != nil {
 		return 0, nil, fmt.Errorf("count the rows of an import: %w", err)
 	}
-	rs, err = im.c.Query(ctx, "SHOW WARNINGS")
+	rs, err := im.c.Query(ctx, "SHOW WARNINGS")
 	if err != nil {
 		return 0, nil, err
 	}

@@ -105,11 +105,11 @@ func (h *Handler) mayChangeJobs(ctx context.Context, c *protocol.Conn, ids []int
 
 // askZone is the session's distance from UTC, as a zone to print times in.
 func askZone(ctx context.Context, c *protocol.Conn) (*time.Location, error) {
-	rs, err := query(ctx, c, "SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW())")
+	distance, err := askText(ctx, c, "TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW())")
 	if err != nil {
 		return nil, err
 	}
-	seconds, err := strconv.Atoi(field(rs, 0, 0))
+	seconds, err := strconv.Atoi(distance)
 	if err != nil {
 		return nil, fmt.Errorf("ask for the session's time zone: %w", err)
 	}
