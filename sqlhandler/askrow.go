@@ -16,18 +16,24 @@ import (
 // askRow asks the client's session for the values of expressions, "" for NULL. It is one
 // row, or an error.
 func askRow(ctx context.Context, c *protocol.Conn, expressions ...string) ([]string, error) {
-	rs, err := c.Query(ctx, "SELECT "+strings.Join(expressions, ", ")+" LIMIT 1") // which goes before sql_select_limit
+	rs, err := selectRow(ctx, c, expressions...)
 	if err != nil {
 		return nil, err
-	}
-	if len(rs.Rows) != 1 || len(rs.Rows[0]) != len(expressions) {
-		return nil, dxf.Errorf("dxfproxy: the store does not tell %s", strings.Join(expressions, ", "))
 	}
 	values := make([]string, len(expressions))
 	for i := range values {
 		values[i] = field(rs, 0, i)
 	}
 	return values, nil
+}
+
+// selectRow is askRow with the columns and types of the answer.
+func selectRow(ctx context.Context, c *protocol.Conn, expressions ...string) (*protocol.ResultSet, error) {
+	rs, err := c.Query(ctx, "SELECT "+strings.Join(expressions, ", ")+" LIMIT 1") // which goes before sql_select_limit
+	if err == nil && (len(rs.Rows) != 1 || len(rs.Rows[0]) != len(expressions)) {
+		err = dxf.Errorf("dxfproxy: the store does not tell %s", strings.Join(expressions, ", "))
+	}
+	return rs, err
 }
 
 // askText asks for one value that is no name of a table or schema to be used in further

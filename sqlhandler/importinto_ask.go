@@ -1,6 +1,7 @@
 package sqlhandler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -104,8 +105,10 @@ func (im *importing) noSuchTable() *dxf.Error {
 // computed says that the store itself fills a column.
 func computed(col table.Column) bool { return col.Generated != table.NotGenerated || col.Versioned }
 
-// behindPrivileges are the errors of these questions that come behind the check of
-// privileges: unknown columns, and sql_safe_updates.
+// behindPrivileges are the errors of mayImport's questions that come behind the store's
+// check of privileges, and so say that there are all: sql_safe_updates (1175), columns that
+// are not there (1054, 1072). Whatever else a question ends with is no answer to it: a
+// session may be read-only (1792), or out of time or memory by its own will.
 var behindPrivileges = []uint16{1054, 1072, 1175}
 
 // mayImport asks for the privileges an import needs, in TiDB's order. EXPLAIN
@@ -148,8 +151,8 @@ func (im *importing) mayImport(ctx context.Context, file bool) error {
 		switch {
 		case denied(err):
 			return errNoFile
-		case err != nil && code(err) == 0:
-			return err
+		case code(err) != 1086 && code(err) != 1290: // there is such a file; secure_file_priv
+			return cmp.Or(err, error(errNoFile))
 		}
 		asked = true
 	}

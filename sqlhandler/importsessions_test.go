@@ -32,6 +32,7 @@ func TestImportSessions(t *testing.T) {
 		"Kill":             kill,
 		"KillElsewhere":    killElsewhere,
 		"Rights":           rights,
+		"R1Settings":       settingsOfTheSession,
 		"OthersJobs":       othersJobs,
 		"Target":           target,
 		"NoTransaction":    noTransaction,
@@ -160,6 +161,29 @@ func rights(b *bench) {
 	b.exec(db, "SET sql_safe_updates = 1")
 	b.refused(db, 8163, "Unknown option nope", b.statement(" WITH nope"))
 	require.Len(b, b.jobs(db, b.statement(" WITH detached")), 1)
+}
+
+// settingsOfTheSession: what a client sets for its session answers none of our questions.
+func settingsOfTheSession(b *bench) {
+	b.user("reader", "SELECT, UPDATE, INSERT, DELETE ON SCHEMA.*", "FILE ON *.*")
+	for _, limit := range []string{"DO 1", "SET sql_select_limit = 0"} {
+		db := b.open(0, "reader")
+		b.exec(db, limit)
+		b.exec(db, "SET SESSION TRANSACTION READ ONLY")
+		_, err := db.Exec(b.statement(" WITH detached"))
+		require.Error(b, err)
+	}
+	require.Empty(b, b.jobs(b.open(0, "root"), "SHOW IMPORT JOBS"))
+
+	b.user("maker", "ALL ON SCHEMA.*", "FILE ON *.*")
+	maker := b.open(0, "maker")
+	b.exec(maker, "SET sql_select_limit = 0")
+	b.exec(maker, "SET tidb_ddl_reorg_batch_size = 100 + 1")
+	j := b.jobs(maker, b.statement(" WITH detached"))
+	require.Len(b, j, 1)
+	require.Equal(b, "maker@%", j[0].by)
+	require.Equal(b, []string{"maker@%"}, strs(b, b.direct, "SELECT submitter FROM "+b.meta+".tidb_global_task"))
+	require.Equal(b, []string{"101"}, strs(b, maker, "SELECT @@tidb_ddl_reorg_batch_size, @@autocommit"))
 }
 
 func othersJobs(b *bench) {

@@ -73,11 +73,11 @@ func (h *Handler) check(ctx context.Context, c *protocol.Conn, value string, a A
 	}
 	kind, text := a.Kind, a.Text
 	if kind == sysvars.Expr {
-		rs, err := c.Query(ctx, "SELECT ("+value+")")
+		values, err := askRow(ctx, c, "("+value+")")
 		if err != nil {
 			return assignment{}, err
 		}
-		kind, text = sysvars.StringValue, field(rs, 0, 0)
+		kind, text = sysvars.StringValue, values[0]
 	}
 	checked, warning, refused := a.Var.Check(text, kind)
 	if refused != nil {

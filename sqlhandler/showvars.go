@@ -65,7 +65,7 @@ func (h *Handler) selectVars(ctx context.Context, c *protocol.Conn, s *session, 
 	}
 	asked := &protocol.ResultSet{}
 	if len(theirs) > 0 {
-		if asked, err = c.Query(ctx, "SELECT "+strings.Join(theirs, ", ")); err != nil {
+		if asked, err = selectRow(ctx, c, theirs...); err != nil {
 			return nil, err
 		}
 	}
