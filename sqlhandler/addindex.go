@@ -264,13 +264,28 @@ func (h *Handler) submit(
 	return h.jobs.Submit(ctx, j, t, meta)
 }
 
+// What of a statement a job keeps to be shown. Jobs are listed by others, many at a time,
+// and for ever: a statement of a MiB, and one of thousands of changes, stands in all the lists.
+const (
+	maxShownText    = 16 << 10 // bytes of its text
+	maxShownChanges = 256
+)
+
 // queryText is the text of a statement as it is shown: nothing is ever made of it.
 func queryText(text []byte, span Span, charset string) string {
 	b := span.Of(text)
 	if s, ok := decoder(charset)(b); ok {
-		return s
+		return shownText(s)
 	}
-	return strings.ToValidUTF8(string(b), "\uFFFD")
+	return shownText(string(b))
+}
+
+// shownText is so much of a text as is kept, in UTF-8.
+func shownText(s string) string {
+	if len(s) > maxShownText {
+		return strings.ToValidUTF8(s[:maxShownText], "\uFFFD") + " …"
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
 // Action numbers of jobs, TiDB's.
@@ -302,7 +317,7 @@ func addSubJobs(j *dxf.Job, st Statement) {
 		add("add index", true)
 	}
 	if changes > 1 {
-		j.Type, j.Action, j.SubJobs = MultiChange, actionMultiChange, subs
+		j.Type, j.Action, j.SubJobs = MultiChange, actionMultiChange, subs[:min(len(subs), maxShownChanges)]
 		return
 	}
 	if subs[0].Type == "add primary key" {

@@ -256,10 +256,10 @@ func (h *Handler) remember(ctx context.Context, c *protocol.Conn, sql []byte, st
 	j := dxf.Job{
 		User: user, Type: st.JobType, Schema: strings.ToLower(schema), Table: strings.ToLower(name),
 		State: dxf.JobSynced, SchemaState: schemaStateAfter(st.JobType), ConnID: c.ID(),
-		Query: strings.ToValidUTF8(string(hideSecrets(st.Text.Of(sql), mode(c.Status()))), "\uFFFD"),
+		Query: shownText(string(hideSecrets(st.Text.Of(sql), mode(c.Status())))),
 	}
 	for _, s := range st.Specs {
-		if st.JobType == MultiChange && s.Kind != SpecOption {
+		if st.JobType == MultiChange && s.Kind != SpecOption && len(j.SubJobs) < maxShownChanges {
 			j.SubJobs = append(j.SubJobs, dxf.SubJob{Type: s.JobType(), SchemaState: schemaStateAfter(s.JobType()), State: dxf.JobDone})
 		}
 	}

@@ -28,9 +28,22 @@ func TestRights(t *testing.T) {
 		"S16NodeVariables":               nodeVariables,
 		"OwnDDLJobs":                     ownDDLJobs,
 		"JobsOfTablesOneMayUse":          jobsOfTablesOneMayUse,
+		"R2LongStatements":               longStatements,
 	} {
 		t.Run(name, func(t *testing.T) { test(newBench(t, srv), mysql) })
 	}
+}
+
+// longStatements: what a job keeps of its statement stands in lists that others read.
+func longStatements(b *bench, _ bool) {
+	db := b.open(0, "root")
+	b.exec(db, "CREATE TABLE long_one /* "+strings.Repeat("\x01", 200_000)+" */ (a INT)")
+	b.exec(db, "ALTER TABLE long_one ADD COLUMN b INT"+strings.Repeat(", COMMENT 'x'", 3000))
+	const sizeSQL = " FROM `%s`.tidb_ddl_history WHERE table_name = 'long_one'"
+	require.Eventually(b, func() bool {
+		return strs(b, b.direct, fmt.Sprintf("SELECT COUNT(*)"+sizeSQL, b.meta))[0] == "2"
+	}, 10*time.Second, 5*time.Millisecond, "jobs are noted when their clients have the answer")
+	require.Equal(b, []string{"1"}, strs(b, b.direct, fmt.Sprintf("SELECT MAX(LENGTH(job_meta)) < 120000"+sizeSQL, b.meta)))
 }
 
 // whereIsOneExpression: what a client writes behind WHERE cannot become another

@@ -62,15 +62,18 @@ func (h *Handler) showImportJobs(ctx context.Context, c *protocol.Conn, st State
 	if err != nil {
 		return nil, err
 	}
-	jobs, err := h.jobs.ImportJobs(ctx)
+	var jobs []dxf.ImportJob
+	if super {
+		jobs, err = h.jobs.ImportJobs(ctx)
+	} else {
+		jobs, err = h.jobs.UserImports(ctx, user)
+	}
 	if err != nil {
 		return nil, err
 	}
 	var rows [][]any
 	for _, j := range jobs {
-		if super || j.CreatedBy == user {
-			rows = append(rows, importRow(j, zone))
-		}
+		rows = append(rows, importRow(j, zone))
 	}
 	if st.HasLk {
 		where = fmt.Sprintf("CAST(Job_ID AS CHAR) LIKE _utf8mb4 x'%x'", st.Like)

@@ -21,8 +21,7 @@ type Jobs interface {
 	UnfinishedJobs(ctx context.Context) ([]dxf.Job, error)
 	// History lists the newest n ended jobs, newest first.
 	History(ctx context.Context, n int) ([]dxf.Job, error)
-	// UserHistory lists the newest n ended jobs of an account, newest first, if they
-	// are among the newest ten thousand.
+	// UserHistory lists the newest n ended jobs of an account, newest first.
 	UserHistory(ctx context.Context, user string, n int) ([]dxf.Job, error)
 	// JobProgress tells how far an unfinished job is.
 	JobProgress(ctx context.Context, jobID int64) (dxf.Progress, error)
@@ -45,8 +44,10 @@ type Jobs interface {
 	// ImportJob finds an import job; of an unfinished one with Rows and Progress
 	// as of now. dxf.ErrNotFound.
 	ImportJob(ctx context.Context, id int64) (dxf.ImportJob, error)
-	// ImportJobs lists all import jobs by id, as ImportJob does.
+	// ImportJobs lists all import jobs by id, as ImportJob does; UserImports those of an
+	// account.
 	ImportJobs(ctx context.Context) ([]dxf.ImportJob, error)
+	UserImports(ctx context.Context, user string) ([]dxf.ImportJob, error)
 	// CancelImport asks for an import job's cancellation. A *dxf.Error (8170,
 	// 8171) says why it cannot be.
 	CancelImport(ctx context.Context, id int64) error

@@ -58,6 +58,8 @@ type DB struct {
 	trial *sql.DB // nil: no account for it
 	life  life
 
+	clients *DB // see Clients; it has none
+
 	secret dxf.Secret
 }
 
@@ -143,6 +145,11 @@ func open(ctx context.Context, mc *mysql.Config, cfg Config) (*DB, error) {
 	if db.life.pool, err = pool(metaMC, 1); err != nil {
 		return nil, err
 	}
+	asked, err := pool(metaMC, metaConns)
+	if err != nil {
+		return nil, err
+	}
+	db.clients = &DB{schema: db.schema, meta: sqlx.NewDb(asked, "mysql"), work: db.work, trial: db.trial}
 	const secretSQL = `SELECT value FROM secret WHERE id = 1`
 	if err := meta.QueryRowContext(ctx, secretSQL).Scan(&db.secret); err != nil {
 		_ = db.Close()
@@ -151,12 +158,17 @@ func open(ctx context.Context, mc *mysql.Config, cfg Config) (*DB, error) {
 	return db, nil
 }
 
+// Clients is the same store for what clients' statements ask of it, over connections of
+// their own: who has nothing but a login may ask as much and as often as he likes, and no
+// heartbeat stands in the queue behind him. Of no use for what nodes do among themselves.
+func (db *DB) Clients() *DB { return db.clients }
+
 // Secret is what the nodes of this meta schema know and nobody else does.
 func (db *DB) Secret() dxf.Secret { return db.secret }
 
 // Close closes all connections.
 func (db *DB) Close() error {
-	err := errors.Join(db.life.close(), db.meta.Close(), db.work.Close())
+	err := errors.Join(db.life.close(), db.meta.Close(), db.clients.meta.Close(), db.work.Close())
 	if db.trial != nil {
 		err = errors.Join(err, db.trial.Close())
 	}

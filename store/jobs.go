@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/jmoiron/sqlx"
@@ -191,19 +192,23 @@ func endJob(ctx context.Context, tx *sqlx.Tx, j dxf.Job) error {
 
 func insertHistory(ctx context.Context, tx *sqlx.Tx, j dxf.Job) error {
 	const insertSQL = `
-		INSERT INTO tidb_ddl_history (job_id, job_meta, db_name, table_name, schema_ids, table_ids, create_time)
-		VALUES (?, ?, ?, ?, ?, ?, ?)`
+		INSERT INTO tidb_ddl_history (job_id, job_meta, db_name, table_name, schema_ids, table_ids, create_time, submitter)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 	j = microseconds(j)
-	_, err := change(ctx, tx, insertSQL, j.ID, asJSON(j), j.Schema, short(j.Table), decimal(j.SchemaID), decimal(j.TableID), j.CreateTime)
+	// RENAME TABLE has a list of names.
+	_, err := change(ctx, tx, insertSQL, j.ID, asJSON(j), j.Schema, fit(j.Table, 64), decimal(j.SchemaID), decimal(j.TableID), j.CreateTime, fit(j.User, maxSubmitter))
 	return err
 }
 
-// short fits a list of table names (RENAME TABLE has several) into char(64).
-func short(names string) string {
-	if r := []rune(names); len(r) > 64 {
-		return string(r[:64])
+// maxSubmitter is the length of the columns submitter.
+const maxSubmitter = 300
+
+// fit cuts a text to a column of n characters.
+func fit(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n])
 	}
-	return names
+	return s
 }
 
 // rowsReadSQL sums the rows read by the subtasks of the task of job j.job_id.
@@ -224,7 +229,7 @@ func rowCount(ctx context.Context, tx *sqlx.Tx, id int64) (int64, error) {
 func (db *DB) Job(ctx context.Context, id int64) (dxf.Job, error) {
 	const jobSQL = `SELECT j.job_id, j.job_meta, ` + rowsReadSQL + ` AS row_count FROM tidb_ddl_job j WHERE j.job_id = ?`
 	const historySQL = `SELECT job_meta FROM tidb_ddl_history WHERE job_id = ?`
-	jobs, err := db.selectJobs(ctx, jobSQL, id)
+	jobs, err := db.selectJobs(ctx, 0, jobSQL, id)
 	if err != nil {
 		return dxf.Job{}, err
 	}
@@ -238,47 +243,55 @@ func (db *DB) Job(ctx context.Context, id int64) (dxf.Job, error) {
 // UnfinishedJobs lists unfinished jobs by id.
 func (db *DB) UnfinishedJobs(ctx context.Context) ([]dxf.Job, error) {
 	const jobsSQL = `SELECT j.job_id, j.job_meta, ` + rowsReadSQL + ` AS row_count FROM tidb_ddl_job j ORDER BY j.job_id`
-	return db.selectJobs(ctx, jobsSQL)
+	return db.selectJobs(ctx, 0, jobsSQL)
 }
 
-// History lists the newest n ended jobs, newest first.
+// maxListed bounds the bytes of the rows that a list of ended jobs is made of. Clients
+// make these rows, ask for as many as they like, and keep their own for ever.
+const maxListed = 16 << 20
+
+// History lists the newest n ended jobs, newest first, and of these no more than
+// maxListed holds.
 func (db *DB) History(ctx context.Context, n int) ([]dxf.Job, error) {
 	const historySQL = `SELECT job_id, job_meta, NULL AS row_count FROM tidb_ddl_history ORDER BY job_id DESC LIMIT ?`
-	return db.selectJobs(ctx, historySQL, n)
+	return db.selectJobs(ctx, maxListed, historySQL, n)
 }
 
 // UserHistory lists the newest n ended jobs of an account, newest first.
 func (db *DB) UserHistory(ctx context.Context, user string, n int) ([]dxf.Job, error) {
-	// Whoever asks has nothing but a login: the work is bounded.
+	// Whoever asks has nothing but a login: the work is that of the account's own rows.
 	const historySQL = `
-		SELECT job_id, job_meta, NULL AS row_count
-		FROM (SELECT job_id, job_meta FROM tidb_ddl_history ORDER BY job_id DESC LIMIT 10000) newest
-		WHERE CAST(JSON_VALUE(CONVERT(job_meta USING utf8mb4), '$.user') AS BINARY) = CAST(? AS BINARY)
-		ORDER BY job_id DESC LIMIT ?`
-	return db.selectJobs(ctx, historySQL, user, n)
+		SELECT job_id, job_meta, NULL AS row_count FROM tidb_ddl_history WHERE submitter = ? ORDER BY job_id DESC LIMIT ?`
+	jobs, err := db.selectJobs(ctx, maxListed, historySQL, fit(user, maxSubmitter), n)
+	// To the column a blank at the end is nothing, and a name is as long as it holds.
+	return slices.DeleteFunc(jobs, func(j dxf.Job) bool { return j.User != user }), err
 }
 
-func (db *DB) selectJobs(ctx context.Context, query string, args ...any) ([]dxf.Job, error) {
-	var rows []struct {
-		ID       int64         `db:"job_id"`
-		Meta     []byte        `db:"job_meta"`
-		RowCount sql.NullInt64 `db:"row_count"` // NULL: as written when it ended
-	}
-	if err := db.meta.SelectContext(ctx, &rows, query, args...); err != nil {
+// selectJobs reads jobs until their rows have most bytes; 0 is all.
+func (db *DB) selectJobs(ctx context.Context, most int, query string, args ...any) (jobs []dxf.Job, err error) {
+	rows, err := db.meta.QueryContext(ctx, query, args...)
+	if err != nil {
 		return nil, err
 	}
-	jobs := make([]dxf.Job, 0, len(rows))
-	for _, r := range rows {
-		j, err := parseJob(r.ID, r.Meta)
+	defer rows.Close()
+	for size := 0; rows.Next() && (most == 0 || size < most); {
+		var id int64
+		var meta []byte
+		var rowCount sql.NullInt64 // NULL: as written when it ended
+		if err := rows.Scan(&id, &meta, &rowCount); err != nil {
+			return nil, err
+		}
+		size += len(meta)
+		j, err := parseJob(id, meta)
 		if err != nil {
 			return nil, err
 		}
-		if r.RowCount.Valid {
-			j.RowCount = r.RowCount.Int64
+		if rowCount.Valid {
+			j.RowCount = rowCount.Int64
 		}
 		jobs = append(jobs, j)
 	}
-	return jobs, nil
+	return jobs, rows.Err()
 }
 
 // SetWaiting notes on a job what it waits for. A job that has ended waits for

@@ -135,7 +135,9 @@ CREATE TABLE IF NOT EXISTS tidb_ddl_history (
   schema_ids mediumtext DEFAULT NULL,
   table_ids mediumtext DEFAULT NULL,
   create_time datetime DEFAULT NULL,
-  PRIMARY KEY (job_id)
+  submitter varchar(300) NOT NULL DEFAULT '' INVISIBLE,
+  PRIMARY KEY (job_id),
+  KEY submitter (submitter)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 -- Always empty: our checkpoints are in the subtasks. It is there to be read.

@@ -88,7 +88,7 @@ func newNode(cfg config, b backing, db *store.DB, front *relay, log *zap.Logger)
 		return nil, err
 	}
 	n.handler = sqlhandler.New(sqlhandler.Config{
-		Jobs: db, SQL: db.SQL(), Meta: db.Meta(), Schema: db.Schema(), Trial: db.Trial(), Scratch: db.ScratchSchema(),
+		Jobs: db.Clients(), SQL: db.SQL(), Meta: db.Meta(), Schema: db.Schema(), Trial: db.Trial(), Scratch: db.ScratchSchema(),
 		Node: n.self, Role: n.self.Role,
 		Wake: n.wake, SetRole: n.scheduler.SetRole, Key: key, Sources: sources, Log: log,
 	})

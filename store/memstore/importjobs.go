@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"dxfproxy/dxf"
@@ -83,6 +84,12 @@ func (s *Store) ImportJobs(ctx context.Context) ([]dxf.ImportJob, error) {
 		jobs = append(jobs, j)
 	}
 	return jobs, nil
+}
+
+// UserImports lists those of an account.
+func (s *Store) UserImports(ctx context.Context, user string) ([]dxf.ImportJob, error) {
+	all, err := s.ImportJobs(ctx)
+	return slices.DeleteFunc(all, func(j dxf.ImportJob) bool { return j.CreatedBy != user }), err
 }
 
 // importNow is a copy of a job with its rows and progress.

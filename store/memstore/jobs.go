@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -175,7 +176,7 @@ func (s *Store) History(ctx context.Context, n int) ([]dxf.Job, error) {
 
 // UserHistory lists the newest n ended jobs of an account, newest first.
 func (s *Store) UserHistory(ctx context.Context, user string, n int) ([]dxf.Job, error) {
-	all, err := s.History(ctx, 10000)
+	all, err := s.History(ctx, math.MaxInt)
 	all = slices.DeleteFunc(all, func(j dxf.Job) bool { return j.User != user })
 	return all[:min(n, len(all))], err
 }

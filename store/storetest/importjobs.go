@@ -59,6 +59,9 @@ func running(phase dxf.ImportPhase) func(*dxf.ImportJob) {
 func importSubmit(b *bench) {
 	_, err := b.ImportJob(b.ctx, 1)
 	require.ErrorIs(b.t, err, dxf.ErrNotFound)
+	none, err := b.UserImports(b.ctx, "nobody@%")
+	require.NoError(b.t, err)
+	require.Empty(b.t, none)
 	jobs, err := b.ImportJobs(b.ctx)
 	require.NoError(b.t, err)
 	require.Empty(b.t, jobs)
