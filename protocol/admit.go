@@ -3,6 +3,7 @@ package protocol
 import (
 	"container/list"
 	"errors"
+	"net"
 	"net/netip"
 	"time"
 )
@@ -24,9 +25,9 @@ type admission struct {
 	ownTurn // to hold a connection of the store's
 }
 
-// A caller is an address that clients on their way to a login come from.
+// A caller is a host that clients on their way to a login come from.
 type caller struct {
-	addr   netip.Addr // zero for Unix sockets
+	host   netip.Addr // see hostOf; zero for Unix sockets
 	logins int        // clients on their way
 	turns  int        // of these, those who hold a connection of the store's and have not said who they are
 }
@@ -39,7 +40,7 @@ func (s *Server) enter(c *Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.since = time.Now()
-	s.call(c, tcpAddrPort(c.RemoteAddr()).Addr())
+	s.call(c)
 	if !s.makeRoom(c) {
 		s.hangUp(c)
 		s.stats.Refused++
@@ -67,9 +68,11 @@ func (s *Server) makeRoom(c *Conn) bool {
 
 func (s *Server) hasRoom(c *Conn) bool {
 	full := s.MaxConnections > 0 && s.stats.Connections >= s.MaxConnections || s.stats.Handshakes >= s.maxHandshakes()
-	share := max(s.maxHandshakes()*3/4, 1)
-	return !full && (c.caller.logins <= share || s.mustIntroduce(c.socket)) // a balancer is many hosts
+	return !full && (s.inShare(c) || c.source == nil && s.mustIntroduce(c.socket)) // a balancer is many hosts
 }
+
+// inShare reports whether a client's host has no more than its share of the places.
+func (s *Server) inShare(c *Conn) bool { return c.caller.logins <= max(s.maxHandshakes()*3/4, 1) }
 
 // goneEvery is how often dropGone looks, which costs a system call for each that waits.
 const goneEvery = 20 * time.Millisecond
@@ -90,15 +93,27 @@ func (s *Server) dropGone() {
 	}
 }
 
-// call counts a client for its address.
-func (s *Server) call(c *Conn, addr netip.Addr) {
+// hostOf is the address that stands for a client's host: with IPv6 one host has all the
+// addresses of a network of 64 bits.
+func hostOf(a net.Addr) netip.Addr {
+	addr := tcpAddrPort(a).Addr()
+	if !addr.Is6() {
+		return addr
+	}
+	network, _ := addr.Prefix(64)
+	return network.Addr()
+}
+
+// call counts a client for its host.
+func (s *Server) call(c *Conn) {
 	if s.callers == nil {
 		s.callers = make(map[netip.Addr]*caller)
 	}
-	to := s.callers[addr]
+	host := hostOf(c.RemoteAddr())
+	to := s.callers[host]
 	if to == nil {
-		to = &caller{addr: addr}
-		s.callers[addr] = to
+		to = &caller{host: host}
+		s.callers[host] = to
 	}
 	to.logins++
 	c.caller = to
@@ -107,18 +122,25 @@ func (s *Server) call(c *Conn, addr netip.Addr) {
 // hangUp is the opposite.
 func (s *Server) hangUp(c *Conn) {
 	if c.caller.logins--; c.caller.logins == 0 {
-		delete(s.callers, c.caller.addr)
+		delete(s.callers, c.caller.host)
 	}
 }
 
-// introduced counts a client for the address that its PROXY header names.
-func (s *Server) introduced(c *Conn) {
+// introduced counts a client for the host that its PROXY header names, and reports
+// whether there is a place for that.
+func (s *Server) introduced(c *Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.waiting != nil {
-		s.hangUp(c)
-		s.call(c, tcpAddrPort(c.RemoteAddr()).Addr())
+	if c.waiting == nil {
+		return true // it has been ended
 	}
+	s.hangUp(c)
+	s.call(c)
+	if s.inShare(c) || s.evict(c, func(o *Conn) bool { return o.caller == c.caller }) {
+		return true
+	}
+	s.stats.Refused++
+	return false
 }
 
 // evict ends an overdue login of those that fit, in favour of another, and

@@ -320,15 +320,17 @@ func (c *Conn) changeUser(n int) error {
 	if _, err := c.forward(); err != nil {
 		return err
 	}
+	was := c.user
+	c.user = to.User // as whom the log knows a refusal
 	ok, err := (&authExchange{c: c, plugin: to.Plugin}).run()
 	c.wipe()
 	if err != nil {
 		return err
 	}
-	if ok {
-		c.user = to.User
-		c.forget()
+	if !ok {
+		c.user = was // MariaDB goes on, with a session that it has reset all the same
 	}
+	c.forget()
 	return nil
 }
 

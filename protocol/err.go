@@ -12,6 +12,7 @@ const (
 	errUnsupportedPrepared = 1295 // ER_UNSUPPORTED_PS
 	errQueryInterrupted    = 1317 // ER_QUERY_INTERRUPTED
 	errNoCursor            = 1421 // ER_STMT_HAS_NO_OPEN_CURSOR
+	errMaxPrepared         = 1461 // ER_MAX_PREPARED_STMT_COUNT_REACHED
 	errTLSRequired         = 3159 // ER_SECURE_TRANSPORT_REQUIRED
 
 	// ER_SERVER_SHUTDOWN: the server drivers asked for is not there. Not what a client

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/binary"
+	"fmt"
 	"net"
+	"net/netip"
 	"runtime"
 	"testing"
 	"time"
@@ -172,6 +174,42 @@ func TestS7OneHostDoesNotHoldAllPlaces(t *testing.T) {
 	require.NoError(t, err)
 	loginRaw(t, conn, capsMySQL).must("SELECT 1")
 	require.LessOrEqual(t, srv.Stats().Handshakes, room*3/4)
+}
+
+// TestR4HostsOfManyAddresses: behind a balancer a host is who the balancer says, and with
+// IPv6 one host has a whole network of addresses. It leaves places and turns to others.
+func TestR4HostsOfManyAddresses(t *testing.T) {
+	const room = 40
+	for name, flooder := range map[string]func(i int) string{
+		"one address": func(int) string { return "TCP4 192.0.2.7 192.0.2.1" },
+		"a network":   func(i int) string { return fmt.Sprintf("TCP6 2001:db8:0:7:%x::1 2001:db8::1", i+1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			srv := &Server{
+				MaxHandshakes: room, HandshakeTimeout: time.Minute, Log: zap.NewNop(),
+				ProxyNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+			}
+			addr := startRelay(t, srv)
+			dial := func(addresses string) net.Conn {
+				conn, err := net.Dial("tcp", addr)
+				require.NoError(t, err)
+				t.Cleanup(func() { conn.Close() })
+				_, err = fmt.Fprintf(conn, "PROXY %s 1000 4000\r\n", addresses)
+				require.NoError(t, err)
+				return conn
+			}
+			for i := range 3 * room {
+				dial(flooder(i))
+			}
+			require.Eventually(t, func() bool {
+				return srv.Stats().Refused == 3*room-room*3/4
+			}, 900*time.Millisecond, time.Millisecond, "before anybody is overdue")
+			began := time.Now()
+			loginRaw(t, dial("TCP6 2001:db8:0:8::1 2001:db8::1"), capsMySQL).must("SELECT 1")
+			require.Less(t, time.Since(began), 5*time.Second)
+			require.LessOrEqual(t, srv.Stats().Handshakes, room*3/4)
+		})
+	}
 }
 
 // TestS7TheGoneHoldNoPlaces: those who leave while they wait for a turn make room

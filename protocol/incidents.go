@@ -50,7 +50,14 @@ func (in *incidents) refused(log *zap.Logger, c *Conn, e *Error) {
 	if i.refused++; i.refused > incidentsShown {
 		return
 	}
-	c.log.Info("login refused", zap.String("user", c.user), zap.Uint16("code", e.Code), zap.String("error", e.Message))
+	c.log.Info("login refused", zap.String("user", inLog(c.user)), zap.Uint16("code", e.Code), zap.String("error", inLog(e.Message)))
+}
+
+// inLog is so much of a stranger's text as is logged. The servers' longest names have
+// 128 characters.
+func inLog(s string) string {
+	const most = 600
+	return s[:min(len(s), most)]
 }
 
 // garbled logs, or counts, a client that sent what is no login.
@@ -64,13 +71,13 @@ func (in *incidents) garbled(log *zap.Logger, c *Conn, err error) {
 	c.log.Warn("no login", zap.Error(err))
 }
 
-// by is the incident of the client's address.
+// by is the incident of the client's host.
 func (in *incidents) by(log *zap.Logger, c *Conn) *incident {
 	if in.of == nil {
 		in.of = make(map[netip.Addr]*incident)
 		in.timer = time.AfterFunc(incidentsEvery, func() { in.flush(log) })
 	}
-	addr := tcpAddrPort(c.RemoteAddr()).Addr()
+	addr := hostOf(c.RemoteAddr())
 	name := "a local socket"
 	if addr.IsValid() {
 		name = addr.String()

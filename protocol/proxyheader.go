@@ -222,7 +222,10 @@ func (c *Conn) readProxyHeader() error {
 		if h.Source.IsValid() {
 			c.source, c.destination = net.TCPAddrFromAddrPort(h.Source), net.TCPAddrFromAddrPort(h.Destination)
 			c.log = c.server.log().With(zap.Stringer("client", c.source), zap.Stringer("through", c.socket.RemoteAddr()))
-			c.server.introduced(c)
+			if !c.server.introduced(c) {
+				c.refuse(&Error{Code: errTooManyConnections, Message: "Too many connections"})
+				return errOverdue
+			}
 		}
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -84,6 +85,8 @@ type Server struct {
 	incidents incidents
 
 	holds holds
+
+	kept atomic.Int64 // bytes of prepared statements of ours, of all sessions
 
 	loginKeyOnce sync.Once
 	rsaKey       *rsa.PrivateKey

@@ -56,6 +56,7 @@ type Conn struct {
 
 	stmts     map[uint32]*prepared // those we answer for
 	last      *prepared            // what statement id -1 means, if it is one of those
+	kept      int64                // bytes of stmts
 	lastLocal uint32
 	warnings  []Warning
 	value     any
@@ -105,6 +106,7 @@ func (c *Conn) run(ctx context.Context, watch *supervisor) error {
 		return err
 	}
 	defer c.store.Close()
+	defer c.forgetPrepared()
 	if err := c.server.register(c); err != nil {
 		return err
 	}
@@ -252,7 +254,8 @@ func (c *Conn) relay(kind responseKind) error {
 
 // forget drops what a reset session no longer has.
 func (c *Conn) forget() {
-	c.stmts, c.last, c.warnings, c.value = nil, nil, nil, nil
+	c.forgetPrepared()
+	c.warnings, c.value = nil, nil
 }
 
 // drain asks the session, from another goroutine, to end as soon as it is idle

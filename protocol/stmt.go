@@ -22,6 +22,47 @@ type prepared struct {
 	local bool // the store does not know it
 }
 
+// What is kept of prepared statements is their clients' to choose: statements of ours cost
+// the store nothing, whose max_prepared_stmt_count bounds all others.
+const (
+	maxKept     = 1 << 20  // bytes of one session
+	maxKeptAll  = 64 << 20 // of all sessions
+	keptForSure = 16 << 10 // of a session, whatever others keep
+	keptBeside  = 256      // of a statement, beside its text
+)
+
+var errTooManyPrepared = &Error{
+	Code: errMaxPrepared, State: "42000",
+	Message: fmt.Sprintf("Can't create more prepared statements: dxfproxy keeps %d KiB of those that it answers for a session, and %d MiB for all", maxKept>>10, maxKeptAll>>20),
+}
+
+// keep takes the room for a prepared statement of ours, and reports whether there is some.
+func (c *Conn) keep(sql []byte) bool {
+	n := int64(len(sql) + keptBeside)
+	if c.kept+n > maxKept {
+		return false
+	}
+	if c.server.kept.Add(n) > maxKeptAll && c.kept+n > keptForSure {
+		c.server.kept.Add(-n)
+		return false
+	}
+	c.kept += n
+	return true
+}
+
+// keepNoMore gives the room back.
+func (c *Conn) keepNoMore(sql []byte) {
+	n := int64(len(sql) + keptBeside)
+	c.kept -= n
+	c.server.kept.Add(-n)
+}
+
+// forgetPrepared forgets all prepared statements.
+func (c *Conn) forgetPrepared() {
+	c.server.kept.Add(-c.kept)
+	c.stmts, c.last, c.kept = nil, nil, 0
+}
+
 // prepare relays or answers a COM_STMT_PREPARE.
 func (c *Conn) prepare(n int) error {
 	c.last = nil
@@ -47,14 +88,20 @@ func (c *Conn) prepare(n int) error {
 	case ForwardSQL:
 		return c.pass(replaceText(pkt, at, r.SQL), respPrepare, r.Done)
 	case OnExecute:
-		if err := c.pass(pkt, respPrepare, nil); err != nil {
+		if !c.keep(stmt.SQL) {
+			return c.sendError(errTooManyPrepared)
+		}
+		err := c.pass(pkt, respPrepare, nil)
+		if err != nil || c.scan.Failed || c.scan.Params > 0 {
+			c.keepNoMore(stmt.SQL)
 			return err
 		}
-		if !c.scan.Failed && c.scan.Params == 0 {
-			c.remember(&prepared{id: c.scan.StmtID, sql: stmt.SQL})
-		}
+		c.remember(&prepared{id: c.scan.StmtID, sql: stmt.SQL})
 		return nil
 	case Local:
+		if !c.keep(stmt.SQL) {
+			return c.sendError(errTooManyPrepared)
+		}
 		c.lastLocal++
 		p := &prepared{id: c.lastLocal, sql: stmt.SQL, local: true}
 		c.remember(p)
@@ -68,6 +115,9 @@ func (c *Conn) prepare(n int) error {
 func (c *Conn) remember(p *prepared) {
 	if c.stmts == nil {
 		c.stmts = make(map[uint32]*prepared)
+	}
+	if old := c.stmts[p.id]; old != nil { // the store has it no more
+		c.keepNoMore(old.sql)
 	}
 	c.stmts[p.id] = p
 	c.last = p
@@ -109,6 +159,7 @@ func (c *Conn) statement(cmd byte, n int) error {
 	}
 	if cmd == comStmtClose {
 		delete(c.stmts, p.id)
+		c.keepNoMore(p.sql)
 		if c.last == p {
 			c.last = nil
 		}
