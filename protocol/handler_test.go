@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -361,4 +362,32 @@ func TestLongStatements(t *testing.T) {
 	for _, n := range []int{smallSize, blockSize, 300_000} { // and these do not match
 		c.must("SELECT 1 /* " + string(bytes.Repeat([]byte("x"), n)) + " */")
 	}
+}
+
+// TestR7LongStatementsAreBounded: of statements that clients send slowly, or wait with,
+// no more are held than there is room for.
+func TestR7LongStatementsAreBounded(t *testing.T) {
+	srv := &Server{Handler: &testHandler{handle: func(context.Context, *Conn, Statement) Reply { return OK{AffectedRows: 7} }}}
+	addr := startRelay(t, srv)
+	text := "TEST " + strings.Repeat("x", 1_000_000)
+	var slow []*rawClient
+	for range maxLong / (len(text) + 1) {
+		c := dialRaw(t, addr, capsPyMySQL)
+		slow = append(slow, c)
+		var seq byte
+		pkt := appendPacket(nil, &seq, append([]byte{comQuery}, text...))
+		_, err := c.conn.Write(pkt[:blockSize+1])
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool { return srv.long.Load() > maxLong-int64(len(text))-1 }, 10*time.Second, time.Millisecond)
+	c := dialRaw(t, addr, capsPyMySQL)
+	_, s := c.query(text)
+	require.EqualValues(t, 1064, s.Code, "the store's")
+	c.must("TEST short")
+	for _, c := range slow {
+		c.conn.Close()
+	}
+	require.Eventually(t, func() bool { return srv.long.Load() == 0 }, 10*time.Second, time.Millisecond)
+	pkts := c.must(text)
+	require.Equal(t, byte(7), pkts[0].payload[1], "ours")
 }

@@ -56,11 +56,38 @@ func (c *Conn) text(n int, attributes bool) ([]byte, error) {
 	if size == headerSize+n || !c.match(body) {
 		return body, nil
 	}
+	if !c.takeLong(n) {
+		return nil, nil
+	}
 	skipped := size - headerSize - 1 - len(body)
 	if err := c.need(headerSize + n); err != nil {
 		return nil, err
 	}
 	return c.in[c.r+headerSize+1+skipped : c.r+headerSize+n], nil
+}
+
+// maxLong bounds the bytes of all statements that may be ours and are longer than a block.
+// A client may send one slowly, or wait long for its answer. With more of them the next are
+// relayed unseen.
+const maxLong = 64 << 20
+
+// takeLong takes the room for a long statement until the command ends, and reports whether
+// there is some.
+func (c *Conn) takeLong(n int) bool {
+	if c.server.long.Add(int64(n)) > maxLong {
+		c.server.long.Add(-int64(n))
+		return false
+	}
+	c.long += n
+	return true
+}
+
+// giveLong gives it back.
+func (c *Conn) giveLong() {
+	if c.long > 0 {
+		c.server.long.Add(-int64(c.long))
+		c.long = 0
+	}
 }
 
 func (c *Conn) match(sql []byte) bool {
@@ -85,6 +112,7 @@ func (c *Conn) matches(sql []byte) bool {
 func (c *Conn) takePacket(n int) []byte {
 	pkt := bytes.Clone(c.in[c.r : c.r+headerSize+n])
 	c.r += headerSize + n
+	c.settle() // it may wait for long
 	return pkt
 }
 

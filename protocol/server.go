@@ -87,6 +87,7 @@ type Server struct {
 	holds holds
 
 	kept atomic.Int64 // bytes of prepared statements of ours, of all sessions
+	long atomic.Int64 // bytes of long statements in hand that may be ours
 
 	loginKeyOnce sync.Once
 	rsaKey       *rsa.PrivateKey

@@ -57,6 +57,7 @@ type Conn struct {
 	stmts     map[uint32]*prepared // those we answer for
 	last      *prepared            // what statement id -1 means, if it is one of those
 	kept      int64                // bytes of stmts
+	long      int                  // bytes of the statement in hand, if it is a long one
 	lastLocal uint32
 	warnings  []Warning
 	value     any
@@ -107,6 +108,7 @@ func (c *Conn) run(ctx context.Context, watch *supervisor) error {
 	}
 	defer c.store.Close()
 	defer c.forgetPrepared()
+	defer c.giveLong()
 	if err := c.server.register(c); err != nil {
 		return err
 	}
@@ -129,6 +131,7 @@ func (c *Conn) run(ctx context.Context, watch *supervisor) error {
 			return err
 		}
 		c.settle()
+		c.giveLong()
 	}
 }
 

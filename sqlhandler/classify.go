@@ -6,8 +6,13 @@ import (
 	"dxfproxy/sysvars"
 )
 
-// maxText is the longest text that is looked into; longer ones are relayed.
-const maxText = 1 << 20
+// maxText is the longest text that is looked into, and maxWords the number of tokens;
+// longer ones are relayed. A token takes twenty times the memory of its text, and who
+// sends it needs nothing but a login.
+const (
+	maxText  = 1 << 20
+	maxWords = 20_000
+)
 
 // Kind says what a statement is to us.
 type Kind uint8
@@ -131,7 +136,7 @@ func (s *Statement) Indexes() []string {
 
 // Classify says what the text is. It works on words and punctuation only; a
 // statement it does not understand to the last token, a text of several
-// statements, of more than 1 MiB or with an executable comment is Other.
+// statements, of more than maxText or maxWords or with an executable comment is Other.
 func Classify(text []byte, mode Mode) Statement {
 	src := text
 	if n := len(src); n > 0 && src[n-1] == 0 {
@@ -176,14 +181,14 @@ func Classify(text []byte, mode Mode) Statement {
 }
 
 // tokens cuts the text, with a tokEOF at the end and without the semicolons
-// before it. It reports false for a text of several statements and for what
-// cannot be trusted.
+// before it. It reports false for a text of several statements, for what cannot
+// be trusted, and for more than maxWords.
 func tokens(text []byte, mode Mode) ([]token, bool) {
 	l := lexer{src: text, mode: mode}
 	toks := make([]token, 0, 32)
 	for {
 		t := l.next()
-		if t.kind == tokBad || l.executable {
+		if t.kind == tokBad || l.executable || len(toks) > maxWords {
 			return nil, false
 		}
 		if t.kind == tokPunct && text[t.Start] == ';' {
