@@ -28,7 +28,7 @@ func TestRights(t *testing.T) {
 		"S16NodeVariables":               nodeVariables,
 		"OwnDDLJobs":                     ownDDLJobs,
 		"JobsOfTablesOneMayUse":          jobsOfTablesOneMayUse,
-		"R2LongStatements":               longStatements,
+		"LongStatements":                 longStatements,
 	} {
 		t.Run(name, func(t *testing.T) { test(newBench(t, srv), mysql) })
 	}
