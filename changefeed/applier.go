@@ -14,6 +14,8 @@ import (
 const (
 	// pausedPoll is how often a paused applier looks whether it may go on.
 	pausedPoll = 100 * time.Millisecond
+	// serverPoll is how often it asks whether the store is still the same server.
+	serverPoll = 3 * time.Second
 	// firstBackoff and maxBackoff bound the wait after errors that may pass.
 	firstBackoff = 50 * time.Millisecond
 	maxBackoff   = 3 * time.Second
@@ -31,6 +33,7 @@ type applier struct {
 
 	backoff  time.Duration
 	restarts int // since the last committed window
+	asked    time.Time // who the store is, while paused
 }
 
 func newApplier(m *Manager, db *sql.DB, f dxf.Feed, begun time.Time) *applier {
@@ -81,6 +84,10 @@ func (a *applier) loop(ctx context.Context) error {
 		case dxf.FeedSealed, dxf.FeedFailed:
 			return nil
 		case dxf.FeedPaused:
+			if time.Since(a.asked) > serverPoll {
+				_, err = sameServer(ctx, a.db, f)
+				a.asked = time.Now()
+			}
 			wait(ctx, pausedPoll)
 		default:
 			err = a.follow(ctx, f)

@@ -44,21 +44,35 @@ type writer struct {
 	session *table.Session
 	layout  *layout
 	store   Store
+	server  table.Server
 	packet  int // max_allowed_packet
 }
 
-func openWriter(ctx context.Context, db *sql.DB, l *layout, store Store) (*writer, error) {
+// openWriter opens a session with the feed's own server, and no other.
+func openWriter(ctx context.Context, db *sql.DB, f dxf.Feed, l *layout, store Store) (*writer, error) {
 	// A DELETE that names its table by an alias wants a default schema.
 	s, err := table.OpenSession(ctx, db, append(slices.Clone(settings), "USE "+table.Quote(l.source.Schema))...)
 	if err != nil {
 		return nil, err
 	}
 	w := &writer{session: s, layout: l, store: store}
-	if err := s.QueryRowContext(ctx, "SELECT @@max_allowed_packet").Scan(&w.packet); err != nil {
+	if w.server, err = sameServer(ctx, s, f); err == nil {
+		err = s.QueryRowContext(ctx, "SELECT @@max_allowed_packet").Scan(&w.packet)
+	}
+	if err != nil {
 		_ = s.Close()
-		return nil, fmt.Errorf("read max_allowed_packet: %w", err)
+		return nil, fmt.Errorf("look at the store: %w", err)
 	}
 	return w, nil
+}
+
+// sameServer says who answers, and refuses another server than the feed's.
+func sameServer(ctx context.Context, q table.Querier, f dxf.Feed) (table.Server, error) {
+	is, err := table.ServerOf(ctx, q)
+	if err == nil && f.Server != "" && f.Server != is.String() {
+		err = dxf.ServerChanged(f.JobID, f.Server, is.String())
+	}
+	return is, err
 }
 
 func (w *writer) close() { _ = w.session.Close() }

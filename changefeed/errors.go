@@ -38,10 +38,15 @@ const stubborn = 12
 // MySQL's end of an idle session.
 var passing = []uint16{1021, 1040, 1041, 1053, 1114, 1152, 1159, 1160, 1161, 1203, 1205, 1213, 1226, 1290, 1317, 1836, 1927, 3100, 4031}
 
-// lasting says whether a server's error is not known to pass.
+// lasting says whether a server's error is not known to pass. Of those that end the
+// reading of the binlog only the reader that was replaced comes back.
 func lasting(err error) bool {
 	var me *mysql.MySQLError
-	return errors.As(err, &me) && !slices.Contains(passing, me.Number)
+	if errors.As(err, &me) {
+		return !slices.Contains(passing, me.Number)
+	}
+	var be *binlog.MyError
+	return errors.As(err, &be) && !slices.Contains(passing, be.Code) && !(be.Code == errBinlogRead && strings.Contains(be.Message, "same server"))
 }
 
 // fatal says whether a feed cannot go on after err, and how clients are told. What

@@ -36,6 +36,10 @@ type follower struct {
 func (a *applier) follow(ctx context.Context, f dxf.Feed) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	// Before all that a replica may not have yet.
+	if _, err := sameServer(ctx, a.db, f); err != nil {
+		return err
+	}
 	source, err := table.Load(ctx, a.db, f.Schema, f.Table)
 	if errors.Is(err, table.ErrNoTable) {
 		return dxf.SchemaChanged(err.Error())
@@ -63,18 +67,18 @@ func (a *applier) follow(ctx context.Context, f dxf.Feed) error {
 	if slices.ContainsFunc(shadow.Keys, func(k table.Key) bool { return k.Checked }) {
 		limit = 1
 	}
-	w, err := openLanes(ctx, limit, a.log, func(ctx context.Context) (*writer, error) { return openWriter(ctx, a.db, l, a.m.store) })
+	w, err := openLanes(ctx, limit, a.log, func(ctx context.Context) (*writer, error) { return openWriter(ctx, a.db, f, l, a.m.store) })
 	if err != nil {
 		return err
 	}
 	defer w.close()
 	g := &grouper{
-		job: f.JobID, layout: l, meta: cfg.MetaSchema,
+		job: f.JobID, layout: l, meta: cfg.MetaSchema, server: w.first().server.ID,
 		names: names{schema: f.Schema, table: f.Table, fold: lower != 0},
 		own:   func(schema, table string) bool { return schema == cfg.MetaSchema && table == "changefeed" },
 		piece: cfg.MaxBytes / 4, limit: cfg.MaxBytes,
 	}
-	r, err := openReader(ctx, a.m.dsn, w.first().session.Family, serverID(cfg.NodeID, f.JobID, f.Epoch), g, position{f.File, f.Pos}, cfg.MaxBytes)
+	r, err := openReader(ctx, a.m.dsn, w.first().session.Family, serverID(cfg.NodeID, f.JobID, f.Epoch), g, position{f.File, f.Pos, f.FileMark}, cfg.MaxBytes)
 	if err != nil {
 		return err
 	}
@@ -155,7 +159,7 @@ func (fo *follower) collect(ctx context.Context, g group) (*window, error) {
 			win.add(g)
 			continue
 		}
-		if win.end.before(position{fo.feed.WindowFile, fo.feed.WindowPos}) {
+		if win.end.before(position{file: fo.feed.WindowFile, pos: fo.feed.WindowPos}) {
 			g, err := fo.next(ctx)
 			if err != nil {
 				return nil, err
@@ -189,7 +193,7 @@ func (fo *follower) apply(ctx context.Context, win *window) error {
 	if !stops {
 		mode = fo.feed.Mode
 	}
-	c := dxf.FeedCommit{File: win.safe.file, Pos: win.safe.pos, Applied: win.changes, Mode: mode, Markers: win.markerIDs()}
+	c := dxf.FeedCommit{File: win.safe.file, Pos: win.safe.pos, Mark: win.safe.mark, Applied: win.changes, Mode: mode, Markers: win.markerIDs()}
 	if err := fo.lanes.apply(ctx, fo.feed, win, c); err != nil {
 		return err
 	}
@@ -202,7 +206,7 @@ func (fo *follower) apply(ctx context.Context, win *window) error {
 // and then.
 func (fo *follower) idle(ctx context.Context, g group) error {
 	fo.reader.release(g)
-	if time.Since(fo.committed) < idleCommit || g.safe == (position{fo.feed.File, fo.feed.Pos}) {
+	if time.Since(fo.committed) < idleCommit || g.safe.is(position{file: fo.feed.File, pos: fo.feed.Pos}) {
 		return nil
 	}
 	win := newWindow()
@@ -218,7 +222,7 @@ func (fo *follower) large(ctx context.Context, g group) error {
 		return fo.unfinished()
 	}
 	strict, writer := fo.feed.Mode == dxf.FeedStrict, fo.lanes.first()
-	stay := dxf.FeedCommit{File: fo.feed.File, Pos: fo.feed.Pos, Mode: fo.feed.Mode}
+	stay := dxf.FeedCommit{File: fo.feed.File, Pos: fo.feed.Pos, Mark: fo.feed.FileMark, Mode: fo.feed.Mode}
 	tx, err := writer.begin(ctx)
 	if err != nil {
 		return err
@@ -249,7 +253,7 @@ func (fo *follower) large(ctx context.Context, g group) error {
 				return dxf.Errorf("a transaction with more than %d MiB of changes of table %s.%s came while an XA transaction on it was prepared and undecided; run the statement again",
 					fo.a.m.cfg.MaxBytes/4>>20, fo.feed.Schema, fo.feed.Table)
 			}
-			c := dxf.FeedCommit{File: win.safe.file, Pos: win.safe.pos, Applied: applied, Mode: fo.feed.Mode, Markers: win.markerIDs()}
+			c := dxf.FeedCommit{File: win.safe.file, Pos: win.safe.pos, Mark: win.safe.mark, Applied: applied, Mode: fo.feed.Mode, Markers: win.markerIDs()}
 			if err := writer.save(ctx, tx, fo.feed, c); err != nil {
 				return err
 			}
@@ -295,7 +299,7 @@ func (fo *follower) release(win *window) {
 
 // moved takes note of what was committed.
 func (fo *follower) moved(c dxf.FeedCommit) {
-	fo.feed.File, fo.feed.Pos, fo.feed.Mode = c.File, c.Pos, c.Mode
+	fo.feed.File, fo.feed.Pos, fo.feed.FileMark, fo.feed.Mode = c.File, c.Pos, c.Mark, c.Mode
 	fo.feed.WindowFile, fo.feed.WindowPos = "", 0
 	fo.committed = time.Now()
 	fo.a.backoff, fo.a.restarts = 0, 0

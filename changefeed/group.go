@@ -16,7 +16,16 @@ import (
 type position struct {
 	file string
 	pos  uint32
+	mark string // of the file, see markOf; "" is not known
 }
+
+// markOf tells a binlog file from another one of its name, another server's or one
+// begun anew: who has made it, and when. Its first event says so, and whoever reads
+// from the middle of the file is sent that event too.
+func markOf(h *replication.EventHeader) string { return fmt.Sprintf("%d@%d", h.ServerID, h.Timestamp) }
+
+// is says whether two positions are the same place of one file.
+func (p position) is(q position) bool { return p.file == q.file && p.pos == q.pos }
 
 func (p position) String() string { return fmt.Sprintf("%s:%d", p.file, p.pos) }
 
@@ -64,7 +73,10 @@ type grouper struct {
 	piece int64 // size above which a transaction is handed out in pieces
 	limit int64 // of all rows of undecided XA transactions
 
+	from    position // where the reader began
+	server  uint32   // server_id of whom it asked
 	file    string
+	mark    string   // of file
 	high    uint32   // where the last event ended that said so
 	unsaid  uint64   // bytes of the events since
 	last    position // end of the last group
@@ -132,11 +144,13 @@ func (g *grouper) event(e *replication.BinlogEvent) error {
 	switch ev := e.Event.(type) {
 	case *replication.RotateEvent:
 		// The one at the beginning of a stream is made up and only names the file.
-		g.file, g.high, g.unsaid = string(ev.NextLogName), 0, 0
+		g.file, g.mark, g.high, g.unsaid = string(ev.NextLogName), "", 0, 0
 		if !g.open && e.Header.LogPos != 0 {
-			return g.passed(position{g.file, uint32(max(ev.Position, 4))})
+			return g.passed(g.at(uint32(max(ev.Position, 4))))
 		}
 		return nil
+	case *replication.FormatDescriptionEvent:
+		return g.opened(e.Header)
 	case *replication.MariadbGTIDEvent:
 		g.begin(ev.Flags)
 		return nil
@@ -190,6 +204,26 @@ func (g *grouper) place(h *replication.EventHeader) error {
 			g.file, g.job)
 	}
 	g.high, g.unsaid = h.LogPos, 0
+	return nil
+}
+
+// at is a place in the file that is being read.
+func (g *grouper) at(pos uint32) position { return position{file: g.file, pos: pos, mark: g.mark} }
+
+// opened meets the first event of a file.
+func (g *grouper) opened(h *replication.EventHeader) error {
+	first := g.mark == "" && g.file == g.from.file && g.last == g.from
+	g.mark = markOf(h)
+	switch {
+	case !first:
+		return nil
+	case g.server != 0 && h.ServerID != g.server:
+		return dxf.ServerChanged(g.job, fmt.Sprintf("server_id %d", g.server), fmt.Sprintf("server_id %d", h.ServerID))
+	case g.from.mark != "" && g.from.mark != g.mark:
+		return dxf.Errorf("the binlog file %s is not the one that job %d has read until now: it was begun anew (RESET MASTER), or the store is another server; run the statement again",
+			g.file, g.job)
+	}
+	g.last.mark = g.mark
 	return nil
 }
 
@@ -329,7 +363,7 @@ func (g *grouper) query(e *replication.QueryEvent, pos uint32) error {
 func (g *grouper) commit(pos uint32) error {
 	cur := g.cur
 	g.cur, g.open = group{}, false
-	cur.end = position{g.file, pos}
+	cur.end = g.at(pos)
 	if len(cur.changes) == 0 && len(cur.markers) == 0 && g.handed == 0 {
 		return g.passed(cur.end)
 	}
@@ -340,9 +374,9 @@ func (g *grouper) rollback(pos uint32) error {
 	broken := g.handed > 0
 	g.cur, g.open = group{}, false
 	if !broken {
-		return g.passed(position{g.file, pos})
+		return g.passed(g.at(pos))
 	}
-	return g.finish(group{broken: true, end: position{g.file, pos}})
+	return g.finish(group{broken: true, end: g.at(pos)})
 }
 
 func (g *grouper) rollbackTo(name string) error {
@@ -374,7 +408,7 @@ func (g *grouper) prepare(e *replication.BinlogEvent) error {
 	}
 	cur := g.cur
 	g.cur, g.open = group{}, false
-	start, end := g.last, position{g.file, e.Header.LogPos}
+	start, end := g.last, g.at(e.Header.LogPos)
 	if len(cur.changes) > 0 || len(cur.markers) > 0 {
 		if g.prepared == nil {
 			g.prepared = map[string]prepared{}
@@ -399,7 +433,7 @@ func (g *grouper) decide(xid string, commit bool, pos uint32) error {
 		g.undecided -= p.cur.size
 	}
 	g.cur, g.open = group{}, false
-	end := position{g.file, pos}
+	end := g.at(pos)
 	if !known {
 		return g.passed(end)
 	}

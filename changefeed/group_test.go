@@ -38,8 +38,8 @@ func TestFileBeyond4GiB(t *testing.T) {
 	}{
 		"grows": {[]*replication.BinlogEvent{
 			at(40, 3*gib+40, gtid), at(1<<29, 3*gib+gib/2+40, other), at(31, 3*gib+gib/2+71, xid),
-		}, position{"b.1", uint32(3*gib + gib/2 + 71)}},
-		"to the last byte": {[]*replication.BinlogEvent{at(40, 3*gib+40, gtid), at(31, math.MaxUint32, xid)}, position{"b.1", math.MaxUint32}},
+		}, position{file: "b.1", pos: uint32(3*gib + gib/2 + 71)}},
+		"to the last byte": {[]*replication.BinlogEvent{at(40, 3*gib+40, gtid), at(31, math.MaxUint32, xid)}, position{file: "b.1", pos: math.MaxUint32}},
 		"begins again at 0": {events: []*replication.BinlogEvent{
 			at(40, 3*gib+40, gtid), at(1<<30-1, 4*gib+39, other), at(31, 4*gib+70, xid),
 		}},
@@ -52,17 +52,17 @@ func TestFileBeyond4GiB(t *testing.T) {
 		}},
 		"nothing is said inside": {[]*replication.BinlogEvent{
 			at(40, gib, gtid), at(1<<30, 0, other), at(1<<30, 0, other), at(31, 3*gib+31, xid),
-		}, position{"b.1", uint32(3*gib + 31)}},
+		}, position{file: "b.1", pos: uint32(3*gib + 31)}},
 		"next file": {[]*replication.BinlogEvent{
 			at(40, 3*gib+40, gtid), at(31, 3*gib+71, xid), at(47, 3*gib+118, rotate("b.2")),
 			artificial(at(47, 0, rotate("b.2"))), at(256, 260, other), at(40, 300, gtid), at(31, 331, xid),
-		}, position{"b.2", 331}},
+		}, position{file: "b.2", pos: 331}},
 		"made up": {[]*replication.BinlogEvent{
 			at(40, 3*gib+40, gtid), artificial(at(100, 300, other)), kind(replication.HEARTBEAT_EVENT, at(40, 4, other)), at(31, 3*gib+71, xid),
-		}, position{"b.1", uint32(3*gib + 71)}},
+		}, position{file: "b.1", pos: uint32(3*gib + 71)}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := &grouper{file: "b.1", last: position{"b.1", 4}, own: func(string, string) bool { return false }, emit: func(group) error { return nil }}
+			g := &grouper{file: "b.1", last: position{file: "b.1", pos: 4}, own: func(string, string) bool { return false }, emit: func(group) error { return nil }}
 			var err error
 			for _, e := range c.events {
 				if err = g.event(e); err != nil {

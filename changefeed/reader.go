@@ -62,7 +62,7 @@ func openReader(ctx context.Context, dsn *mysql.Config, family table.Family, ser
 		grouper: g, told: time.Now(), done: make(chan struct{}), dial: &dialer{net: dsn.Net, addr: dsn.Addr},
 	}
 	r.ctx, r.cancel = context.WithCancel(ctx)
-	g.file, g.last, g.emit = from.file, from, r.send
+	g.from, g.file, g.last, g.emit = from, from.file, from, r.send
 	r.syncer = replication.NewBinlogSyncer(replication.BinlogSyncerConfig{
 		ServerID: serverID,
 		Flavor:   flavors[family],

@@ -140,13 +140,17 @@ func prepared(ctx context.Context, s *table.Session) ([]string, error) {
 }
 
 func (b *Backfill) writeFeed(ctx context.Context, s *table.Session, m dxf.BackfillMeta, p table.BinlogPosition) error {
+	server, err := table.ServerOf(ctx, s) // the one whose position p is: a session is with one
+	if err != nil {
+		return err
+	}
 	tx, err := s.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing
 	err = b.store.StartFeed(ctx, tx, dxf.Feed{
-		JobID: m.JobID, Schema: m.Schema, Table: m.Table, Shadow: m.Shadow, Mode: dxf.FeedMerge, File: p.File, Pos: p.Pos,
+		JobID: m.JobID, Schema: m.Schema, Table: m.Table, Shadow: m.Shadow, Mode: dxf.FeedMerge, Server: server.String(), File: p.File, Pos: p.Pos,
 	})
 	if err != nil {
 		return fmt.Errorf("start the changefeed: %w", err)

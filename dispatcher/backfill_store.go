@@ -10,7 +10,7 @@ import (
 // FeedStore is what the backfill extension needs of the store.
 type FeedStore interface {
 	// StartFeed writes the changefeed row of f.JobID in the caller's
-	// transaction: mode merge at f.File and f.Pos, held by nobody, nothing
+	// transaction: mode merge at f.File and f.Pos of f.Server, held by nobody, nothing
 	// applied; a row of an earlier attempt is replaced and its markers are
 	// forgotten. The caller's transaction is on the session that holds the
 	// job's lock, so a frozen former owner cannot turn the position back.

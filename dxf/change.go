@@ -43,6 +43,7 @@ type Assignment struct {
 type FeedCommit struct {
 	File    string
 	Pos     uint32
+	Mark    string   // of the file; see Feed.FileMark
 	Applied int64    // row changes in this window
 	Mode    FeedMode // as it was, or paused/sealed when a marker asked for it
 	Markers []int64  // ids of the markers met

@@ -60,6 +60,13 @@ func SchemaChanged(how string) *Error {
 	return e
 }
 
+// ServerChanged ends a job whose binlog was another server's than the store is now:
+// what that one had not passed on is missing here, so nothing that the job has copied
+// or compared can be trusted.
+func ServerChanged(job int64, was, is string) *Error {
+	return Errorf("the store is another server now (%s) than the one that job %d began on (%s): what it has copied may not be what is here; run the statement again", is, job, was)
+}
+
 // NoSuchTable is MySQL's error 1146 for a table that is not there, or no more.
 func NoSuchTable(schema, table string) *Error {
 	return &Error{Code: 1146, State: "42S02", Class: "schema", Message: fmt.Sprintf("Table '%s.%s' doesn't exist", schema, table)}

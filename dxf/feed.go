@@ -36,8 +36,13 @@ type Feed struct {
 	ExecID  string // the node that applies
 	Epoch   int64
 	Expires time.Time
-	File    string // binlog position up to which everything is applied
-	Pos     uint32
+	// Server is whose binlog the position is in (table.Server); "" is not known.
+	Server string
+	File   string // binlog position up to which everything is applied
+	Pos    uint32
+	// FileMark tells the file from another one that came to have its name; "" is not
+	// known yet.
+	FileMark string
 	// WindowFile and WindowPos are where a window ends any part of which may be
 	// in the shadow; "" and 0 as a rule.
 	WindowFile string

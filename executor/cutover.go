@@ -33,6 +33,11 @@ func (r *run) gates(ctx context.Context, s *swap) (why string, err error) {
 	if err := r.sendOn(ctx); err != nil { // an earlier attempt sealed it
 		return "", err
 	}
+	for _, session := range []*table.Session{s.a, s.c} {
+		if err := r.sameServer(ctx, session); err != nil {
+			return "", err
+		}
+	}
 	if err := s.unchanged(ctx); err != nil {
 		return "", err
 	}
@@ -45,6 +50,21 @@ func (r *run) gates(ctx context.Context, s *swap) (why string, err error) {
 		return fmt.Sprintf("waits for the changefeed, which is %s behind", took.Round(100*time.Millisecond)), nil
 	}
 	return "", s.settled(ctx)
+}
+
+// sameServer refuses a session with another server than that whose binlog the
+// changefeed reads: after a failover the rows that were copied and those that are
+// here may be of different moments.
+func (r *run) sameServer(ctx context.Context, s *table.Session) error {
+	f, err := r.feed(ctx)
+	if err != nil || f.Server == "" {
+		return err
+	}
+	is, err := table.ServerOf(ctx, s)
+	if err == nil && is.String() != f.Server {
+		err = dxf.ServerChanged(r.meta.JobID, f.Server, is.String())
+	}
+	return err
 }
 
 // seal stops the changefeed after the last change. Only the acknowledgement of

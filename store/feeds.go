@@ -12,7 +12,7 @@ import (
 )
 
 const feedColumns = `job_id, table_schema, table_name, shadow_name, mode, exec_id, epoch, expires,
-	binlog_file, binlog_pos, window_file, window_pos, applied, lag_at, error`
+	server, binlog_file, binlog_pos, file_mark, window_file, window_pos, applied, lag_at, error`
 
 // feedTables are what feedColumns are of.
 const feedTables = `changefeed LEFT JOIN changefeed_window USING (job_id)`
@@ -26,8 +26,10 @@ type feedRow struct {
 	ExecID  string       `db:"exec_id"`
 	Epoch   int64        `db:"epoch"`
 	Expires sql.NullTime `db:"expires"`
+	Server  string       `db:"server"`
 	File    string       `db:"binlog_file"`
 	Pos     uint32       `db:"binlog_pos"`
+	Mark    string       `db:"file_mark"`
 	Applied int64        `db:"applied"`
 
 	WindowFile sql.NullString `db:"window_file"`
@@ -44,7 +46,7 @@ func (r feedRow) feed() (dxf.Feed, error) {
 	}
 	return dxf.Feed{
 		JobID: r.JobID, Schema: r.Schema, Table: r.Table, Shadow: r.Shadow, Mode: dxf.FeedMode(r.Mode),
-		ExecID: r.ExecID, Epoch: r.Epoch, Expires: r.Expires.Time, File: r.File, Pos: r.Pos,
+		ExecID: r.ExecID, Epoch: r.Epoch, Expires: r.Expires.Time, Server: r.Server, File: r.File, Pos: r.Pos, FileMark: r.Mark,
 		WindowFile: r.WindowFile.String, WindowPos: uint32(r.WindowPos.Int64),
 		Applied: r.Applied, LagAt: r.LagAt.Time, Error: e,
 	}, nil
@@ -56,13 +58,13 @@ func (r feedRow) feed() (dxf.Feed, error) {
 func (db *DB) StartFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed) error {
 	const startSQL = `
 		INSERT INTO meta.changefeed
-			(job_id, table_schema, table_name, shadow_name, mode, epoch, binlog_file, binlog_pos, lag_at)
-		VALUES (?, ?, ?, ?, 'merge', CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED), ?, ?, NOW(6))
+			(job_id, table_schema, table_name, shadow_name, mode, epoch, server, binlog_file, binlog_pos, lag_at)
+		VALUES (?, ?, ?, ?, 'merge', CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED), ?, ?, ?, NOW(6))
 		ON DUPLICATE KEY UPDATE
 			table_schema = VALUES(table_schema), table_name = VALUES(table_name), shadow_name = VALUES(shadow_name),
 			mode = 'merge', exec_id = '', epoch = epoch + 1, expires = NULL,
-			binlog_file = VALUES(binlog_file), binlog_pos = VALUES(binlog_pos), applied = 0, lag_at = VALUES(lag_at), error = NULL`
-	if _, err := change(ctx, tx, db.here(startSQL), f.JobID, f.Schema, f.Table, f.Shadow, f.File, f.Pos); err != nil {
+			server = VALUES(server), binlog_file = VALUES(binlog_file), binlog_pos = VALUES(binlog_pos), file_mark = '', applied = 0, lag_at = VALUES(lag_at), error = NULL`
+	if _, err := change(ctx, tx, db.here(startSQL), f.JobID, f.Schema, f.Table, f.Shadow, f.Server, f.File, f.Pos); err != nil {
 		return err
 	}
 	return db.forget(ctx, tx, f.JobID)
@@ -211,12 +213,12 @@ func (db *DB) FenceFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed) error {
 func (db *DB) CommitFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed, c dxf.FeedCommit) error {
 	const commitSQL = `
 		UPDATE meta.changefeed
-		SET binlog_file = ?, binlog_pos = ?, applied = applied + ?, mode = ?, lag_at = NOW(6), expires = NOW(6) + INTERVAL ? SECOND
+		SET binlog_file = ?, binlog_pos = ?, file_mark = ?, applied = applied + ?, mode = ?, lag_at = NOW(6), expires = NOW(6) + INTERVAL ? SECOND
 		WHERE job_id = ? AND exec_id = ? AND epoch = ? AND mode = ?`
 	const ackSQL = `UPDATE meta.changefeed_marker SET acked = NOW(6) WHERE id IN (?) AND job_id = ?`
 	err := must(
 		ctx, tx, dxf.ErrLeaseLost, db.here(commitSQL),
-		c.File, c.Pos, c.Applied, string(c.Mode), seconds(dxf.FeedLease), f.JobID, f.ExecID, f.Epoch, string(f.Mode),
+		c.File, c.Pos, c.Mark, c.Applied, string(c.Mode), seconds(dxf.FeedLease), f.JobID, f.ExecID, f.Epoch, string(f.Mode),
 	)
 	if err == nil && f.WindowFile != "" {
 		_, err = change(ctx, tx, db.here(closeWindowSQL), f.JobID)

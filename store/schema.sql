@@ -232,6 +232,8 @@ CREATE TABLE IF NOT EXISTS changefeed (
   applied bigint NOT NULL DEFAULT 0,
   lag_at timestamp(6) NULL DEFAULT NULL,
   error blob DEFAULT NULL,
+  server varchar(64) NOT NULL DEFAULT '',
+  file_mark varchar(64) NOT NULL DEFAULT '',
   PRIMARY KEY (job_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 

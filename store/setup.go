@@ -18,13 +18,15 @@ var schemaSQL string
 
 // schemaVersion grows with every change of schema.sql: the script is run where
 // an older version is found.
-const schemaVersion = 6
+const schemaVersion = 7
 
 // additions are what tables of an older version have not.
 var additions = []string{
 	`ALTER TABLE tidb_global_task ADD COLUMN submitter varchar(300) NOT NULL DEFAULT '' INVISIBLE`,
 	`ALTER TABLE tidb_ddl_history ADD COLUMN submitter varchar(300) NOT NULL DEFAULT '' INVISIBLE, ADD KEY submitter (submitter)`,
 	`UPDATE tidb_ddl_history SET submitter = LEFT(COALESCE(JSON_VALUE(CONVERT(job_meta USING utf8mb4), '$.user'), ''), 300) WHERE submitter = ''`,
+	`ALTER TABLE changefeed ADD COLUMN server varchar(64) NOT NULL DEFAULT ''`,
+	`ALTER TABLE changefeed ADD COLUMN file_mark varchar(64) NOT NULL DEFAULT ''`,
 }
 
 // setUp makes schema and tables, unless they are there in this version. Nodes

@@ -23,7 +23,7 @@ func (s *Store) StartFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed) error {
 	}
 	s.feeds[f.JobID] = &dxf.Feed{
 		JobID: f.JobID, Schema: f.Schema, Table: f.Table, Shadow: f.Shadow, Mode: dxf.FeedMerge,
-		Epoch: epoch, File: f.File, Pos: f.Pos, LagAt: now,
+		Epoch: epoch, Server: f.Server, File: f.File, Pos: f.Pos, LagAt: now,
 	}
 	s.dropMarkers(f.JobID)
 	return nil
@@ -195,7 +195,7 @@ func (s *Store) FenceFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed) error {
 // tx must be nil.
 func (s *Store) CommitFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed, c dxf.FeedCommit) error {
 	return s.asApplier(ctx, tx, f, func(row *dxf.Feed, now time.Time) error {
-		row.File, row.Pos, row.Applied, row.Mode = c.File, c.Pos, row.Applied+c.Applied, c.Mode
+		row.File, row.Pos, row.FileMark, row.Applied, row.Mode = c.File, c.Pos, c.Mark, row.Applied+c.Applied, c.Mode
 		row.LagAt, row.Expires = now, now.Add(dxf.FeedLease)
 		if f.WindowFile != "" {
 			row.WindowFile, row.WindowPos = "", 0

@@ -42,9 +42,9 @@ func (b *bench) claimable() (jobs []int64) {
 }
 
 var someFeed = dxf.Feed{
-	JobID: 7, Schema: "täst", Table: "t`", Shadow: "t__dxf7_new", File: "binlog.000003", Pos: 4294967295,
+	JobID: 7, Schema: "täst", Table: "t`", Shadow: "t__dxf7_new", Server: "server_id 7", File: "binlog.000003", Pos: 4294967295,
 	// What StartFeed does not take from the caller:
-	Mode: dxf.FeedSealed, ExecID: "nobody", Epoch: 1, Applied: 5,
+	Mode: dxf.FeedSealed, ExecID: "nobody", Epoch: 1, Applied: 5, FileMark: "1@2",
 }
 
 func feedLife(b *bench) {
@@ -56,7 +56,7 @@ func feedLife(b *bench) {
 	first := f.Epoch
 	f.Epoch, f.LagAt = 0, someFeed.LagAt
 	want := someFeed
-	want.Mode, want.ExecID, want.Epoch, want.Applied = dxf.FeedMerge, "", 0, 0
+	want.Mode, want.ExecID, want.Epoch, want.Applied, want.FileMark = dxf.FeedMerge, "", 0, 0, ""
 	require.Equal(b.t, want, f)
 	require.Equal(b.t, []int64{7}, b.claimable())
 
@@ -82,11 +82,13 @@ func feedLife(b *bench) {
 	require.Greater(b.t, f.Epoch, first)
 
 	require.NoError(b.t, b.commitFeed(f, dxf.FeedCommit{File: "binlog.000004", Pos: 99, Applied: 10, Mode: dxf.FeedMerge}))
-	require.NoError(b.t, b.commitFeed(f, dxf.FeedCommit{File: "binlog.000004", Pos: 199, Applied: 5, Mode: dxf.FeedMerge}))
+	require.NoError(b.t, b.commitFeed(f, dxf.FeedCommit{File: "binlog.000004", Pos: 199, Mark: "7@1", Applied: 5, Mode: dxf.FeedMerge}))
 	is, err := b.RenewFeed(b.ctx, f)
 	require.NoError(b.t, err)
 	require.Equal(b.t, "binlog.000004", is.File)
 	require.EqualValues(b.t, 199, is.Pos)
+	require.Equal(b.t, "7@1", is.FileMark)
+	require.Equal(b.t, someFeed.Server, is.Server)
 	require.EqualValues(b.t, 15, is.Applied)
 
 	require.NoError(b.t, b.ReleaseFeed(b.ctx, f))
