@@ -376,6 +376,36 @@ func TestFatal(t *testing.T) {
 	}
 }
 
+// TestC1OtherNames: a statement in the binlog need not name the table that it changes.
+// Whatever becomes of the view or the trigger later, the feed ends.
+func TestC1OtherNames(t *testing.T) {
+	for name, statements := range map[string][]string{
+		"view":         {"UPDATE vi SET v = 7"},
+		"view, gone":   {"UPDATE vi SET v = 7", "DROP VIEW vi"},
+		"view of view": {"DELETE FROM vv WHERE id = 2"},
+		"trigger":      {"INSERT INTO o VALUES (1)"},
+		"function":     {"SELECT f(3)"},
+		"in a value":   {"INSERT INTO p VALUES (f(3))"},
+		"in a default": {"SET @a = f(3)"},
+		"procedure":    {"CALL pr()"},
+	} {
+		t.Run(name, func(t *testing.T) { // one after the other: each would end the others' feeds
+			r := newRig(t, "CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1, 1), (2, 2), (3, 3)",
+				"CREATE VIEW vi AS SELECT * FROM t", "CREATE VIEW vv AS SELECT * FROM vi", "CREATE TABLE o (id INT)", "CREATE TABLE p (id INT)",
+				"CREATE TRIGGER tr AFTER INSERT ON o FOR EACH ROW UPDATE t SET v = 8 WHERE id = NEW.id",
+				"CREATE FUNCTION f(n INT) RETURNS INT DETERMINISTIC MODIFIES SQL DATA BEGIN UPDATE t SET v = 9 WHERE id = n; RETURN n; END",
+				"CREATE PROCEDURE pr() BEGIN INSERT INTO o VALUES (1); END")
+			r.run("node-a")
+			r.sync()
+			r.session(append([]string{"SET binlog_format = 'STATEMENT'"}, statements...)...)
+			e := r.failed()
+			t.Log(e)
+			require.EqualValues(t, 1105, e.Code)
+			require.Contains(t, e.Message, "binlog_format other than ROW")
+		})
+	}
+}
+
 // TestHarmless lists statements that name the table, or look like it, and that a
 // feed must survive.
 func TestHarmless(t *testing.T) {
@@ -390,6 +420,7 @@ func TestHarmless(t *testing.T) {
 		"CREATE DATABASE "+r.schema+"_x", "CREATE TABLE "+r.schema+"_x.t (a INT)", "ALTER TABLE "+r.schema+"_x.t ADD b INT",
 		"USE "+r.schema+"_x", "TRUNCATE TABLE t", "DROP TABLE t", "DROP DATABASE "+r.schema+"_x",
 		"USE "+r.schema, "SET binlog_format = 'STATEMENT'", "INSERT INTO tt VALUES (1, 1)", "INSERT INTO tt (t) VALUES (2)", "UPDATE tt SET x = 5 /* t */",
+		"INSERT INTO tt SELECT id, v FROM t", "CREATE TABLE uuu (a INT)", "DELETE FROM tt WHERE x IN (SELECT COUNT(*) FROM uuu)", "CREATE TABLE made AS SELECT * FROM tt", "DROP TABLE made",
 		"CREATE TABLE `t t` (a INT)", "DROP TABLE `t t`",
 		// S17: columns, indexes and schemas of others that are called as the table.
 		"CREATE DATABASE "+r.schema+"_y", "CREATE TABLE "+r.schema+"_y.victim (t INT, INDEX t (t), CHECK (victim.t > 0))",

@@ -95,7 +95,8 @@ type grouper struct {
 	order     []string // xids of prepared, oldest first
 	undecided int64    // size of prepared
 
-	emit func(group) error
+	reach reach
+	emit  func(group) error
 }
 
 type savepoint struct {
@@ -171,9 +172,7 @@ func (g *grouper) event(e *replication.BinlogEvent) error {
 	case *replication.XIDEvent:
 		return g.commit(e.Header.LogPos)
 	case *replication.BeginLoadQueryEvent, *replication.ExecuteLoadQueryEvent:
-		if bytes.Contains(e.RawData, []byte(g.names.table)) {
-			return g.fatal("LOAD DATA wrote to it in statement format")
-		}
+		return g.unattributed("LOAD DATA")
 	}
 	switch e.Header.EventType {
 	case replication.XA_PREPARE_LOG_EVENT:
@@ -352,9 +351,37 @@ func (g *grouper) query(e *replication.QueryEvent, pos uint32) error {
 		return dxf.SchemaChanged(verb(e.Query, n.spelled))
 	case written:
 		return g.fatal("a session with binlog_format other than ROW executed " + verb(e.Query, n.spelled))
+	case unclear:
+		if err := g.statement(e, n); err != nil {
+			return err
+		}
+	default:
+		if words := told(n.spelled.lex(e.Query)); defines(words) && g.reach.redefined(string(e.Schema), words, n) {
+			return g.unattributed("a statement")
+		}
 	}
 	if g.standalone {
 		return g.commit(pos)
+	}
+	return nil
+}
+
+// statement meets one that has changed rows of tables that it names, none of them ours.
+func (g *grouper) statement(e *replication.QueryEvent, n names) error {
+	tables, ok := namedBy(e)
+	for _, t := range tables {
+		if t.schema == g.meta && t.name == markerTable {
+			return dxf.Errorf("the store's binlog_format is STATEMENT for its new sessions, those of dxfproxy too: the changefeed of job %d cannot go on; SET GLOBAL binlog_format = ROW and run the statement again", g.job)
+		}
+	}
+	if ok {
+		var err error
+		if ok, err = g.reach.attribute(tables, g.last); err != nil {
+			return err
+		}
+	}
+	if !ok {
+		return g.unattributed(verb(e.Query, n.spelled))
 	}
 	return nil
 }
@@ -447,11 +474,15 @@ func (g *grouper) decide(xid string, commit bool, pos uint32) error {
 // passed notes the end of a group that is nothing to the feed.
 func (g *grouper) passed(end position) error {
 	g.last = end
+	if g.reach.passed(end) { // somebody may be waiting for that
+		return g.send(group{end: end})
+	}
 	return nil
 }
 
 func (g *grouper) finish(cur group) error {
 	g.last = cur.end
+	g.reach.passed(cur.end)
 	return g.send(cur)
 }
 
@@ -474,11 +505,18 @@ func (g *grouper) idle() (cur group, ok bool) {
 	return cur, true
 }
 
-func (g *grouper) safe(end position) (position, bool) {
-	if len(g.order) == 0 {
-		return end, false
+// safe is how far the position may go when everything up to end is applied: not
+// beyond what is not decided, or in doubt.
+func (g *grouper) safe(end position) (_ position, undecided bool) {
+	if len(g.order) > 0 {
+		end, undecided = g.prepared[g.order[0]].start, true
 	}
-	return g.prepared[g.order[0]].start, true
+	if since := g.reach.doubt.since; since.file != "" {
+		if undecided = true; since.before(end) {
+			end = since
+		}
+	}
+	return end, undecided
 }
 
 func (g *grouper) fatal(what string) error {

@@ -1,7 +1,6 @@
 package changefeed
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 )
@@ -13,6 +12,7 @@ const (
 	harmless verdict = iota
 	altered          // the table's definition may have changed, or its rows without row events
 	written          // a statement-format write
+	unclear          // a statement-format write of other tables, by their names
 )
 
 // names is what a statement is searched for.
@@ -35,19 +35,8 @@ func (n names) same(a, b string) bool {
 // names of tables that they change. Other people may name their columns, indexes and
 // schemas as they like.
 func (n names) judge(schema, query []byte) verdict {
-	// Nearly all statements are not about us and need no closer look.
-	if !n.mentioned(query) {
-		return harmless
-	}
 	words := n.spelled.lex(query)
-	if len(words) > 0 && words[0].is("SET") { // SET STATEMENT … FOR …
-		for i, w := range words {
-			if w.is("FOR") {
-				words = words[i+1:]
-				break
-			}
-		}
-	}
+	words = told(words)
 	if len(words) == 0 {
 		return harmless
 	}
@@ -57,16 +46,16 @@ func (n names) judge(schema, query []byte) verdict {
 		second = words[1]
 	}
 	switch {
-	case first.is("GRANT", "REVOKE", "ANALYZE", "OPTIMIZE", "CHECK", "REPAIR", "FLUSH", "SAVEPOINT", "RELEASE", "ROLLBACK", "XA"):
+	case first.is(quiet...):
 		return harmless
 	case first.is("INSERT", "REPLACE"):
 		if !n.target(string(schema), words, "INTO") {
-			return harmless
+			return unclear
 		}
 		return written
 	case first.is("UPDATE", "DELETE", "LOAD", "CALL", "DO", "SELECT", "WITH"):
 		if !n.found(string(schema), words) {
-			return harmless
+			return unclear
 		}
 		return written
 	case first.is("CREATE", "DROP", "ALTER") && second.is("DATABASE", "SCHEMA"):
@@ -78,12 +67,53 @@ func (n names) judge(schema, query []byte) verdict {
 		if n.changed(string(schema), words) {
 			return altered
 		}
+		if first.is("CREATE") && fills(words) {
+			return unclear
+		}
 		return harmless
 	}
 	if n.found(string(schema), words) {
 		return altered
 	}
-	return harmless
+	return unclear
+}
+
+// quiet are the first words of statements that change no table's rows, among those
+// that get into the binlog.
+var quiet = []string{
+	"GRANT", "REVOKE", "ANALYZE", "OPTIMIZE", "CHECK", "REPAIR", "FLUSH", "SAVEPOINT", "RELEASE", "BEGIN", "START", "COMMIT", "ROLLBACK", "XA",
+	"SET", "INSTALL", "UNINSTALL",
+}
+
+// fills says whether a CREATE TABLE has a query, which other than in statement format
+// is not in the binlog.
+func fills(words []word) bool {
+	for i, w := range words {
+		switch {
+		case w.is("VIEW", "PROCEDURE", "FUNCTION", "EVENT", "PACKAGE", "TRIGGER"):
+			return false
+		case w.is("TABLE"):
+			return slices.ContainsFunc(words[i+1:], func(w word) bool { return w.is("SELECT", "WITH", "TABLE", "VALUES") })
+		}
+	}
+	return false
+}
+
+// defines says whether a statement may give a name another meaning.
+func defines(words []word) bool {
+	return len(words) > 1 && words[0].is("CREATE", "DROP", "ALTER", "RENAME") && !words[1].is("TEMPORARY")
+}
+
+// told is what SET STATEMENT … FOR … is about, or the statement itself.
+func told(words []word) []word {
+	if len(words) > 1 && words[0].is("SET") && words[1].is("STATEMENT") {
+		for i, w := range words {
+			if w.is("FOR") {
+				return words[i+1:]
+			}
+		}
+	}
+	return words
 }
 
 // changed says whether DDL changes the table: it is a target, or another table's
@@ -171,24 +201,6 @@ func (n names) schemaAt(words []word, i int) bool {
 		i++
 	}
 	return i < len(words) && words[i].name && n.same(words[i].text, n.schema)
-}
-
-func (n names) mentioned(query []byte) bool {
-	if bytes.Contains(query, []byte(n.table)) || bytes.Contains(query, []byte(n.schema)) {
-		return true
-	}
-	for i := range len(n.table) {
-		if n.table[i] >= 0x80 || n.table[i] == '`' {
-			// The text is in the session's character set, and quotes are doubled:
-			// the bytes say little.
-			return true
-		}
-	}
-	if !n.fold {
-		return false
-	}
-	q := bytes.ToLower(query)
-	return bytes.Contains(q, []byte(strings.ToLower(n.table))) || bytes.Contains(q, []byte(strings.ToLower(n.schema)))
 }
 
 // statementWords are what an error may say of a statement that somebody else has made.
