@@ -371,7 +371,7 @@ func (g *grouper) statement(e *replication.QueryEvent, n names) error {
 	tables, ok := namedBy(e)
 	for _, t := range tables {
 		if t.schema == g.meta && t.name == markerTable {
-			return dxf.Errorf("the store's binlog_format is STATEMENT for its new sessions, those of dxfproxy too: the changefeed of job %d cannot go on; SET GLOBAL binlog_format = ROW and run the statement again", g.job)
+			return statementsOnly(g.job)
 		}
 	}
 	if ok {

@@ -223,14 +223,15 @@ type connector struct {
 var sessionSetup = []string{
 	`SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED`,
 	`SET time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 5`,
-	`SET idle_transaction_timeout = 10`,
 	`SET information_schema_stats_expiry = 0`, // MySQL: AUTO_INCREMENT and sizes as they are, not as of up to a day ago
 	setRowFormat,
+	`SET idle_transaction_timeout = 10, SESSION tx_isolation = IF(@@binlog_format = 'STATEMENT', 'REPEATABLE-READ', @@tx_isolation)`,
 }
 
 // setRowFormat: READ COMMITTED cannot be written to a binlog of statements. An
-// account that may not set it finds the server's format good enough, or is told
-// by its first write.
+// account that may not set it, as those on MariaDB, finds the server's format good
+// enough or, where that is STATEMENT, gives its isolation up: jobs must come to an end
+// there, and be cleaned up.
 const setRowFormat = `SET SESSION binlog_format = 'ROW'`
 
 func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
