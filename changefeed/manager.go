@@ -2,7 +2,6 @@ package changefeed
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"sync"
@@ -12,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"dxfproxy/dxf"
+	"dxfproxy/lifeline"
 )
 
 // Config says how a node applies. DSN and NodeID are required.
@@ -103,11 +103,10 @@ func (m *Manager) Wake() {
 
 // Run applies feeds until ctx is done. Then it gives its leases up and returns nil.
 func (m *Manager) Run(ctx context.Context) error {
-	connector, err := mysql.NewConnector(m.dsn)
+	db, err := lifeline.Open(m.dsn, m.cfg.Logger)
 	if err != nil {
-		return fmt.Errorf("changefeed: the store's DSN: %w", err)
+		return fmt.Errorf("changefeed: %w", err)
 	}
-	db := sql.OpenDB(connector)
 	// Enough for all lanes of all feeds; what these look up before they have theirs
 	// takes turns. So none of them waits for a connection while it holds one.
 	db.SetMaxOpenConns(m.cfg.MaxFeeds*m.cfg.Lanes + lookConns)

@@ -39,9 +39,9 @@ func newPlanner(db *sql.DB, log *zap.Logger) planner {
 
 // session opens a session that holds the job's locks, for planning or clean-up
 // (who). Who holds them is at work
-// under a right that is over, or was, when its node died: at clean-up nobody may
-// do anything for the job any more, and what is left after orphans (0: never) is
-// ended. Of another account nobody may hold them at all.
+// under a right that is over, or was, when its node died: one that does nothing is ended, and
+// at clean-up, when nobody may do anything for the job any more, whoever is left after
+// orphans (0: never). Of another account nobody may hold them at all.
 func (p planner) session(ctx context.Context, lock table.Lock, who string, orphans time.Duration) (*table.Session, error) {
 	s, err := table.OpenSession(ctx, p.db, sessionEnd, "SET SESSION foreign_key_checks = 0")
 	if err != nil {
@@ -83,6 +83,7 @@ type holders struct {
 	orphans time.Duration
 	start   time.Time
 	met     bool
+	vigil   table.Vigil
 }
 
 // meet tells of a holder, and ends it if that is to be. 0 is nobody any more.
@@ -96,7 +97,7 @@ func (h *holders) meet(ctx context.Context, holder int64) error {
 		}
 	}
 	text := fmt.Sprintf("%s waits for the session of its predecessor (connection %d) to end", h.who, holder)
-	kill := ours && h.orphans > 0 && waited > h.orphans && holder != 0
+	kill := ours && holder != 0 && (h.vigil.Left(ctx, h.s, holder) || h.orphans > 0 && waited > h.orphans)
 	switch {
 	case kill:
 		text = fmt.Sprintf("%s ends the session of its predecessor (connection %d)", h.who, holder)

@@ -71,6 +71,8 @@ func (r *run) sameServer(ctx context.Context, s *table.Session) error {
 // this very marker counts: an earlier attempt's may have stopped the feed
 // before the table was locked.
 func (r *run) seal(ctx context.Context, s *swap) (why string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, sealLimit+time.Second) // answers included
+	defer cancel()
 	id, err := r.store.Mark(ctx, r.meta.JobID, dxf.MarkSeal)
 	if err != nil {
 		return "", fmt.Errorf("mark the changefeed: %w", err)
@@ -82,6 +84,9 @@ func (r *run) seal(ctx context.Context, s *swap) (why string, err error) {
 		}
 		if ok {
 			break
+		}
+		if err := s.alive(ctx); err != nil {
+			return "", fmt.Errorf("keep the lock: %w", err)
 		}
 		if time.Since(start) > sealLimit {
 			return "gave up because the changefeed was behind; tries again", nil

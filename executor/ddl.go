@@ -19,12 +19,17 @@ var lockSettings = []string{"SET SESSION wait_timeout = 15", "SET SESSION idle_t
 // keepAlive is how often an idle session with such settings is used.
 const keepAlive = 3 * time.Second
 
-// lockedSession opens a session that holds the advisory lock.
+// unreachable is how long a statement that is to end is tried to be killed.
+const unreachable = 20 * time.Second
+
+// lockedSession opens a session that holds the advisory lock. Who holds it else is at
+// work under a right that is over, or was: what is left of him is ended.
 func (w *work) lockedSession(ctx context.Context, lock string, settings ...string) (*table.Session, error) {
 	s, err := table.OpenSession(ctx, w.db, append(append([]string{}, lockSettings...), settings...)...)
 	if err != nil {
 		return nil, err
 	}
+	var vigil table.Vigil
 	_, err = s.Lock(ctx, w.Secret.Lock(lock), 0, func(holder int64) error {
 		if ours, err := s.Owns(ctx, holder); err == nil && !ours && holder != 0 {
 			w.waiting("%s waits for connection %d of another account, which holds the job's lock", w.step, holder)
@@ -33,6 +38,10 @@ func (w *work) lockedSession(ctx context.Context, lock string, settings ...strin
 			return nil
 		}
 		w.waiting("%s waits for the session of its predecessor (connection %d) to end", w.step, holder)
+		if holder != 0 && vigil.Left(ctx, s, holder) {
+			err := s.Kill(ctx, holder)
+			w.log.Warn("a session that was left held the job's lock", zap.Int64("connection", holder), zap.Error(err))
+		}
 		return nil
 	})
 	if err != nil {
@@ -91,10 +100,13 @@ func (w *work) ddl(ctx context.Context, s *table.Session, statement string, tell
 // there is one (see holder).
 func (w *work) long(ctx context.Context, s *table.Session, on holder, statement string, tell func(process)) error {
 	done := make(chan error, 1)
+	running, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
 	go func() {
-		_, err := on.ExecContext(context.WithoutCancel(ctx), statement)
+		_, err := on.ExecContext(running, statement)
 		done <- err
 	}()
+	var given time.Time // when our right to it was over
 	tick := time.NewTicker(300 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -110,7 +122,15 @@ func (w *work) long(ctx context.Context, s *table.Session, on holder, statement 
 				tell(p)
 			}
 		case <-ctx.Done():
-			// It may not have begun, so it is killed until it has ended.
+			// It may not have begun, so it is killed until it has ended. Where nobody
+			// reaches the server, the next one to hold the job's lock waits for its end.
+			if given.IsZero() {
+				given = time.Now()
+			} else if time.Since(given) > unreachable {
+				end()
+				<-done
+				return context.Cause(ctx)
+			}
 			kill, stop := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 			_, _ = w.db.ExecContext(kill, fmt.Sprintf("KILL QUERY %d", s.ID))
 			stop()
@@ -126,6 +146,27 @@ func (w *work) long(ctx context.Context, s *table.Session, on holder, statement 
 			case <-time.After(200 * time.Millisecond):
 			}
 		}
+	}
+}
+
+// killTry is how long one try of a KILL may take. It is more than lets the pool doubt its
+// other connections, so that the next one is made over a new one.
+const (
+	killTry   = 1200 * time.Millisecond
+	killTries = 3
+)
+
+// kill ends a session of ours that does not answer, and what it holds is free.
+func (w *work) kill(ctx context.Context, s *table.Session) {
+	for range killTries {
+		try, cancel := context.WithTimeout(context.WithoutCancel(ctx), killTry)
+		_, err := w.db.ExecContext(try, fmt.Sprintf("KILL %d", s.ID))
+		cancel()
+		if err == nil || table.IsErr(err, errNoSuchThread) {
+			w.log.Warn("a session that did not answer was ended", zap.Int64("connection", s.ID))
+			return
+		}
+		w.log.Warn("end a session that does not answer", zap.Int64("connection", s.ID), zap.Error(err))
 	}
 }
 

@@ -21,6 +21,7 @@ const (
 	errTableExists        = 1050
 	errShutdown           = 1053
 	errDuplicate          = 1062
+	errNoSuchThread       = 1094
 	errUnknownTable       = 1109
 	errNoSuchTable        = 1146
 	errLockWait           = 1205

@@ -56,6 +56,29 @@ func (s *swap) lock(ctx context.Context) error {
 	return err
 }
 
+// swiftly does something with the session that locks the table, or ends it: nobody's
+// writes wait for an answer that does not come.
+func (s *swap) swiftly(ctx context.Context, limit time.Duration, do func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	err := do(ctx)
+	if err != nil && !s.ended && (ctx.Err() != nil || lostConnection(err)) {
+		s.ended = true
+		s.kill(ctx, s.a)
+	}
+	return err
+}
+
+// alive uses the session that holds the table now and then: the server ends it when it is
+// silent for longer than lockedIdle.
+func (s *swap) alive(ctx context.Context) error {
+	if time.Since(s.used) < lockedIdle*time.Second/3 {
+		return nil
+	}
+	s.used = time.Now()
+	return s.swiftly(ctx, answerLimit, s.a.PingContext)
+}
+
 // lockHolding tries a lock again and again while clients are held back for d.
 // They are let go by release, or when d is over.
 func (s *swap) lockHolding(ctx context.Context, statement string, d time.Duration) error {

@@ -22,6 +22,14 @@ const (
 	// Between attempts. Whoever kept the table is not asked to wait long for us.
 	firstBackoff = 250 * time.Millisecond
 	lastBackoff  = 5 * time.Second
+	// lockedIdle is how many seconds the server waits for the next word of the session that
+	// has locked the table, if its node stands still or is cut off.
+	lockedIdle = 3
+	// answerLimit is how long one answer to that session may take; locking limits that to
+	// LOCK TABLES, and heldLimit is for how long the table may be locked in all.
+	answerLimit = 2 * time.Second
+	locking     = tableLockWait*time.Second + answerLimit
+	heldLimit   = 5 * time.Second
 )
 
 // A trade is an exchange of tables: the fresh one takes the table's name, and the
@@ -86,7 +94,9 @@ type swap struct {
 	*work
 	trade
 	attempt int
-	held    bool // clients are held back
+	held    bool      // clients are held back
+	used    time.Time // when a was, while it has locked the table
+	ended   bool      // a did not answer
 	a, c    *table.Session
 	t, o, f string // table, old and fresh, quoted
 }
@@ -230,9 +240,12 @@ func (s *swap) once(ctx context.Context) (done bool, why string, err error) {
 		return false, "", errors.Join(err, s.undo(ctx, false))
 	}
 
+	if _, err := s.a.ExecContext(ctx, fmt.Sprintf("SET SESSION wait_timeout = %d", lockedIdle)); err != nil {
+		return false, "", errors.Join(fmt.Errorf("limit the lock: %w", err), s.undo(ctx, false))
+	}
 	blocked := time.Now()
 	defer s.release()
-	if err := s.lock(ctx); err != nil {
+	if err := s.swiftly(ctx, locking, s.lock); err != nil {
 		if table.IsErr(err, errLockWait) {
 			why = "waits for a lock on the table"
 			if b := s.blocker(ctx, s.a.ID, s.c.ID); b != "" {
@@ -243,14 +256,17 @@ func (s *swap) once(ctx context.Context) (done bool, why string, err error) {
 		return false, why, errors.Join(err, s.undo(ctx, false))
 	}
 	locked := time.Now()
-	if err := s.sameDefinition(ctx); err != nil {
+	s.used = locked
+	holding, letGo := context.WithTimeout(ctx, heldLimit)
+	defer letGo()
+	if err := s.swiftly(holding, answerLimit, s.sameDefinition); err != nil {
 		return false, "", errors.Join(err, s.undo(ctx, false))
 	}
-	if why, err = s.seal(ctx, s); err != nil || why != "" {
+	if why, err = s.seal(holding, s); err != nil || why != "" {
 		return false, why, errors.Join(err, s.undo(ctx, true))
 	}
 	sealed := time.Now()
-	renamed, err := s.rename(ctx)
+	renamed, err := s.rename(holding)
 	if !renamed {
 		if lostConnection(err) {
 			// C may still be in the queue. Its end is waited for by the next
@@ -309,11 +325,14 @@ func (s *swap) rename(ctx context.Context) (renamed bool, err error) {
 	// given C up for dead.
 	if err = s.queued(ctx, answer); err == nil {
 		if err = s.leases.CheckLease(ctx, s.sub.Lease()); err == nil {
-			_, err = s.a.ExecContext(ctx, "DROP TABLE "+s.o)
+			err = s.swiftly(ctx, answerLimit, func(ctx context.Context) error {
+				_, err := s.a.ExecContext(ctx, "DROP TABLE "+s.o)
+				return err
+			})
 		}
 	}
 	// Whether or not the sentry is gone: letting go makes C answer.
-	if _, unlockErr := s.a.ExecContext(context.WithoutCancel(ctx), "UNLOCK TABLES"); unlockErr != nil {
+	if unlockErr := s.unlock(ctx); unlockErr != nil {
 		s.a.Close()
 	}
 	if renameErr := <-answer; renameErr == nil {
@@ -340,6 +359,9 @@ func (s *swap) queued(ctx context.Context, answer chan error) error {
 		if ok && p.State == metadataLock {
 			return nil
 		}
+		if err := s.alive(ctx); err != nil {
+			return fmt.Errorf("keep the lock: %w", err)
+		}
 		if time.Since(start) > renameWait*time.Second {
 			return fmt.Errorf("the rename is not seen waiting for the table (state %q)", p.State)
 		}
@@ -349,15 +371,23 @@ func (s *swap) queued(ctx context.Context, answer chan error) error {
 	}
 }
 
+// unlock lets everybody have the table again.
+func (s *swap) unlock(ctx context.Context) error {
+	return s.swiftly(context.WithoutCancel(ctx), answerLimit, func(ctx context.Context) error {
+		_, err := s.a.ExecContext(ctx, "UNLOCK TABLES")
+		return err
+	})
+}
+
 // undo ends an attempt that changed nothing: clients first, then the seal, then
 // the sentry. What it cannot do the next attempt does.
 func (s *swap) undo(ctx context.Context, sealed bool) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	if _, err := s.a.ExecContext(ctx, "UNLOCK TABLES"); err != nil {
+	if err := s.unlock(ctx); err != nil {
 		s.log.Debug("unlock", zap.Error(err)) // the session is gone, and with it its locks
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
 	if sealed && s.unseal != nil {
 		if err := s.unseal(ctx); err != nil {
 			s.log.Debug("undo the seal", zap.Error(err))

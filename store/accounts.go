@@ -34,7 +34,7 @@ func layout(version, schema string) grants.Layout {
 
 // askVersion opens a first session and asks what server it is.
 func askVersion(ctx context.Context, mc *mysql.Config) (version string, err error) {
-	p, err := pool(mc, 1)
+	p, err := pool(mc, 1, nil)
 	if err != nil {
 		return "", err
 	}
@@ -51,7 +51,7 @@ func askVersion(ctx context.Context, mc *mysql.Config) (version string, err erro
 // fits logs in as an account and looks whether it is what its role asks for;
 // refused is why it is not.
 func fits(ctx context.Context, mc *mysql.Config, l grants.Layout, r grants.Role) (refused, err error) {
-	p, err := pool(mc, 1)
+	p, err := pool(mc, 1, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func openTrial(ctx context.Context, mc *mysql.Config, cfg Config, l grants.Layou
 		return nil, nil
 	}
 	own.DBName = grants.Scratch(cfg.Schema)
-	trial, err := pool(own, trialConns)
+	trial, err := pool(own, trialConns, cfg.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func openTrial(ctx context.Context, mc *mysql.Config, cfg Config, l grants.Layou
 // account may not.
 func makeScratch(ctx context.Context, mc *mysql.Config, schema string) (refused, err error) {
 	const thereSQL = `SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ?`
-	p, err := pool(mc, 1)
+	p, err := pool(mc, 1, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +127,7 @@ func makeScratch(ctx context.Context, mc *mysql.Config, schema string) (refused,
 // mayCheckpoint makes sure that the account of the jobs' work may write in the
 // meta schema: a checkpoint goes into the transaction of the data.
 func mayCheckpoint(ctx context.Context, mc *mysql.Config, schema string) (err error) {
-	p, err := pool(mc, 1)
+	p, err := pool(mc, 1, nil)
 	if err != nil {
 		return err
 	}

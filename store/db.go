@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -17,6 +16,7 @@ import (
 
 	"dxfproxy/dxf"
 	"dxfproxy/grants"
+	"dxfproxy/lifeline"
 )
 
 // Config says where the rows are.
@@ -90,7 +90,6 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	mc.Loc = time.UTC
 	mc.InterpolateParams = true
 	mc.MultiStatements = false
-	mc.RejectReadOnly = true
 	mc.DBName = ""
 	if err := mc.Apply(mysql.Charset("utf8mb4", "")); err != nil {
 		return nil, fmt.Errorf("read the store's DSN: %w", err)
@@ -130,7 +129,7 @@ func open(ctx context.Context, mc *mysql.Config, cfg Config) (*DB, error) {
 	}
 	mc, metaMC = mc.Clone(), metaMC.Clone()
 	mc.DBName, metaMC.DBName = cfg.Schema, cfg.Schema
-	meta, err := pool(metaMC, metaConns)
+	meta, err := pool(metaMC, metaConns, cfg.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -139,13 +138,13 @@ func open(ctx context.Context, mc *mysql.Config, cfg Config) (*DB, error) {
 	if conns == 0 {
 		conns = 64
 	}
-	if db.work, err = pool(mc, conns); err != nil {
+	if db.work, err = pool(mc, conns, cfg.Log); err != nil {
 		return nil, err
 	}
-	if db.life.pool, err = pool(metaMC, 1); err != nil {
+	if db.life.pool, err = pool(metaMC, 1, cfg.Log); err != nil {
 		return nil, err
 	}
-	asked, err := pool(metaMC, metaConns)
+	asked, err := pool(metaMC, metaConns, cfg.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +175,7 @@ func (db *DB) Close() error {
 }
 
 // SQL is the pool for the work of executors, appliers and planning. Its
-// sessions begin as connector says, in the meta schema; name tables with their
+// sessions begin as package lifeline says, in the meta schema; name tables with their
 // schema, and give a session back as it was: the next user gets it as it is.
 func (db *DB) SQL() *sql.DB { return db.work }
 
@@ -199,56 +198,15 @@ func (db *DB) ScratchSchema() string { return grants.Scratch(db.schema) }
 // (id, job_id, kind, …) appliers look for in the binlog.
 func (db *DB) MarkersTable() string { return "changefeed_marker" }
 
-func pool(mc *mysql.Config, conns int) (*sql.DB, error) {
-	c, err := mysql.NewConnector(mc)
+func pool(mc *mysql.Config, conns int, log *zap.Logger) (*sql.DB, error) {
+	p, err := lifeline.Open(mc, log)
 	if err != nil {
-		return nil, fmt.Errorf("read the store's DSN: %w", err)
+		return nil, err
 	}
-	p := sql.OpenDB(connector{c, mc.Timeout})
 	p.SetMaxOpenConns(conns)
 	p.SetMaxIdleConns(min(conns, 16))
 	p.SetConnMaxIdleTime(idleTime)
 	return p, nil
-}
-
-// connector opens sessions that are alike on every server: UTC, strict, READ
-// COMMITTED (no gap locks), giving up on locks after 5 s, and, where the server
-// can (MariaDB), losing the connection when a transaction stands idle for 10 s:
-// a frozen node must not keep its locks longer than its leases.
-type connector struct {
-	driver.Connector
-	limit time.Duration // of greeting and login too, which the driver's own limit leaves out
-}
-
-var sessionSetup = []string{
-	`SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED`,
-	`SET time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 5`,
-	`SET information_schema_stats_expiry = 0`, // MySQL: AUTO_INCREMENT and sizes as they are, not as of up to a day ago
-	setRowFormat,
-	`SET idle_transaction_timeout = 10, SESSION tx_isolation = IF(@@binlog_format = 'STATEMENT', 'REPEATABLE-READ', @@tx_isolation)`,
-}
-
-// setRowFormat: READ COMMITTED cannot be written to a binlog of statements. An
-// account that may not set it, as those on MariaDB, finds the server's format good
-// enough or, where that is STATEMENT, gives its isolation up: jobs must come to an end
-// there, and be cleaned up.
-const setRowFormat = `SET SESSION binlog_format = 'ROW'`
-
-func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.limit)
-	defer cancel()
-	conn, err := c.Connector.Connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, q := range sessionSetup {
-		_, err := conn.(driver.ExecerContext).ExecContext(ctx, q, nil)
-		if err != nil && number(err) != erUnknownVariable && !(q == setRowFormat && number(err) == erSpecificAccess) {
-			_ = conn.Close()
-			return nil, fmt.Errorf("prepare session: %w", err)
-		}
-	}
-	return conn, nil
 }
 
 // here puts the meta schema in front of the tables of a statement that runs in

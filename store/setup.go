@@ -32,7 +32,7 @@ var additions = []string{
 // setUp makes schema and tables, unless they are there in this version. Nodes
 // that start together take turns under a lock of the server.
 func setUp(ctx context.Context, mc *mysql.Config, schema string) (err error) {
-	p, err := pool(mc, 1)
+	p, err := pool(mc, 1, nil)
 	if err != nil {
 		return err
 	}

@@ -74,3 +74,14 @@ func (f Family) setting(statement string) string {
 	}
 	return statement
 }
+
+// lacks says of a session variable that only the other family has it.
+func (f Family) lacks(variable string) bool {
+	switch variable {
+	case "max_statement_time", "idle_transaction_timeout", "check_constraint_checks", "in_predicate_conversion_threshold":
+		return f == MySQL
+	case "information_schema_stats_expiry":
+		return f == MariaDB
+	}
+	return false
+}

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -31,29 +32,70 @@ const freshStatistics = "SET SESSION information_schema_stats_expiry = 0"
 // errUnknownVariable: the server is of another family or age.
 const errUnknownVariable = 1193
 
-// OpenSession connects and makes settings, statements that are run in order. A
-// setting that the server does not know is left out.
+// known is a connection that was asked who it is when it was opened.
+type known interface{ Server() (id int64, version string) }
+
+// OpenSession connects and makes settings, statements that are run in order, those of
+// variables first and at once. A setting that the server does not know is left out.
 func OpenSession(ctx context.Context, db *sql.DB, settings ...string) (*Session, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the store: %w", err)
 	}
 	s := &Session{Conn: conn}
-	var version string
-	err = conn.QueryRowContext(ctx, "SELECT CONNECTION_ID(), VERSION()").Scan(&s.ID, &version)
-	s.Family = familyOf(version)
-	for _, set := range append([]string{baseSettings, "SET SESSION max_statement_time = 0", freshStatistics}, settings...) {
-		if err == nil {
-			if _, err = conn.ExecContext(ctx, s.Family.setting(set)); IsErr(err, errUnknownVariable) {
-				err = nil
-			}
-		}
+	if err = s.identify(ctx); err == nil {
+		err = s.set(ctx, append([]string{"SET SESSION max_statement_time = 0", freshStatistics}, settings...))
 	}
 	if err != nil {
 		s.Close()
 		return nil, fmt.Errorf("set up a session on the store: %w", err)
 	}
 	return s, nil
+}
+
+// identify asks the connection who it is, or else the server.
+func (s *Session) identify(ctx context.Context) error {
+	var version string
+	err := s.Raw(func(c any) error {
+		if k, ok := c.(known); ok {
+			s.ID, version = k.Server()
+		}
+		return nil
+	})
+	if err == nil && version == "" {
+		err = s.QueryRowContext(ctx, "SELECT CONNECTION_ID(), VERSION()").Scan(&s.ID, &version)
+	}
+	s.Family = familyOf(version)
+	return err
+}
+
+// set makes the base settings and others. Those of variables go to the server in one
+// statement, unless it does not know them all.
+func (s *Session) set(ctx context.Context, settings []string) error {
+	all, alone := []string{baseSettings}, []string(nil)
+	for _, statement := range settings {
+		statement = s.Family.setting(statement)
+		if name, _, ok := strings.Cut(strings.TrimPrefix(statement, "SET SESSION "), " = "); !ok || strings.Contains(name, " ") {
+			alone = append(alone, statement)
+		} else if !s.Family.lacks(name) {
+			all = append(all, strings.TrimPrefix(statement, "SET "))
+		}
+	}
+	_, err := s.ExecContext(ctx, strings.Join(all, ", "))
+	if IsErr(err, errUnknownVariable) {
+		for i := range all[1:] {
+			all[i+1] = "SET " + all[i+1]
+		}
+		err, alone = nil, append(all, alone...)
+	}
+	for _, statement := range alone {
+		if err == nil {
+			if _, err = s.ExecContext(ctx, statement); IsErr(err, errUnknownVariable) {
+				err = nil
+			}
+		}
+	}
+	return err
 }
 
 // Close ends the connection.

@@ -1,0 +1,152 @@
+package lifeline
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// Error numbers of MySQL and MariaDB.
+const (
+	erNoSuchThread    = 1094
+	erUnknownVariable = 1193
+	erSpecificAccess  = 1227
+)
+
+// number returns the server's error number inside err, or 0.
+func number(err error) uint16 {
+	var e *mysql.MySQLError
+	if errors.As(err, &e) {
+		return e.Number
+	}
+	return 0
+}
+
+// settings make sessions alike on every server, whatever its global variables and
+// init_connect say: UTC, strict, every statement a transaction of its own unless BEGIN says
+// otherwise. They give up on locks after 5 s. What they wait for on the network has limits that
+// are not an operator's for his clients: an idle session lives for ten minutes, which is more
+// than a pool keeps one.
+var settings = []string{
+	"autocommit = 1", "completion_type = 0",
+	"time_zone = '+00:00'", "sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'",
+	"innodb_lock_wait_timeout = 5", "lock_wait_timeout = 50",
+	"wait_timeout = 600", "net_read_timeout = 30", "net_write_timeout = 30",
+	"sql_select_limit = 18446744073709551615", "sql_safe_updates = 0", "sql_big_selects = 1", "sql_auto_is_null = 0",
+	"foreign_key_checks = 1", "unique_checks = 1",
+}
+
+// Of one family each. MariaDB ends a connection whose transaction stands idle for 10 s: a
+// frozen node must not keep its locks longer than its leases. MySQL tells AUTO_INCREMENT and
+// sizes as they are, not as of up to a day ago.
+var (
+	settingsMariaDB = []string{"max_statement_time = 0", "idle_transaction_timeout = 10", "alter_algorithm = 'DEFAULT'"}
+	settingsMySQL   = []string{"max_execution_time = 0", "information_schema_stats_expiry = 0"}
+)
+
+const (
+	// readCommitted has no gap locks.
+	readCommitted = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE"
+	// rowFormat: READ COMMITTED cannot be written to a binlog of statements. An account
+	// that may not set it, as those on MariaDB, finds the server's format good enough or,
+	// where that is STATEMENT, gives its isolation up: jobs must come to an end there, and
+	// be cleaned up.
+	rowFormat = "SET SESSION binlog_format = 'ROW'"
+	anyFormat = "SET SESSION tx_isolation = IF(@@binlog_format = 'STATEMENT', 'REPEATABLE-READ', @@tx_isolation)"
+)
+
+// setUp makes the session what the pool's users expect.
+func (s *session) setUp(ctx context.Context) error {
+	if err := s.identify(ctx); err != nil {
+		return err
+	}
+	if strings.Contains(s.version, "-TiDB-") {
+		return nil // has other settings, and refuses some of these; it is no store for jobs
+	}
+	all := settings
+	if s.mariaDB() {
+		all = append(append([]string{}, all...), settingsMariaDB...)
+	} else {
+		all = append(append([]string{}, all...), settingsMySQL...)
+	}
+	// autocommit comes first: it ends a transaction that init_connect has begun.
+	_, err := s.ExecContext(ctx, "SET SESSION "+strings.Join(all, ", SESSION "), nil)
+	if number(err) == erUnknownVariable {
+		err = s.one(ctx, all)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := s.ExecContext(ctx, readCommitted, nil); err != nil {
+		return err
+	}
+	_, err = s.ExecContext(ctx, rowFormat, nil)
+	switch number(err) {
+	case erUnknownVariable:
+		return nil
+	case erSpecificAccess:
+		if _, err = s.ExecContext(ctx, anyFormat, nil); number(err) == erUnknownVariable { // MySQL
+			return nil
+		}
+	}
+	return err
+}
+
+// one makes settings one by one, those that the server knows.
+func (s *session) one(ctx context.Context, all []string) error {
+	for _, set := range all {
+		if _, err := s.ExecContext(ctx, "SET SESSION "+set, nil); err != nil && number(err) != erUnknownVariable {
+			return err
+		}
+	}
+	return nil
+}
+
+// server tells servers apart that answer at one address.
+type server struct {
+	id   int64
+	host string
+	port int64
+}
+
+const identifySQL = `SELECT CONNECTION_ID(), VERSION(), @@GLOBAL.server_id, @@GLOBAL.hostname, @@GLOBAL.port`
+
+// identify asks which session this is, of which server.
+func (s *session) identify(ctx context.Context) error {
+	rows, err := s.QueryContext(ctx, identifySQL, nil)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	row := make([]driver.Value, 5)
+	if err := rows.Next(row); err != nil {
+		if errors.Is(err, io.EOF) {
+			err = errors.New("the server does not say which session this is")
+		}
+		return err
+	}
+	s.id, s.version = integer(row[0]), text(row[1])
+	s.server = server{id: integer(row[2]), host: text(row[3]), port: integer(row[4])}
+	return nil
+}
+
+func (s *session) mariaDB() bool { return strings.Contains(s.version, "MariaDB") }
+
+// text and integer read a value as the driver gives it.
+func text(v driver.Value) string {
+	if b, ok := v.([]byte); ok {
+		return string(b)
+	}
+	return fmt.Sprint(v)
+}
+
+func integer(v driver.Value) int64 {
+	n, _ := strconv.ParseInt(text(v), 10, 64)
+	return n
+}
