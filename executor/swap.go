@@ -81,6 +81,7 @@ func (w *work) exchange(ctx context.Context, t trade) error {
 			}
 			continue
 		}
+		w.log.Debug("attempt put off", zap.Int("attempt", attempt), zap.String("why", why))
 		w.waiting("%s %s", t.verb, why)
 		if err := sleep(ctx, backoff); err != nil {
 			return err
@@ -118,6 +119,11 @@ func (w *work) tryExchange(ctx context.Context, t trade, attempt int) (done bool
 		return false, "", err
 	}
 	defer s.c.Close()
+	defer func() {
+		if lostConnection(err) { // nothing of this attempt is still to come when the next one begins
+			s.kill(ctx, s.c)
+		}
+	}()
 	// Waiting for the second lock may have cost the first session its life.
 	if err := s.a.PingContext(ctx); err != nil {
 		return false, "", fmt.Errorf("keep the job's lock: %w", err)

@@ -40,7 +40,7 @@ func Open(mc *mysql.Config, log *zap.Logger) (*sql.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the store's DSN: %w", err)
 	}
-	c := &connector{limit: mc.Timeout, watch: newWatch(looks, log)}
+	c := &connector{limit: mc.Timeout, watch: newWatch(mc.Addr, looks, log)}
 	mc.DialFunc = c.dial
 	if c.Connector, err = mysql.NewConnector(mc); err != nil {
 		return nil, fmt.Errorf("read the store's DSN: %w", err)

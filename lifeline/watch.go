@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -30,15 +31,14 @@ const (
 
 // A watch looks after the connections of a pool.
 type watch struct {
-	begun time.Time
-	looks driver.Connector
-	log   *zap.Logger
-	done  chan struct{}
-	ended chan struct{}
+	looks  driver.Connector
+	doubts *atomic.Int64 // all pools' to this address
+	log    *zap.Logger
+	done   chan struct{}
+	ended  chan struct{}
 
 	mu    sync.Mutex
 	wires map[*wire]bool
-	since int64 // a connection that was heard last before this moment may be dead
 
 	// Of the goroutine that looks.
 	look   *session // nil: none is open
@@ -46,19 +46,26 @@ type watch struct {
 	failed bool     // the last look did
 }
 
-func newWatch(looks driver.Connector, log *zap.Logger) *watch {
+func newWatch(addr string, looks driver.Connector, log *zap.Logger) *watch {
+	doubts, _ := allDoubts.LoadOrStore(addr, new(atomic.Int64))
 	return &watch{
-		begun: time.Now(), looks: looks, log: log, wires: map[*wire]bool{},
+		looks: looks, doubts: doubts.(*atomic.Int64), log: log, wires: map[*wire]bool{},
 		done: make(chan struct{}), ended: make(chan struct{}),
 	}
 }
 
+// allDoubts has, by address, a moment: a connection there that was heard last before it may
+// be dead, because another one was silent from then on.
+var allDoubts sync.Map
+
+var begun = time.Now()
+
 // now is our own clock, in nanoseconds; nobody can set it. It is never 0.
-func (w *watch) now() int64 { return int64(time.Since(w.begun)) + 1 }
+func now() int64 { return int64(time.Since(begun)) + 1 }
 
 func (w *watch) wire(conn net.Conn) *wire {
 	c := &wire{Conn: conn, watch: w}
-	c.heard.Store(w.now())
+	c.heard.Store(now())
 	return c
 }
 
@@ -78,18 +85,17 @@ func (w *watch) forget(c *wire) {
 
 // doubt notes that a connection has been silent since a moment.
 func (w *watch) doubt(since int64) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.since = max(w.since, since)
+	for {
+		was := w.doubts.Load()
+		if was >= since || w.doubts.CompareAndSwap(was, since) {
+			return
+		}
+	}
 }
 
 // doubtful says of an idle connection that nothing was heard of it since another one was
 // silent for long: it is not worth a try.
-func (w *watch) doubtful(c *wire) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return c.heard.Load() < w.since
-}
+func (w *watch) doubtful(c *wire) bool { return c.heard.Load() < w.doubts.Load() }
 
 // run looks until close.
 func (w *watch) run() {
@@ -127,8 +133,8 @@ func (w *watch) pass() {
 		w.hangUp()
 		return
 	}
-	now := w.now()
-	if now < w.next {
+	begin := now()
+	if begin < w.next {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), lookLimit)
@@ -143,13 +149,13 @@ func (w *watch) pass() {
 		return
 	}
 	w.failed = false
-	w.next = now + int64(busyEvery)
+	w.next = begin + int64(busyEvery)
 	for _, q := range all {
 		if q.at != at {
 			continue // another server answers here than there
 		}
 		if w.judge(ctx, q, seen[q.id]) {
-			w.next = now + int64(confirm)
+			w.next = begin + int64(confirm)
 		}
 	}
 }
@@ -162,7 +168,7 @@ func (w *watch) questions() []question {
 	fresh := false
 	for c := range w.wires {
 		asked := c.asked.Load()
-		if asked == 0 || time.Duration(w.now()-asked) < patience {
+		if asked == 0 || time.Duration(now()-asked) < patience {
 			continue
 		}
 		fresh = fresh || c.seenIn != asked
@@ -178,7 +184,7 @@ func (w *watch) questions() []question {
 // judge takes an answer in, and says whether the server waits for us, so that the
 // connection is to be asked about again soon.
 func (w *watch) judge(ctx context.Context, q question, is state) (again bool) {
-	now := w.now()
+	at := now()
 	w.mu.Lock()
 	c := q.wire
 	switch {
@@ -190,14 +196,14 @@ func (w *watch) judge(ctx context.Context, q question, is state) (again bool) {
 		w.mu.Unlock()
 		return false
 	case c.quietIn != q.asked:
-		c.quietIn, c.quietAt = q.asked, now
+		c.quietIn, c.quietAt = q.asked, at
 	}
-	sure := time.Duration(now-c.quietAt) >= confirm
+	sure := time.Duration(at-c.quietAt) >= confirm
 	w.mu.Unlock()
 	if !sure {
 		return true
 	}
-	why := &silent{id: q.id, waited: time.Duration(now - q.asked), found: is.String()}
+	why := &silent{id: q.id, waited: time.Duration(at - q.asked), found: is.String()}
 	w.log.Warn("a connection to the store was ended", zap.Error(why))
 	c.dead.Store(why)
 	_ = c.Close() // and doubts the others

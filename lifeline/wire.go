@@ -12,7 +12,7 @@ type wire struct {
 	net.Conn
 	watch *watch
 
-	asked atomic.Int64 // when the read began that has not returned, by the watch's clock; 0: none
+	asked atomic.Int64 // when the read began that has not returned, by our own clock; 0: none
 	heard atomic.Int64 // when bytes came last
 	dead  atomic.Pointer[silent]
 
@@ -25,11 +25,11 @@ type wire struct {
 }
 
 func (w *wire) Read(b []byte) (int, error) {
-	w.asked.Store(w.watch.now())
+	w.asked.Store(now())
 	n, err := w.Conn.Read(b)
 	w.asked.Store(0)
 	if n > 0 {
-		w.heard.Store(w.watch.now())
+		w.heard.Store(now())
 	}
 	return n, err
 }
@@ -40,7 +40,7 @@ const impatient = time.Second
 
 // Close ends the connection; the driver does it too when a caller's context ends.
 func (w *wire) Close() error {
-	if asked := w.asked.Load(); asked != 0 && time.Duration(w.watch.now()-asked) > impatient {
+	if asked := w.asked.Load(); asked != 0 && time.Duration(now()-asked) > impatient {
 		w.watch.doubt(asked)
 	}
 	w.watch.forget(w)

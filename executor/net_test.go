@@ -1,0 +1,115 @@
+package executor_test
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/stretchr/testify/require"
+
+	"dxfproxy/dxf"
+	"dxfproxy/executor"
+	"dxfproxy/lifeline/netfault"
+	"dxfproxy/store"
+	"dxfproxy/table"
+)
+
+// far lets the executor reach the store through a proxy only.
+func (h *harness) far() *netfault.Proxy {
+	h.Helper()
+	p := netfault.Start(h, srv.Addr())
+	mc, err := mysql.ParseDSN(srv.DSN())
+	require.NoError(h, err)
+	mc.Addr = p.Addr()
+	db, err := store.Open(h.Context(), store.Config{DSN: mc.FormatDSN(), Schema: h.store.Schema()})
+	require.NoError(h, err)
+	h.Cleanup(func() { require.NoError(h, db.Close()) })
+	h.feed.DB = db
+	h.exec = executor.NewBackfill(db.SQL(), h.feed, h.log)
+	return p
+}
+
+// locked is how long clients may wait when a session is dead that has locked the table, on
+// a busy machine: 3 s until the server ends it.
+const locked = 5 * time.Second
+
+// TestC5SwallowedAtTheCutover: all connections of the node die, without a word, while the
+// table is locked, and when the rename stands in the queue.
+func TestC5SwallowedAtTheCutover(t *testing.T) {
+	for _, c := range []struct {
+		stage string
+		count int
+	}{{"seal", 1}, {"lease", 2}} {
+		t.Run(fmt.Sprint(c.stage, c.count), func(t *testing.T) {
+			h := start(t, addIndex, nil, base, rows(500))
+			h.ready()
+			p := h.far()
+			w := h.write(1, 1_500)
+			seen := map[string]int{}
+			h.feed.hook = func(stage string) {
+				if seen[stage]++; stage == c.stage && seen[stage] == c.count {
+					t.Logf("%d connections are dead", p.Swallow())
+				}
+			}
+			h.through(dxf.StepCutover)
+			w.stop()
+			require.Less(t, w.slowest, locked)
+			won, err := h.plan.OnDone(t.Context(), h.task)
+			require.NoError(t, err)
+			require.True(t, won)
+			h.requireDone()
+		})
+	}
+}
+
+// TestC5FrozenAtTheCutover: the node stands still while it has locked the table.
+func TestC5FrozenAtTheCutover(t *testing.T) {
+	h := start(t, addIndex, nil, base, rows(500))
+	h.ready()
+	frozen := false
+	h.feed.hook = func(stage string) {
+		if stage == "seal" && !frozen {
+			frozen = true
+			began := time.Now()
+			h.sql("UPDATE t SET a = a WHERE id = 3") // comes through when the server has ended the lock's session
+			require.Less(t, time.Since(began), locked)
+		}
+	}
+	h.through(dxf.StepCutover)
+	won, err := h.plan.OnDone(t.Context(), h.task)
+	require.NoError(t, err)
+	require.True(t, won)
+	h.requireDone()
+}
+
+// TestC4LeftSession: a predecessor's session holds the job's lock, and nobody is there
+// to say that it has ended. Its successor ends it, but not while a statement runs on it.
+func TestC4LeftSession(t *testing.T) {
+	h := start(t, addIndex, nil, base, rows(500))
+	h.through(dxf.StepCopy)
+	require.True(t, h.next())
+	s, err := table.OpenSession(t.Context(), h.db)
+	require.NoError(t, err)
+	defer s.Close()
+	ok, err := s.Lock(t.Context(), table.JobLock(h.meta.JobID).Name(), 0, nil)
+	require.NoError(t, err)
+	require.True(t, ok)
+	var busy atomic.Bool
+	busy.Store(true)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := s.ExecContext(context.WithoutCancel(t.Context()), "DO SLEEP(4)") // longer than a session may do nothing
+		busy.Store(false)
+		ended <- err
+	}()
+	began := time.Now()
+	_, err = h.run()
+	require.NoError(t, err)
+	require.False(t, busy.Load())
+	require.NoError(t, <-ended)
+	require.Error(t, s.PingContext(t.Context()), "it is at the server still")
+	require.Less(t, time.Since(began), 14*time.Second)
+}
