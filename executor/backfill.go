@@ -97,9 +97,12 @@ func (r *run) remaining() (table.Range, point, error) {
 	return span, at, err
 }
 
+// text is the checkpoint as it is stored.
+func (p point) text() ([]byte, error) { return json.Marshal(p) }
+
 // save writes the checkpoint in tx and is the fence of what tx wrote.
 func (r *run) save(ctx context.Context, tx *sql.Tx, p point) error {
-	text, err := json.Marshal(p)
+	text, err := p.text()
 	if err != nil {
 		return err
 	}

@@ -2,13 +2,10 @@ package executor
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"time"
-
-	"go.uber.org/zap"
 
 	"dxfproxy/dxf"
 	"dxfproxy/table"
@@ -20,6 +17,7 @@ var copySettings = []string{
 	"SET SESSION foreign_key_checks = 0",
 	"SET SESSION check_constraint_checks = 0",
 	"SET SESSION idle_transaction_timeout = 10",
+	"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
 }
 
 // patience is how often a single locked row is asked for without waiting
@@ -40,7 +38,9 @@ type copier struct {
 	turns  turns
 	pace   *pace
 	size   servo
-	looked time.Time // at the changefeed
+	ahead  *cut          // of the next chunk, if it was looked up
+	trip   time.Duration // to the store and back
+	looked time.Time     // at the changefeed
 }
 
 // copy copies the subtask's range into the shadow.
@@ -54,7 +54,7 @@ func (r *run) copy(ctx context.Context) error {
 	if err != nil || at.All {
 		return err
 	}
-	conn, err := table.OpenSession(ctx, r.db, copySettings...)
+	conn, err := table.OpenSession(ctx, r.store.Batches(), copySettings...)
 	if err != nil {
 		return err
 	}
@@ -76,12 +76,8 @@ func (r *run) copy(ctx context.Context) error {
 	}
 	c.insert, c.update = copyStatement(source, shadow)
 	for !at.All {
-		// Without the changefeed a copy is worth nothing.
-		if time.Since(c.looked) > feedLook {
-			if _, err := r.feed(ctx); err != nil {
-				return err
-			}
-			c.looked = time.Now()
+		if err := c.look(ctx); err != nil {
+			return err
 		}
 		if at, err = c.chunk(ctx, span, at); err != nil {
 			return err
@@ -110,34 +106,41 @@ func copyStatement(source, shadow *table.Info) (insert, update string) {
 // chunk copies the first rows of span and returns the checkpoint after them.
 func (c *copier) chunk(ctx context.Context, span table.Range, at point) (point, error) {
 	for failures := 0; ; failures++ {
-		head, next, full, err := c.cut(ctx, span, at)
+		p, err := c.cut(ctx, span, at)
 		if err != nil {
 			return at, err
 		}
 		statement := ""
-		where, lock := head.Where("s"), c.conn.Family.ShareNoWait()
-		if full && c.size.rows == 1 {
+		where, lock := p.head.Where("s"), c.conn.Family.ShareNoWait()
+		if p.full && p.rows == 1 {
 			// One row and no neighbour: with nothing else locked, waiting
 			// cannot be part of a deadlock with a client.
-			where = head.At("s", head.Upper)
+			where = p.head.At("s", p.head.Upper)
 			if failures > patience {
 				lock = c.conn.Family.ShareWait()
 			}
 		}
-		if head.Upper != nil {
+		if p.head.Upper != nil {
 			statement = c.insert + where + lock + c.update
 		}
-		rows, took, err := c.write(ctx, statement, next, full)
+		ahead := ""
+		if p.full && c.trip > farAway {
+			ahead = c.source.CutSQL(span.From(p.next.Done), c.size.rows)
+		}
+		asked := c.size.rows
+		key, held, err := c.write(ctx, statement, p.next, ahead)
 		if err == nil {
-			next.Rows += rows
+			if ahead != "" {
+				c.ahead = &cut{rows: asked, key: key}
+			}
 			if c.sum.Waiting != "" {
 				c.waiting("")
 			}
-			if full {
-				c.size.took(took)
+			if p.full {
+				c.size.tookFor(p.rows, held)
 				c.pace.rows.Store(c.size.rows)
 			}
-			return next, c.throttle(ctx, rows, took)
+			return p.next, c.throttle(ctx, p.next.Rows-at.Rows, held)
 		}
 		if !table.IsErr(err, errLockWait, table.ErrNoWait, errDeadlock) {
 			return at, err
@@ -151,70 +154,6 @@ func (c *copier) chunk(ctx context.Context, span table.Range, at point) (point, 
 			return at, err
 		}
 	}
-}
-
-// cut finds the next chunk and the checkpoint that it leads to. full says that
-// it has the rows that were asked for; a head without upper bound has none.
-//
-// The end of the range is the last row visible now, not the bound. Rows that
-// come to be seen later were committed after the changefeed's start and arrive
-// by it; waiting for them would be waiting for whoever appends to the table.
-func (c *copier) cut(ctx context.Context, span table.Range, at point) (head table.Range, next point, full bool, err error) {
-	head, all, err := c.source.Cut(ctx, c.conn, span, c.size.rows)
-	if err != nil {
-		return head, at, false, err
-	}
-	next = at
-	if !all {
-		next.Done = head.Upper
-		return head, next, true, nil
-	}
-	next.All = true
-	last, err := c.source.Last(ctx, c.conn, span)
-	return span.To(last), next, false, err
-}
-
-// write runs one chunk's transaction, and tells how long it had rows locked. The
-// count is of rows read: those that were there already count too, as far as it is
-// known.
-func (c *copier) write(ctx context.Context, statement string, next point, full bool) (rows int64, took time.Duration, err error) {
-	tx, err := c.conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
-	if err != nil {
-		return 0, 0, fmt.Errorf("begin a chunk: %w", err)
-	}
-	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing
-	start := time.Now()
-	if statement != "" {
-		// While one waits for the disk at its commit, another can work.
-		if err := c.turns.take(ctx, tx); err != nil {
-			return 0, 0, err
-		}
-		start = time.Now()
-		var res sql.Result
-		if err = table.Hold(ctx, tx, c.shadow); err == nil {
-			res, err = tx.ExecContext(ctx, statement)
-		}
-		c.turns.give(ctx, tx)
-		if err != nil {
-			return 0, 0, fmt.Errorf("copy a chunk: %w", err)
-		}
-		if rows, err = res.RowsAffected(); err != nil {
-			return 0, 0, err
-		}
-	}
-	if full {
-		rows = max(rows, c.size.rows)
-	}
-	next.Rows += rows
-	c.sum.Bytes = next.Rows * c.source.RowLength
-	if err := c.save(ctx, tx, next); err != nil {
-		return 0, 0, fmt.Errorf("save a checkpoint: %w", err)
-	}
-	if err := tx.Commit(); err != nil {
-		return 0, 0, fmt.Errorf("commit a chunk: %w", err)
-	}
-	c.log.Debug("copied", zap.Int64("rows", rows), zap.Int64("next", c.size.rows))
-	return rows, time.Since(start), nil
 }
 
 // throttle does nothing for as long as the settings want it.

@@ -113,3 +113,25 @@ func TestC4LeftSession(t *testing.T) {
 	require.Error(t, s.PingContext(t.Context()), "it is at the server still")
 	require.Less(t, time.Since(began), 14*time.Second)
 }
+
+// TestC6CopyFarAway: what a copy takes follows from the work, not from the way to the
+// store, and the chunks do not shrink because the answers come late.
+func TestC6CopyFarAway(t *testing.T) {
+	const many = 60_000
+	took := func(trip time.Duration) time.Duration {
+		h := start(t, addIndex, nil, base, rows(many), "ANALYZE TABLE t")
+		require.True(t, h.next())
+		h.far().Delay(trip)
+		began := time.Now()
+		sum, err := h.run()
+		took := time.Since(began)
+		require.NoError(t, err)
+		require.EqualValues(t, many, sum.RowCount)
+		h.requireSame("t", h.meta.Shadow)
+		t.Logf("%s: %s", trip, took.Round(time.Millisecond))
+		return took
+	}
+	near := took(0)
+	// Of each of the three pieces, two side by side: some 25 trips to begin, one per chunk, a few to end.
+	require.Less(t, took(50*time.Millisecond), 3*near+6*time.Second)
+}

@@ -25,14 +25,18 @@ type servo struct {
 }
 
 // took tells the time of a chunk of full size.
-func (s *servo) took(d time.Duration) {
+func (s *servo) took(d time.Duration) { s.tookFor(s.rows, d) }
+
+// tookFor tells the time of a chunk of so many rows, without the way to the store and back:
+// that is the same whatever the size, and smaller chunks do not make it shorter.
+func (s *servo) tookFor(rows int64, d time.Duration) {
 	factor := float64(s.target) / float64(max(d, time.Millisecond))
 	most := growth
-	if s.rows < s.former {
+	if rows < s.former {
 		most = regrowth
 	}
 	factor = max(0.1, min(factor, most))
-	s.rows = min(max(int64(float64(s.rows)*factor+0.5), 1), s.cap)
+	s.rows = min(max(int64(float64(rows)*factor+0.5), 1), s.cap)
 	if s.rows >= s.former {
 		s.former = 0
 	}

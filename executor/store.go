@@ -21,6 +21,11 @@ type Leases interface {
 // Store is what backfills need beside that.
 type Store interface {
 	Leases
+	// SaveSQL is SaveCheckpoint as text, and a SELECT which is the fence: it fails with
+	// error 1690 unless the lease holds. Its second column is the one given.
+	SaveSQL(l dxf.Lease, checkpoint []byte, sum dxf.Summary, column string) (save, fence string)
+	// Batches is a pool whose sessions take several statements at once.
+	Batches() *sql.DB
 	Feed(ctx context.Context, jobID int64) (dxf.Feed, error)
 	// SetFeedMode moves a feed between modes (paused to strict, sealed to
 	// strict) under the subtask's lease, in one transaction. It is no error

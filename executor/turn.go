@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
 	"time"
 
 	"dxfproxy/table"
@@ -78,6 +79,48 @@ func (t *turns) take(ctx context.Context, on holder) error {
 		t.names = append(t.names[1:], t.names[0])
 	}
 	return nil
+}
+
+// turnRounds are how many seconds a batch waits for one of the turns and then for the next,
+// all in all about turnPatience.
+var turnRounds = []float64{0, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56}
+
+// turnsAsked is how many turns a batch asks for at most.
+const turnsAsked = 8
+
+// takeSQL waits for a turn in a batch: any that is free, else for each a while.
+func (t *turns) takeSQL() string {
+	names := t.names[:min(len(t.names), turnsAsked)]
+	if len(names) == 0 {
+		return "DO 0"
+	}
+	if len(names) == 1 {
+		return fmt.Sprintf("DO GET_LOCK('%s', %g)", names[0], turnPatience.Seconds())
+	}
+	var tries []string
+	for i, wait := range turnRounds {
+		for _, name := range names {
+			if name != names[i%len(names)] || wait == 0 {
+				tries = append(tries, fmt.Sprintf("GET_LOCK('%s', 0)", name))
+			}
+		}
+		if wait > 0 {
+			tries = append(tries, fmt.Sprintf("GET_LOCK('%s', %g)", names[i%len(names)], wait))
+		}
+	}
+	return "DO " + strings.Join(tries, " OR ")
+}
+
+// giveSQL ends the turn of a batch, whichever it had.
+func (t *turns) giveSQL() string {
+	var all []string
+	for _, name := range t.names[:min(len(t.names), turnsAsked)] {
+		all = append(all, "RELEASE_LOCK('"+name+"')")
+	}
+	if all == nil {
+		return "DO 0"
+	}
+	return "DO " + strings.Join(all, ", ")
 }
 
 // try takes one lock, if it is free within wait.

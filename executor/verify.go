@@ -41,6 +41,7 @@ type verifier struct {
 	ahead          bool // see compare.go
 	turns          turns
 	saved          time.Time
+	trip           time.Duration // to the store and back
 }
 
 // verify compares the subtask's range, and repairs the shadow where it differs.
@@ -66,6 +67,11 @@ func (r *run) verifyRange(ctx context.Context, ahead bool, size servo) error {
 		}
 		defer (*s).Close()
 	}
+	begun := time.Now()
+	if err := v.left.PingContext(ctx); err != nil {
+		return fmt.Errorf("measure the way to the store: %w", err)
+	}
+	v.trip = time.Since(begun)
 	if v.source, v.shadow, err = r.tables(ctx, v.left); err != nil {
 		return err
 	}
@@ -132,7 +138,7 @@ func (v *verifier) walk(ctx context.Context, span table.Range) error {
 			return err
 		}
 		if same && !all {
-			v.size.took(time.Since(start))
+			v.size.took(time.Since(start) - time.Duration(v.questions())*v.trip)
 		}
 		switch {
 		case v.ahead:
@@ -178,6 +184,14 @@ func (v *verifier) save(ctx context.Context, tx *sql.Tx) error {
 		return tx.Commit()
 	}
 	return nil
+}
+
+// questions is how many the comparison of a chunk asks one after the other.
+func (v *verifier) questions() int {
+	if v.ahead {
+		return 2
+	}
+	return 1
 }
 
 // compare sums both sides without locks, at once: beside a build, which has

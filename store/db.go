@@ -55,6 +55,7 @@ type DB struct {
 	// Pools of their own: a heartbeat never queues behind executors for a connection.
 	meta  *sqlx.DB
 	work  *sql.DB
+	batch *sql.DB
 	trial *sql.DB // nil: no account for it
 	life  life
 
@@ -141,6 +142,11 @@ func open(ctx context.Context, mc *mysql.Config, cfg Config) (*DB, error) {
 	if db.work, err = pool(mc, conns, cfg.Log); err != nil {
 		return nil, err
 	}
+	batchMC := mc.Clone()
+	batchMC.MultiStatements = true
+	if db.batch, err = pool(batchMC, conns, cfg.Log); err != nil {
+		return nil, err
+	}
 	if db.life.pool, err = pool(metaMC, 1, cfg.Log); err != nil {
 		return nil, err
 	}
@@ -148,7 +154,7 @@ func open(ctx context.Context, mc *mysql.Config, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.clients = &DB{schema: db.schema, meta: sqlx.NewDb(asked, "mysql"), work: db.work, trial: db.trial}
+	db.clients = &DB{schema: db.schema, meta: sqlx.NewDb(asked, "mysql"), work: db.work, batch: db.batch, trial: db.trial}
 	const secretSQL = `SELECT value FROM secret WHERE id = 1`
 	if err := meta.QueryRowContext(ctx, secretSQL).Scan(&db.secret); err != nil {
 		_ = db.Close()
@@ -167,7 +173,7 @@ func (db *DB) Secret() dxf.Secret { return db.secret }
 
 // Close closes all connections.
 func (db *DB) Close() error {
-	err := errors.Join(db.life.close(), db.meta.Close(), db.clients.meta.Close(), db.work.Close())
+	err := errors.Join(db.life.close(), db.meta.Close(), db.clients.meta.Close(), db.work.Close(), db.batch.Close())
 	if db.trial != nil {
 		err = errors.Join(err, db.trial.Close())
 	}
@@ -178,6 +184,10 @@ func (db *DB) Close() error {
 // sessions begin as package lifeline says, in the meta schema; name tables with their
 // schema, and give a session back as it was: the next user gets it as it is.
 func (db *DB) SQL() *sql.DB { return db.work }
+
+// Batches is a pool like SQL(), whose sessions take several statements at once: what a
+// copy does in one chunk goes to the store in one round trip. All of it is text of ours.
+func (db *DB) Batches() *sql.DB { return db.batch }
 
 // Meta is the pool of the account that owns the meta schema: what is defined there
 // is defined by it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 
 	"github.com/jmoiron/sqlx"
 
@@ -137,6 +138,29 @@ func (db *DB) SaveCheckpoint(ctx context.Context, tx *sql.Tx, l dxf.Lease, check
 		ctx, tx, dxf.ErrLeaseLost, db.here(saveSQL),
 		text(checkpoint), asJSON(sum), subtaskSeconds, l.SubtaskID, l.ExecID, l.Epoch,
 	)
+}
+
+// SaveSQL is SaveCheckpoint as text, for a batch of statements that is sent in one go: the first
+// saves, and the second, a SELECT whose second column is the one given, is the fence. It
+// fails with the server's error 1690, out of range, unless the lease holds; an arithmetic
+// overflow is an error in every mode of every server.
+func (db *DB) SaveSQL(l dxf.Lease, checkpoint []byte, sum dxf.Summary, column string) (save, fence string) {
+	const saveSQL = `UPDATE meta.tidb_background_subtask
+		SET checkpoint = COALESCE(%s, checkpoint), summary = %s, exec_expired = NOW() + INTERVAL %d SECOND, state_update_time = UNIX_TIMESTAMP()
+		WHERE %s`
+	const fenceSQL = `SELECT 18446744073709551615 + (COUNT(*) = 0), %s FROM meta.tidb_background_subtask WHERE %s LOCK IN SHARE MODE`
+	held := fmt.Sprintf("id = %d AND exec_id = %s AND epoch = %d AND state = 'running'", l.SubtaskID, literal([]byte(l.ExecID)), l.Epoch)
+	summary, _ := asJSON(sum).(string)
+	save = fmt.Sprintf(saveSQL, literal(checkpoint), literal([]byte(summary)), subtaskSeconds, held)
+	return db.here(save), db.here(fmt.Sprintf(fenceSQL, column, held))
+}
+
+// literal writes a text as hexadecimal digits, so that nothing in it means anything; none is NULL.
+func literal(b []byte) string {
+	if len(b) == 0 {
+		return "NULL"
+	}
+	return fmt.Sprintf("CONVERT(0x%x USING utf8mb4)", b)
 }
 
 // CheckLease reads whether the lease still holds.

@@ -26,10 +26,21 @@ const errNoKey = 1176
 func Hold(ctx context.Context, q Querier, name string) error {
 	var one int
 	err := q.QueryRowContext(ctx, "SELECT 1 FROM "+name+OnlyTable+" LIMIT 0 FOR UPDATE").Scan(&one)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
+	if errors.Is(err, sql.ErrNoRows) {
 		return nil
-	case IsErr(err, errNoKey):
+	}
+	return HoldErr(name, err)
+}
+
+// HoldSQL is Hold as a statement without an answer, for batches; the errors of these
+// go through HoldErr.
+func HoldSQL(name string) string {
+	return "SET @dxf_hold = (SELECT 1 FROM " + name + OnlyTable + " LIMIT 0)"
+}
+
+// HoldErr says what it is about where the name was no table's.
+func HoldErr(name string, err error) error {
+	if IsErr(err, errNoKey) {
 		return fmt.Errorf("%s is a view: %w", name, ErrNoTable)
 	}
 	return err

@@ -33,7 +33,9 @@ const freshStatistics = "SET SESSION information_schema_stats_expiry = 0"
 const errUnknownVariable = 1193
 
 // known is a connection that was asked who it is when it was opened.
-type known interface{ Server() (id int64, version string) }
+type known interface {
+	Server() (id int64, version string)
+}
 
 // OpenSession connects and makes settings, statements that are run in order, those of
 // variables first and at once. A setting that the server does not know is left out.

@@ -25,27 +25,46 @@ func (t *Info) Last(ctx context.Context, q Querier, r Range) ([]Datum, error) {
 	return t.keyAt(ctx, q, r, " DESC", 0)
 }
 
+// CutSQL is the query by which Cut finds the key, for those who send it with others.
+func (t *Info) CutSQL(r Range, rows int64) string { return t.keySQL(r, "", max(rows, 1)-1) }
+
+// ScanKey reads a row of CutSQL.
+func (t *Info) ScanKey(scanRow func(dest ...any) error) ([]Datum, error) {
+	texts, dest := make([]string, len(t.CopyKey.Columns)), make([]any, len(t.CopyKey.Columns))
+	for i := range dest {
+		dest[i] = &texts[i]
+	}
+	if err := scanRow(dest...); err != nil {
+		return nil, err
+	}
+	key := make([]Datum, len(texts))
+	for i, c := range t.CopyKey.Columns {
+		var err error
+		if key[i], err = scan(c, texts[i]); err != nil {
+			return nil, err
+		}
+	}
+	return key, nil
+}
+
+func (t *Info) keySQL(r Range, direction string, offset int64) string {
+	n := len(t.CopyKey.Columns)
+	reads, order := make([]string, n), make([]string, n)
+	for i, c := range t.CopyKey.Columns {
+		reads[i], order[i] = read("", c), Quote(c.Name)+direction
+	}
+	return fmt.Sprintf("SELECT %s FROM %s FORCE INDEX (%s) WHERE %s ORDER BY %s LIMIT 1 OFFSET %d",
+		strings.Join(reads, ", "), t.Quoted(), Quote(t.CopyKey.Name), r.Where(""), strings.Join(order, ", "), offset)
+}
+
 // keyAt reads the key at an offset in the range, nil when it has fewer rows.
 func (t *Info) keyAt(ctx context.Context, q Querier, r Range, direction string, offset int64) ([]Datum, error) {
-	n := len(t.CopyKey.Columns)
-	reads, order, texts, dest := make([]string, n), make([]string, n), make([]string, n), make([]any, n)
-	for i, c := range t.CopyKey.Columns {
-		reads[i], order[i], dest[i] = read("", c), Quote(c.Name)+direction, &texts[i]
-	}
-	query := fmt.Sprintf("SELECT %s FROM %s FORCE INDEX (%s) WHERE %s ORDER BY %s LIMIT 1 OFFSET %d",
-		strings.Join(reads, ", "), t.Quoted(), Quote(t.CopyKey.Name), r.Where(""), strings.Join(order, ", "), offset)
-	err := q.QueryRowContext(ctx, query).Scan(dest...)
+	key, err := t.ScanKey(q.QueryRowContext(ctx, t.keySQL(r, direction, offset)).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("find a key of %s: %w", t.Quoted(), err)
-	}
-	key := make([]Datum, n)
-	for i, c := range t.CopyKey.Columns {
-		if key[i], err = scan(c, texts[i]); err != nil {
-			return nil, err
-		}
 	}
 	return key, nil
 }
