@@ -33,10 +33,8 @@ func isLockConflict(err error) bool {
 // progress in between (about half a minute), unless it is one that passes.
 const stubborn = 12
 
-// passing are errors of the server that end by themselves or by an operator:
-// too many connections, full disks, shutdown, KILL, lock conflicts, read-only, and
-// MySQL's end of an idle session.
-var passing = []uint16{1021, 1040, 1041, 1053, 1114, 1152, 1159, 1160, 1161, 1203, 1205, 1213, 1226, 1290, 1317, 1836, 1927, 3100, 4031}
+// passing are errors of the server that end by themselves or by an operator.
+var passing = table.Passing
 
 // lasting says whether a server's error is not known to pass. Of those that end the
 // reading of the binlog only the reader that was replaced comes back.

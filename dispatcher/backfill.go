@@ -3,12 +3,9 @@ package dispatcher
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
@@ -127,23 +124,13 @@ func (planner) IsRetryableErr(err error) bool {
 	case errors.As(err, &own):
 		return false
 	}
-	var n net.Error
-	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, io.EOF) ||
-		errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &n) || errors.Is(err, errInvisible) || errors.Is(err, errHeld) || errors.Is(err, table.ErrLargeFile) ||
-		passing(err)
-}
-
-// passing says whether the server's error goes away by itself or with a new
-// connection: too many connections, shutdown, lock wait, deadlock, interrupted,
-// killed, and MySQL's for a session that was idle too long.
-func passing(err error) bool {
-	return table.IsErr(err, 1040, 1053, 1205, 1213, 1317, 1927, 4031)
+	return table.Lost(err) || table.Passes(err) || errors.Is(err, errInvisible) || errors.Is(err, errHeld) || errors.Is(err, table.ErrLargeFile)
 }
 
 // clientError makes the server's answer to the user's statement the user's.
 func clientError(err error) error {
 	var e *mysql.MySQLError
-	if !errors.As(err, &e) || passing(err) {
+	if !errors.As(err, &e) || table.Passes(err) {
 		return err
 	}
 	state := strings.TrimRight(string(e.SQLState[:]), "\x00")

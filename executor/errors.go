@@ -2,10 +2,7 @@ package executor
 
 import (
 	"context"
-	"database/sql/driver"
 	"errors"
-	"io"
-	"net"
 	"regexp"
 	"strings"
 
@@ -17,20 +14,15 @@ import (
 
 // The server's error numbers we branch on.
 const (
-	errTooManyConnections = 1040
-	errTableExists        = 1050
-	errShutdown           = 1053
-	errDuplicate          = 1062
-	errNoSuchThread       = 1094
-	errUnknownTable       = 1109
-	errNoSuchTable        = 1146
-	errLockWait           = 1205
-	errDeadlock           = 1213
-	errInterrupted        = 1317
-	errNetRead            = 1158
-	errNetReadTimeout     = 1159
-	errKilled             = 1927
-	errIdle               = 4031 // MySQL: the session waited too long for its next statement
+	errTableExists  = 1050
+	errDuplicate    = 1062
+	errNoSuchThread = 1094
+	errUnknownTable = 1109
+	errNoSuchTable  = 1146
+	errLockWait     = 1205
+	errDeadlock     = 1213
+	errInterrupted  = 1317
+	errKilled       = 1927
 )
 
 // IsRetryableErr says whether the subtask should be tried again in place: the
@@ -49,29 +41,20 @@ func (w *worker) IsRetryableErr(err error) bool {
 }
 
 // passing says whether an error goes away by itself, or with a new connection.
-func passing(err error) bool {
-	return lostConnection(err) || table.IsErr(err, errTooManyConnections, errLockWait, errDeadlock, errTimeout)
-}
+func passing(err error) bool { return table.Lost(err) || table.Passes(err) }
 
-// errTimeout is retryable: somebody did not answer in time.
-const errTimeout = 1969 // max_statement_time exceeded
-
-// lostConnection says whether the outcome of a statement is unknown.
-func lostConnection(err error) bool {
-	var n net.Error
-	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, io.EOF) ||
-		errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &n) || table.IsErr(err, errShutdown, errKilled, errIdle, errNetRead, errNetReadTimeout)
-}
+func lostConnection(err error) bool { return table.Lost(err) }
 
 var duplicate = regexp.MustCompile(`^Duplicate entry '((?s).*)' for key '([^']*(?:'[^']*)*)'$`)
 
 // clientError turns the server's answer to the user's statement, made to the
 // table or its shadow, into the error the user is shown. TiDB names the table
 // in its duplicates; anything else is the server's own text. Errors that pass by
-// themselves are not the statement's: they stay what they are, to be retried.
+// themselves are not the statement's: they stay what they are, to be retried. An
+// interruption of it is somebody's wish.
 func clientError(err error, tableName string) error {
 	var e *mysql.MySQLError
-	if !errors.As(err, &e) || passing(err) {
+	if !errors.As(err, &e) || passing(err) && e.Number != errInterrupted {
 		return err
 	}
 	out := &dxf.Error{Code: e.Number, State: strings.TrimRight(string(e.SQLState[:]), "\x00"), Message: e.Message}
