@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -60,6 +61,8 @@ type DB struct {
 	life  life
 
 	clients *DB // see Clients; it has none
+	sights  sights
+	uuids   sync.Map // of the nodes that were registered here, by name
 
 	secret dxf.Secret
 }

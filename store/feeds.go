@@ -116,12 +116,16 @@ func getFeed(ctx context.Context, q sqlx.QueryerContext, jobID int64) (dxf.Feed,
 	return r.feed()
 }
 
-// Claimable lists the feeds that want an applier.
+// Claimable lists the feeds that want an applier: nobody has claimed them, the lease is over,
+// or it has not been renewed while this node was looking (see sights).
 func (db *DB) Claimable(ctx context.Context) ([]dxf.Feed, error) {
 	const claimableSQL = `
-		SELECT ` + feedColumns + ` FROM ` + feedTables + `
-		WHERE mode IN ('merge', 'paused', 'strict') AND (exec_id = '' OR expires IS NULL OR expires <= NOW(6)) ORDER BY job_id`
-	var rows []feedRow
+		SELECT ` + feedColumns + `, exec_id = '' OR expires IS NULL OR expires <= NOW(6) AS free FROM ` + feedTables + `
+		WHERE mode IN ('merge', 'paused', 'strict') ORDER BY job_id`
+	var rows []struct {
+		feedRow
+		Free bool `db:"free"`
+	}
 	if err := db.meta.SelectContext(ctx, &rows, claimableSQL); err != nil {
 		return nil, err
 	}
@@ -131,22 +135,37 @@ func (db *DB) Claimable(ctx context.Context) ([]dxf.Feed, error) {
 		if err != nil {
 			return nil, err
 		}
-		feeds = append(feeds, f)
+		if still := db.feedOver(f); r.Free || still {
+			feeds = append(feeds, f)
+		}
 	}
 	return feeds, nil
+}
+
+// feedOver says whether a feed's lease has stood still for longer than one lasts.
+func (db *DB) feedOver(f dxf.Feed) bool {
+	return db.sights.over(fmt.Sprint("feed ", f.JobID), fmt.Sprint(f.ExecID, f.Epoch, f.Expires), dxf.FeedLease)
 }
 
 // Claim takes a feed for a node.
 func (db *DB) Claim(ctx context.Context, jobID int64, nodeID string) (dxf.Feed, error) {
 	const claimSQL = `
 		UPDATE changefeed SET exec_id = ?, epoch = epoch + 1, expires = NOW(6) + INTERVAL ? SECOND
-		WHERE job_id = ? AND mode IN ('merge', 'paused', 'strict') AND (exec_id = '' OR expires IS NULL OR expires <= NOW(6))`
+		WHERE job_id = ? AND mode IN ('merge', 'paused', 'strict')
+			AND (exec_id = '' OR expires IS NULL OR expires <= NOW(6) OR (? AND epoch = ? AND expires = ?))`
 	var f dxf.Feed
 	err := db.tx(ctx, func(tx *sqlx.Tx) error {
-		if err := must(ctx, tx, dxf.ErrLeaseLost, claimSQL, nodeID, seconds(dxf.FeedLease), jobID); err != nil {
+		was, err := getFeed(ctx, tx, jobID)
+		if errors.Is(err, dxf.ErrNotFound) {
+			return dxf.ErrLeaseLost
+		}
+		if err != nil {
 			return err
 		}
-		var err error
+		still, expires := db.feedOver(was), sql.NullTime{Time: was.Expires, Valid: !was.Expires.IsZero()}
+		if err := must(ctx, tx, dxf.ErrLeaseLost, claimSQL, nodeID, seconds(dxf.FeedLease), jobID, still, was.Epoch, expires); err != nil {
+			return err
+		}
 		f, err = getFeed(ctx, tx, jobID)
 		return err
 	})

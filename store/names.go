@@ -37,7 +37,7 @@ func (db *DB) TakeName(ctx context.Context, n dxf.Node) error {
 			return nil
 		case first.IsZero():
 			first = until
-		case until.After(first) || time.Now().After(deadline): // it has renewed it
+		case !until.Equal(first) || time.Now().After(deadline): // it has renewed it
 			return fmt.Errorf("register node %s: %w", n.ID, ErrNameTaken)
 		}
 		select {
@@ -68,7 +68,8 @@ func (db *DB) tryName(ctx context.Context, n dxf.Node) (until time.Time, err err
 			if err := tx.GetContext(ctx, &free, freeSQL, db.lifeLock(other.UUID)); err != nil {
 				return err
 			}
-			if !free {
+			still := db.sights.over("name "+n.ID, other.UUID+other.Expires.String(), dxf.NodeLease)
+			if !free && !still {
 				until = other.Expires
 				return nil
 			}
@@ -76,7 +77,7 @@ func (db *DB) tryName(ctx context.Context, n dxf.Node) (until time.Time, err err
 		if err := db.life.prove(ctx, db.lifeLock(n.UUID)); err != nil { // before anybody can see the row
 			return err
 		}
-		return register(ctx, tx, n)
+		return db.register(ctx, tx, n)
 	})
 	return until, err
 }

@@ -4,29 +4,40 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 
 	"github.com/jmoiron/sqlx"
 
 	"dxfproxy/dxf"
 )
 
-// Campaign takes the owner lease when it is free, has run out, or is that of a
-// life of this very node that is over. It waits for nobody: of many candidates
+// Campaign takes the owner lease when it is free, has run out, has not been renewed while
+// this node was looking (see sights), or is that of a life of this very node that is over. It waits for nobody: of many candidates
 // one update finds the row free, the others do not.
 func (db *DB) Campaign(ctx context.Context, n dxf.Node) (dxf.Term, error) {
-	const holderSQL = `SELECT uuid FROM owner WHERE id = 1`
+	const holderSQL = `SELECT uuid, COALESCE(CAST(expires AS CHAR), '') AS expires, term FROM owner WHERE id = 1`
 	const takeSQL = `
 		UPDATE owner SET host = ?, uuid = ?, term = term + 1, expires = NOW(6) + INTERVAL ? SECOND
 		WHERE id = 1 AND (expires IS NULL OR expires <= NOW(6)
-			OR (host = ? AND uuid <> ? AND uuid = ? AND IS_FREE_LOCK(?)))`
+			OR (host = ? AND uuid <> ? AND uuid = ? AND IS_FREE_LOCK(?))
+			OR (? AND term = ? AND CAST(expires AS CHAR) = ?))`
 	const termSQL = `SELECT term FROM owner WHERE id = 1`
 	t := dxf.Term{OwnerID: n.ID, UUID: n.UUID}
 	err := db.tx(ctx, func(tx *sqlx.Tx) error {
-		var holder string
+		var holder struct {
+			UUID    string `db:"uuid"`
+			Expires string `db:"expires"`
+			Term    int64  `db:"term"`
+		}
 		if err := tx.GetContext(ctx, &holder, holderSQL); err != nil {
 			return err
 		}
-		if err := must(ctx, tx, dxf.ErrNotOwner, takeSQL, n.ID, n.UUID, seconds(dxf.OwnerLease), n.ID, n.UUID, holder, db.lifeLock(holder)); err != nil {
+		over := db.sights.over("owner", fmt.Sprint(holder), dxf.OwnerLease)
+		err := must(
+			ctx, tx, dxf.ErrNotOwner, takeSQL, n.ID, n.UUID, seconds(dxf.OwnerLease),
+			n.ID, n.UUID, holder.UUID, db.lifeLock(holder.UUID), over, holder.Term, holder.Expires,
+		)
+		if err != nil {
 			return err
 		}
 		if err := db.life.prove(ctx, db.lifeLock(n.UUID)); err != nil { // before anybody can see the row

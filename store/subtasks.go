@@ -91,9 +91,6 @@ func (db *DB) Subtasks(ctx context.Context, taskID int64, step dxf.Step) ([]dxf.
 
 // Place binds subtasks to nodes and returns how many moves were made.
 func (db *DB) Place(ctx context.Context, t dxf.Term, moves []dxf.Placement) (int, error) {
-	// Read before, not inside the update: a subquery there would lock the nodes'
-	// rows, against the order in which heartbeats lock.
-	const liveSQL = `SELECT host FROM dist_framework_meta WHERE expires > NOW(6)`
 	const placeSQL = `
 		UPDATE tidb_background_subtask
 		SET exec_id = ?, state = 'pending', epoch = epoch + 1, exec_expired = NULL, state_update_time = UNIX_TIMESTAMP()
@@ -107,11 +104,18 @@ func (db *DB) Place(ctx context.Context, t dxf.Term, moves []dxf.Placement) (int
 		if err := fenceOwner(ctx, tx, t); err != nil {
 			return err
 		}
-		var live []string
-		if err := tx.SelectContext(ctx, &live, liveSQL); err != nil {
+		// Read before, not inside the update: a subquery there would lock the nodes'
+		// rows, against the order in which heartbeats lock.
+		all, err := db.registrations(ctx, tx)
+		if err != nil {
 			return err
 		}
-		live = append(live, "") // IN () is no SQL
+		live := []string{""} // IN () is no SQL
+		for _, r := range all {
+			if !r.over {
+				live = append(live, r.ID)
+			}
+		}
 		for _, m := range moves {
 			q, args, err := sqlx.In(placeSQL, m.ExecID, m.SubtaskID, m.Epoch, live)
 			if err != nil {
