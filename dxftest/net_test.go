@@ -1,0 +1,73 @@
+package dxftest
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/stretchr/testify/require"
+
+	"dxfproxy/cluster"
+	"dxfproxy/cluster/clustertest"
+	"dxfproxy/lifeline/netfault"
+	"dxfproxy/mariadbd/mariadbdtest"
+	"dxfproxy/workload"
+)
+
+// farCluster is nodes that reach the store through a proxy only.
+func farCluster(t *testing.T, nodes int) (*cluster.Cluster, *netfault.Proxy) {
+	t.Helper()
+	p := netfault.Start(t, srv.Addr())
+	dsn := mariadbdtest.StoreDSN(t, srv, metaSchema(t))
+	mc, err := mysql.ParseDSN(dsn)
+	require.NoError(t, err)
+	return clustertest.Start(t, strings.Replace(dsn, mc.Addr, p.Addr(), 1), nodes, "--meta-schema", metaSchema(t)), p
+}
+
+// swallowedFor is how long a job may take whose nodes have lost all their connections: some
+// four seconds for those in use, a lease where one was lost, and the rest of the work.
+const swallowedFor = 45 * time.Second
+
+// TestC4SwallowedPacketsOfAJob: all connections of all nodes to the store die without a word, while
+// the job copies and while it builds, under load. It goes on.
+func TestC4SwallowedPacketsOfAJob(t *testing.T) {
+	schema, direct := mariadbdtest.Schema(t, srv)
+	c, p := farCluster(t, 2)
+	table := workload.Table{Schema: schema, Name: "orders", Rows: 60_000, Seed: 1}
+	require.NoError(t, table.Create(t.Context(), direct, nil))
+	load := workload.Start(t.Context(), workload.Config{Table: table, DSNs: []string{srv.DSN()}, Writers: 2, Pause: 5 * time.Millisecond, Seed: 1})
+	defer load.Stop()
+	db := open(t, c.Nodes[0])
+	execute(t, db, "SET GLOBAL dxf_native_ddl_max_size = 0")
+	go func() { // its answer is swallowed with the rest
+		_, _ = db.ExecContext(context.WithoutCancel(t.Context()), "ALTER TABLE "+table.Quoted()+" ADD INDEX by_day (created_at)")
+	}()
+	meta := "`" + metaSchema(t) + "`."
+	at := func() (step int) {
+		var n sql.NullInt64
+		_ = direct.QueryRowContext(t.Context(), "SELECT MAX(step) FROM "+meta+"tidb_background_subtask WHERE state = 'running'").Scan(&n)
+		return int(n.Int64)
+	}
+	for step := 1; step <= 2; step++ {
+		require.Eventually(t, func() bool { return at() >= step || ended(t, direct, meta) }, swallowedFor, 2*time.Millisecond)
+		t.Logf("step %d: %d connections are dead", at(), p.Swallow())
+	}
+	began := time.Now()
+	require.Eventually(t, func() bool { return ended(t, direct, meta) }, swallowedFor, 50*time.Millisecond, "the job stands still")
+	t.Logf("ended %s later", time.Since(began).Round(100*time.Millisecond))
+	require.NoError(t, load.Stop())
+	t.Logf("slowest write: %s", load.Stats().MaxLatency)
+	rep, err := load.Verify(t.Context(), direct)
+	require.NoError(t, err)
+	require.True(t, rep.Clean(), rep.String())
+	require.Contains(t, scan[string](t, direct, "SELECT CONVERT(job_meta USING utf8mb4) FROM "+meta+"tidb_ddl_history"), `"state":"synced"`)
+}
+
+// ended says whether the only job is in the history.
+func ended(t *testing.T, direct *sql.DB, meta string) bool {
+	var n int
+	return direct.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM "+meta+"tidb_ddl_history").Scan(&n) == nil && n == 1
+}
