@@ -79,7 +79,7 @@ func (a *applier) follow(ctx context.Context, f dxf.Feed) error {
 		piece: cfg.MaxBytes / 4, limit: cfg.MaxBytes,
 	}
 	g.reach.ask = a.askStore(ctx, g.names)
-	r, err := openReader(ctx, a.m.dsn, w.first().session.Family, serverID(cfg.NodeID, f.JobID, f.Epoch), g, position{f.File, f.Pos, f.FileMark}, cfg.MaxBytes)
+	r, err := openReader(ctx, a.m.dsn, w.first().session.Family, serverID(cfg.MetaSchema, f.JobID), g, position{f.File, f.Pos, f.FileMark}, cfg.MaxBytes)
 	if err != nil {
 		return err
 	}

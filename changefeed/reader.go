@@ -15,14 +15,15 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"golang.org/x/sync/semaphore"
 
+	"dxfproxy/lifeline"
 	"dxfproxy/table"
 )
 
 const (
 	// heartbeat is how often the server speaks when it has nothing to say;
 	// after silence the connection is taken for dead.
-	heartbeat = 5 * time.Second
-	silence   = 20 * time.Second
+	heartbeat = 2 * time.Second
+	silence   = 8 * time.Second
 	// closeLimit is how long a good-bye (KILL of our dump thread on a second
 	// connection) may take before the sockets are cut.
 	closeLimit = 2 * time.Second
@@ -180,7 +181,7 @@ type dialer struct {
 func (d *dialer) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	c, err := (&net.Dialer{}).DialContext(ctx, d.net, d.addr)
+	c, err := lifeline.Dial(ctx, d.net, d.addr)
 	if err != nil {
 		return nil, err
 	}
@@ -203,11 +204,11 @@ func (d *dialer) cut() {
 	}
 }
 
-// serverID is the replica id of a reader. A server drops the older one of two
-// readers with the same id, so it differs between the appliers of all nodes and
-// epochs, and stays away from the small numbers people give their replicas.
-func serverID(node string, job, epoch int64) uint32 {
+// serverID is the replica id of a job's reader. A server ends the older one of two readers
+// with the same id, which is what is wanted of the thread of a reader that was cut off without a word: it
+// would stay for hours. Small numbers are what people give their replicas.
+func serverID(meta string, job int64) uint32 {
 	h := fnv.New32a()
-	fmt.Fprintf(h, "%s/%d/%d", node, job, epoch)
+	fmt.Fprintf(h, "%s/%d", meta, job)
 	return h.Sum32()%0x4000_0000 + 0x8000_0000
 }

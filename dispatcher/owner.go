@@ -135,7 +135,10 @@ func (e *Election) renew(owner context.Context, term dxf.Term, deadline *time.Ti
 		case <-wait.C:
 		}
 		start := time.Now()
-		err := e.store.Renew(owner, term)
+		// A renewal that hangs leaves time for another one, over another connection.
+		attempt, cancel := context.WithTimeout(owner, dxf.RenewInterval)
+		err := e.store.Renew(attempt, term)
+		cancel()
 		switch {
 		case owner.Err() != nil:
 			return context.Cause(owner), false

@@ -58,6 +58,9 @@ func TestC4SwallowedPacketsOfAJob(t *testing.T) {
 	began := time.Now()
 	require.Eventually(t, func() bool { return ended(t, direct, meta) }, swallowedFor, 50*time.Millisecond, "the job stands still")
 	t.Logf("ended %s later", time.Since(began).Round(100*time.Millisecond))
+	require.Eventually(t, func() bool { // C15
+		return scan[int](t, direct, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'") == 0
+	}, 15*time.Second, 50*time.Millisecond, "the server reads its binlog to nobody")
 	require.NoError(t, load.Stop())
 	t.Logf("slowest write: %s", load.Stats().MaxLatency)
 	rep, err := load.Verify(t.Context(), direct)

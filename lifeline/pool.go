@@ -35,7 +35,7 @@ func Open(mc *mysql.Config, log *zap.Logger) (*sql.DB, error) {
 	if log == nil {
 		log = zap.NewNop()
 	}
-	mc.DialFunc = dial
+	mc.DialFunc = Dial
 	looks, err := mysql.NewConnector(lookConfig(mc))
 	if err != nil {
 		return nil, fmt.Errorf("read the store's DSN: %w", err)
@@ -49,8 +49,8 @@ func Open(mc *mysql.Config, log *zap.Logger) (*sql.DB, error) {
 	return sql.OpenDB(c), nil
 }
 
-// dial connects as the kernel's limits want it.
-func dial(ctx context.Context, network, addr string) (net.Conn, error) {
+// Dial connects as the kernel's limits want it.
+func Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	d := net.Dialer{
 		// Found dead when idle: within 5 + 3*3 s.
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 3 * time.Second, Count: 3},
@@ -70,7 +70,7 @@ type connector struct {
 type dialed struct{}
 
 func (c *connector) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	conn, err := dial(ctx, network, addr)
+	conn, err := Dial(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
