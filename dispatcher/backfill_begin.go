@@ -51,6 +51,7 @@ func (b *Backfill) begin(ctx context.Context, m dxf.BackfillMeta, nodes int) (Pl
 	if err != nil {
 		return Plan{}, err
 	}
+	settings.Mode = m.SQLMode
 	if m.Target != "" { // else the shadow will tell
 		switch reason, instant, err := judge(info, m.Target, settings); {
 		case err != nil:

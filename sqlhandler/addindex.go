@@ -96,6 +96,9 @@ func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, te
 	if err := h.alreadyAdding(ctx, info.Schema, info.Name, indexNames(st, facts.charset)); err != nil {
 		return nil, err
 	}
+	if facts.variables, err = askVariables(ctx, c); err != nil {
+		return nil, err
+	}
 	t, err := h.try(ctx, info, st, text, facts)
 	switch {
 	case errors.Is(err, errUntold):

@@ -103,14 +103,18 @@ type sessionFacts struct {
 	user    string // CURRENT_USER(), in UTF-8
 	// unspoken: the schema has a name that the session answers otherwise than it asks.
 	unspoken bool
+
+	variables variables // those that a table change looks at; see askVariables
+	ownTime   bool      // SET timestamp stands still
 }
 
 func askSession(ctx context.Context, c *protocol.Conn) (sessionFacts, error) {
-	v, err := askRow(ctx, c, "DATABASE()", inUTF8("DATABASE()"), inUTF8("@@SESSION.sql_mode"), inUTF8("@@SESSION.character_set_client"), inUTF8("CURRENT_USER()"))
+	v, err := askRow(ctx, c, "DATABASE()", inUTF8("DATABASE()"), inUTF8("@@SESSION.sql_mode"), inUTF8("@@SESSION.character_set_client"), inUTF8("CURRENT_USER()"),
+		"ABS(@@SESSION.timestamp - UNIX_TIMESTAMP(SYSDATE(6))) > 1")
 	if err != nil {
 		return sessionFacts{}, err
 	}
-	f := sessionFacts{schema: v[0], sqlMode: v[2], charset: v[3], user: v[4]}
+	f := sessionFacts{schema: v[0], sqlMode: v[2], charset: v[3], user: v[4], ownTime: v[5] == "1"}
 	if names, ok := decodeAll(f.charset, f.schema); v[0] != v[1] && (!ok || names[0] != v[1]) {
 		f.schema, f.unspoken = "", true
 	}

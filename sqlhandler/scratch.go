@@ -46,6 +46,13 @@ func (h *Handler) try(ctx context.Context, info *table.Info, st Statement, text 
 	if !ok {
 		return t, errUntold
 	}
+	m, err := h.meaning(ctx, facts)
+	if err != nil {
+		return t, err
+	}
+	if m.own(info) {
+		return t, errUntold
+	}
 	first, err := h.newScratch(ctx, info)
 	if err != nil {
 		return t, err
@@ -60,12 +67,15 @@ func (h *Handler) try(ctx context.Context, info *table.Info, st Statement, text 
 	if err != nil {
 		return t, err
 	}
-	if t.warnings, err = first.run(ctx, mode, plain); err != nil {
+	if t.warnings, err = first.run(ctx, plain, append(m.settings(), setMode(mode))...); err != nil {
 		return t, err
 	}
 	after, err := first.definition(ctx)
 	if err != nil {
 		return t, err
+	}
+	if m.ownChange(before, after) {
+		return t, errUntold
 	}
 	t.after = first.text
 	t.changes, err = table.Difference(before, after, renamed(st))
@@ -95,7 +105,7 @@ func (h *Handler) tryChanges(ctx context.Context, info *table.Info, changes []st
 	}
 	defer func() { err = errors.Join(err, second.drop(ctx)) }()
 	statement := table.Alter{Changes: changes}.Of(h.scratch, second.name)
-	if _, err := second.run(ctx, table.ValueMode(facts.sqlMode), statement); err != nil {
+	if _, err := second.run(ctx, statement, setMode(table.ValueMode(facts.sqlMode))); err != nil {
 		if context.Cause(ctx) != nil {
 			return err
 		}
@@ -174,16 +184,20 @@ func (s *scratch) named(changes []string) bool {
 	return slices.ContainsFunc(changes, func(c string) bool { return strings.Contains(c, s.name) })
 }
 
-// run runs a statement about the copy under the account for trials. An error is
+func setMode(mode string) string { return "SET SESSION sql_mode = '" + mode + "'" }
+
+// run runs a statement about the copy under the account for trials, after settings. An error is
 // as if it had been about the table itself.
-func (s *scratch) run(ctx context.Context, mode, statement string) ([]protocol.Warning, error) {
+func (s *scratch) run(ctx context.Context, statement string, settings ...string) ([]protocol.Warning, error) {
 	conn, err := s.h.trial.Conn(ctx) // its session ends with it
 	if err != nil {
 		return nil, fmt.Errorf("open a session for a trial: %w", err)
 	}
 	defer conn.Close()
-	if _, err := conn.ExecContext(ctx, "SET SESSION sql_mode = '"+mode+"'"); err != nil {
-		return nil, fmt.Errorf("set up a session for a trial: %w", err)
+	for _, set := range settings {
+		if _, err := conn.ExecContext(ctx, set); err != nil {
+			return nil, fmt.Errorf("set up a session for a trial: %w", err)
+		}
 	}
 	if _, err := conn.ExecContext(ctx, statement); err != nil {
 		var me *mysql.MySQLError

@@ -11,7 +11,7 @@ type Reason string
 func Check(t *Info, target Definition, s Settings) Reason {
 	for _, check := range []func(*Info, Definition, Settings) Reason{
 		checkEngine, checkVersioned, checkCompressed, checkMySQL, checkKey, checkTriggers, checkForeignKeys,
-		checkChange, checkTargetKey, checkAutoIncrement,
+		checkChange, checkTargetKey, checkAutoIncrement, checkKept, checkRows,
 		checkBinlog, checkGrants,
 	} {
 		if r := check(t, target, s); r != "" {

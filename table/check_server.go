@@ -19,6 +19,7 @@ type Settings struct {
 	RowImage    string // binlog_row_image
 	SlaveGrant  bool   // the account may read the binlog
 	StatusGrant bool   // the account may ask for its position
+	Mode        string // sql_mode of who asks for the change, not of the server
 
 	// MySQL's alone.
 	Compressed bool // binlog_transaction_compression

@@ -1,0 +1,133 @@
+package sqlhandler
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"dxfproxy/protocol"
+	"dxfproxy/table"
+)
+
+// What a statement means hangs on more of its session than sql_mode and character set.
+// Some of that a trial is told (carried); a session that differs from any other in one of
+// the rest runs its statement itself, where it has its meaning. The lists are of the
+// servers' manuals ("Server System Variables" of MariaDB and MySQL, InnoDB's and the
+// replication's); what is not in them says how a session waits, sorts, shows or logs.
+
+// carried are the variables that a trial runs under as well: how its literals are read and
+// in which language it complains.
+var carried = []string{"time_zone", "collation_connection", "lc_messages"}
+
+// always are the variables that decide what any change of a table is or does.
+var always = []string{
+	"alter_algorithm", "old_alter_table", "old", "old_mode", "new_mode", "sql_if_exists", "innodb_strict_mode", "sql_require_primary_key",
+	"innodb_ft_enable_stopword", "innodb_ft_user_stopword_table", "innodb_default_encryption_key_id", "innodb_compression_default",
+	"system_versioning_alter_history", "enforce_storage_engine", "default_collation_for_utf8mb4", "character_set_collations",
+	// Where it is written down, and as whose.
+	"sql_log_bin", "gtid_next", "gtid_domain_id", "server_id", "skip_replication", "wsrep_on", "wsrep_osu_method",
+}
+
+// beyondIndexes are those that a statement looks at which does more than add and drop
+// indexes: what new columns are, and what they hold in rows that are there.
+var beyondIndexes = []string{
+	"explicit_defaults_for_timestamp", "div_precision_increment", "default_week_format", "lc_time_names", "block_encryption_mode",
+	"auto_increment_increment", "auto_increment_offset", "insert_id", "check_constraint_checks", "group_concat_max_len", "max_sort_length",
+	"sql_generate_invisible_primary_key", "column_compression_threshold", "column_compression_zlib_level", "column_compression_zlib_strategy",
+	"column_compression_zlib_wrap",
+}
+
+// related are those that matter where foreign keys do.
+var related = []string{"foreign_key_checks", "restrict_fk_on_non_standard_key"}
+
+// limited bounds the time of a statement, notes says whether there are any.
+const (
+	limited = "max_statement_time"
+	notes   = "sql_notes"
+)
+
+// variables are values of a session by name. What the server does not know is not there.
+type variables map[string]string
+
+var variablesSQL = func() string {
+	names := slices.Concat(carried, always, beyondIndexes, related, []string{limited, notes})
+	return "SHOW SESSION VARIABLES WHERE Variable_name IN ('" + strings.Join(names, "', '") + "')"
+}()
+
+// askVariables reads what the client's session has set.
+func askVariables(ctx context.Context, c *protocol.Conn) (variables, error) {
+	rs, err := query(ctx, c, "%s", variablesSQL)
+	if err != nil {
+		return nil, err
+	}
+	v := variables{}
+	for i := range rs.Rows {
+		v[strings.ToLower(field(rs, i, 0))] = field(rs, i, 1)
+	}
+	return v, nil
+}
+
+// newSession reads what a session has that has set nothing.
+func (h *Handler) newSession(ctx context.Context) (variables, error) {
+	rows, err := h.trial.QueryContext(ctx, variablesSQL)
+	if err != nil {
+		return nil, fmt.Errorf("read the variables of a new session: %w", err)
+	}
+	defer rows.Close()
+	v := variables{}
+	for rows.Next() {
+		var name, value string
+		if err := rows.Scan(&name, &value); err != nil {
+			return nil, fmt.Errorf("read the variables of a new session: %w", err)
+		}
+		v[strings.ToLower(name)] = value
+	}
+	return v, rows.Err()
+}
+
+// differ says whether two sessions differ in one of the variables.
+func (v variables) differ(w variables, names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return v[name] != w[name] })
+}
+
+// A meaning is what a client's session makes of a statement, compared with a new one.
+type meaning struct {
+	client, fresh variables
+	ownTime       bool
+}
+
+func (h *Handler) meaning(ctx context.Context, facts sessionFacts) (m meaning, err error) {
+	m = meaning{client: facts.variables, ownTime: facts.ownTime}
+	if m.client == nil {
+		return m, nil
+	}
+	m.fresh, err = h.newSession(ctx)
+	return m, err
+}
+
+// own says whether every statement of the session about a table is its own.
+func (m meaning) own(info *table.Info) bool {
+	return m.client.differ(m.fresh, always) || len(info.Parents)+len(info.Children) > 0 && m.client.differ(m.fresh, related)
+}
+
+// ownChange says whether this change is.
+func (m meaning) ownChange(before, after table.Definition) bool {
+	if table.OnlyIndexes(before, after) {
+		return table.SessionBound(before, after)
+	}
+	return m.ownTime || m.client.differ(m.fresh, beyondIndexes) || table.SessionBound(before, after)
+}
+
+// settings are the statements that tell a session what is carried.
+func (m meaning) settings() []string {
+	var set []string
+	for _, name := range slices.Sorted(maps.Keys(m.client)) {
+		value := m.client[name]
+		if slices.Contains(carried, name) && value != m.fresh[name] {
+			set = append(set, "SET SESSION "+name+" = "+quotePlain(value))
+		}
+	}
+	return set
+}
