@@ -39,7 +39,7 @@ var errUntold = errors.New("what the statement does to the table cannot be told 
 // statement runs under another, which has rights on the scratch schema alone.
 //
 // What the job will do is made of the two definitions of the copy. Where that is
-// more than indexes, or they may be misread, it is tried as well: another copy has to
+// more than added indexes, or they may be misread, it is tried as well: another copy has to
 // become the same.
 func (h *Handler) try(ctx context.Context, info *table.Info, st Statement, text []byte, facts sessionFacts) (t trial, err error) {
 	mode, ok := plainMode(facts.sqlMode)
@@ -86,7 +86,7 @@ func (h *Handler) try(ctx context.Context, info *table.Info, st Statement, text 
 		return t, err
 	case first.named(t.changes): // MySQL names CHECK constraints after their table
 		return t, errUntold
-	case t.unchanged(), table.OnlyIndexes(before, after) && !ownCharset.MatchString(first.text):
+	case t.unchanged(), table.OnlyAdded(before, after) && !ownCharset.MatchString(first.text):
 		return t, nil
 	}
 	return t, h.tryChanges(ctx, info, t.changes, after, facts)
@@ -112,7 +112,7 @@ func (h *Handler) tryChanges(ctx context.Context, info *table.Info, changes []st
 		return errUntold
 	}
 	got, err := second.definition(ctx)
-	if err == nil && (!table.Same(want, got) || want.AutoIncrement != got.AutoIncrement) {
+	if err == nil && (!table.Identical(want, got) || want.AutoIncrement != got.AutoIncrement) {
 		err = errUntold
 	}
 	return err

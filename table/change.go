@@ -24,7 +24,7 @@ func Compare(source, target Definition) Change {
 	c.Added = missing(target.Indexes, source.Indexes)
 	c.Dropped = missing(source.Indexes, target.Indexes)
 	c.Instant = sameSet(source.Columns, target.Columns) && sameSet(source.Constraints, target.Constraints) &&
-		source.Partitions == target.Partitions && len(newContents(source.Indexes, target.Indexes)) == 0
+		source.Partitions == target.Partitions && onlyRenamed(c.Dropped, c.Added)
 	return c
 }
 
@@ -33,6 +33,16 @@ func Compare(source, target Definition) Change {
 func Same(a, b Definition) bool {
 	return slices.Equal(a.Columns, b.Columns) && sameSet(a.Indexes, b.Indexes) && sameSet(a.Constraints, b.Constraints) &&
 		a.Options == b.Options && a.Partitions == b.Partitions
+}
+
+// Identical says whether they differ in nothing but the table's name.
+func Identical(a, b Definition) bool {
+	return Same(a, b) && slices.Equal(a.Indexes, b.Indexes) && slices.Equal(a.Constraints, b.Constraints)
+}
+
+// OnlyAdded says whether b is a with more indexes.
+func OnlyAdded(a, b Definition) bool {
+	return OnlyIndexes(a, b) && len(missing(a.Indexes, b.Indexes)) == 0
 }
 
 // OnlyIndexes says whether two definitions differ in nothing but indexes.
@@ -76,6 +86,20 @@ func newContents(source, target []Line) []Line {
 		}
 	}
 	return lines
+}
+
+// onlyRenamed says whether each index that is added takes the place of one that is
+// dropped and has the same columns. A second one of the same columns has to be built.
+func onlyRenamed(dropped, added []Line) bool {
+	dropped = slices.Clone(dropped)
+	for _, l := range added {
+		i := slices.IndexFunc(dropped, func(d Line) bool { return d.Kind == l.Kind && contents(d) == contents(l) })
+		if i < 0 {
+			return false
+		}
+		dropped = slices.Delete(dropped, i, i+1)
+	}
+	return true
 }
 
 // contents is the column list of an index line.

@@ -36,6 +36,9 @@ func checkTargetKey(t *Info, target Definition, _ Settings) Reason {
 			return "a primary key is added"
 		}
 	}
+	if l, ok := target.clustered(); ok && !has(source.Indexes, l) {
+		return reasonf("rows are to be kept in the order of new key %s", l.Name)
+	}
 	return ""
 }
 

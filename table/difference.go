@@ -33,7 +33,7 @@ func Difference(source, target Definition, renamed map[string]string) ([]string,
 	if err != nil {
 		return nil, err
 	}
-	indexesGone, indexesNew := indexClauses(followNames(source.Indexes, renamed), target.Indexes)
+	indexesGone, indexesNew := indexClauses(followNames(source.Indexes, renamed), target)
 	options, err := optionClauses(source, target)
 	if err != nil {
 		return nil, err
@@ -74,17 +74,25 @@ func followNames(lines []Line, renamed map[string]string) []Line {
 }
 
 // indexClauses drops, renames and adds indexes. One that differs from a dropped
-// one by its name alone is renamed, which costs nothing.
-func indexClauses(source, target []Line) (gone, added []string) {
-	dropped := missing(source, target)
-	for _, l := range missing(target, source) {
-		i := slices.IndexFunc(dropped, func(d Line) bool { return isRenamed(d, l) && !named(source, l.Name) && !named(target, d.Name) })
+// one by its name alone is renamed, which costs nothing, unless that would leave it
+// before others that it comes behind.
+func indexClauses(source []Line, target Definition) (gone, added []string) {
+	dropped, fresh := missing(source, target.Indexes), missing(target.Indexes, source)
+	var names []string // RENAME INDEX
+	kept, left, rest := slices.Clone(source), slices.Clone(dropped), []Line(nil)
+	for _, l := range fresh {
+		i := slices.IndexFunc(left, func(d Line) bool { return isRenamed(d, l) && !named(source, l.Name) && !named(target.Indexes, d.Name) })
 		if i < 0 {
-			added = append(added, "ADD "+l.Text)
+			rest = append(rest, l)
 			continue
 		}
-		gone = append(gone, "RENAME INDEX "+Quote(dropped[i].Name)+" TO "+Quote(l.Name))
-		dropped = slices.Delete(dropped, i, i+1)
+		names = append(names, "RENAME INDEX "+Quote(left[i].Name)+" TO "+Quote(l.Name))
+		kept[slices.Index(kept, left[i])] = l
+		left = slices.Delete(left, i, i+1)
+	}
+	kept = slices.DeleteFunc(kept, func(l Line) bool { return slices.Contains(left, l) })
+	if len(names) > 0 && inOrder(kept, rest, target) {
+		gone, dropped, fresh = names, left, rest
 	}
 	for _, l := range dropped {
 		if l.Kind == PrimaryKey {
@@ -92,6 +100,9 @@ func indexClauses(source, target []Line) (gone, added []string) {
 		} else {
 			gone = append(gone, "DROP INDEX "+Quote(l.Name))
 		}
+	}
+	for _, l := range fresh {
+		added = append(added, "ADD "+l.Text)
 	}
 	return gone, added
 }

@@ -69,15 +69,18 @@ func (k *Key) usable() bool {
 	return true
 }
 
-// chooseKey takes the primary key, else the usable unique key with the fewest columns.
+// chooseKey takes the key by which the rows are kept, else the usable unique key with the
+// fewest columns.
 func chooseKey(t *Info) *Key {
 	var best *Key
+	d, _ := Parse(t.Create) // one that cannot be read has no such key
+	first, _ := d.clustered()
 	for i := range t.Keys {
 		k := &t.Keys[i]
 		if !k.usable() {
 			continue
 		}
-		if k.Name == "PRIMARY" {
+		if k.Name == "PRIMARY" || k.Name == first.Name {
 			return k
 		}
 		if best == nil || len(k.Columns) < len(best.Columns) {

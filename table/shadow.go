@@ -18,11 +18,13 @@ func CreateShadow(t *Info, shadow string) string {
 // key, or a unique one that the source has too: a unique index that is being
 // added would turn away, or in the changefeed replace, rows of a table that has
 // duplicates. Without either, ok is false, and the table cannot be copied. A line
-// that is not clear stays too: it is not to be executed.
+// that is not clear stays too: it is not to be executed. So does the key by which InnoDB
+// keeps the rows, and whatever the server shows before one that stays.
 func Indexes(source, target Definition, copyKey *Key, autoIncrement string) (stay, build []Line, ok bool) {
 	need := autoIncrement != ""
+	first, _ := target.clustered()
 	for _, l := range target.Indexes {
-		if l.Kind == PrimaryKey || (l.Kind == UniqueKey && strings.EqualFold(l.Name, copyKey.Name)) {
+		if l.Kind == PrimaryKey || l == first || (l.Kind == UniqueKey && strings.EqualFold(l.Name, copyKey.Name)) {
 			stay = append(stay, l)
 			need = need && !startsWith(l, autoIncrement)
 		}
@@ -38,6 +40,7 @@ func Indexes(source, target Definition, copyKey *Key, autoIncrement string) (sta
 			stay, need = append(stay, target.Indexes[i]), false
 		}
 	}
+	stay = append(stay, ahead(target, stay, added)...)
 	for _, l := range target.Indexes {
 		switch {
 		case slices.Contains(stay, l):
@@ -48,6 +51,21 @@ func Indexes(source, target Definition, copyKey *Key, autoIncrement string) (sta
 		}
 	}
 	return stay, build, !need
+}
+
+// ahead are the indexes that the server shows before one of these of the same rank: built
+// later they would come behind it. A unique one that is being added is built all the same.
+func ahead(target Definition, stay, added []Line) (more []Line) {
+	columns := readColumns(target)
+	for i, l := range target.Indexes {
+		before := slices.ContainsFunc(target.Indexes[i+1:], func(s Line) bool {
+			return slices.Contains(stay, s) && rankOf(s, columns) == rankOf(l, columns)
+		})
+		if before && !slices.Contains(stay, l) && !(l.Kind == UniqueKey && slices.Contains(added, l)) {
+			more = append(more, l)
+		}
+	}
+	return more
 }
 
 func startsWith(index Line, column string) bool {
