@@ -124,7 +124,8 @@ func (planner) IsRetryableErr(err error) bool {
 	case errors.As(err, &own):
 		return false
 	}
-	return table.Lost(err) || table.Passes(err) || errors.Is(err, errInvisible) || errors.Is(err, errHeld) || errors.Is(err, table.ErrLargeFile)
+	return table.Lost(err) || table.Passes(err) || errors.Is(err, errInvisible) || errors.Is(err, errUndecided) || errors.Is(err, errHeld) ||
+		errors.Is(err, table.ErrLargeFile)
 }
 
 // clientError makes the server's answer to the user's statement the user's.

@@ -109,18 +109,8 @@ func (b *Backfill) begin(ctx context.Context, m dxf.BackfillMeta, nodes int) (Pl
 		}
 	}
 	m.Indexes, m.Rows = table.Texts(build), info.Rows
-	switch reason, err := b.startFeed(ctx, s, m); {
-	case err != nil:
+	if err := b.startFeed(ctx, s, m); err != nil {
 		return Plan{}, err
-	case reason != "":
-		// On MySQL its row was written to see what is visible.
-		if err := b.changeFeed(ctx, s, m.JobID, b.store.DropFeed); err != nil {
-			return Plan{}, err
-		}
-		if err := drop(ctx, s, m.Schema, m.Shadow); err != nil {
-			return Plan{}, err
-		}
-		return native(m, reason)
 	}
 	b.log.Info("shadow made", zap.Int64("job", m.JobID), zap.String("table", m.Schema+"."+m.Table), zap.String("shadow", m.Shadow), zap.Strings("indexes", m.Indexes))
 	return cut(ctx, s, info, m, nodes)

@@ -11,12 +11,16 @@ import (
 	"dxfproxy/table"
 )
 
-var errInvisible = errors.New("transactions before the changefeed's start are not visible yet")
+var (
+	errInvisible = errors.New("transactions before the changefeed's start are not visible yet")
+	errUndecided = errors.New("an XA transaction that has used the table is prepared and undecided (XA RECOVER)")
+)
 
 // startFeed begins the feed at the end of the binlog. A transaction is in the
 // binlog before it can be read, so the copy may begin only when a snapshot has
 // been seen that is as new: what a copier cannot see later comes by the feed.
-// That of a prepared XA transaction may never come; it has to be decided first.
+// That of a prepared XA transaction may never come; it has to be decided first, unless
+// it has not used the table. Until then the job waits, and the table for nobody.
 // One that is just being prepared is in the binlog before XA RECOVER knows it,
 // and one that is decided leaves XA RECOVER after it was written to the binlog:
 // hence a snapshot before the look and another one after it.
@@ -25,33 +29,29 @@ var errInvisible = errors.New("transactions before the changefeed's start are no
 // the order of the binlog (binlog_order_commits): when a commit of ours has come
 // back, so has all that was in the binlog before. It is the feed's own row that we
 // commit, as often as there is something to wait for.
-func (b *Backfill) startFeed(ctx context.Context, s *table.Session, m dxf.BackfillMeta) (table.Reason, error) {
+func (b *Backfill) startFeed(ctx context.Context, s *table.Session, m dxf.BackfillMeta) error {
 	start, err := table.Position(ctx, s)
 	if err != nil {
-		return "", err
+		return err
 	}
 	visible := func(p table.BinlogPosition) error { return visible(ctx, s, p) }
 	if s.Family == table.MySQL {
 		visible = func(table.BinlogPosition) error { return b.writeFeed(ctx, s, m, start) }
 	}
 	if err := visible(start); err != nil {
-		return "", err
+		return err
 	}
-	ok, err := decided(ctx, s)
-	if err != nil {
-		return "", err
-	}
-	if !ok {
-		return "an XA transaction stays prepared (XA RECOVER)", nil
+	if err := b.decided(ctx, s, m); err != nil {
+		return err
 	}
 	end, err := table.Position(ctx, s)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if err := visible(end); err != nil {
-		return "", err
+		return err
 	}
-	return "", b.writeFeed(ctx, s, m, start)
+	return b.writeFeed(ctx, s, m, start)
 }
 
 const (
@@ -104,14 +104,23 @@ func visible(ctx context.Context, s *table.Session, p table.BinlogPosition) erro
 	return err
 }
 
-// decided waits until the XA transactions that are prepared now are not any
-// more; those that come later are in the feed with all that they did.
-func decided(ctx context.Context, s *table.Session) (bool, error) {
+// decided waits until the XA transactions that are prepared now are not any more, or
+// none of them has used the table; those that come later are in the feed with all that
+// they did.
+func (b *Backfill) decided(ctx context.Context, s *table.Session, m dxf.BackfillMeta) error {
 	undecided, err := prepared(ctx, s)
 	if err != nil || len(undecided) == 0 {
-		return err == nil, err
+		return err
 	}
-	return look(ctx, undecidedLimit, "planning waits for prepared XA transactions (XA RECOVER)", func() (bool, error) {
+	p, err := table.OpenProbe(ctx, b.db)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	ok, err := look(ctx, undecidedLimit, "planning waits for a prepared XA transaction (XA RECOVER)", func() (bool, error) {
+		if free, _, err := p.Free(ctx, m.Schema, m.Table); err != nil || free {
+			return free, err
+		}
 		now, err := prepared(ctx, s)
 		if err != nil {
 			return false, err
@@ -119,6 +128,10 @@ func decided(ctx context.Context, s *table.Session) (bool, error) {
 		undecided = slices.DeleteFunc(undecided, func(x string) bool { return !slices.Contains(now, x) })
 		return len(undecided) == 0, nil
 	})
+	if err == nil && !ok {
+		err = errUndecided
+	}
+	return err
 }
 
 // prepared lists the prepared XA transactions.

@@ -29,7 +29,7 @@ func (n noFeed) StartFeed(context.Context, *sql.Tx, dxf.Feed) error {
 // for a replica's receipt. Its rows would come by no feed.
 func TestFeedWhilePreparing(t *testing.T) {
 	srv := mariadbdtest.StartT(t, "rpl_semi_sync_master_wait_point=AFTER_SYNC", "rpl_semi_sync_master_timeout=2000")
-	_, db := mariadbdtest.Schema(t, srv)
+	schema, db := mariadbdtest.Schema(t, srv)
 	client, err := db.Conn(t.Context())
 	require.NoError(t, err)
 	defer client.Close()
@@ -62,9 +62,8 @@ func TestFeedWhilePreparing(t *testing.T) {
 	require.Empty(t, known, "the test came too late")
 
 	b := NewBackfill(db, noFeed{t: t}, nil)
-	reason, err := b.startFeed(t.Context(), s, dxf.BackfillMeta{JobID: 7})
-	require.NoError(t, err)
-	require.Contains(t, string(reason), "stays prepared")
+	err = b.startFeed(t.Context(), s, dxf.BackfillMeta{JobID: 7, Schema: schema, Table: "t"})
+	require.ErrorIs(t, err, errUndecided)
 	require.NoError(t, <-answer)
 	_, err = client.ExecContext(t.Context(), "XA ROLLBACK 'x'")
 	require.NoError(t, err)

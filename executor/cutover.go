@@ -49,7 +49,7 @@ func (r *run) gates(ctx context.Context, s *swap) (why string, err error) {
 	if took := time.Since(start); !ok || took > lagLimit {
 		return fmt.Sprintf("waits for the changefeed, which is %s behind", took.Round(100*time.Millisecond)), nil
 	}
-	return "", s.settled(ctx)
+	return s.settled(ctx)
 }
 
 // sameServer refuses a session with another server than that whose binlog the

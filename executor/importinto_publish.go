@@ -54,7 +54,7 @@ func (r *importRun) gates(ctx context.Context, s *swap) (why string, err error) 
 	if err := r.empty(ctx, s.a); err != nil {
 		return "", err
 	}
-	return "", s.settled(ctx)
+	return s.settled(ctx)
 }
 
 func (r *importRun) sameAsTarget(ctx context.Context, q table.Querier) error {

@@ -12,11 +12,12 @@ import (
 )
 
 // Waits of native DDL for the table's metadata lock. While it waits, everybody
-// who comes to the table waits behind it, so it gives up early; but a long
+// who comes to the table waits behind it, so it does not begin while an old
+// transaction uses the table, and gives up early; but a long
 // build needs the lock once more at its end, and may then wait as long as a
 // small part of what it would lose.
 const (
-	nativeWait    = 2 * time.Second
+	nativeWait    = time.Second
 	nativeMaxWait = 5 * time.Minute
 	maxBackoff    = 30 * time.Second
 )
@@ -58,6 +59,9 @@ func (r *run) native(ctx context.Context) error {
 		if _, err := s.ExecContext(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout = %d", int(wait.Seconds()))); err != nil {
 			return err
 		}
+		if err := r.free(ctx, s); err != nil {
+			return err
+		}
 		if err := r.store.CheckLease(ctx, r.sub.Lease()); err != nil {
 			return err
 		}
@@ -92,6 +96,41 @@ func (r *run) native(ctx context.Context) error {
 			}
 		default:
 			return clientError(err, r.meta.Table)
+		}
+	}
+}
+
+const (
+	firstLook = 20 * time.Millisecond // doubled with each look
+	lastLook  = 500 * time.Millisecond
+)
+
+// free waits until no transaction but short ones uses the table: for an old one the
+// statement would wait, and everybody else with it. s is kept in use.
+func (r *run) free(ctx context.Context, s *table.Session) error {
+	p, err := table.OpenProbe(ctx, r.db)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	for pause := firstLook; ; pause = min(2*pause, lastLook) {
+		if free, told, err := p.Free(ctx, r.meta.Schema, r.meta.Table); err != nil || free || !told {
+			return err
+		}
+		blocker := r.blocker(ctx, s.ID, p.ID)
+		if blocker == "" {
+			undecided, err := prepared(ctx, s)
+			if err != nil {
+				return err
+			}
+			if undecided == 0 {
+				return nil // what uses it ends in a moment
+			}
+			blocker = "perhaps held by a prepared XA transaction (XA RECOVER)"
+		}
+		r.waiting("waits until the table is not in use, a lock is %s", blocker)
+		if err := r.rest(ctx, s, pause); err != nil {
+			return err
 		}
 	}
 }

@@ -198,31 +198,45 @@ func (s *swap) sameDefinition(ctx context.Context) error {
 	return err
 }
 
-// settled waits a while for prepared XA transactions. One of a lost session keeps
-// its rows locked, but not the table; short ones come and go.
-func (s *swap) settled(ctx context.Context) error {
+// settled waits a while for prepared XA transactions that have used the table; why says
+// that one still has. One of a lost session keeps its rows locked, but not the table: the
+// rename would wait for it, and everybody for the rename.
+func (s *swap) settled(ctx context.Context) (why string, err error) {
+	n, err := prepared(ctx, s.a)
+	if err != nil || n == 0 {
+		return "", err
+	}
+	p, err := table.OpenProbe(ctx, s.db)
+	if err != nil {
+		return "", err
+	}
+	defer p.Close()
 	for end := time.Now().Add(3 * time.Second); ; {
-		n, err := s.prepared(ctx)
-		if err != nil {
-			return err
+		free, told, err := p.Free(ctx, s.schema, s.table)
+		if err != nil || free {
+			return "", err
 		}
-		if n == 0 {
-			return nil
+		if n, err = prepared(ctx, s.a); err != nil || n == 0 {
+			return "", err
 		}
 		if time.Now().After(end) {
-			// The rename will tell whether it is one of this table's.
-			s.waiting("%s may wait for a prepared XA transaction (XA RECOVER)", s.verb)
-			return nil
+			if !told { // the rename will tell
+				return "", nil
+			}
+			return "waits for a prepared XA transaction (XA RECOVER)", nil
 		}
-		if err := sleep(ctx, 100*time.Millisecond); err != nil {
-			return err
+		if err := sleep(ctx, lookAgain); err != nil {
+			return "", err
 		}
 	}
 }
 
+// lookAgain is the pause between two looks for prepared XA transactions.
+const lookAgain = 20 * time.Millisecond
+
 // prepared counts the prepared XA transactions.
-func (s *swap) prepared(ctx context.Context) (n int, err error) {
-	rows, err := s.a.QueryContext(ctx, "XA RECOVER")
+func prepared(ctx context.Context, q table.Querier) (n int, err error) {
+	rows, err := q.QueryContext(ctx, "XA RECOVER")
 	if err != nil {
 		return 0, fmt.Errorf("look for prepared transactions: %w", err)
 	}

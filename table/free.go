@@ -1,0 +1,62 @@
+package table
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// A Probe looks whether a table is in use, without standing in anybody's way: it never
+// waits for a lock. It has a session of its own.
+type Probe struct{ *Session }
+
+// OpenProbe opens the session. Without autocommit LOCK TABLES locks the table in InnoDB,
+// too, which alone knows of a prepared XA transaction whose session is gone.
+func OpenProbe(ctx context.Context, db *sql.DB) (Probe, error) {
+	s, err := OpenSession(ctx, db, "SET SESSION innodb_lock_wait_timeout = 0", "SET SESSION autocommit = 0")
+	return Probe{s}, err
+}
+
+// MySQL cannot lock a table without waiting, but tells who holds what.
+const selectUsersMySQL = `SELECT
+	(SELECT COUNT(*) FROM performance_schema.metadata_locks
+		WHERE OBJECT_TYPE = 'TABLE' AND OBJECT_SCHEMA = ? AND OBJECT_NAME = ? AND LOCK_STATUS = 'GRANTED' AND LOCK_DURATION = 'TRANSACTION') +
+	(SELECT COUNT(*) FROM performance_schema.data_locks WHERE LOCK_TYPE = 'TABLE' AND OBJECT_SCHEMA = ? AND OBJECT_NAME = ?)`
+
+// Free says whether no transaction that is open or prepared has used the table, at this
+// moment; told is false where our account may not ask.
+func (p Probe) Free(ctx context.Context, schema, name string) (free, told bool, err error) {
+	if p.Family == MySQL {
+		var users int
+		err = p.QueryRowContext(ctx, selectUsersMySQL, schema, name, schema, name).Scan(&users)
+		if IsErr(err, errNoSuchTable, errTableAccess) {
+			return false, false, nil
+		}
+		return users == 0, true, err
+	}
+	_, err = p.ExecContext(ctx, "LOCK TABLES "+Quote(schema, name)+" WRITE NOWAIT")
+	switch {
+	case IsErr(err, errLockWait):
+		return false, true, p.release(ctx)
+	case IsErr(err, errSchemaAccess, errTableAccess):
+		return false, false, nil
+	case err != nil:
+		return false, false, fmt.Errorf("look whether %s.%s is in use: %w", schema, name, err)
+	}
+	return true, true, p.release(ctx)
+}
+
+func (p Probe) release(ctx context.Context) error {
+	for _, q := range []string{"UNLOCK TABLES", "COMMIT"} {
+		if _, err := p.ExecContext(ctx, q); err != nil {
+			return fmt.Errorf("let a table go: %w", err)
+		}
+	}
+	return nil
+}
+
+const (
+	errSchemaAccess = 1044
+	errTableAccess  = 1142
+	errLockWait     = 1205
+)
