@@ -108,7 +108,7 @@ func (b *Backfill) begin(ctx context.Context, m dxf.BackfillMeta, nodes int) (Pl
 			return Plan{}, fmt.Errorf("take the indexes off the shadow: %w", err)
 		}
 	}
-	m.Indexes, m.Rows = table.Texts(build), info.Rows
+	m.Indexes, m.Rows, m.Strict = table.Texts(build), info.Rows, table.Judged(source, target, settings)
 	if err := b.startFeed(ctx, s, m); err != nil {
 		return Plan{}, err
 	}

@@ -34,6 +34,12 @@ type BackfillMeta struct {
 	// SQLMode are those parts of the session's sql_mode that decide which values
 	// the table may hold (table.ValueMode).
 	SQLMode string `json:"sql_mode"`
+	// Language is the session's lc_messages where it is not the store's: what the
+	// store has to say of the change it says in it.
+	Language string `json:"language,omitempty"`
+	// Strict: the build refuses what SQLMode forbids, values of virtual columns
+	// that nobody has looked at before.
+	Strict bool `json:"strict,omitempty"`
 	// TableID is the table's identity in the store when the job was submitted,
 	// and from planning on (table.Info.ID); "" where the store tells none. The
 	// job ends when it meets another table of the name.

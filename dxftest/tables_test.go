@@ -63,7 +63,19 @@ var shapes = []shape{
 	},
 	{
 		name: "generated columns", columns: "k INT, v VARCHAR(80) AS (CONCAT('v', b)) VIRTUAL, s INT AS (a * 2) STORED", keys: "PRIMARY KEY (k), KEY vs (v, s)", key: []string{"k"},
+		values: [][]string{{"?"}, {"? + 1000000"}}, alter: "ADD INDEX by_s (s, a), ADD COLUMN w INT AS (s + 1) VIRTUAL",
+	},
+	{
+		name: "virtual columns", columns: "k INT, v VARCHAR(80) AS (CONCAT('v', b)) VIRTUAL, s INT AS (a * 2) STORED", keys: "PRIMARY KEY (k)", key: []string{"k"},
 		values: [][]string{{"?"}, {"? + 1000000"}}, alter: "ADD INDEX by_v (v), ADD INDEX by_s (s, v), ADD COLUMN w INT AS (s + 1) VIRTUAL, ADD INDEX by_w (w)",
+	},
+	{
+		name: "ENUM", columns: "k ENUM('z', 'y', 'x, (y)', 'w''v'), l INT", keys: "PRIMARY KEY (k, l)", key: []string{"k", "l"},
+		values: [][]string{{"? % 4 + 1", "?"}, {"(? + 1) % 4 + 1", "?"}, {"'z'", "-?"}},
+	},
+	{
+		name: "BIT", columns: "k BIT(64)", keys: "PRIMARY KEY (k)", key: []string{"k"},
+		values: [][]string{{"? * 3"}, {"9223372036854775808 + ? * 3"}, {"18446744073709551615 - ? * 3"}},
 	},
 	{
 		name: "a name of 64 characters", table: strings.Repeat("z", 64), columns: "k INT", keys: "PRIMARY KEY (k)", key: []string{"k"}, values: [][]string{{"?"}},

@@ -25,6 +25,14 @@ func (r *run) build(ctx context.Context) error {
 		return err
 	}
 	defer s.Close()
+	if r.meta.Strict {
+		if err := r.asClient(ctx, s, ",NO_AUTO_VALUE_ON_ZERO"); err != nil {
+			return err
+		}
+	}
+	if err := r.inLanguage(ctx, s); err != nil {
+		return err
+	}
 	missing, err := r.missing(ctx, s, r.meta.Shadow, r.meta.Indexes)
 	if err != nil {
 		return err

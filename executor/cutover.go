@@ -19,7 +19,7 @@ const (
 func (r *run) cutover(ctx context.Context) error {
 	err := r.exchange(ctx, trade{
 		fresh: r.meta.Shadow, old: r.meta.Old, fingerprint: r.meta.Fingerprint, id: r.meta.TableID,
-		lock: table.JobLock(r.meta.JobID), mark: table.JobMark(r.meta.JobID), verb: "cut-over",
+		lock: table.JobLock(r.meta.JobID), mark: table.JobMark(r.meta.JobID), verb: "cut-over", recounted: table.SetsCounter(r.meta.Changes),
 		gates: r.gates, seal: r.seal, unseal: r.sendOn,
 	})
 	if err == nil {

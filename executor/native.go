@@ -48,8 +48,11 @@ func (r *run) native(ctx context.Context) error {
 	if err := r.sameTable(ctx, s); err != nil {
 		return err
 	}
-	if _, err := s.ExecContext(ctx, "SET SESSION sql_mode = '"+table.ValueMode(r.meta.SQLMode)+"'"); err != nil {
-		return fmt.Errorf("set up the session of the statement: %w", err)
+	if err := r.asClient(ctx, s, ""); err != nil {
+		return err
+	}
+	if err := r.inLanguage(ctx, s); err != nil {
+		return err
 	}
 	alter := table.Alter{Changes: r.meta.Changes, Ignore: r.meta.Ignore, Algorithm: r.meta.Algorithm, Lock: r.meta.Lock}
 	// 50 MB/s is what a build reads at least; a tenth of its time may be waited.
@@ -133,6 +136,25 @@ func (r *run) free(ctx context.Context, s *table.Session) error {
 			return err
 		}
 	}
+}
+
+// asClient lets a session judge values as the client's would; more is added to the mode.
+func (r *run) asClient(ctx context.Context, s *table.Session, more string) error {
+	if _, err := s.ExecContext(ctx, "SET SESSION sql_mode = '"+table.ValueMode(r.meta.SQLMode)+more+"'"); err != nil {
+		return fmt.Errorf("set up the session of the statement: %w", err)
+	}
+	return nil
+}
+
+// inLanguage lets it speak the client's language.
+func (r *run) inLanguage(ctx context.Context, s *table.Session) error {
+	if r.meta.Language == "" {
+		return nil
+	}
+	if _, err := s.ExecContext(ctx, "SET SESSION lc_messages = ?", r.meta.Language); err != nil {
+		return fmt.Errorf("set up the session of the statement: %w", err)
+	}
+	return nil
 }
 
 // metadataLock is the state of a connection that waits for a table's.

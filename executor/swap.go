@@ -42,6 +42,7 @@ type trade struct {
 	lock        table.Lock
 	mark        table.Mark
 	verb        string // what the exchange is called
+	recounted   bool   // AUTO_INCREMENT was asked for: the fresh table counts on where its rows end, not the table
 
 	// gates are the conditions under which an attempt is worth the clients' while;
 	// why says which does not hold yet.
@@ -307,6 +308,9 @@ WHERE TABLE_SCHEMA = ? AND TABLE_NAME IN (?, ?)`
 
 // autoIncrement lets the fresh table count on where the table is.
 func (s *swap) autoIncrement(ctx context.Context) error {
+	if s.recounted {
+		return nil
+	}
 	rows, err := s.db.QueryContext(ctx, selectAutoIncrement, s.schema, s.table, s.fresh)
 	if err != nil {
 		return fmt.Errorf("read AUTO_INCREMENT: %w", err)

@@ -112,10 +112,13 @@ func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, te
 	case t.unchanged():
 		return protocol.OK{Warnings: t.warnings}, nil
 	}
+	if err := h.surelyDouble(ctx, info, st, t); err != nil {
+		return nil, err
+	}
 	job, err := h.submit(ctx, c, facts, text, st, settings, dxf.BackfillMeta{
 		Schema: info.Schema, Table: info.Name, TableID: id, Fingerprint: info.Fingerprint,
 		Changes: t.changes, Target: t.after, Ignore: st.Ignore, Algorithm: st.Algorithm, Lock: st.Lock,
-		Conditional: st.Conditional, SQLMode: table.ValueMode(facts.sqlMode),
+		Conditional: st.Conditional, SQLMode: table.ValueMode(facts.sqlMode), Language: t.language,
 		User: facts.user, Privilege: privilege(st),
 		Way:    way(settings, st),
 		Thread: settings.Thread, BatchSize: settings.BatchSize, Priority: settings.priority,
@@ -127,7 +130,29 @@ func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, te
 		return nil, err
 	}
 	h.wakeAll()
-	return h.wait(ctx, c, h.tableChange(job))
+	if limit := facts.variables.limit(); limit > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, limit, errLimit)
+		defer stop()
+	}
+	return h.wait(ctx, c, h.tableChange(job).noting(t.warnings))
+}
+
+// surelyDouble refuses a unique index over new columns alone, when more than one row
+// would have the same default there: after the copy it would be known as well.
+func (h *Handler) surelyDouble(ctx context.Context, info *table.Info, st Statement, t trial) error {
+	key, value, ok := table.SurelyDouble(t.before, t.end)
+	if !ok || st.Ignore {
+		return nil
+	}
+	var rows int
+	if err := h.sql.QueryRowContext(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM "+info.Quoted()+" LIMIT 2) r").Scan(&rows); err != nil {
+		return fmt.Errorf("look whether the table has rows: %w", err)
+	}
+	if rows < 2 {
+		return nil
+	}
+	return &dxf.Error{Code: 1062, State: "23000", Class: "kv", Message: fmt.Sprintf("Duplicate entry '%s' for key '%s.%s'", value, info.Name, key)}
 }
 
 // indexNames are the names of the indexes that the statement adds, in UTF-8.

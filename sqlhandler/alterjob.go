@@ -28,6 +28,9 @@ var jobOptions = map[string]struct {
 // takes to elect one.
 const alterLimit = 15 * time.Second
 
+// alterPause is the time between two looks whether it has been.
+const alterPause = 50 * time.Millisecond
+
 // alterJob answers ADMIN ALTER DDL JOBS id option = value, …. The values are
 // checked before the job is looked for, in the order of the options' names.
 func (h *Handler) alterJob(ctx context.Context, c *protocol.Conn, sql []byte, st Statement) (protocol.Reply, error) {
@@ -48,18 +51,7 @@ func (h *Handler) alterJob(ctx context.Context, c *protocol.Conn, sql []byte, st
 		mods = append(mods, m)
 	}
 	id := st.IDs[0]
-	err := h.jobs.AlterJob(ctx, id, mods)
-	for end := time.Now().Add(alterLimit); errors.Is(err, dxf.ErrTaskChanged); err = h.jobs.AlterJob(ctx, id, mods) {
-		if time.Now().After(end) {
-			return nil, dxf.Errorf("ddl job %d is being altered; try again", id)
-		}
-		h.wakeAll()
-		select {
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-time.After(pollLast):
-		}
-	}
+	err := h.whenAltered(ctx, id, func() error { return h.jobs.AlterJob(ctx, id, mods) })
 	var e *dxf.Error
 	if errors.As(err, &e) && e.Code == 8224 {
 		return nil, dxf.Errorf("ddl job %d is not running", id)
@@ -69,6 +61,23 @@ func (h *Handler) alterJob(ctx context.Context, c *protocol.Conn, sql []byte, st
 	}
 	h.wakeAll()
 	return protocol.OK{}, nil
+}
+
+// whenAltered asks something of a job, again as long as it is just getting other parameters.
+func (h *Handler) whenAltered(ctx context.Context, id int64, ask func() error) error {
+	err := ask()
+	for end := time.Now().Add(alterLimit); errors.Is(err, dxf.ErrTaskChanged); err = ask() {
+		if time.Now().After(end) {
+			return dxf.Errorf("ddl job %d is being altered; try again", id)
+		}
+		h.wakeAll()
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(alterPause):
+		}
+	}
+	return err
 }
 
 // modification checks an option; the errors are TiDB's.

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"dxfproxy/protocol"
 	"dxfproxy/table"
@@ -17,9 +19,9 @@ import (
 // servers' manuals ("Server System Variables" of MariaDB and MySQL, InnoDB's and the
 // replication's); what is not in them says how a session waits, sorts, shows or logs.
 
-// carried are the variables that a trial runs under as well: how its literals are read and
-// in which language it complains.
-var carried = []string{"time_zone", "collation_connection", "lc_messages"}
+// carried are the variables that a trial runs under as well: how its literals are read, in
+// which language it complains, and whether it takes notes.
+var carried = []string{"time_zone", "collation_connection", "lc_messages", "sql_notes"}
 
 // always are the variables that decide what any change of a table is or does.
 var always = []string{
@@ -42,17 +44,14 @@ var beyondIndexes = []string{
 // related are those that matter where foreign keys do.
 var related = []string{"foreign_key_checks", "restrict_fk_on_non_standard_key"}
 
-// limited bounds the time of a statement, notes says whether there are any.
-const (
-	limited = "max_statement_time"
-	notes   = "sql_notes"
-)
+// limited bounds the time of a statement, in seconds; MySQL has it for SELECT alone.
+const limited = "max_statement_time"
 
 // variables are values of a session by name. What the server does not know is not there.
 type variables map[string]string
 
 var variablesSQL = func() string {
-	names := slices.Concat(carried, always, beyondIndexes, related, []string{limited, notes})
+	names := slices.Concat(carried, always, beyondIndexes, related, []string{limited})
 	return "SHOW SESSION VARIABLES WHERE Variable_name IN ('" + strings.Join(names, "', '") + "')"
 }()
 
@@ -90,6 +89,15 @@ func (h *Handler) newSession(ctx context.Context) (variables, error) {
 // differ says whether two sessions differ in one of the variables.
 func (v variables) differ(w variables, names []string) bool {
 	return slices.ContainsFunc(names, func(name string) bool { return v[name] != w[name] })
+}
+
+// limit is how long a statement may take; 0 is as long as it likes.
+func (v variables) limit() time.Duration {
+	seconds, err := strconv.ParseFloat(v[limited], 64)
+	if err != nil || seconds <= 0 {
+		return 0
+	}
+	return time.Duration(seconds * float64(time.Second))
 }
 
 // A meaning is what a client's session makes of a statement, compared with a new one.
@@ -130,4 +138,12 @@ func (m meaning) settings() []string {
 		}
 	}
 	return set
+}
+
+// language is the client's lc_messages where it is not the store's.
+func (m meaning) language() string {
+	if name := m.client["lc_messages"]; name != m.fresh["lc_messages"] {
+		return name
+	}
+	return ""
 }

@@ -22,7 +22,10 @@ import (
 type trial struct {
 	after    string   // SHOW CREATE TABLE of the copy
 	changes  []string // what makes the table so, see table.Difference
+	language string   // lc_messages, where it is not the store's; for the job's errors
 	warnings []protocol.Warning
+
+	before, end table.Definition // of the copy
 }
 
 // unchanged says that the statement has nothing to do (IF NOT EXISTS).
@@ -77,7 +80,7 @@ func (h *Handler) try(ctx context.Context, info *table.Info, st Statement, text 
 	if m.ownChange(before, after) {
 		return t, errUntold
 	}
-	t.after = first.text
+	t.after, t.before, t.end, t.language = first.text, before, after, m.language()
 	t.changes, err = table.Difference(before, after, renamed(st))
 	switch {
 	case errors.Is(err, table.ErrDifference):

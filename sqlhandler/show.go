@@ -329,7 +329,7 @@ func (h *Handler) eachJob(ctx context.Context, c *protocol.Conn, ids []int64, do
 	rs := &protocol.ResultSet{Columns: resultColumns}
 	for _, id := range ids {
 		result := "successful"
-		if err := do(ctx, id); err != nil {
+		if err := h.whenAltered(ctx, id, func() error { return do(ctx, id) }); err != nil {
 			var e *dxf.Error
 			if !errors.As(err, &e) {
 				return nil, err

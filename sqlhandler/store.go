@@ -29,6 +29,8 @@ type Jobs interface {
 	// says why it cannot be.
 	CancelJob(ctx context.Context, id int64) error
 	PauseJob(ctx context.Context, id int64) error
+	// ResumeJob lets a paused job go on; dxf.ErrTaskChanged: it is just getting other
+	// parameters.
 	ResumeJob(ctx context.Context, id int64) error
 	// AlterJob asks for other parameters of a job. A *dxf.Error (8224, 1105) says
 	// why it gets none; dxf.ErrTaskChanged, that it is just getting others.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -101,6 +102,20 @@ func (h *Handler) tableChange(id int64) waitable {
 	}
 }
 
+// noting adds what the trial had to say of the statement to a job's answer.
+func (w waitable) noting(notes []protocol.Warning) waitable {
+	look := w.look
+	w.look = func(ctx context.Context) (ending, error) {
+		e, err := look(ctx)
+		if ok, is := e.reply.(protocol.OK); is {
+			ok.Warnings = append(slices.Clone(notes), ok.Warnings...)
+			e.reply = ok
+		}
+		return e, err
+	}
+	return w
+}
+
 // outcome is what the client that waited gets.
 func outcome(j dxf.Job) protocol.Reply {
 	if j.State == dxf.JobSynced || j.State == dxf.JobDone {
@@ -119,6 +134,7 @@ func outcome(j dxf.Job) protocol.Reply {
 var (
 	errCancelled   = &dxf.Error{Code: 8214, State: "HY000", Message: "Cancelled DDL job", Class: "ddl"}
 	errInterrupted = &dxf.Error{Code: 1317, State: "70100", Message: "Query execution was interrupted", Class: "executor"}
+	errLimit       = &dxf.Error{Code: 1969, State: "70100", Message: "Query execution was interrupted (max_statement_time exceeded)"}
 	errShutdown    = &dxf.Error{Code: 1053, State: "08S01", Message: "Server shutdown in progress"}
 )
 
@@ -151,12 +167,12 @@ func (h *Handler) interrupted(cause error, job waitable, began time.Time) (proto
 			if e.succeeded {
 				return e.reply, nil
 			}
-			return packet(errInterrupted), nil
+			return interruption(cause), nil
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return packet(errInterrupted), nil
+			return interruption(cause), nil
 		}
 	}
 }
@@ -237,7 +253,7 @@ func (h *Handler) storeUpSince(ctx context.Context, since time.Time) bool {
 }
 
 func killed(cause error) bool {
-	return errors.Is(cause, protocol.ErrQueryKilled) || errors.Is(cause, protocol.ErrConnectionKilled)
+	return errors.Is(cause, protocol.ErrQueryKilled) || errors.Is(cause, protocol.ErrConnectionKilled) || errors.Is(cause, errLimit)
 }
 
 // lost is what a client gets whose own session with the store is gone. Drivers know
@@ -248,7 +264,10 @@ func lost(job waitable) *protocol.Error {
 
 // interruption is what a client gets whose statement was cut short.
 func interruption(cause error) *protocol.Error {
-	if killed(cause) {
+	switch {
+	case errors.Is(cause, errLimit):
+		return packet(errLimit)
+	case killed(cause):
 		return packet(errInterrupted)
 	}
 	return packet(errShutdown)

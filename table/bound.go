@@ -76,12 +76,12 @@ func checkRows(t *Info, target Definition, s Settings) Reason {
 		return "its definition is of an unexpected form"
 	}
 	from, to := readColumns(source), readColumns(target)
-	strict := s.hasMode("STRICT_TRANS_TABLES") || s.hasMode("STRICT_ALL_TABLES")
+	strict := s.strict()
 	for _, l := range target.Columns {
 		c := to[strings.ToLower(l.Name)]
 		_, there := from[strings.ToLower(l.Name)]
 		switch {
-		case c.Expression != "" && strict && (!there && c.Stored || !c.Stored && newlyIndexed(c.Name, source, target)):
+		case c.Expression != "" && strict && (!there && c.Stored || !c.Stored && newlyIndexed(c.Name, source, target) && keepsVirtual(source, target)):
 			return reasonf("under this sql_mode every value of generated column %s has to be checked", c.Name)
 		case there:
 		case c.Check != "" && c.Expression == "":
@@ -91,6 +91,28 @@ func checkRows(t *Info, target Definition, s Settings) Reason {
 		}
 	}
 	return ""
+}
+
+// Judged says whether the build of the indexes has to look at values of virtual columns
+// under the sql_mode of who asks.
+func Judged(source, target Definition, s Settings) bool {
+	return s.strict() && slices.ContainsFunc(target.Columns, func(l Line) bool {
+		c := readColumn(l)
+		return c.Expression != "" && !c.Stored && newlyIndexed(c.Name, source, target)
+	})
+}
+
+// keepsVirtual says whether an index of a virtual column is only built anew, which looks
+// at no value again.
+func keepsVirtual(source, target Definition) bool {
+	return slices.ContainsFunc(target.Columns, func(l Line) bool {
+		c := readColumn(l)
+		return c.Expression != "" && !c.Stored && hasIndex(source, c.Name)
+	})
+}
+
+func (s Settings) strict() bool {
+	return s.hasMode("STRICT_TRANS_TABLES") || s.hasMode("STRICT_ALL_TABLES")
 }
 
 func (c columnLine) isGeometry() bool {

@@ -10,7 +10,7 @@ type Reason string
 // table that is kept in step from the binlog; "" when it can.
 func Check(t *Info, target Definition, s Settings) Reason {
 	for _, check := range []func(*Info, Definition, Settings) Reason{
-		checkEngine, checkVersioned, checkCompressed, checkMySQL, checkKey, checkTriggers, checkForeignKeys,
+		checkEngine, checkVersioned, checkCompressed, checkPeriods, checkMySQL, checkKey, checkTriggers, checkForeignKeys,
 		checkChange, checkTargetKey, checkAutoIncrement, checkKept, checkRows,
 		checkBinlog, checkGrants,
 	} {

@@ -28,6 +28,17 @@ func checkCompressed(t *Info, _ Definition, _ Settings) Reason {
 	return ""
 }
 
+// checkPeriods: MariaDB replaces no row of a table with such a key, which the changefeed
+// would have to.
+func checkPeriods(_ *Info, d Definition, _ Settings) Reason {
+	for _, l := range d.Indexes {
+		if strings.HasSuffix(contents(l), " WITHOUT OVERLAPS") {
+			return reasonf("key %s is of periods WITHOUT OVERLAPS", l.Name)
+		}
+	}
+	return ""
+}
+
 // checkMySQL: MySQL's JSON is binary, and has no text that reads back as the same
 // bytes in all cases; a CHECK constraint's name is unique in the schema, and the
 // one on a copy would be another.

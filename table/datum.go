@@ -5,29 +5,39 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
 // Kind says how a key value is written in SQL.
 type Kind int
 
-// Kinds of key values. Types without one (FLOAT, DOUBLE, ENUM, SET, BIT, TEXT,
+// Kinds of key values. Types without one (FLOAT, DOUBLE, SET, TEXT,
 // BLOB, geometry) do not compare as they are written, or not alike everywhere,
 // and no table is cut by them.
 const (
-	Number Kind = iota + 1 // integers and decimals, as digits
+	Number Kind = iota + 1 // integers, decimals and bits, as digits
 	Quoted                 // temporals (in UTC), UUID, INET: quoted text
 	String                 // bytes in a character set
 	Binary                 // bytes
+	Member                 // of an ENUM, by its number
 )
 
-var kindNames = map[Kind]string{Number: "number", Quoted: "quoted", String: "string", Binary: "binary"}
+// maxMembers is how many an ENUM may have: ranges are written as lists of them, because
+// the server goes through the whole index for anything else.
+const maxMembers = 255
+
+var kindNames = map[Kind]string{Number: "number", Quoted: "quoted", String: "string", Binary: "binary", Member: "member"}
 
 // kindOf is the kind of a column's values, 0 when a key cannot have them.
 func kindOf(c Column) Kind {
 	switch c.DataType {
-	case "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "year":
+	case "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "year", "bit":
 		return Number
+	case "enum":
+		if n := members(c.Type); n > 0 && n <= maxMembers {
+			return Member
+		}
 	case "date", "datetime", "timestamp", "time", "uuid", "inet4", "inet6":
 		return Quoted
 	case "char", "varchar":
@@ -43,13 +53,14 @@ type Datum struct {
 	Kind    Kind
 	Charset string // of a String
 	Value   string // digits, text, or bytes in Charset
+	Of      int    // how many members the ENUM of a Member has
 }
 
 // SQL is the value as a literal. It means the same whatever the session's
 // character sets and sql_mode are; its time zone must be '+00:00'.
 func (d Datum) SQL() string {
 	switch d.Kind {
-	case Number:
+	case Number, Member:
 		return d.Value
 	case Quoted:
 		return "'" + d.Value + "'"
@@ -76,6 +87,11 @@ func (d Datum) validate() error {
 		return nil
 	case Binary:
 		return nil
+	case Member:
+		if n, err := strconv.Atoi(d.Value); err != nil || n < 0 || n > d.Of || d.Of > maxMembers {
+			return fmt.Errorf("member %q of %d", d.Value, d.Of)
+		}
+		return nil
 	default:
 		return fmt.Errorf("kind %d", d.Kind)
 	}
@@ -90,12 +106,13 @@ type datumJSON struct {
 	Charset string  `json:"charset,omitempty"`
 	Value   *string `json:"value,omitempty"` // of numbers and quoted text
 	Hex     *string `json:"hex,omitempty"`   // of strings and binaries
+	Of      int     `json:"of,omitempty"`
 }
 
 // MarshalJSON writes {"kind":"number","value":"7"} or
 // {"kind":"string","charset":"utf8mb4","hex":"c3a9"}.
 func (d Datum) MarshalJSON() ([]byte, error) {
-	j := datumJSON{Kind: kindNames[d.Kind], Charset: d.Charset}
+	j := datumJSON{Kind: kindNames[d.Kind], Charset: d.Charset, Of: d.Of}
 	if d.Kind == String || d.Kind == Binary {
 		h := hex.EncodeToString([]byte(d.Value))
 		j.Hex = &h
@@ -111,7 +128,7 @@ func (d *Datum) UnmarshalJSON(data []byte) error {
 	if err := strict(data, &j); err != nil {
 		return fmt.Errorf("key value %s: %w", data, err)
 	}
-	*d = Datum{Charset: j.Charset}
+	*d = Datum{Charset: j.Charset, Of: j.Of}
 	for k, name := range kindNames {
 		if name == j.Kind {
 			d.Kind = k
@@ -126,7 +143,7 @@ func (d *Datum) UnmarshalJSON(data []byte) error {
 			return fmt.Errorf("key value %s: %w", data, err)
 		}
 		d.Value = string(b)
-	case (d.Kind == Number || d.Kind == Quoted) && j.Value != nil && j.Hex == nil:
+	case (d.Kind == Number || d.Kind == Quoted || d.Kind == Member) && j.Value != nil && j.Hex == nil:
 		d.Value = *j.Value
 	default:
 		return fmt.Errorf("key value %s: %w", data, errShape)
@@ -162,13 +179,32 @@ func scan(c Column, text string) (Datum, error) {
 		}
 		d.Value = string(b)
 	}
-	if d.Kind == String {
+	switch d.Kind {
+	case String:
 		d.Charset = c.Charset
+	case Member:
+		d.Of = members(c.Type)
 	}
 	if err := d.validate(); err != nil {
 		return Datum{}, fmt.Errorf("value of key column %s: %w", c.Name, err)
 	}
 	return d, nil
+}
+
+// members counts those of a type such as enum('a','b').
+func members(typ string) int {
+	at := strings.IndexByte(typ, '(') + 1
+	for n := 1; at > 0; n++ {
+		end := scanTo(typ, at, ",)")
+		if end < 0 {
+			return 0
+		}
+		if typ[end] == ')' {
+			return n
+		}
+		at = end + 1
+	}
+	return 0
 }
 
 func qualified(alias, column string) string {

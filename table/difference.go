@@ -267,6 +267,13 @@ func optionClauses(source, target Definition) ([]string, error) {
 	return []string{strings.Join(clauses, " ")}, nil
 }
 
+// SetsCounter says whether clauses of Difference set AUTO_INCREMENT.
+func SetsCounter(clauses []string) bool {
+	return len(clauses) > 0 && counterOption.MatchString(clauses[len(clauses)-1]) // the options come last
+}
+
+var counterOption = regexp.MustCompile(`(?s)^(COMMENT='.*' )?AUTO_INCREMENT=[0-9]+$`)
+
 // splitOptions takes ") ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT='x y'"
 // apart. Every option of SHOW CREATE TABLE is name=value.
 func splitOptions(options string) map[string]string {

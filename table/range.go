@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -35,12 +36,37 @@ func (r Range) Where(alias string) string {
 // compare writes (a, b) op (x, y) as (a op x OR (a = x AND b last y)).
 func (r Range) compare(alias string, bound []Datum, op, last string) string {
 	n := len(r.Key) - 1
-	text := qualified(alias, r.Key[n]) + last + bound[n].SQL()
+	text := bound[n].compare(qualified(alias, r.Key[n]), last)
 	for i := n - 1; i >= 0; i-- {
 		column, value := qualified(alias, r.Key[i]), bound[i].SQL()
-		text = "(" + column + op + value + " OR (" + column + " = " + value + " AND " + text + "))"
+		text = "(" + bound[i].compare(column, op) + " OR (" + column + " = " + value + " AND " + text + "))"
 	}
 	return text
+}
+
+// compare writes column op value. Members of an ENUM are listed.
+func (d Datum) compare(column, op string) string {
+	if d.Kind != Member {
+		return column + op + d.SQL()
+	}
+	from, to := 0, d.Of
+	at, _ := strconv.Atoi(d.Value)
+	switch strings.TrimSpace(op) {
+	case ">":
+		from = at + 1
+	case "<":
+		to = at - 1
+	case "<=":
+		to = at
+	}
+	if from > to {
+		return "FALSE"
+	}
+	list := make([]string, 0, to-from+1)
+	for ; from <= to; from++ {
+		list = append(list, strconv.Itoa(from))
+	}
+	return column + " IN (" + strings.Join(list, ",") + ")"
 }
 
 // At is the predicate of the one row with this key: it locks no neighbour.

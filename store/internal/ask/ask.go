@@ -60,8 +60,13 @@ func Pause(t *dxf.Task, j *dxf.Job, subs dxf.Counts) (changed bool, err error) {
 	return true, nil
 }
 
-// Resume changes t and j as ADMIN RESUME DDL JOBS does.
+// Resume changes t and j as ADMIN RESUME DDL JOBS does. A paused task that is being
+// modified is dxf.ErrTaskChanged, to be asked again.
 func Resume(t *dxf.Task, j *dxf.Job, _ dxf.Counts) (changed bool, err error) {
+	var m dxf.Modify
+	if t.State == dxf.TaskModifying && json.Unmarshal(t.ModifyParams, &m) == nil && m.PrevState == dxf.TaskPaused {
+		return false, dxf.ErrTaskChanged
+	}
 	if t.State != dxf.TaskPaused {
 		return false, refuse(8261, "Job [%d] can't be resumed: job has not been paused, job state:%s, schema state:%s", j.ID, j.State, j.SchemaState)
 	}
