@@ -85,11 +85,11 @@ func readBomb(t *testing.T, path string) {
 	case strings.Contains(path, ".csv"):
 		r = decode.NewCSV(text, comma, decode.Start{}, limits)
 	case strings.Contains(path, ".sql"):
-		r = decode.NewSQL(text, decode.Start{}, limits)
+		r = decode.NewSQL(text, decode.Start{}, decode.Server{}, limits)
 	default:
 		info, statErr := f.Stat()
 		require.NoError(t, statErr)
-		r, err = decode.NewParquet(f, info.Size(), decode.Start{}, time.UTC, limits)
+		r, err = decode.NewParquet(f, info.Size(), decode.Start{}, limits)
 	}
 	for err == nil {
 		_, err = r.Next()

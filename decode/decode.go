@@ -14,8 +14,13 @@ type Kind uint8
 const (
 	Text   Kind = iota // a CSV field, a quoted string, any Parquet value that is no number
 	Number             // a number without quotes: SQL, Parquet
-	Bytes              // a binary literal of SQL: x'..', 0x.., b'..', 0b.., _binary '..'
+	Bytes              // a binary literal of SQL: 0x.., b'..', 0b.., x'..': a number where one is wanted
+	Octets             // a string of bytes of SQL: _binary '..', and x'..' of MariaDB
 	Null               // NULL; Value is nil
+	// Of Parquet alone. What the value is as text or as a number depends on where it goes.
+	Instant // a point in time: as it is written in UTC, 2026-10-25 00:30:00.5
+	Float   // a number of 32 bits: its exact value, which a text would have shorter
+	UUID    // its 16 bytes
 )
 
 // Field is one value of a row.
@@ -30,7 +35,7 @@ type Field struct {
 type Row struct {
 	Fields []Field
 	// Columns is the column list of the INSERT that the row is from, unquoted, nil
-	// if it has none, and of other formats. Not to be written to.
+	// if it has none, or the columns of the Parquet file; of CSV nil. Not to be written to.
 	Columns []string
 	// Offset is where the row begins: a byte of the unpacked file, of Parquet a row
 	// of the file, both counted from 0.
@@ -76,6 +81,8 @@ type Start struct {
 	// Of SQL: Offset is between two rows of an INSERT with this column list.
 	InValues bool     `json:"in_values,omitempty"`
 	Columns  []string `json:"columns,omitempty"`
+	// Table is the one that the statements before Offset name, without its schema.
+	Table string `json:"table,omitempty"`
 	// What the statements before Offset have set.
 	Delimiter   string `json:"delimiter,omitempty"` // "" for ;
 	TimeZone    string `json:"time_zone,omitempty"`

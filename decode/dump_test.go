@@ -116,7 +116,7 @@ func store(t *testing.T, db *sql.DB, file []byte) {
 	defer run("SET NAMES utf8mb4, time_zone = DEFAULT")
 	run("START TRANSACTION")
 	rows := 0
-	for r, last := decode.NewSQL(bytes.NewReader(file), decode.Start{}, decode.Limits{}), "?"; ; rows++ {
+	for r, last := decode.NewSQL(bytes.NewReader(file), decode.Start{}, decode.Server{}, decode.Limits{}), "?"; ; rows++ {
 		row, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			break

@@ -13,6 +13,8 @@ var (
 	ErrDanglingEscape    = errors.New("syntax error: no character after backslash")
 	ErrNoSeparator       = errors.New("syntax error: cannot have consecutive fields without separator")
 	ErrRowTooLong        = errors.New("size of row cannot exceed the max value of txn-entry-size-limit")
+	// ErrTwoTables is a file of SQL with the rows of several tables.
+	ErrTwoTables = errors.New("the file's INSERT statements name two tables, and all rows of a file go into one")
 	// ErrLineEndInField: a file that is read in pieces has a line end inside a field
 	// just where it is cut.
 	ErrLineEndInField = errors.New("a field has a line end in it, so the file cannot be split: import it without split_file")

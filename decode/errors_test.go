@@ -43,8 +43,8 @@ func TestReadErrors(t *testing.T) {
 	for name, r := range map[string]decode.Reader{
 		"csv":    decode.NewCSV(io.MultiReader(strings.NewReader("1,a\n2,b"), iotest.ErrReader(broken)), comma, decode.Start{}, decode.Limits{}),
 		"header": decode.NewCSV(io.MultiReader(strings.NewReader("1,a\n2,b"), iotest.ErrReader(broken)), with(func(c *dxf.CSVConfig) { c.SkipRows = 2 }), decode.Start{}, decode.Limits{}),
-		"sql":    decode.NewSQL(io.MultiReader(strings.NewReader("INSERT INTO t VALUES (1,'a'),(2,'bbbbbbbbbbbbbbbbbbbbbbbb'"), iotest.ErrReader(broken)), decode.Start{}, decode.Limits{}),
-		"head":   decode.NewSQL(io.MultiReader(strings.NewReader("INSERT INTO t"), iotest.ErrReader(broken)), decode.Start{}, decode.Limits{}),
+		"sql":    decode.NewSQL(io.MultiReader(strings.NewReader("INSERT INTO t VALUES (1,'a'),(2,'bbbbbbbbbbbbbbbbbbbbbbbb'"), iotest.ErrReader(broken)), decode.Start{}, decode.Server{}, decode.Limits{}),
+		"head":   decode.NewSQL(io.MultiReader(strings.NewReader("INSERT INTO t"), iotest.ErrReader(broken)), decode.Start{}, decode.Server{}, decode.Limits{}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			rows, err := readAll(r)

@@ -18,7 +18,7 @@ func NewSmallCSV(r io.Reader, cfg dxf.CSVConfig, at Start, size, limit int) Read
 
 // NewSmallSQL is to NewSQL what NewSmallCSV is to NewCSV.
 func NewSmallSQL(r io.Reader, at Start, size, limit int) Reader {
-	s := newSQL(r, at, Limits{}, size)
+	s := newSQL(r, at, Server{}, Limits{}, size)
 	if limit > 0 {
 		s.limit = limit
 	}

@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/stretchr/testify/require"
@@ -133,7 +132,7 @@ func FuzzParquet(f *testing.F) {
 		}}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		r, err := decode.NewParquet(bytes.NewReader(file), int64(len(file)), decode.Start{}, time.UTC, limits)
+		r, err := decode.NewParquet(bytes.NewReader(file), int64(len(file)), decode.Start{}, limits)
 		rows := 0
 		for ; err == nil && rows < 1000; rows++ {
 			_, err = r.Next()

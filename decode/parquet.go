@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/parquet-go/parquet-go"
 )
@@ -13,12 +12,12 @@ import (
 type parquetReader struct {
 	file    *parquet.File
 	plain   *plainFile // what file is read from
-	zone    *time.Location
-	limit   int // of a row's length
+	limit   int        // of a row's length
 	columns []*parquetColumn
-	group   int   // the row group that the columns are in
-	left    int64 // rows of it still to come
-	row     int64 // of the file
+	names   []string // of the columns
+	group   int      // the row group that the columns are in
+	left    int64    // rows of it still to come
+	row     int64    // of the file
 	err     error
 	fields  []Field
 	scratch []byte
@@ -43,11 +42,11 @@ const (
 )
 
 // NewParquet reads the rows of a Parquet file of size bytes from row at.Offset on.
-// Instants, which are times that the file says are adjusted to UTC, and INT96, are
-// written as wall clock time in zone; nanoseconds are cut to microseconds. An error
-// says that the file is not Parquet, or has columns that are no plain values.
+// Instants are times that the file says are adjusted to UTC, and INT96; nanoseconds are
+// cut to microseconds. An error says that the file is not Parquet, or has columns that
+// are no plain values.
 // The Reader is to be closed, as an io.Closer, if it is left before its end.
-func NewParquet(ra io.ReaderAt, size int64, at Start, zone *time.Location, limit Limits) (r Reader, err error) {
+func NewParquet(ra io.ReaderAt, size int64, at Start, limit Limits) (r Reader, err error) {
 	defer recovered(&err)
 	plain, err := newPlainFile(ra, size, limit)
 	if err != nil {
@@ -59,16 +58,15 @@ func NewParquet(ra io.ReaderAt, size int64, at Start, zone *time.Location, limit
 	if err != nil {
 		return nil, fmt.Errorf("open parquet: %w", err)
 	}
-	if zone == nil {
-		zone = time.UTC
-	}
-	p := &parquetReader{file: f, plain: plain, zone: zone, group: -1, row: at.Offset, limit: limit.row()}
+	old := plain.meta.calendars()
+	p := &parquetReader{file: f, plain: plain, group: -1, row: at.Offset, limit: limit.row()}
 	for i, c := range f.Root().Columns() { // in the order of the elements, which are all leaves
-		convert, err := newConverter(c.Type(), plain.meta.Schema[i+1], zone)
+		convert, err := newConverter(c.Type(), plain.meta.Schema[i+1], old)
 		if err != nil {
 			return nil, fmt.Errorf("column %s: %w", c.Name(), err)
 		}
 		p.columns = append(p.columns, &parquetColumn{name: c.Name(), convert: convert})
+		p.names = append(p.names, c.Name())
 	}
 	if len(p.columns) == 0 {
 		return nil, errors.New("open parquet: the file has no columns")
@@ -142,7 +140,7 @@ func (p *parquetReader) Next() (Row, error) {
 	}
 	p.row++
 	p.left--
-	return Row{Fields: p.fields, Offset: p.row - 1}, nil
+	return Row{Fields: p.fields, Columns: p.names, Offset: p.row - 1}, nil
 }
 
 // read reads the row at p.row.

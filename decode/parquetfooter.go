@@ -15,9 +15,48 @@ import (
 // a hundred row groups.
 const maxFooter = 16 << 20
 
+// A parquetFooter is what is read of the description of a Parquet file. It is
+// format.FileMetaData, but that what is not needed is not decoded: in that, files have
+// what the library does not take, such as a key without a value.
+type parquetFooter struct {
+	Version   int32                  `thrift:"1,required"`
+	Schema    []format.SchemaElement `thrift:"2,required"`
+	NumRows   int64                  `thrift:"3,required"`
+	RowGroups []parquetGroup         `thrift:"4,required"`
+	KeyValues []parquetKeyValue      `thrift:"5,optional"`
+}
+
+type parquetKeyValue struct {
+	Key   string `thrift:"1,required"`
+	Value string `thrift:"2,optional"`
+}
+
+type parquetGroup struct {
+	Columns []parquetChunk `thrift:"1,required"`
+	NumRows int64          `thrift:"3,required"`
+}
+
+type parquetChunk struct {
+	FilePath                string                      `thrift:"1,optional"`
+	MetaData                parquetChunkMeta            `thrift:"3,optional"`
+	CryptoMetadata          format.ColumnCryptoMetaData `thrift:"8,optional"`
+	EncryptedColumnMetadata []byte                      `thrift:"9,optional"`
+}
+
+type parquetChunkMeta struct {
+	Type                 format.Type             `thrift:"1,required"`
+	Encoding             []format.Encoding       `thrift:"2,required"`
+	PathInSchema         []string                `thrift:"3,required"`
+	Codec                format.CompressionCodec `thrift:"4,required"`
+	NumValues            int64                   `thrift:"5,required"`
+	TotalCompressedSize  int64                   `thrift:"7,required"`
+	DataPageOffset       int64                   `thrift:"9,required"`
+	DictionaryPageOffset int64                   `thrift:"11,optional"`
+}
+
 // readFooter reads the description of a Parquet file, and says what of it we cannot
 // read, before anything is made of it.
-func readFooter(ra io.ReaderAt, size int64, limit Limits) (*format.FileMetaData, error) {
+func readFooter(ra io.ReaderAt, size int64, limit Limits) (*parquetFooter, error) {
 	const magic = 4
 	var ends [2 * magic]byte
 	if size < 3*magic {
@@ -53,7 +92,7 @@ func readFooter(ra io.ReaderAt, size int64, limit Limits) (*format.FileMetaData,
 	if err := limit.hold(2 * (n + walk.needs)); err != nil {
 		return nil, err
 	}
-	f := new(format.FileMetaData)
+	f := new(parquetFooter)
 	var protocol thrift.CompactProtocol
 	if err := thrift.NewDecoder(protocol.NewReaderFromBytes(text)).Decode(f); err != nil {
 		return nil, fmt.Errorf("read the footer: %w", err)
@@ -63,7 +102,7 @@ func readFooter(ra io.ReaderAt, size int64, limit Limits) (*format.FileMetaData,
 
 // checkFooter refuses what we would misread, or not read at all: nested columns,
 // encryption and unknown compressions, and places that are not in the file.
-func checkFooter(f *format.FileMetaData, size int64) error {
+func checkFooter(f *parquetFooter, size int64) error {
 	if len(f.Schema) == 0 {
 		return errors.New("the file has no columns")
 	}
@@ -112,7 +151,7 @@ func checkFooter(f *format.FileMetaData, size int64) error {
 const maxFixedLength = 64 << 10
 
 // chunkAt is where the pages of a column of a row group are in the file.
-func chunkAt(c *format.ColumnMetaData) (start, length int64) {
+func chunkAt(c *parquetChunkMeta) (start, length int64) {
 	start = c.DataPageOffset
 	if d := c.DictionaryPageOffset; d > 0 && d < start {
 		start = d

@@ -16,7 +16,7 @@ type chunkReader struct {
 	file    *plainFile
 	column  int
 	rows    int64 // of the row group
-	meta    *format.ColumnMetaData
+	meta    *parquetChunkMeta
 	element *format.SchemaElement
 	src     *bufio.Reader
 	ahead   []byte // read from src and not used, behind a header that was long

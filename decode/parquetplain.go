@@ -20,10 +20,10 @@ import (
 type plainFile struct {
 	ra     io.ReaderAt
 	limit  Limits
-	buffer int                  // of the reads of a column
-	chunks []*chunkReader       // by place
-	footer []byte               // with what comes behind it
-	meta   *format.FileMetaData // as it is in the file
+	buffer int            // of the reads of a column
+	chunks []*chunkReader // by place
+	footer []byte         // with what comes behind it
+	meta   *parquetFooter // as it is in the file
 	size   int64
 
 	held  []int64 // bytes for the pages of each column of the row group at hand

@@ -1,8 +1,8 @@
 package decode
 
 import (
+	"bytes"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
@@ -24,7 +24,7 @@ var errNoNumber = errors.New("not a number that SQL has")
 
 // newConverter knows the types of the Parquet format: a physical type, and what it
 // stands for (LogicalTypes.md of apache/parquet-format).
-func newConverter(t parquet.Type, element format.SchemaElement, zone *time.Location) (converter, error) {
+func newConverter(t parquet.Type, element format.SchemaElement, old calendars) (converter, error) {
 	switch l := element.LogicalType.Value.(type) {
 	case *format.Float16Type:
 		return float16, nil
@@ -39,14 +39,14 @@ func newConverter(t parquet.Type, element format.SchemaElement, zone *time.Locat
 		case *format.DecimalType:
 			return decimal(t.Kind(), int(l.Scale))
 		case *format.DateType:
-			return date, nil
+			return date(old.dates), nil
 		case *format.TimeType:
 			return timeOfDay(t.Kind(), unit(l.Unit)), nil
 		case *format.TimestampType:
 			if !l.IsAdjustedToUTC {
-				zone = time.UTC
+				return timestamp(Text, unit(l.Unit), false), nil
 			}
-			return timestamp(unit(l.Unit), zone), nil
+			return timestamp(Instant, unit(l.Unit), old.dates), nil
 		case *format.IntType:
 			return integer(t.Kind(), l.IsSigned)
 		case *format.UUIDType:
@@ -61,11 +61,13 @@ func newConverter(t parquet.Type, element format.SchemaElement, zone *time.Locat
 	case parquet.Int32, parquet.Int64:
 		return integer(t.Kind(), true)
 	case parquet.Int96:
-		return int96(zone), nil
+		return int96(old.int96), nil
 	case parquet.Float:
-		return float(32), nil
+		return func(dst []byte, v *parquet.Value) (Kind, []byte, error) {
+			return appendFloat(dst, Float, float64(v.Float()))
+		}, nil
 	case parquet.Double:
-		return float(64), nil
+		return func(dst []byte, v *parquet.Value) (Kind, []byte, error) { return appendFloat(dst, Number, v.Double()) }, nil
 	case parquet.ByteArray, parquet.FixedLenByteArray:
 		return verbatim, nil
 	}
@@ -102,23 +104,27 @@ func integer(kind parquet.Kind, signed bool) (converter, error) {
 	}, nil
 }
 
-func float(bits int) converter {
-	return func(dst []byte, v *parquet.Value) (Kind, []byte, error) {
-		var f float64
-		if bits == 32 {
-			f = float64(v.Float())
-		} else {
-			f = v.Double()
-		}
-		return appendFloat(dst, f, bits)
+func appendFloat(dst []byte, kind Kind, f float64) (Kind, []byte, error) {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return kind, dst, errNoNumber
 	}
+	return kind, AppendFloat(dst, f, 64), nil
 }
 
-func appendFloat(dst []byte, f float64, bits int) (Kind, []byte, error) {
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return Number, dst, errNoNumber
+// AppendFloat appends the shortest text that stands for a number of so many bits, in the
+// form that servers give it.
+func AppendFloat(dst []byte, f float64, bits int) []byte {
+	if abs := math.Abs(f); f == 0 || abs > 1e-15 && abs < 1e15 {
+		return strconv.AppendFloat(dst, f, 'f', -1, bits)
 	}
-	return Number, strconv.AppendFloat(dst, f, 'g', -1, bits), nil
+	from := len(dst)
+	dst = strconv.AppendFloat(dst, f, 'e', -1, bits)
+	at := from + bytes.IndexByte(dst[from:], 'e') + 1 // of a sign, which a plus is left out of, and two digits
+	digits := bytes.TrimLeft(dst[at+1:], "0")
+	if dst[at] == '-' {
+		at++
+	}
+	return append(dst[:at], digits...)
 }
 
 // float16 is an IEEE half: 1 bit of sign, 5 of exponent, 10 of fraction, little endian.
@@ -141,7 +147,7 @@ func float16(dst []byte, v *parquet.Value) (Kind, []byte, error) {
 	if h&0x8000 != 0 {
 		f = -f
 	}
-	return appendFloat(dst, f, 32)
+	return appendFloat(dst, Float, f)
 }
 
 // maxDigits is more than a number has, in digits or bytes, that SQL has room for.
@@ -215,10 +221,17 @@ func point(dst []byte, from, scale int) []byte {
 	return slices.Insert(dst, len(dst)-scale, '.')
 }
 
-func date(dst []byte, v *parquet.Value) (Kind, []byte, error) {
-	const day = 24 * 60 * 60
-	return Text, time.Unix(int64(v.Int32())*day, 0).UTC().AppendFormat(dst, time.DateOnly), nil
+func date(old bool) converter {
+	return func(dst []byte, v *parquet.Value) (Kind, []byte, error) {
+		t := time.Unix(int64(v.Int32())*day, 0).UTC()
+		if old {
+			t = gregorian(t)
+		}
+		return Text, t.AppendFormat(dst, time.DateOnly), nil
+	}
 }
+
+const day = 24 * 60 * 60 // in seconds
 
 // unit is how many nanoseconds it has.
 func unit(u format.TimeUnit) int64 {
@@ -244,39 +257,37 @@ func timeOfDay(kind parquet.Kind, unit int64) converter {
 
 const dateTime = "2006-01-02 15:04:05.999999"
 
-func timestamp(unit int64, zone *time.Location) converter {
+func timestamp(kind Kind, unit int64, old bool) converter {
 	perSecond := int64(time.Second) / unit
 	return func(dst []byte, v *parquet.Value) (Kind, []byte, error) {
 		n := v.Int64()
-		seconds, rest := n/perSecond, n%perSecond
-		return Text, time.Unix(seconds, rest*unit).In(zone).AppendFormat(dst, dateTime), nil
+		t := time.Unix(n/perSecond, n%perSecond*unit).UTC()
+		if old {
+			t = gregorian(t)
+		}
+		return kind, t.AppendFormat(dst, dateTime), nil
 	}
 }
 
 // int96 is what Impala, Hive and older Sparks write for instants: nanoseconds of a
 // day, and the Julian number of that day.
-func int96(zone *time.Location) converter {
-	const epoch, day = 2440588, 24 * 60 * 60
+func int96(old bool) converter {
+	const epoch = 2440588
 	return func(dst []byte, v *parquet.Value) (Kind, []byte, error) {
 		n := v.Int96()
 		nanos := int64(uint64(n[1])<<32 | uint64(n[0]))
 		seconds := (int64(int32(n[2])) - epoch) * day
-		t := time.Unix(seconds+nanos/1e9, nanos%1e9)
-		return Text, t.In(zone).AppendFormat(dst, dateTime), nil
+		t := time.Unix(seconds+nanos/1e9, nanos%1e9).UTC()
+		if old {
+			t = gregorian(t)
+		}
+		return Instant, t.AppendFormat(dst, dateTime), nil
 	}
 }
 
 func uuid(dst []byte, v *parquet.Value) (Kind, []byte, error) {
-	b := v.ByteArray()
-	if len(b) != 16 {
-		return Text, dst, errors.New("not a UUID")
+	if len(v.ByteArray()) != 16 {
+		return UUID, dst, errors.New("not a UUID")
 	}
-	for i, end := range [...]int{4, 6, 8, 10, 16} {
-		if i > 0 {
-			dst = append(dst, '-')
-		}
-		start := [...]int{0, 4, 6, 8, 10}[i]
-		dst = hex.AppendEncode(dst, b[start:end])
-	}
-	return Text, dst, nil
+	return UUID, nil, nil
 }

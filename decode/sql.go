@@ -18,6 +18,8 @@ type sqlReader struct {
 	after bool  // InValues: a row has been read, so a comma comes before the next
 	mark  Start // after the last row
 	limit int   // of a row's length
+	// server says which comments for certain versions count.
+	server Server
 	// conv converts text without an introducer, of which refused says why what is not
 	// ASCII cannot be read.
 	conv    *charset
@@ -31,16 +33,17 @@ type sqlReader struct {
 }
 
 // NewSQL reads the rows of the INSERT and REPLACE statements of a dump from r, whose
-// first byte is at.Offset of the file. Statements of other kinds are passed over,
-// which table a statement names is not looked at.
-func NewSQL(r io.Reader, at Start, limit Limits) Reader {
-	return newSQL(r, at, limit, windowSize)
+// first byte is at.Offset of the file, as the server would. Statements of other kinds
+// are passed over. All must name one table, whatever its name is: rows of two do
+// not belong into one.
+func NewSQL(r io.Reader, at Start, server Server, limit Limits) Reader {
+	return newSQL(r, at, server, limit, windowSize)
 }
 
-func newSQL(r io.Reader, at Start, limit Limits, size int) *sqlReader {
+func newSQL(r io.Reader, at Start, server Server, limit Limits, size int) *sqlReader {
 	s := &sqlReader{
 		w: newWindow(r, at.Offset, size, limit), now: at, line: at.Line, after: at.InValues,
-		mark: at, limit: limit.row(), nextEsc: -1,
+		mark: at, limit: limit.row(), server: server, nextEsc: -1,
 	}
 	if at.Offset == 0 {
 		s.line = 1
@@ -181,25 +184,33 @@ func (s *sqlReader) short() (int, error) {
 
 var errPremature = errors.New("syntax error: premature EOF")
 
-// blank passes over white space and comments within a row.
+// blank passes over white space and comments within a row. It is the end of the window
+// if that does not show the end of a comment.
 func (s *sqlReader) blank(p int) int {
 	buf := s.w.buf
 	for p < len(buf) {
 		switch buf[p] {
 		case ' ', '\n', '\t', '\r', '\f', '\v':
 			p++
-		case '/':
-			if p+1 < len(buf) && buf[p+1] != '*' {
-				return p
-			}
-			i := bytes.Index(buf[min(p+2, len(buf)):], []byte("*/"))
-			if i < 0 {
-				return len(buf)
-			}
-			p += i + 4
+			continue
+		case '/', '#', '-', '*':
 		default:
 			return p
 		}
+		if len(buf)-p < longestOpening && !s.w.ended() {
+			return len(buf)
+		}
+		kind, n := s.server.comment(buf[p:])
+		switch kind {
+		case noComment:
+			return p
+		case opening, closing:
+		default:
+			if n = kind.length(buf[p:]); n < 0 {
+				return len(buf)
+			}
+		}
+		p += n
 	}
 	return p
 }

@@ -35,9 +35,11 @@ func show(row decode.Row) string {
 		switch f.Kind {
 		case decode.Null:
 			b.WriteString("NULL")
-		case decode.Number:
+		case decode.Number, decode.Float:
 			b.Write(f.Value)
-		case decode.Bytes:
+		case decode.Instant:
+			fmt.Fprintf(&b, "%sZ", f.Value)
+		case decode.Bytes, decode.Octets, decode.UUID:
 			fmt.Fprintf(&b, "x%x", f.Value)
 		case decode.Text:
 			fmt.Fprintf(&b, "%q", f.Value)
@@ -190,7 +192,7 @@ func TestSQLStatements(t *testing.T) {
 		{"no rows in a row", "INSERT INTO t VALUES (),( )", []string{"", ""}},
 		{"replace", "REPLACE INTO t VALUES (1);replace t value(2)", []string{"1", "2"}},
 		{"modifiers", "INSERT  IGNORE INTO t VALUES (1);INSERT DELAYED t VALUES (2)", []string{"1", "2"}},
-		{"qualified", "INSERT INTO `a``b`.`c` (`x`,\"y\",z) VALUES (1);INSERT INTO a.b() VALUES (2)", []string{"(x,y,z) 1", "2"}},
+		{"qualified", "INSERT INTO `a``b`.`c` (`x`,\"y\",z) VALUES (1);INSERT INTO a.C() VALUES (2)", []string{"(x,y,z) 1", "2"}},
 		{"a column list each", "INSERT INTO t (a) VALUES (1),(2);INSERT INTO t VALUES (3);INSERT INTO t (b) VALUES (4);", []string{"(a) 1", "(a) 2", "3", "(b) 4"}},
 		{"comments", "# one\n-- two '\n--\n/* three ; ' */INSERT/**/INTO t VALUES/*!*/(1) -- four\n, # five\n(2)/* six */;", []string{"1", "2"}},
 		{"in a conditional comment", "/*!40000 INSERT INTO t VALUES (1) */;", []string{"1"}},
@@ -312,7 +314,7 @@ func BenchmarkSQL(b *testing.B) {
 			file := inserts(s.row, 8<<20)
 			b.SetBytes(int64(len(file)))
 			for b.Loop() {
-				drain(b, decode.NewSQL(bytes.NewReader(file), decode.Start{}, decode.Limits{}))
+				drain(b, decode.NewSQL(bytes.NewReader(file), decode.Start{}, decode.Server{}, decode.Limits{}))
 			}
 		})
 	}
@@ -321,7 +323,7 @@ func BenchmarkSQL(b *testing.B) {
 func TestSQLDoesNotAllocate(t *testing.T) {
 	for _, s := range sqlSpeeds {
 		t.Run(s.name, func(t *testing.T) {
-			requireNoAllocations(t, decode.NewSQL(bytes.NewReader(inserts(s.row, 1<<20)), decode.Start{}, decode.Limits{}), 4000)
+			requireNoAllocations(t, decode.NewSQL(bytes.NewReader(inserts(s.row, 1<<20)), decode.Start{}, decode.Server{}, decode.Limits{}), 4000)
 		})
 	}
 }

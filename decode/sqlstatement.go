@@ -52,13 +52,7 @@ func (s *sqlReader) insert() error {
 	if err != nil {
 		return err
 	}
-	if b, _ := s.at(0); b == '.' {
-		s.advance(1)
-		if _, _, err := s.name(); err != nil {
-			return err
-		}
-	}
-	if err := s.space(); err != nil {
+	if name, err = s.table(name); err != nil {
 		return err
 	}
 	columns, err := s.columns()
@@ -73,8 +67,24 @@ func (s *sqlReader) insert() error {
 		return s.unexpected("VALUES")
 	}
 	s.advance(len(word))
-	s.now.InValues, s.now.Columns, s.after = true, columns, false
+	s.now.InValues, s.now.Columns, s.after, s.now.Table = true, columns, false, name
 	return nil
+}
+
+// table reads what is behind the first part of an INSERT's name, and returns the last
+// part: the table's name, which must be that of the statements before.
+func (s *sqlReader) table(first string) (name string, err error) {
+	name = first
+	if b, _ := s.at(0); b == '.' {
+		s.advance(1)
+		if name, _, err = s.name(); err != nil {
+			return "", err
+		}
+	}
+	if was := s.now.Table; was != "" && !strings.EqualFold(was, name) {
+		return "", s.wrong(s.w.pos, -1, nil, fmt.Errorf("%w: %s and %s", ErrTwoTables, Shorten([]byte(was)), Shorten([]byte(name))))
+	}
+	return name, s.space()
 }
 
 // columns reads a column list, if there is one.
@@ -155,75 +165,6 @@ func (s *sqlReader) word() string {
 		n++
 	}
 	return string(s.w.buf[s.w.pos : s.w.pos+n])
-}
-
-// space passes over white space and comments. The content of a comment for certain
-// versions, /*!40101 … */, is as if it stood outside; that of versions there will never
-// be, /*M!999999 … */, is not.
-func (s *sqlReader) space() error {
-	for {
-		b, ok := s.at(0)
-		switch {
-		case !ok:
-			if !s.w.ended() {
-				return s.w.err
-			}
-			return nil
-		case b == ' ' || b >= '\t' && b <= '\r':
-			n := 1
-			for buf := s.w.buf[s.w.pos:]; n < len(buf) && (buf[n] == ' ' || buf[n] >= '\t' && buf[n] <= '\r'); n++ {
-			}
-			s.advance(n)
-		case b == '#', b == '-' && s.dashes():
-			s.passTo("\n")
-		case b == '/' && s.starts("/*"):
-			if n := s.versioned(); n > 0 {
-				s.advance(n)
-				continue
-			}
-			open := s.wrong(s.w.pos, -1, nil, errPremature)
-			s.advance(2)
-			if !s.passTo("*/") {
-				return open
-			}
-		case b == '*' && s.starts("*/"):
-			s.advance(2)
-		default:
-			return nil
-		}
-	}
-}
-
-// dashes says whether -- at pos begins a comment.
-func (s *sqlReader) dashes() bool {
-	if !s.starts("--") {
-		return false
-	}
-	b, ok := s.at(2)
-	return !ok || b <= ' '
-}
-
-// versioned returns the length of what opens a comment with content that counts, 0
-// if pos is at another kind of comment.
-func (s *sqlReader) versioned() int {
-	n := 2
-	if b, _ := s.at(n); b == 'M' {
-		n++
-	}
-	if b, _ := s.at(n); b != '!' {
-		return 0
-	}
-	n++
-	digits := 0
-	for ; digits < 6; digits++ {
-		if b, ok := s.at(n + digits); !ok || !digit(b) {
-			break
-		}
-	}
-	if digits == 6 && string(s.w.buf[s.w.pos+n:s.w.pos+n+digits]) == "999999" {
-		return 0
-	}
-	return n + digits
 }
 
 // passTo moves pos behind text, or to the end of the file and returns false.

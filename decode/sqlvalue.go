@@ -20,11 +20,11 @@ func (s *sqlReader) value(p int) (int, error) {
 	case b == '\'' || b == '"':
 		return s.text(p, Text, s.conv, s.refused)
 	case b == '0' && p+1 < len(buf) && (buf[p+1] == 'x' || buf[p+1] == 'b'):
-		return s.zero(p)
+		return s.zero(p, Bytes)
 	case b >= '0' && b <= '9' || b == '-' || b == '+' || b == '.':
 		return s.number(p)
 	case (b == 'x' || b == 'X' || b == 'b' || b == 'B') && p+1 < len(buf) && buf[p+1] == '\'':
-		return s.digits(p+2, b|0x20)
+		return s.digits(p+2, b|0x20, s.literal(b))
 	case (b == 'n' || b == 'N') && p+1 < len(buf) && buf[p+1] == '\'':
 		return s.text(p+1, Text, nil, nil)
 	}
@@ -85,7 +85,7 @@ func (s *sqlReader) introduced(p, end int) (int, error) {
 	}
 	kind, conv := Text, (*charset)(nil)
 	if equalFold(name, "binary") {
-		kind = Bytes
+		kind = Octets
 	} else if !equalFold(name, "utf8mb4") {
 		var err error
 		if conv, err = newCharset(string(name)); err != nil || conv != nil && conv.length != nil {
@@ -95,10 +95,10 @@ func (s *sqlReader) introduced(p, end int) (int, error) {
 	switch b := buf[lit]; {
 	case b == '\'' || b == '"':
 		return s.text(lit, kind, conv, nil)
-	case kind == Bytes && b == '0' && (buf[lit+1] == 'x' || buf[lit+1] == 'b'):
-		return s.zero(lit)
-	case kind == Bytes && (b|0x20 == 'x' || b|0x20 == 'b') && buf[lit+1] == '\'':
-		return s.digits(lit+2, b|0x20)
+	case kind == Octets && b == '0' && (buf[lit+1] == 'x' || buf[lit+1] == 'b'):
+		return s.zero(lit, kind)
+	case kind == Octets && (b|0x20 == 'x' || b|0x20 == 'b') && buf[lit+1] == '\'':
+		return s.digits(lit+2, b|0x20, kind)
 	}
 	return -1, s.wrong(p, len(s.fields), s.shown(p), errNotLiteral)
 }
@@ -166,8 +166,17 @@ func (s *sqlReader) number(p int) (int, error) {
 	return i, nil
 }
 
+// literal is the kind of what stands in quotes behind x or b. To MariaDB x'31' is the
+// text 1, and 0x31 the number 49 where a number is wanted; to MySQL both are.
+func (s *sqlReader) literal(base byte) Kind {
+	if s.server.MariaDB && base|0x20 == 'x' {
+		return Octets
+	}
+	return Bytes
+}
+
 // zero reads 0x… or 0b….
-func (s *sqlReader) zero(p int) (int, error) {
+func (s *sqlReader) zero(p int, kind Kind) (int, error) {
 	buf, end := s.w.buf, p+2
 	for end < len(buf) && wordByte(buf[end]) {
 		end++
@@ -178,11 +187,11 @@ func (s *sqlReader) zero(p int) (int, error) {
 	if end == p+2 {
 		return -1, s.wrong(p, len(s.fields), s.shown(p), errNotLiteral)
 	}
-	return end, s.bits(p, buf[p+2:end], buf[p+1])
+	return end, s.bits(p, buf[p+2:end], buf[p+1], kind)
 }
 
 // digits reads x'…' or b'…' from behind the quote on.
-func (s *sqlReader) digits(p int, base byte) (int, error) {
+func (s *sqlReader) digits(p int, base byte, kind Kind) (int, error) {
 	buf := s.w.buf
 	i := bytes.IndexByte(buf[p:], '\'')
 	if i < 0 {
@@ -191,11 +200,11 @@ func (s *sqlReader) digits(p int, base byte) (int, error) {
 	if base == 'x' && i%2 != 0 {
 		return -1, s.wrong(p-2, len(s.fields), s.shown(p-2), errors.New("syntax error: an odd number of hexadecimal digits"))
 	}
-	return p + i + 1, s.bits(p-2, buf[p:p+i], base)
+	return p + i + 1, s.bits(p-2, buf[p:p+i], base, kind)
 }
 
 // bits appends a field of the bytes that digits stand for, the last of them in the last bit.
-func (s *sqlReader) bits(p int, digits []byte, base byte) error {
+func (s *sqlReader) bits(p int, digits []byte, base byte, kind Kind) error {
 	from := len(s.scratch)
 	bad := false
 	if base == 'x' {
@@ -221,7 +230,7 @@ func (s *sqlReader) bits(p int, digits []byte, base byte) error {
 	if bad {
 		return s.wrong(p, len(s.fields), s.shown(p), errNotLiteral)
 	}
-	s.fields = append(s.fields, Field{Kind: Bytes, Value: s.scratch[from:len(s.scratch):len(s.scratch)]})
+	s.fields = append(s.fields, Field{Kind: kind, Value: s.scratch[from:len(s.scratch):len(s.scratch)]})
 	return nil
 }
 

@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"dxfproxy/dxf"
 	"dxfproxy/table"
@@ -16,6 +18,9 @@ type class int
 const (
 	plain   class = iota // as text
 	numeric              // as text; a binary literal is a number there
+	moment               // as text; a number is a date without its punctuation
+	choice               // as text; a number is a member's place in the list, or those of several
+	address              // as text; a binary literal is the value itself
 	binary               // as hexadecimal digits, through UNHEX
 	bits                 // the same; a number is one there
 )
@@ -29,6 +34,12 @@ func classOf(c table.Column) class {
 		return bits
 	case "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "year":
 		return numeric
+	case "date", "datetime", "timestamp":
+		return moment
+	case "enum", "set":
+		return choice
+	case "uuid", "inet6", "inet4":
+		return address
 	}
 	return plain
 }
@@ -36,7 +47,9 @@ func classOf(c table.Column) class {
 // importColumn is a column of the staging table.
 type importColumn struct {
 	table.Column
-	class class
+	class   class
+	members []string // of an ENUM or SET
+	zoned   bool     // its default may depend on the session's time zone
 	// missing is the expression for a row that ends before its field; "" if there
 	// is none, which is error 1364.
 	missing string
@@ -54,7 +67,7 @@ func (r *importRun) importColumns(ctx context.Context, s *table.Session) ([]*imp
 	columns := make([]*importColumn, len(info.Columns))
 	by := make(map[string]*importColumn, len(columns))
 	for i, c := range info.Columns {
-		columns[i] = &importColumn{Column: c, class: classOf(c)}
+		columns[i] = &importColumn{Column: c, class: classOf(c), members: membersOf(c)}
 		by[c.Name] = columns[i]
 	}
 	rows, err := s.QueryContext(ctx, selectDefaults, r.meta.Schema, r.meta.Staging)
@@ -71,6 +84,7 @@ func (r *importRun) importColumns(ctx context.Context, s *table.Session) ([]*imp
 		}
 		if c := by[name]; c != nil {
 			c.missing = missing(c.Column, value, extra, precision, s.Family)
+			c.zoned = c.DataType != "timestamp" && value.Valid && (strings.Contains(value.String, "(") || strings.Contains(extra, "DEFAULT_GENERATED"))
 		}
 	}
 	return columns, rows.Err()
@@ -104,7 +118,12 @@ type target struct {
 	column *importColumn // nil: to a variable, or nowhere
 	name   string        // of the variable
 	class  class
+	raw    bool   // texts are in the column's own character set
 	holder string // the variable that the stream has it in; "" for the column itself
+	// zone is that in which instants are written, nil for UTC; once: one that comes
+	// twice there is refused.
+	zone *time.Location
+	once bool
 }
 
 func (t target) nowhere() bool { return t.column == nil && t.name == "" }
@@ -122,6 +141,15 @@ type layout struct {
 	// numbered is the index of the target whose rows bring the AUTO_INCREMENT column's
 	// number, -1 if there is none.
 	numbered int
+	// touchy are the indexes of targets whose values are not all in one form, and
+	// forms the forms of this layout; see fit.
+	touchy   []int
+	forms    []form
+	base     *layout // whose variant it is; nil: it is the first
+	variants map[string]*layout
+	// utc: the rows are loaded by a session in UTC, else by one in the client's zone;
+	// zoned: never in UTC.
+	utc, zoned bool
 	// charset is that of the column which takes the fewest texts as they are.
 	charset charset
 }
@@ -129,7 +157,8 @@ type layout struct {
 // layoutOf makes the layout of rows with the fields named: the statement's list
 // counts, then the file's, then the table's columns as they are seen. raw says
 // that text is in each column's own character set.
-func (r *importRun) layoutOf(columns []*importColumn, names []string, raw, ragged bool) (*layout, error) {
+func (p *producer) layoutOf(names []string, raw, ragged bool) (*layout, error) {
+	r, columns := p.importRun, p.columns
 	l := &layout{table: table.Quote(r.meta.Schema, r.meta.Loaded()), set: r.meta.Set, ragged: ragged, numbered: -1}
 	if ragged || l.set != nil {
 		l.charset = noText
@@ -147,9 +176,9 @@ func (r *importRun) layoutOf(columns []*importColumn, names []string, raw, ragge
 			l.targets = append(l.targets, target{}) // read and thrown away
 			return
 		}
-		t := target{column: c, class: c.class}
-		if raw && c.Charset != "" && !strings.HasPrefix(c.Charset, "utf8") && c.Charset != "ascii" {
-			t.class = binary
+		t := target{column: c, class: c.class, raw: raw, zone: p.zone}
+		if t.touchy(r.meta.Format) {
+			l.touchy = append(l.touchy, len(l.targets))
 		}
 		l.charset = max(l.charset, charsetOf(c.Column))
 		if c.AutoIncrement {
@@ -157,7 +186,7 @@ func (r *importRun) layoutOf(columns []*importColumn, names []string, raw, ragge
 		}
 		l.listed = l.listed || ragged && c.missing == byItself
 		if ragged || t.class == binary || t.class == bits {
-			t.holder = fmt.Sprintf("@`~%d`", len(l.targets))
+			t.holder = holderOf(len(l.targets))
 		}
 		l.targets = append(l.targets, t)
 	}
@@ -172,7 +201,12 @@ func (r *importRun) layoutOf(columns []*importColumn, names []string, raw, ragge
 				}
 				add(c)
 			case f.Var != "":
-				l.targets = append(l.targets, target{name: f.Var, holder: "@" + table.Quote(f.Var)})
+				t := target{name: f.Var, holder: "@" + table.Quote(f.Var), zone: p.zone}
+				for _, s := range l.set {
+					c, _ := find(s.Column)
+					t.once = t.once || c != nil && c.DataType == "timestamp"
+				}
+				l.targets = append(l.targets, t)
 			default:
 				l.targets = append(l.targets, target{})
 			}
@@ -192,8 +226,33 @@ func (r *importRun) layoutOf(columns []*importColumn, names []string, raw, ragge
 			}
 		}
 	}
+	l.zoned = p.zoned(l)
+	l.begin()
 	return l, nil
 }
+
+// zoned says whether a session's time zone may matter for more of a row than its
+// instants: for an expression, or for what the row has no field for.
+func (p *producer) zoned(l *layout) bool {
+	given := map[*importColumn]bool{}
+	for _, t := range l.targets {
+		given[t.column] = true
+	}
+	return l.ragged || l.set != nil || slices.ContainsFunc(p.columns, func(c *importColumn) bool {
+		return c.Generated == table.Stored || c.zoned && !given[c]
+	})
+}
+
+// variantOf is the layout that this one is a variant of, if it is not the first.
+func (l *layout) variantOf() *layout {
+	if l.base != nil {
+		return l.base
+	}
+	return l
+}
+
+// holderOf is the variable that the stream has the field of a target in.
+func holderOf(target int) string { return fmt.Sprintf("@`~%d`", target) }
 
 // counter is the variable with the number of fields of a ragged row, or, when
 // all fields go nowhere, with nothing.
@@ -223,10 +282,18 @@ const (
 
 func charsetOf(c table.Column) charset {
 	switch c.Charset {
-	case "", "utf8mb4":
-		if c.DataType == "json" {
-			return noText // MySQL makes none of a binary string
+	case "":
+		switch classOf(c) {
+		case numeric, moment, binary, bits:
+			return everyText
 		}
+		if c.DataType == "time" {
+			return everyText
+		}
+		// Of a binary string MySQL makes no JSON, and MariaDB takes one that has just
+		// the right length for an address itself.
+		return noText
+	case "utf8mb4":
 		return everyText
 	case "utf8", "utf8mb3", "latin1", "ascii":
 		return asciiText

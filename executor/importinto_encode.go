@@ -1,10 +1,7 @@
 package executor
 
 import (
-	"bytes"
-	"encoding/hex"
 	"fmt"
-	"math/big"
 	"strconv"
 	"unicode/utf8"
 
@@ -104,42 +101,6 @@ func (c *chunk) add(row decode.Row) error {
 	c.data = append(data, '\n')
 	c.rows = append(c.rows, rowAt{at: at, offset: row.Offset, line: row.Line})
 	return nil
-}
-
-// maxDigits is more than a number has, in digits or bytes, that a column has room for:
-// what a number takes to be written grows with the square of them.
-const maxDigits = 1 << 10
-
-// append writes one field.
-func (t *target) append(data []byte, f decode.Field) ([]byte, error) {
-	if f.Kind == decode.Null {
-		return append(data, '\\', 'N'), nil
-	}
-	switch t.class {
-	case binary:
-		return hex.AppendEncode(data, f.Value), nil
-	case bits:
-		if f.Kind == decode.Number && len(f.Value) <= maxDigits {
-			if n, ok := new(big.Int).SetString(string(f.Value), 10); ok && n.Sign() >= 0 {
-				return hex.AppendEncode(data, n.Bytes()), nil
-			}
-		}
-		return hex.AppendEncode(data, f.Value), nil
-	case numeric:
-		switch {
-		case f.Kind == decode.Bytes:
-			if len(bytes.TrimLeft(f.Value, "\x00")) > maxDigits {
-				return data, &dxf.Error{Code: 1264, State: "22003", Message: fmt.Sprintf("Out of range value for column '%s'", t.label())}
-			}
-			return new(big.Int).SetBytes(f.Value).Append(data, 10), nil
-		case f.Kind == decode.Number && t.column.DataType == "year" && len(bytes.Trim(f.Value, "0")) == 0:
-			return append(data, "0000"...), nil // the text 0 is the year 2000, the number is none
-		}
-	}
-	if !utf8.Valid(f.Value) {
-		return data, incorrectString(f.Value, t.label())
-	}
-	return escape(data, f.Value), nil
 }
 
 // label names the target for people.

@@ -64,7 +64,8 @@ func FuzzImportStatements(f *testing.F) {
 		r := &importRun{meta: dxf.ImportMeta{
 			Schema: schema, Staging: name, Fields: []dxf.ImportField{{Column: a}, {Var: variable}, {}}, Set: []dxf.ImportSet{{Column: b, Expr: expr}},
 		}}
-		l, err := r.layoutOf(columns, nil, shape>>2&1 == 1, shape>>3&1 == 1)
+		p := &producer{importRun: r, columns: columns}
+		l, err := p.layoutOf(nil, shape>>2&1 == 1, shape>>3&1 == 1)
 		require.NoError(t, err)
 		c := &chunk{layout: l}
 		fields := []decode.Field{{Value: []byte(value)}, {Value: []byte(value)}, {Value: []byte(value)}}

@@ -40,7 +40,7 @@ const (
 // for what chunks do in 5. A frozen node's locks are freed by the server.
 var loadSettings = []string{
 	"SET SESSION foreign_key_checks = 0",
-	"SET SESSION check_constraint_checks = 0",
+	"SET SESSION check_constraint_checks = 1",
 	"SET SESSION idle_transaction_timeout = 10",
 	"SET SESSION net_read_timeout = 10",
 	"SET SESSION sql_notes = 0",
@@ -120,6 +120,9 @@ func (r *importRun) load(ctx context.Context) error {
 	defer src.Close()
 	p := newProducer(r, l, src, pieces, at)
 	if p.zone, err = r.location(ctx, conn); err != nil {
+		return err
+	}
+	if p.server, err = serverOf(ctx, conn); err != nil {
 		return err
 	}
 	p.held = &holding{memory: r.imp.memory, waiting: l.tell}

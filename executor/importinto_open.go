@@ -2,11 +2,14 @@ package executor
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"strings"
 
 	"dxfproxy/decode"
 	"dxfproxy/dxf"
 	"dxfproxy/source"
+	"dxfproxy/table"
 )
 
 // limits are what a reader may hold.
@@ -53,7 +56,7 @@ func (p *producer) open(ctx context.Context, piece dxf.Piece) (*opened, error) {
 		if err != nil {
 			return nil, err
 		}
-		rd, err := decode.NewParquet(ra, piece.Size, at, p.zone, p.limits(ctx))
+		rd, err := decode.NewParquet(ra, piece.Size, at, p.limits(ctx))
 		if err != nil {
 			_ = ra.Close()
 			return nil, readError(piece.Path, err)
@@ -88,7 +91,7 @@ func (p *producer) open(ctx context.Context, piece dxf.Piece) (*opened, error) {
 		o.read = func() int64 { return min(begun+count.n, weight(piece)) }
 	}
 	if p.meta.Format == "sql" {
-		o.Reader = decode.NewSQL(r, at, p.limits(ctx))
+		o.Reader = decode.NewSQL(r, at, p.server, p.limits(ctx))
 	} else {
 		o.Reader = decode.NewCSV(r, p.meta.CSV, at, p.limits(ctx))
 	}
@@ -105,4 +108,17 @@ func (c *counting) Read(b []byte) (int, error) {
 	n, err := c.r.Read(b)
 	c.n += int64(n)
 	return n, err
+}
+
+// serverOf is the store, as far as comments in dumps are written for some servers only.
+func serverOf(ctx context.Context, s *table.Session) (decode.Server, error) {
+	var text string
+	if err := s.QueryRowContext(ctx, "SELECT VERSION()").Scan(&text); err != nil {
+		return decode.Server{}, fmt.Errorf("ask for the version: %w", err)
+	}
+	var major, minor, patch int
+	if _, err := fmt.Sscanf(strings.TrimPrefix(text, "5.5.5-"), "%d.%d.%d", &major, &minor, &patch); err != nil {
+		return decode.Server{}, dxf.Errorf("the store's version %q is none that is known", text)
+	}
+	return decode.Server{MariaDB: s.Family == table.MariaDB, Version: 10000*major + 100*minor + patch}, nil
 }

@@ -33,6 +33,7 @@ type producer struct {
 	pieces  []dxf.Piece
 	at      importPoint
 	size    *atomic.Int64 // bytes of a chunk
+	server  decode.Server // the store
 	held    *holding      // of the node's memory
 	infile  bool          // rows go in by LOAD DATA
 
@@ -43,6 +44,8 @@ type producer struct {
 
 	c       *chunk // that is being filled
 	layouts map[string]*layout
+	names   []string // of the file, which file has resolved to matched
+	matched []string
 	ragged  bool // a row had fewer fields than there are targets
 	done    int64
 }
@@ -234,15 +237,27 @@ func (p *producer) layout(row decode.Row) (*layout, string, error) {
 	zone := p.meta.TimeZone
 	var names []string
 	raw := false
-	if p.meta.Format == "sql" {
+	switch p.meta.Format {
+	case "sql":
 		names, raw = row.Columns, strings.EqualFold(row.Names, "binary")
 		if row.TimeZone != "" {
 			zone = row.TimeZone
+		}
+		if len(names) == 0 && len(row.Fields) == 0 && p.meta.Fields == nil {
+			names = []string{} // VALUES (): all are defaults
+		}
+	case "parquet":
+		var err error
+		if names, err = p.byName(row.Columns); err != nil {
+			return nil, "", err
 		}
 	}
 	key := strings.Join(names, "\x00")
 	if raw {
 		key += "\x00\x00raw"
+	}
+	if names == nil {
+		key = "\x00" + key
 	}
 	// An INSERT has as many values as columns. Where it has not, a tool has lost its
 	// column list, and the values may be anybody's.
@@ -251,12 +266,12 @@ func (p *producer) layout(row decode.Row) (*layout, string, error) {
 	if l == nil || !exact && !l.ragged && len(row.Fields) < len(l.targets) {
 		var err error
 		p.ragged = p.ragged || l != nil
-		if l, err = p.layoutOf(p.columns, names, raw, p.ragged); err != nil {
+		if l, err = p.layoutOf(names, raw, p.ragged); err != nil {
 			return nil, "", err
 		}
 		if !exact && !l.ragged && len(row.Fields) < len(l.targets) {
 			p.ragged = true
-			if l, err = p.layoutOf(p.columns, names, raw, true); err != nil {
+			if l, err = p.layoutOf(names, raw, true); err != nil {
 				return nil, "", err
 			}
 		}
@@ -267,6 +282,9 @@ func (p *producer) layout(row decode.Row) (*layout, string, error) {
 	}
 	if exact && len(row.Fields) != len(l.targets) {
 		return nil, "", &dxf.Error{Code: 1136, State: "21S01", Message: fmt.Sprintf("Column count doesn't match value count, %d and %d", len(l.targets), len(row.Fields))}
+	}
+	if l = l.fit(row, p.c.layout); l.utc {
+		zone = "+00:00"
 	}
 	return l, zone, nil
 }
