@@ -51,6 +51,9 @@ func (c *Conn) login(ctx context.Context) error {
 	}
 	c.loggedIn = true
 	c.server.amends.refused.Store(0)
+	if exchange.compress {
+		c.compress()
+	}
 	_ = c.client.SetDeadline(time.Time{})
 	_ = c.store.SetDeadline(time.Time{})
 	if c.cut.Load() {
@@ -252,6 +255,9 @@ func (c *Conn) forwardLogin(greet greeting, deadline time.Time) (*authExchange, 
 		c.server.incidents.refused(c.server.log(), c, &Error{Code: errTLSRequired, Message: message})
 		return nil, errRefused
 	}
+	if !h.Caps.Has(ClientCompress) && h.Caps.Has(ClientZstdCompression) {
+		return nil, c.refuseResponse(errHandshake, "08S01", "dxfproxy does not offer compression by zstd")
+	}
 	c.id, c.version, c.salt = greet.ConnectionID, greet.Version, greet.Salt
 	c.caps = h.Caps & greet.Caps &^ ClientSSL
 	c.scan.caps = c.caps
@@ -273,7 +279,7 @@ func (c *Conn) forwardLogin(greet greeting, deadline time.Time) (*authExchange, 
 		}
 		seq = 2
 	}
-	a := &authExchange{c: c, plugin: h.Plugin, shift: c.in[c.r+3] - seq, seq: seq}
+	a := &authExchange{c: c, plugin: h.Plugin, compress: h.Caps.Has(ClientCompress), shift: c.in[c.r+3] - seq, seq: seq}
 	c.in[c.r+3] = seq
 	_, err = c.forward()
 	return a, err

@@ -23,6 +23,8 @@ type authExchange struct {
 	plugin string // whose packets these are
 	seq    byte   // number of the last packet to or from the store
 	over   bool   // the store has said OK or ERR
+	// compress: the client will, after the login.
+	compress bool
 
 	// The copier of the client's packets; nil until it is needed.
 	done     chan struct{}

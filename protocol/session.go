@@ -35,10 +35,11 @@ type Conn struct {
 	server *Server
 	log    *zap.Logger
 
-	client net.Conn // front, or TLS over it
+	client net.Conn // front, or TLS over it, or frames
 	store  net.Conn
-	socket net.Conn // of the client
-	front  net.Conn // socket, read and written directly
+	socket net.Conn    // of the client
+	front  net.Conn    // socket, read and written directly
+	frames *compressed // nil unless the client compresses
 	requestBuffer
 	scan  scanner
 	extra []byte // what the store sent behind the end of a response, unasked
@@ -121,6 +122,9 @@ func (c *Conn) run(ctx context.Context, watch *supervisor) error {
 	c.settle()
 	for {
 		c.next, c.asked = 1, false // as if in answer to the request to come
+		if c.frames != nil {
+			c.frames.next.Store(1)
+		}
 		if err := c.await(); err != nil {
 			c.explain(err)
 			return err

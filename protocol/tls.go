@@ -49,6 +49,9 @@ func (c *Conn) wantsStoreTLS() bool {
 }
 
 func underTLS(c net.Conn) bool {
+	if z, ok := c.(*compressed); ok {
+		c = z.Conn
+	}
 	_, ok := c.(*tls.Conn)
 	return ok
 }
