@@ -64,7 +64,8 @@ func naiveCSV(file []byte, cfg dxf.CSVConfig) (rows [][]decode.Field, err error)
 				data = data[1:]
 				return nil
 			}
-			if at(cfg.Enclosed) && lineEnd() == 0 && !at(cfg.Terminated) {
+			quoted := at(cfg.Enclosed) && lineEnd() == 0 && !at(cfg.Terminated)
+			if quoted {
 				for data = data[1:]; ; {
 					if data == "" {
 						return rows, decode.ErrUnterminatedQuote
@@ -101,7 +102,7 @@ func naiveCSV(file []byte, cfg dxf.CSVConfig) (rows [][]decode.Field, err error)
 				if raw.String() == cfg.Null {
 					field = decode.Field{Kind: decode.Null}
 				}
-			} else if value.String() == cfg.Null {
+			} else if value.String() == cfg.Null && (!quoted || cfg.Null != "") {
 				field = decode.Field{Kind: decode.Null}
 			}
 			row = append(row, field)

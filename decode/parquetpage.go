@@ -212,7 +212,7 @@ func unexpected(err error) error {
 // the newer pages are not packed.
 func (c *chunkReader) unpack(h *format.PageHeader) ([]byte, error) {
 	unpacker := unpackers[c.meta.Codec]
-	levels := 0
+	levels, values := 0, true
 	if v2 := h.DataPageHeaderV2; h.Type == format.DataPageV2 && v2.Valid {
 		definitions, repetitions := int(v2.V.DefinitionLevelsByteLength), int(v2.V.RepetitionLevelsByteLength)
 		levels = definitions + repetitions
@@ -222,10 +222,14 @@ func (c *chunkReader) unpack(h *format.PageHeader) ([]byte, error) {
 		if v2.V.IsCompressed.Valid && !v2.V.IsCompressed.V {
 			unpacker = stored
 		}
+		values = v2.V.NumNulls < v2.V.NumValues || len(c.packed) > levels
+	}
+	if !values { // nothing is packed to nothing, whatever the header says
+		h.UncompressedPageSize = int32(levels)
 	}
 	page := make([]byte, h.UncompressedPageSize)
 	copy(page, c.packed[:levels])
-	if len(page) > levels || len(c.packed) > levels { // nothing is packed to nothing
+	if len(page) > levels || len(c.packed) > levels {
 		if err := unpacker(page[levels:], c.packed[levels:]); err != nil {
 			return nil, fmt.Errorf("unpack a page: %w", err)
 		}

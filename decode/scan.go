@@ -37,7 +37,7 @@ func (c *csvReader) scan() (end, width int, err error) {
 		if len(c.fields) == maxFields {
 			return -1, 0, c.wrong(c.w.pos, -1, nil, ErrTooManyFields)
 		}
-		if err := c.field(buf[from:to], doubled, escaped); err != nil {
+		if err := c.field(buf[from:to], quoted, doubled, escaped); err != nil {
 			return -1, 0, err
 		}
 		if p == len(buf) {
@@ -143,8 +143,9 @@ func (c *csvReader) stop(p int) int {
 	return min(c.nextQuote, c.nextEsc)
 }
 
-// field appends what is between the quotes, or separators, as a field.
-func (c *csvReader) field(content []byte, doubled, escaped bool) error {
+// field appends what is between the quotes, or separators, as a field. Where nothing is
+// NULL, nothing in quotes is the empty text.
+func (c *csvReader) field(content []byte, quoted, doubled, escaped bool) error {
 	if c.escNull && escaped && string(content) == c.null {
 		c.fields = append(c.fields, Field{Kind: Null})
 		return nil
@@ -161,7 +162,7 @@ func (c *csvReader) field(content []byte, doubled, escaped bool) error {
 		c.scratch = c.cook(c.scratch, value)
 		value = c.scratch[from:len(c.scratch):len(c.scratch)]
 	}
-	if !c.escNull && len(value) == len(c.null) && string(value) == c.null {
+	if !c.escNull && len(value) == len(c.null) && (!quoted || c.null != "") && string(value) == c.null {
 		c.fields = append(c.fields, Field{Kind: Null})
 		return nil
 	}

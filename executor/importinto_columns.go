@@ -49,6 +49,7 @@ type importColumn struct {
 	table.Column
 	class   class
 	members []string // of an ENUM or SET
+	needed  bool     // it has no default, and takes no NULL
 	zoned   bool     // its default may depend on the session's time zone
 	// missing is the expression for a row that ends before its field; "" if there
 	// is none, which is error 1364.
@@ -84,6 +85,7 @@ func (r *importRun) importColumns(ctx context.Context, s *table.Session) ([]*imp
 		}
 		if c := by[name]; c != nil {
 			c.missing = missing(c.Column, value, extra, precision, s.Family)
+			c.needed = !value.Valid && !c.Nullable && !c.AutoIncrement && c.Generated == table.NotGenerated && !c.Versioned
 			c.zoned = c.DataType != "timestamp" && value.Valid && (strings.Contains(value.String, "(") || strings.Contains(extra, "DEFAULT_GENERATED"))
 		}
 	}
@@ -226,9 +228,25 @@ func (p *producer) layoutOf(names []string, raw, ragged bool) (*layout, error) {
 			}
 		}
 	}
+	if err := p.complete(l); err != nil {
+		return nil, err
+	}
 	l.zoned = p.zoned(l)
 	l.begin()
 	return l, nil
+}
+
+// complete says whether every column that needs a value gets one. An INSERT would fail
+// without, and LOAD DATA of MySQL does not.
+func (p *producer) complete(l *layout) error {
+	for _, c := range p.columns {
+		if !c.needed || !strict(p.meta.SQLMode) || slices.ContainsFunc(l.targets, func(t target) bool { return t.column == c }) ||
+			slices.ContainsFunc(l.set, func(s dxf.ImportSet) bool { return strings.EqualFold(s.Column, c.Name) }) {
+			continue
+		}
+		return &dxf.Error{Code: 1364, State: "HY000", Message: fmt.Sprintf("Field '%s' doesn't have a default value", c.Name)}
+	}
+	return nil
 }
 
 // zoned says whether a session's time zone may matter for more of a row than its

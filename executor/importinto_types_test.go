@@ -285,7 +285,9 @@ func outOfScope(typ, value string) bool {
 		return true
 	case number && (word == "TIME" || word == "DATETIME") && (value == "20260102" || value[0] == '.'): // a date as a time
 		return true
-	case value == "-2.5" && (word == "BIT" || word == "SET"), value == "5." && word == "SET":
+	case value == "-2.5" && word == "BIT":
+		return true
+	case number && word == "SET" && !slices.Contains([]string{"0", "1", "2", "3", "1.50", "2.5"}, value): // more bits than it has
 		return true
 	case strings.HasPrefix(value, "0x010203") && regexp.MustCompile("INT|DECIMAL|FLOAT|DOUBLE|BOOL|YEAR").MatchString(word): // too long for a number
 		return true

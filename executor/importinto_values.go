@@ -45,13 +45,13 @@ func (t *target) append(data []byte, f decode.Field) ([]byte, error) {
 	case bits:
 		return hex.AppendEncode(data, bitsOf(f)), nil
 	case numeric:
-		switch {
-		case f.Kind == decode.Bytes:
+		if f.Kind == decode.Bytes {
 			if len(f.Value) > 8 {
 				return data, &dxf.Error{Code: 1264, State: "22003", Message: fmt.Sprintf("Out of range value for column '%s'", t.label())}
 			}
-			return new(big.Int).SetBytes(f.Value).Append(data, 10), nil
-		case f.Kind == decode.Number && t.column.DataType == "year" && len(bytes.Trim(f.Value, "0")) == 0:
+			f = decode.Field{Kind: decode.Number, Value: new(big.Int).SetBytes(f.Value).Append(nil, 10)}
+		}
+		if f.Kind == decode.Number && t.column.DataType == "year" && len(bytes.Trim(f.Value, "0")) == 0 {
 			return append(data, "0000"...), nil // the text 0 is the year 2000, the number is none
 		}
 	case moment:

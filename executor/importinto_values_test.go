@@ -162,7 +162,9 @@ func TestI5ConstraintsHold(t *testing.T) {
 			j = startImport(t, map[string]string{"1.csv": "1,1\n2,5\n3,-5\n"}, set, "CREATE TABLE t (id INT PRIMARY KEY, a INT, CONSTRAINT positive CHECK (a > 0))")
 			e = j.fail(dxf.StepImport)
 			require.Equal(t, code(4025, 3819), e.Code, e.Message)
-			require.Contains(t, e.Message, "positive")
+			if mariaDB { // on MySQL the names of constraints are the schema's
+				require.Contains(t, e.Message, "positive")
+			}
 			require.Contains(t, e.Message, "1.csv, line 3")
 		}
 		j := startImport(t, map[string]string{"1.csv": "1,1\n2,\\N\n"}, nil, "CREATE TABLE t (id INT PRIMARY KEY, a INT, CONSTRAINT positive CHECK (a > 0), KEY (a))")

@@ -116,8 +116,22 @@ func (u *unpacked) wrap(err error) error {
 	case errors.Is(err, io.EOF):
 		err = io.ErrUnexpectedEOF // gzip and zstd have frames around nothing, too
 	}
-	return &broken{cantRead(fmt.Sprintf("unpack %s: %v", u.name, err), "Please check that the file is complete"), err}
+	advice := "Please check that the file is complete"
+	var wide *wideWindow
+	if errors.As(err, &wide) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
+		advice = fmt.Sprintf("Please pack it with a window of %d MiB at most, as zstd --long=27 does, and all its frames alike", largestWindow>>20)
+	}
+	return &broken{cantRead(fmt.Sprintf("unpack %s: %v", u.name, err), advice), err}
 }
+
+// wideWindow is a zstd stream that refers back further than we keep.
+type wideWindow struct{ bytes uint64 }
+
+func (w *wideWindow) Error() string {
+	return fmt.Sprintf("it needs a window of %d MiB, and at most %d are kept", w.bytes>>20, largestWindow>>20)
+}
+
+func (w *wideWindow) Unwrap() error { return zstd.ErrWindowSizeExceeded }
 
 func (u *unpacked) Close() error { return u.content.Close() }
 
@@ -140,7 +154,7 @@ func unzstd(r io.Reader, hold hold) (io.ReadCloser, error) {
 		}
 	}
 	if window > largestWindow {
-		return nil, fmt.Errorf("%w: %d MiB", zstd.ErrWindowSizeExceeded, window>>20)
+		return nil, &wideWindow{window}
 	}
 	if err := hold(int64(window)); err != nil {
 		return nil, err
