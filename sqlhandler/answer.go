@@ -76,7 +76,13 @@ func (h *Handler) answer(ctx context.Context, c *protocol.Conn, stmt protocol.St
 		return h.addIndex(ctx, c, h.session(c), stmt.SQL, st)
 	case OtherDDL:
 		return h.remember(ctx, c, stmt.SQL, st)
-	case SetVars:
+	case SetVars, SetLogBin:
+		if err := h.mayUnlog(ctx, c, stmt.SQL, st); err != nil {
+			return nil, err
+		}
+		if st.Kind == SetLogBin {
+			return protocol.Forward{}, nil
+		}
 		return h.set(ctx, c, h.session(c), stmt.SQL, st, m)
 	case SelectVars:
 		return h.selectVars(ctx, c, h.session(c), stmt.SQL, st)
@@ -135,7 +141,7 @@ func (h *Handler) answer(ctx context.Context, c *protocol.Conn, stmt protocol.St
 // from then on: our variables in its expressions keep the values they have now.
 func (h *Handler) prepare(ctx context.Context, c *protocol.Conn, stmt protocol.Statement, st Statement, m Mode) (protocol.Reply, error) {
 	switch st.Kind {
-	case AddIndex, OtherDDL, ShowVariables, ShowWarnings, ShowErrors, ShowCountWarnings, ShowCountErrors:
+	case AddIndex, OtherDDL, SetLogBin, ShowVariables, ShowWarnings, ShowErrors, ShowCountWarnings, ShowCountErrors:
 		return protocol.OnExecute{}, nil
 	case SetVars, AdminAlterDDLJobs:
 		return protocol.Local{}, nil

@@ -23,6 +23,7 @@ const (
 	AddIndex
 	OtherDDL // a table change that is not ours to run, only to remember
 	SetVars
+	SetLogBin // nothing of ours, and sql_log_bin
 	SelectVars
 	ShowVariables
 	ShowWarnings
@@ -92,7 +93,7 @@ type Statement struct {
 
 	Bare        bool         // VirtualTables: RewriteBareTables would change the text, if it were for the right schema
 	Vars        []VarRef     // VirtualTables, Expressions
-	Assignments []Assignment // SetVars
+	Assignments []Assignment // SetVars, SetLogBin
 	Columns     []VarColumn  // SelectVars
 	// SelectVars, ShowWarnings, ShowErrors, AdminShowDDLJobQueries: LIMIT.
 	HasLimit      bool

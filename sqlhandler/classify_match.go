@@ -11,8 +11,8 @@ const needleWindow = 4 << 10
 //
 // DDL, ADMIN, SHOW and the import statements always match; all others
 // only if their first 4 KiB contain tidb_, dxf_, ddl_jobs, dist_framework_meta,
-// global_variables or variables_info, in any case, or an IMPORT behind a semicolon
-// or in an executable comment. KILL is the relay's business.
+// global_variables, variables_info or sql_log_bin, in any case, or an IMPORT behind a
+// semicolon or in an executable comment. KILL is the relay's business.
 func Match(text []byte) bool {
 	l := lexer{src: text}
 	for {
@@ -80,7 +80,8 @@ func hasNeedle(b []byte) bool {
 			endsFold(head, "DDL") && beginsFold(tail, "JOBS") ||
 			endsFold(head, "DIST") && beginsFold(tail, "FRAMEWORK_META") ||
 			endsFold(head, "GLOBAL") && beginsFold(tail, "VARIABLES") ||
-			endsFold(head, "VARIABLES") && beginsFold(tail, "INFO") {
+			endsFold(head, "VARIABLES") && beginsFold(tail, "INFO") ||
+			endsFold(head, "SQL") && beginsFold(tail, "LOG_BIN") {
 			return true
 		}
 		from += i + 1

@@ -16,7 +16,7 @@ import (
 var updateGolden = flag.Bool("update-classify", false, "rewrite testdata/classify.txt")
 
 var kindText = [...]string{
-	Other: "other", AddIndex: "add index", OtherDDL: "ddl", SetVars: "set", SelectVars: "select vars", ShowVariables: "show variables",
+	Other: "other", AddIndex: "add index", OtherDDL: "ddl", SetVars: "set", SetLogBin: "set sql_log_bin", SelectVars: "select vars", ShowVariables: "show variables",
 	ShowWarnings: "show warnings", ShowErrors: "show errors", ShowCountWarnings: "count warnings", ShowCountErrors: "count errors",
 	AdminShowDDL: "show ddl", AdminShowDDLJobs: "show jobs", AdminShowDDLJobQueries: "show queries", AdminCancelDDLJobs: "cancel",
 	AdminPauseDDLJobs: "pause", AdminResumeDDLJobs: "resume", AdminAlterDDLJobs: "alter jobs", AdminCheckTable: "check table",

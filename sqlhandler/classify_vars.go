@@ -42,22 +42,28 @@ var scopeForms = []struct {
 }
 
 // set reads what follows SET. Only a list of assignments with one of our
-// variables in it is ours.
+// variables or sql_log_bin in it is ours.
 func (p *reader) set(st *Statement) {
-	ours := false
+	ours, logBin := false, false
 	for !p.bad {
 		a := p.assignment()
-		ours = ours || a.Var != nil
+		ours, logBin = ours || a.Var != nil, logBin || a.logBin()
 		st.Assignments = append(st.Assignments, a)
 		if !p.punct(',') {
 			break
 		}
 	}
 	p.end()
-	if ours {
+	switch {
+	case ours:
 		st.Kind = SetVars
+	case logBin:
+		st.Kind = SetLogBin
 	}
 }
+
+// logBin says whether the session's sql_log_bin is assigned to; there is no other.
+func (a Assignment) logBin() bool { return !a.User && strings.EqualFold(a.Name, "sql_log_bin") }
 
 func (p *reader) assignment() Assignment {
 	a := Assignment{Span: Span{Start: p.peek().Start}}
