@@ -20,6 +20,7 @@ type Settings struct {
 	SlaveGrant  bool   // the account may read the binlog
 	StatusGrant bool   // the account may ask for its position
 	Mode        string // sql_mode of who asks for the change, not of the server
+	Silent      bool   // what it replicates is not in its own binlog
 
 	// MySQL's alone.
 	Compressed bool // binlog_transaction_compression
@@ -53,6 +54,9 @@ func LoadSettings(ctx context.Context, q Querier) (Settings, error) {
 			s.Snapshots = s.Snapshots || value != "" // MariaDB has them without a binlog too
 			return err
 		}, selectSnapshotFile)
+		if err == nil {
+			err = q.QueryRowContext(ctx, selectSilent).Scan(&s.Silent)
+		}
 	}
 	if err != nil {
 		return s, fmt.Errorf("ask how the server's binlog and its snapshots go together: %w", err)
@@ -86,6 +90,10 @@ func LoadSettings(ctx context.Context, q Querier) (Settings, error) {
 }
 
 const errSpecificAccess = 1227
+
+// MariaDB's replicas keep what they are told out of their binlogs, unless they are told
+// otherwise. MySQL's write it.
+const selectSilent = `SELECT @@GLOBAL.log_slave_updates = 0 AND EXISTS (SELECT 1 FROM information_schema.PROCESSLIST WHERE COMMAND IN ('Slave_IO', 'Slave_SQL'))`
 
 // ErrLargeFile tells that one transaction has made the binlog file larger than
 // 4 GiB. No position behind that can be asked for; the server begins the next
@@ -157,6 +165,8 @@ func checkBinlog(_ *Info, _ Definition, s Settings) Reason {
 		return "transactions become visible in another order than the binlog's (binlog_order_commits is OFF)"
 	case !s.Snapshots:
 		return "the server does not tell the binlog position of a snapshot (status variable binlog_snapshot_position)"
+	case s.Silent:
+		return "the server replicates another one, and its binlog has nothing of that (log_slave_updates is OFF)"
 	case s.Format != "ROW":
 		return reasonf("binlog_format is %s, not ROW", s.Format)
 	case s.RowImage != "FULL":

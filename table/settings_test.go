@@ -30,3 +30,24 @@ func TestSettingsWithoutBinlog(t *testing.T) {
 	_, err = table.SnapshotPosition(t.Context(), s)
 	require.ErrorContains(t, err, "the server does not tell it")
 }
+
+// TestC2SilentReplica: what a server is told by another one is missing in its binlog,
+// unless it is told to write it there. MySQL's does.
+func TestC2SilentReplica(t *testing.T) {
+	source := mariadbdtest.StartT(t)
+	if source.Kind() != mariadbd.MariaDB {
+		t.Skip("MySQL's replicas write what they are told")
+	}
+	for updates, want := range map[string]table.Reason{
+		"OFF": "the server replicates another one, and its binlog has nothing of that (log_slave_updates is OFF)", "ON": "",
+	} {
+		_, db := mariadbdtest.Schema(t, mariadbdtest.ReplicaT(t, source, "log-slave-updates="+updates))
+		got, err := table.LoadSettings(t.Context(), db)
+		require.NoError(t, err)
+		require.Equal(t, want, got.Reason())
+	}
+	_, db := mariadbdtest.Schema(t, source)
+	got, err := table.LoadSettings(t.Context(), db)
+	require.NoError(t, err)
+	require.Empty(t, got.Reason())
+}

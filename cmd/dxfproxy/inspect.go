@@ -29,6 +29,7 @@ type inspected struct {
 
 	binlog      table.Settings
 	binlogError error             // why it could not be read
+	sessions    sessions
 	variables   map[string]string // global ones, lower case
 	held        grants.Held
 	process     bool // the account sees all sessions
@@ -60,6 +61,9 @@ func inspect(ctx context.Context, db *sql.DB, b backing, cfg config) (*inspected
 		return nil, err
 	}
 	s.binlog, s.binlogError = table.LoadSettings(ctx, db)
+	if s.sessions, err = loadSessions(ctx, db, s.kind); err != nil {
+		return nil, err
+	}
 
 	var n int
 	const selectLockInfo = `SELECT COUNT(*) FROM information_schema.PLUGINS WHERE PLUGIN_NAME = 'METADATA_LOCK_INFO' AND PLUGIN_STATUS = 'ACTIVE'`

@@ -84,6 +84,12 @@ var binlogNeeds = []struct {
 		func(*inspected) []string { return setting("binlog_row_value_options", "''") },
 	},
 	{
+		func(to *table.Settings, from table.Settings) { to.Silent = from.Silent },
+		func(*inspected) []string {
+			return []string{"under [mysqld] in the server's configuration file: log_slave_updates=ON", "and restart the server"}
+		},
+	},
+	{
 		func(to *table.Settings, from table.Settings) { to.Format = from.Format },
 		func(*inspected) []string { return setting("binlog_format", "ROW") },
 	},
@@ -115,7 +121,7 @@ func lookBinlog(s *inspected) (found []finding) {
 			fix:  setting("binlog_expire_logs_seconds", fmt.Sprint(day)),
 		})
 	}
-	return found
+	return append(found, lookSessions(s)...)
 }
 
 // lookPrivileges asks for what indexes and imports need together.
