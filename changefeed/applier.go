@@ -32,7 +32,7 @@ type applier struct {
 	counters *counters
 
 	backoff  time.Duration
-	restarts int // since the last committed window
+	restarts int       // since the last committed window
 	asked    time.Time // who the store is, while paused
 }
 

@@ -469,6 +469,39 @@ func TestPurged(t *testing.T) {
 	require.Contains(t, r.failed().Message, "no longer on the server")
 }
 
+// TestC3OtherServer: a feed reads the binlog of the server that it began with, and goes
+// on in the file that it has read.
+func TestC3OtherServer(t *testing.T) {
+	for column, c := range map[string]struct{ value, want string }{
+		"server":    {"server_id 9", "the store is another server now ("},
+		"file_mark": {"9@1700000000", "is not the one that job"},
+	} {
+		for _, mode := range []dxf.FeedMode{dxf.FeedMerge, dxf.FeedPaused, dxf.FeedStrict} {
+			if mode == dxf.FeedPaused && column == "file_mark" {
+				continue // is not read
+			}
+			t.Run(fmt.Sprint(column, " ", mode), func(t *testing.T) {
+				t.Parallel()
+				r := newRig(t, "CREATE TABLE t (id INT PRIMARY KEY, v INT)")
+				stop := r.run("node-a")
+				r.exec("INSERT INTO t VALUES (1, 1)")
+				r.sync()
+				require.Regexp(t, `^1@\d+$`, r.feed().FileMark)
+				stop()
+				stop = r.run("node-b") // the same server and file
+				r.exec("INSERT INTO t VALUES (2, 2)")
+				r.sync()
+				stop()
+				r.exec(fmt.Sprintf("UPDATE %s.changefeed SET %s = '%s', mode = '%s'", r.meta, column, c.value, mode))
+				r.run("node-a")
+				e := r.failed()
+				require.EqualValues(t, 1105, e.Code)
+				require.Contains(t, e.Message, c.want)
+			})
+		}
+	}
+}
+
 func TestRotation(t *testing.T) {
 	r := newRig(t, "CREATE TABLE t (id INT PRIMARY KEY, v INT)")
 	stop := r.run("node-a")

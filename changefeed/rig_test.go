@@ -81,10 +81,12 @@ func newRig(t testing.TB, create ...string) *rig {
 	r.config = changefeed.Config{DSN: srv.DSN(), NodeID: "node-a", MetaSchema: r.meta, Logger: logger(t)}
 	p, err := table.Position(t.Context(), r.db)
 	require.NoError(t, err)
+	server, err := table.ServerOf(t.Context(), r.db)
+	require.NoError(t, err)
 	tx, err := r.store.SQL().BeginTx(t.Context(), nil)
 	require.NoError(t, err)
 	require.NoError(t, r.store.StartFeed(t.Context(), tx, dxf.Feed{
-		JobID: r.job, Schema: r.schema, Table: "t", Shadow: r.shadow, File: p.File, Pos: p.Pos,
+		JobID: r.job, Schema: r.schema, Table: "t", Shadow: r.shadow, Server: server.String(), File: p.File, Pos: p.Pos,
 	}))
 	require.NoError(t, tx.Commit())
 	return r
