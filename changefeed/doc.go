@@ -65,8 +65,16 @@
 //
 // # What cannot be seen
 //
-// Statement-format events that name the table end the job. Changes that leave no
-// trace (sql_log_bin=0, foreign-key cascades, a statement-format write to another
-// table whose trigger writes to ours) are for the preflight to refuse and for the
-// verification to find.
+// Statement-format events that name the table end the job, and so does one that may
+// have reached it by a view, a trigger or a stored function: all that it names must be
+// tables that nothing hangs on ([reach]). Changes that leave no trace (sql_log_bin=0,
+// foreign-key cascades, what a replica with log_slave_updates=OFF is told) are for the
+// preflight to refuse and for the verification to find.
+//
+// # One server
+//
+// A position means something to one server alone. The feed's row names it, and who has
+// begun the file that is being read, and when ([markOf]). Every session of a feed is
+// asked who it is with, and so are those of the swap: after a failover the rows copied
+// and those that are there may be of different moments, and the job ends.
 package changefeed

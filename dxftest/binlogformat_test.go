@@ -33,6 +33,12 @@ func TestC13BinlogFormat(t *testing.T) {
 	require.Equal(t, "synced", h.state())
 	h.nothingLeft()
 	require.Contains(t, h.definition("u"), "UNIQUE KEY `uc` (`code`)")
+
+	execute(t, h.direct, "SET GLOBAL binlog_format = ROW") // and no session of a node is still of before
+	h.run(client, "ALTER TABLE u ADD INDEX again (code, n)")
+	note := "SELECT JSON_VALUE(CONVERT(job_meta USING utf8mb4), '$.note') IS NULL FROM `" + h.meta + "`.tidb_ddl_history ORDER BY job_id DESC LIMIT 1"
+	require.True(t, scan[bool](t, h.direct, note), "a job of the store's own DDL")
+	h.nothingLeft()
 	require.Equal(t, checksum, h.checksum("u"))
 }
 
