@@ -61,19 +61,13 @@ func openWriter(ctx context.Context, db *sql.DB, f dxf.Feed, l *layout, store St
 		err = s.QueryRowContext(ctx, "SELECT @@max_allowed_packet, @@binlog_format").Scan(&w.packet, &format)
 	}
 	if err == nil && format == "STATEMENT" {
-		err = statementsOnly(f.JobID)
+		err = dxf.StatementsOnly(f.JobID)
 	}
 	if err != nil {
 		_ = s.Close()
 		return nil, fmt.Errorf("look at the store: %w", err)
 	}
 	return w, nil
-}
-
-// statementsOnly ends a feed whose own sessions can write no rows to the binlog, nor
-// would those of many clients.
-func statementsOnly(job int64) error {
-	return dxf.Errorf("binlog_format is STATEMENT for new sessions of the store: the changefeed of job %d cannot go on; SET GLOBAL binlog_format = ROW and run the statement again", job)
 }
 
 // sameServer says who answers, and refuses another server than the feed's.

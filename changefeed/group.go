@@ -371,7 +371,7 @@ func (g *grouper) statement(e *replication.QueryEvent, n names) error {
 	tables, ok := namedBy(e)
 	for _, t := range tables {
 		if t.schema == g.meta { // a node's own session
-			return statementsOnly(g.job)
+			return dxf.StatementsOnly(g.job)
 		}
 	}
 	if ok {

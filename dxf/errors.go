@@ -67,6 +67,12 @@ func ServerChanged(job int64, was, is string) *Error {
 	return Errorf("the store is another server now (%s) than the one that job %d began on (%s): what it has copied may not be what is here; run the statement again", is, job, was)
 }
 
+// StatementsOnly ends a job whose own sessions can write no rows to the binlog, nor
+// would those of many clients.
+func StatementsOnly(job int64) *Error {
+	return Errorf("binlog_format is STATEMENT for new sessions of the store, and job %d needs rows: SET GLOBAL binlog_format = ROW and run the statement again", job)
+}
+
 // NoSuchTable is MySQL's error 1146 for a table that is not there, or no more.
 func NoSuchTable(schema, table string) *Error {
 	return &Error{Code: 1146, State: "42S02", Class: "schema", Message: fmt.Sprintf("Table '%s.%s' doesn't exist", schema, table)}

@@ -24,7 +24,7 @@ func TestC13BinlogFormat(t *testing.T) {
 	var told *mysql.MySQLError
 	require.ErrorAs(t, err, &told)
 	t.Log(told)
-	require.Contains(t, told.Message, "binlog")
+	require.Contains(t, told.Message, "binlog_format is STATEMENT")
 	h.rolledBack(definition, checksum)
 
 	h.run(j.holder, j.hold.end)

@@ -31,13 +31,17 @@ func (b *Backfill) RunSubtask(ctx context.Context, t dxf.Task, s dxf.Subtask, re
 	if err := r.readMeta(&r.meta); err != nil {
 		return r.sum, err
 	}
-	return r.perform(ctx, r.meta.Schema, r.meta.Table, map[dxf.Step]func(context.Context) error{
+	sum, err := r.perform(ctx, r.meta.Schema, r.meta.Table, map[dxf.Step]func(context.Context) error{
 		dxf.StepCopy:    r.copy,
 		dxf.StepBuild:   r.buildStep,
 		dxf.StepVerify:  r.verify,
 		dxf.StepCutover: r.cutover,
 		dxf.StepNative:  r.native,
 	})
+	if table.IsErr(err, errStatementsOnly) {
+		err = dxf.StatementsOnly(r.meta.JobID)
+	}
+	return sum, err
 }
 
 // run is one run of one subtask.

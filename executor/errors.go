@@ -14,15 +14,16 @@ import (
 
 // The server's error numbers we branch on.
 const (
-	errTableExists  = 1050
-	errDuplicate    = 1062
-	errNoSuchThread = 1094
-	errUnknownTable = 1109
-	errNoSuchTable  = 1146
-	errLockWait     = 1205
-	errDeadlock     = 1213
-	errInterrupted  = 1317
-	errKilled       = 1927
+	errTableExists    = 1050
+	errDuplicate      = 1062
+	errNoSuchThread   = 1094
+	errUnknownTable   = 1109
+	errNoSuchTable    = 1146
+	errLockWait       = 1205
+	errDeadlock       = 1213
+	errInterrupted    = 1317
+	errKilled         = 1927
+	errStatementsOnly = 1665 // READ COMMITTED, and a binlog of statements
 )
 
 // IsRetryableErr says whether the subtask should be tried again in place: the
