@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -64,6 +65,7 @@ type connector struct {
 	driver.Connector
 	limit time.Duration // of greeting and set-up too, which the driver's own limit leaves out
 	watch *watch
+	how   atomic.Int32 // a manner
 }
 
 // dialed is where a connection that is dialled is handed to whoever sets up its session.
@@ -91,7 +93,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, err
 	}
 	s := &session{mysqlConn: conn.(mysqlConn), wire: w}
-	if err := s.setUp(ctx); err != nil {
+	if err := s.setUp(ctx, &c.how); err != nil {
 		_ = conn.Close()
 		return nil, fmt.Errorf("prepare session: %w", err)
 	}

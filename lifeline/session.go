@@ -32,7 +32,8 @@ type session struct {
 	id      int64 // CONNECTION_ID()
 	version string
 	server  server
-	refused atomic.Bool // the server is read-only by now: another may be asked for next time
+	format  string      // binlog_format
+	spent   atomic.Bool // the next user is to have another: the server is read-only by now, or the format was not ROW
 }
 
 // Server tells the connection's number at the server and the server's version.
@@ -63,7 +64,7 @@ func (s *session) told(err error) error {
 	}
 	var e *mysql.MySQLError
 	if errors.As(err, &e) && (e.Number == erOption || e.Number == erReadOnly) {
-		s.refused.Store(true)
+		s.spent.Store(true)
 	}
 	if why := s.wire.dead.Load(); why != nil && errors.Is(err, mysql.ErrInvalidConn) {
 		return fmt.Errorf("%w: %w", mysql.ErrInvalidConn, why)
@@ -105,7 +106,7 @@ func (s *session) ResetSession(ctx context.Context) error {
 }
 
 // IsValid is asked before a pool takes it back.
-func (s *session) IsValid() bool { return !s.refused.Load() && s.mysqlConn.IsValid() }
+func (s *session) IsValid() bool { return !s.spent.Load() && s.mysqlConn.IsValid() }
 
 // tx is a transaction whose errors have their reasons.
 type tx struct {

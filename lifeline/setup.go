@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/go-sql-driver/mysql"
 )
@@ -30,9 +32,11 @@ func number(err error) uint16 {
 
 // settings make sessions alike on every server, whatever its global variables and
 // init_connect say: UTC, strict, every statement a transaction of its own unless BEGIN says
-// otherwise. They give up on locks after 5 s. What they wait for on the network has limits that
-// are not an operator's for his clients: an idle session lives for ten minutes, which is more
-// than a pool keeps one.
+// otherwise, READ COMMITTED (no gap locks). They give up on locks after 5 s. What they wait for on
+// the network has limits that are not an operator's for his clients: an idle session lives for
+// ten minutes, which is more than a pool keeps one.
+//
+// autocommit comes first: it ends a transaction that init_connect has begun.
 var settings = []string{
 	"autocommit = 1", "completion_type = 0",
 	"time_zone = '+00:00'", "sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'",
@@ -51,57 +55,106 @@ var (
 )
 
 const (
-	// readCommitted has no gap locks.
+	names = "SET NAMES utf8mb4"
+	// readCommitted as a statement is what every server knows.
 	readCommitted = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE"
 	// rowFormat: READ COMMITTED cannot be written to a binlog of statements. An account
 	// that may not set it, as those on MariaDB, finds the server's format good enough or,
 	// where that is STATEMENT, gives its isolation up: jobs must come to an end there, and
 	// be cleaned up.
-	rowFormat = "SET SESSION binlog_format = 'ROW'"
-	anyFormat = "SET SESSION tx_isolation = IF(@@binlog_format = 'STATEMENT', 'REPEATABLE-READ', @@tx_isolation)"
+	rowFormat  = "binlog_format = 'ROW'"
+	repeatable = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE"
+)
+
+// all are the settings for a server, with those of transactions as variables, so that they go
+// into one statement with the others.
+func (s *session) all() []string {
+	transaction, family := "transaction", settingsMySQL
+	if s.mariaDB() {
+		family = settingsMariaDB
+		if major, minor := s.numbers(); major < 11 || major == 11 && minor == 0 {
+			transaction = "tx"
+		}
+	}
+	all := append(slices.Clone(settings), transaction+"_isolation = 'READ-COMMITTED'", transaction+"_read_only = 0")
+	return append(all, family...)
+}
+
+// numbers are the first two of the server's version.
+func (s *session) numbers() (major, minor int) {
+	_, _ = fmt.Sscanf(s.version, "%d.%d", &major, &minor)
+	return major, minor
+}
+
+// A manner is how a pool's sessions are set up. What fails once, fails for all of them.
+type manner = int32
+
+const (
+	atOnce    manner = iota // by one statement
+	allButRow               // and the account may not set the format of the binlog
+	oneByOne                // because the server does not know all of them
 )
 
 // setUp makes the session what the pool's users expect.
-func (s *session) setUp(ctx context.Context) error {
+func (s *session) setUp(ctx context.Context, how *atomic.Int32) error {
 	if err := s.identify(ctx); err != nil {
 		return err
 	}
 	if strings.Contains(s.version, "-TiDB-") {
 		return nil // has other settings, and refuses some of these; it is no store for jobs
 	}
-	all := settings
-	if s.mariaDB() {
-		all = append(append([]string{}, all...), settingsMariaDB...)
-	} else {
-		all = append(append([]string{}, all...), settingsMySQL...)
-	}
-	// autocommit comes first: it ends a transaction that init_connect has begun.
-	_, err := s.ExecContext(ctx, "SET SESSION "+strings.Join(all, ", SESSION "), nil)
-	if number(err) == erUnknownVariable {
-		err = s.one(ctx, all)
-	}
-	if err != nil {
+	if err := s.set(ctx, how); err != nil || s.format != statementFormat {
 		return err
 	}
-	if _, err := s.ExecContext(ctx, readCommitted, nil); err != nil {
+	return s.bearFormat(ctx)
+}
+
+const statementFormat = "STATEMENT"
+
+// bearFormat makes the best of a session that began with the format STATEMENT. If it has
+// to stay with that it is used once: it would go on so when the server's format is ROW
+// again.
+func (s *session) bearFormat(ctx context.Context) error {
+	if err := s.identify(ctx); err != nil || s.format != statementFormat {
 		return err
 	}
-	_, err = s.ExecContext(ctx, rowFormat, nil)
-	switch number(err) {
-	case erUnknownVariable:
-		return nil
-	case erSpecificAccess:
-		if _, err = s.ExecContext(ctx, anyFormat, nil); number(err) == erUnknownVariable { // MySQL
-			return nil
-		}
-	}
+	s.spent.Store(true)
+	_, err := s.ExecContext(ctx, repeatable, nil)
 	return err
 }
 
-// one makes settings one by one, those that the server knows.
+// set makes all settings.
+func (s *session) set(ctx context.Context, how *atomic.Int32) error {
+	for {
+		all := s.all()
+		switch how.Load() {
+		case oneByOne:
+			return s.one(ctx, append(all, rowFormat))
+		case atOnce:
+			all = append(all, rowFormat)
+		}
+		_, err := s.ExecContext(ctx, names+", SESSION "+strings.Join(all, ", SESSION "), nil)
+		switch n := number(err); {
+		case n == erUnknownVariable:
+			how.Store(oneByOne)
+		case n == erSpecificAccess && how.Load() == atOnce:
+			how.Store(allButRow)
+		default:
+			return err
+		}
+	}
+}
+
+// one makes settings one by one, those that the server knows and the account may make.
 func (s *session) one(ctx context.Context, all []string) error {
+	for _, q := range []string{names, readCommitted} {
+		if _, err := s.ExecContext(ctx, q, nil); err != nil {
+			return err
+		}
+	}
 	for _, set := range all {
-		if _, err := s.ExecContext(ctx, "SET SESSION "+set, nil); err != nil && number(err) != erUnknownVariable {
+		_, err := s.ExecContext(ctx, "SET SESSION "+set, nil)
+		if n := number(err); err != nil && n != erUnknownVariable && !(n == erSpecificAccess && set == rowFormat) {
 			return err
 		}
 	}
@@ -115,7 +168,7 @@ type server struct {
 	port int64
 }
 
-const identifySQL = `SELECT CONNECTION_ID(), VERSION(), @@GLOBAL.server_id, @@GLOBAL.hostname, @@GLOBAL.port`
+const identifySQL = `SELECT CONNECTION_ID(), VERSION(), @@GLOBAL.server_id, @@GLOBAL.hostname, @@GLOBAL.port, @@SESSION.binlog_format`
 
 // identify asks which session this is, of which server.
 func (s *session) identify(ctx context.Context) error {
@@ -124,7 +177,7 @@ func (s *session) identify(ctx context.Context) error {
 		return err
 	}
 	defer rows.Close()
-	row := make([]driver.Value, 5)
+	row := make([]driver.Value, 6)
 	if err := rows.Next(row); err != nil {
 		if errors.Is(err, io.EOF) {
 			err = errors.New("the server does not say which session this is")
@@ -133,6 +186,7 @@ func (s *session) identify(ctx context.Context) error {
 	}
 	s.id, s.version = integer(row[0]), text(row[1])
 	s.server = server{id: integer(row[2]), host: text(row[3]), port: integer(row[4])}
+	s.format = text(row[5])
 	return nil
 }
 

@@ -95,9 +95,6 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	mc.InterpolateParams = true
 	mc.MultiStatements = false
 	mc.DBName = ""
-	if err := mc.Apply(mysql.Charset("utf8mb4", "")); err != nil {
-		return nil, fmt.Errorf("read the store's DSN: %w", err)
-	}
 	mc.Logger = &mysql.NopLogger{} // errors are returned; the driver need not print them too
 
 	if cfg.Log == nil {
