@@ -74,3 +74,49 @@ func ended(t *testing.T, direct *sql.DB, meta string) bool {
 	var n int
 	return direct.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM "+meta+"tidb_ddl_history").Scan(&n) == nil && n == 1
 }
+
+// TestC9SecondJobOnOneTable: two jobs want one table, and the node of the first is killed while
+// it copies. Both end.
+func TestC9SecondJobOnOneTable(t *testing.T) {
+	schema, direct := mariadbdtest.Schema(t, srv)
+	c := startCluster(t, 3)
+	table := workload.Table{Schema: schema, Name: "orders", Rows: 12_000, Seed: 1}
+	require.NoError(t, table.Create(t.Context(), direct, nil))
+	meta := "`" + metaSchema(t) + "`."
+	db := open(t, c.Nodes[1])
+	execute(t, db, "SET GLOBAL dxf_native_ddl_max_size = 0")
+	owner := scan[string](t, direct, "SELECT host FROM "+meta+"owner")
+	first, second := c.Nodes[0], c.Nodes[1]
+	for i, n := range c.Nodes { // the node that dies is the owner's, too
+		if n.Addr == owner {
+			first, second = n, c.Nodes[(i+1)%len(c.Nodes)]
+		}
+	}
+	begin := func(n *cluster.Node, index string) <-chan error {
+		done := make(chan error, 1)
+		db := open(t, n)
+		go func() {
+			_, err := db.ExecContext(context.WithoutCancel(t.Context()), "ALTER TABLE "+table.Quoted()+" ADD INDEX "+index)
+			done <- err
+		}()
+		return done
+	}
+	begin(first, "by_day (created_at)")
+	require.Eventually(t, func() bool {
+		return scan[int](t, direct, "SELECT COUNT(*) FROM "+meta+"tidb_background_subtask WHERE state = 'running' AND step = 1") > 0
+	}, swallowedFor, 2*time.Millisecond)
+	answer := begin(second, "by_day_and_code (created_at, code)")
+	require.Eventually(t, func() bool { return scan[int](t, direct, "SELECT COUNT(*) FROM "+meta+"tidb_ddl_job") == 2 }, swallowedFor, 2*time.Millisecond)
+	require.NoError(t, first.Kill())
+	began := time.Now()
+	select {
+	case err := <-answer:
+		require.NoError(t, err)
+	case <-time.After(swallowedFor):
+		var state string
+		_ = direct.QueryRow("SELECT GROUP_CONCAT(CONVERT(job_meta USING utf8mb4)) FROM " + meta + "tidb_ddl_job").Scan(&state)
+		require.Fail(t, "the second job stands still", state)
+	}
+	t.Logf("ended %s later", time.Since(began).Round(100*time.Millisecond))
+	require.Equal(t, 2, scan[int](t, direct, "SELECT COUNT(DISTINCT INDEX_NAME) FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ? AND INDEX_NAME LIKE 'by_day%'", schema))
+}
