@@ -116,7 +116,7 @@ func (r *run) save(ctx context.Context, tx *sql.Tx, p point) error {
 
 // tables loads the table and its shadow.
 func (r *run) tables(ctx context.Context, q table.Querier) (source, shadow *table.Info, err error) {
-	if source, err = table.Load(ctx, q, r.meta.Schema, r.meta.Table); err != nil {
+	if source, err = r.info(ctx, q, r.meta.Schema, r.meta.Table); err != nil {
 		return nil, nil, err
 	}
 	if source.CopyKey == nil {
@@ -128,7 +128,7 @@ func (r *run) tables(ctx context.Context, q table.Querier) (source, shadow *tabl
 	if err := r.sameTable(ctx, q); err != nil {
 		return nil, nil, err
 	}
-	shadow, err = table.Load(ctx, q, r.meta.Schema, r.meta.Shadow)
+	shadow, err = r.info(ctx, q, r.meta.Schema, r.meta.Shadow)
 	return source, shadow, err
 }
 

@@ -17,7 +17,6 @@ var copySettings = []string{
 	"SET SESSION foreign_key_checks = 0",
 	"SET SESSION check_constraint_checks = 0",
 	"SET SESSION idle_transaction_timeout = 10",
-	"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
 }
 
 // patience is how often a single locked row is asked for without waiting

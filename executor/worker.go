@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"dxfproxy/dxf"
+	"dxfproxy/table"
 )
 
 // A worker is what the executors of all task types have in common.
@@ -30,13 +31,48 @@ type worker struct {
 
 	mu    sync.Mutex
 	paces map[int64]*pace // by task
+	infos map[string]*table.Info
 }
 
 func newWorker(db *sql.DB, leases Leases, log *zap.Logger) *worker {
 	if log == nil {
 		log = zap.NewNop()
 	}
-	return &worker{db: db, leases: leases, log: log, paces: map[int64]*pace{}}
+	return &worker{db: db, leases: leases, log: log, paces: map[int64]*pace{}, infos: map[string]*table.Info{}}
+}
+
+// maxInfos is how many tables are remembered: a job has two.
+const maxInfos = 64
+
+// info reads a table, or its definition alone if it is what it was: of each piece of a
+// large table that would be asked again, and it is seven questions.
+func (w *worker) info(ctx context.Context, q table.Querier, schema, name string) (*table.Info, error) {
+	key := table.Quote(schema, name)
+	w.mu.Lock()
+	known := w.infos[key]
+	w.mu.Unlock()
+	if known != nil {
+		text, err := table.ShowCreate(ctx, q, schema, name)
+		if err != nil {
+			return nil, err
+		}
+		if print := table.Fingerprint(text); print != "" && print == known.Fingerprint {
+			same := *known
+			return &same, nil
+		}
+	}
+	info, err := table.Load(ctx, q, schema, name)
+	if err != nil {
+		return nil, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.infos) >= maxInfos {
+		clear(w.infos)
+	}
+	same := *info
+	w.infos[key] = &same
+	return info, nil
 }
 
 // work is one run of one subtask, of whichever type.
