@@ -74,10 +74,6 @@ var shapes = []shape{
 		values: [][]string{{"? % 4 + 1", "?"}, {"(? + 1) % 4 + 1", "?"}, {"'z'", "-?"}},
 	},
 	{
-		name: "BIT", columns: "k BIT(64)", keys: "PRIMARY KEY (k)", key: []string{"k"},
-		values: [][]string{{"? * 3"}, {"9223372036854775808 + ? * 3"}, {"18446744073709551615 - ? * 3"}},
-	},
-	{
 		name: "a name of 64 characters", table: strings.Repeat("z", 64), columns: "k INT", keys: "PRIMARY KEY (k)", key: []string{"k"}, values: [][]string{{"?"}},
 	},
 	{

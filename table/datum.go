@@ -12,11 +12,11 @@ import (
 // Kind says how a key value is written in SQL.
 type Kind int
 
-// Kinds of key values. Types without one (FLOAT, DOUBLE, SET, TEXT,
+// Kinds of key values. Types without one (FLOAT, DOUBLE, SET, BIT, TEXT,
 // BLOB, geometry) do not compare as they are written, or not alike everywhere,
 // and no table is cut by them.
 const (
-	Number Kind = iota + 1 // integers, decimals and bits, as digits
+	Number Kind = iota + 1 // integers and decimals, as digits
 	Quoted                 // temporals (in UTC), UUID, INET: quoted text
 	String                 // bytes in a character set
 	Binary                 // bytes
@@ -32,7 +32,7 @@ var kindNames = map[Kind]string{Number: "number", Quoted: "quoted", String: "str
 // kindOf is the kind of a column's values, 0 when a key cannot have them.
 func kindOf(c Column) Kind {
 	switch c.DataType {
-	case "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "year", "bit":
+	case "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "year":
 		return Number
 	case "enum":
 		if n := members(c.Type); n > 0 && n <= maxMembers {
