@@ -210,16 +210,18 @@ func TestRangeRefusesForeignShapes(t *testing.T) {
 func TestKeyChoice(t *testing.T) {
 	const longUnique = "a BLOB NOT NULL, UNIQUE KEY u (a)" // USING HASH
 	for def, want := range map[string]string{
-		"a INT, PRIMARY KEY (a)":                     "PRIMARY",
-		"a INT":                                      "",
-		"a INT, UNIQUE KEY u (a)":                    "",
-		"a INT NOT NULL, UNIQUE KEY u (a)":           "u",
-		"a FLOAT PRIMARY KEY":                        "",
-		"a ENUM('x') PRIMARY KEY":                    "",
-		"a BIT(9) PRIMARY KEY":                       "",
-		"a BLOB NOT NULL, UNIQUE KEY u (a(9))":       "",
-		longUnique:                                   "",
-		"a VARCHAR(9) NOT NULL, UNIQUE KEY u (a(3))": "",
+		"a INT, PRIMARY KEY (a)":           "PRIMARY",
+		"a INT":                            "",
+		"a INT, UNIQUE KEY u (a)":          "",
+		"a INT NOT NULL, UNIQUE KEY u (a)": "u",
+		"a FLOAT PRIMARY KEY":              "",
+		"a ENUM('x') PRIMARY KEY":          "PRIMARY",
+		"a SET('x') PRIMARY KEY":           "",
+		"a INT NOT NULL, b INT NOT NULL, UNIQUE KEY big (b, a), UNIQUE KEY small (a)": "big", // the rows are in its order
+		"a BIT(9) PRIMARY KEY":                                                    "",
+		"a BLOB NOT NULL, UNIQUE KEY u (a(9))":                                    "",
+		longUnique:                                                                "",
+		"a VARCHAR(9) NOT NULL, UNIQUE KEY u (a(3))":                              "",
 		"a DOUBLE PRIMARY KEY, b INT NOT NULL, UNIQUE KEY u (b)":                  "u",
 		"a INT NOT NULL, b INT NOT NULL, UNIQUE KEY u (a, b DESC)":                "",
 		"a INT, g INT AS (a) STORED UNIQUE KEY, b INT NOT NULL, UNIQUE KEY x (b)": "x",
