@@ -30,7 +30,7 @@ func TestAnswers(t *testing.T) {
 			alter   string
 			mariadb bool
 		}{
-			{alter: "ADD INDEX i (c)"}, // 1071: cut
+			{alter: "ADD INDEX i (c)", mariadb: true}, // 1071: cut; an error in MySQL
 			{alter: "ADD INDEX i (a), ADD INDEX j (a)"},
 			{alter: "ADD INDEX IF NOT EXISTS ib (b), ADD INDEX j (b, id)", mariadb: true},
 			{alter: "DROP INDEX IF EXISTS nobody, ADD INDEX j (b, id)", mariadb: true},
