@@ -68,6 +68,10 @@ conformance: build ## others' test suites at a store and through a node: what di
 chaos: setup build ## jobs while nodes, network and store break, every acknowledged write compared; RUNS=200 SEED=1 FAULTS="swallow failover" STORES=mysql-9.7
 	$(GO) run ./chaos -binary bin/dxfproxy $(if $(RUNS),-runs $(RUNS)) $(if $(SEED),-seed $(SEED)) $(if $(FAULTS),-faults "$(FAULTS)") $(if $(STORES),-basedir "$$(scripts/stores $(STORES))")
 
+.PHONY: real-files
+real-files: ## public Parquet files against DuckDB, value by value; fetches both. FILES=folder reads that
+	cd scripts/realfiles && $(GO) run . $(FILES)
+
 .PHONY: check
 check: ## formatting, go vet, and that no input a fuzzer has found is left out of the repository
 	@unformatted=$$(gofmt -l .) && if [ -n "$$unformatted" ]; then printf 'not formatted:\n%s\n' "$$unformatted"; exit 1; fi

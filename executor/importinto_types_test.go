@@ -255,6 +255,9 @@ func typesJob(t *testing.T, types []string, cells [][]string, file, null string,
 	run("COMMIT")
 	bothWays(t, func(t *testing.T) {
 		for name, which := range together(types) {
+			if strings.HasSuffix(t.Name(), "local_infile=0") && name != "all" {
+				continue // each value is written alone
+			}
 			t.Run(name, func(t *testing.T) {
 				j := startImport(t, map[string]string{file: write(rows, which)}, func(m *dxf.ImportMeta) {
 					m.SQLMode = ""
