@@ -40,8 +40,8 @@ func (w world) running(t dxf.Task) bool {
 // slots reserved for better-ranked tasks, or which has a slot free. (TiDB asks
 // for as many free slots as the concurrency, because its subtask takes them all
 // at once. Ours takes one.) The only task of an account starts without: a node
-// has a slot more for an account that has none there. And accounts take turns: of
-// equal priority the one that has least running is first.
+// has a slot more for an account that has none there, and there is a place more.
+// And accounts take turns: of equal priority the one that has least running is first.
 func (w world) admit(starting map[int64]bool) map[int64]string {
 	var (
 		waits    = make(map[int64]string)
@@ -71,7 +71,8 @@ func (w world) admit(starting map[int64]bool) map[int64]string {
 				waits[t.ID] = noNode(t.TargetScope)
 				continue
 			}
-			if running >= dxf.MaxRunningTasks {
+			first := t.User != "" && of[t.User] == 0
+			if running >= dxf.MostRunningTasks || running >= dxf.MaxRunningTasks && !first {
 				waits[t.ID] = fmt.Sprintf("waits for its turn, %d tasks running", running)
 				continue
 			}
@@ -79,7 +80,6 @@ func (w world) admit(starting map[int64]bool) map[int64]string {
 				waits[t.ID] = fmt.Sprintf("waits for its turn, %d tasks of %s running (%s)", of[t.User], t.User, dxf.MaxUserJobs)
 				continue
 			}
-			first := t.User != "" && of[t.User] == 0
 			if !fits(t, nodes, used, reserved) && !first {
 				waits[t.ID] = "waits for slots"
 				continue

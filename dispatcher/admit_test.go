@@ -183,6 +183,10 @@ func TestS21AccountsTakeTurns(t *testing.T) {
 			world{tasks: slices.Concat(of("hog@%", dxf.TaskRunning, 1, many(14, 1)...), of("hog@%", dxf.TaskPending, 1, 15, 16), of("a@%", dxf.TaskPending, 1, 17, 18))},
 			map[int64]string{15: "waits for its turn, 16 tasks running", 16: "waits for its turn, 16 tasks running"},
 		},
+		"R8: two accounts have all places": {
+			world{tasks: slices.Concat(of("hog@%", dxf.TaskRunning, 1, many(8, 1)...), of("hog2@%", dxf.TaskRunning, 1, many(8, 9)...), of("hog@%", dxf.TaskPending, 1, 17), of("a@%", dxf.TaskPending, 1, 18, 19))},
+			map[int64]string{17: "waits for its turn, 17 tasks running", 19: "waits for its turn, 17 tasks running"},
+		},
 		"each has one": {
 			world{tasks: slices.Concat(of("", dxf.TaskRunning, 1, many(13, 1)...), of("hog@%", dxf.TaskPending, 1, 14, 15, 16), of("a@%", dxf.TaskPending, 1, 17), of("b@%", dxf.TaskPending, 1, 18))},
 			map[int64]string{15: "waits for its turn, 16 tasks running", 16: "waits for its turn, 16 tasks running"},

@@ -30,6 +30,10 @@ func (t TaskType) Number() int {
 // IMPORT together; the rest queue (TiDB's number).
 const MaxRunningTasks = 16
 
+// MostRunningTasks is how many run when accounts that have none come beside as many as
+// that, so that a few accounts cannot hold all places: one task of each.
+const MostRunningTasks = 2 * MaxRunningTasks
+
 // How many jobs one account may have, in global variables; 0 is no limit.
 const (
 	MaxUserJobs       = "dxf_max_user_jobs"        // running at once

@@ -1,18 +1,23 @@
 package scheduler
 
+// MaxGuests is how many accounts may have a slot more than there are on a node. Two
+// accounts that hold all slots, with jobs that wait for locks which they do not give up,
+// are soon made; more than this are not.
+const MaxGuests = 8
+
 // slots is a node's capacity: one per CPU, one for each running subtask, and one more
-// for an account that has none while others have all: what holds them may be slow, and
+// for each account that has none while others have all: what holds them may be slow, and
 // nobody takes it away. It is touched by the manager's loop only.
 type slots struct {
 	total  int
 	used   int
 	byTask map[int64]int
 	byUser map[string]int
-	guest  string // the account that has the slot more; "" when nobody has
+	guests map[string]bool // the accounts that have a slot more
 }
 
 func newSlots(total int) *slots {
-	return &slots{total: max(total, 1), byTask: make(map[int64]int), byUser: make(map[string]int)}
+	return &slots{total: max(total, 1), byTask: make(map[int64]int), byUser: make(map[string]int), guests: make(map[string]bool)}
 }
 
 func (s *slots) free() int { return s.total - s.used }
@@ -25,10 +30,10 @@ func (s *slots) reserve(taskID int64, user string, limit int) bool {
 		return false
 	}
 	if s.free() <= 0 {
-		if user == "" || s.guest != "" || s.byUser[user] > 0 {
+		if user == "" || len(s.guests) >= MaxGuests || s.byUser[user] > 0 {
 			return false
 		}
-		s.guest = user
+		s.guests[user] = true
 	}
 	s.used++
 	s.byTask[taskID]++
@@ -44,8 +49,6 @@ func (s *slots) release(taskID int64, user string) {
 	}
 	if s.byUser[user]--; s.byUser[user] == 0 {
 		delete(s.byUser, user)
-		if s.guest == user {
-			s.guest = ""
-		}
+		delete(s.guests, user)
 	}
 }

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,27 +21,33 @@ func TestSlots(t *testing.T) {
 	require.Equal(t, 1, newSlots(0).free(), "a node has a slot")
 }
 
-// TestS21SlotMore: an account that holds all slots leaves one more to another one.
+// TestS21SlotMore: an account that holds all slots leaves one more to others, and so do
+// two of them (R8).
 func TestS21SlotMore(t *testing.T) {
 	s := newSlots(2)
 	require.True(t, s.reserve(1, "hog", 9))
 	require.True(t, s.reserve(2, "hog", 9))
 	require.False(t, s.reserve(3, "hog", 9), "the slot more is for others")
-	require.True(t, s.reserve(4, "a", 9))
-	require.False(t, s.reserve(4, "a", 9), "one, not two")
-	require.False(t, s.reserve(5, "b", 9), "there is one, not one for everybody")
+	require.True(t, s.reserve(4, "hog2", 9))
+	require.False(t, s.reserve(4, "hog2", 9), "one, not two")
+	for i := range MaxGuests - 1 {
+		require.True(t, s.reserve(int64(5+i), fmt.Sprint("a", i), 9))
+	}
+	require.False(t, s.reserve(99, "b", 9), "the node is not without bounds")
+	require.False(t, s.reserve(99, "", 9))
 	s.release(1, "hog")
-	require.False(t, s.reserve(3, "hog", 9), "it stands for the one that was given back")
-	require.False(t, s.reserve(5, "b", 9))
-	s.release(4, "a")
-	require.True(t, s.reserve(5, "b", 9))
-	require.True(t, s.reserve(6, "a", 9))
+	require.False(t, s.reserve(3, "hog", 9), "others stand for the one that was given back")
+	require.False(t, s.reserve(99, "b", 9))
+	s.release(4, "hog2")
+	require.True(t, s.reserve(99, "b", 9))
+	for i := range MaxGuests - 1 {
+		s.release(int64(5+i), fmt.Sprint("a", i))
+	}
 	s.release(2, "hog")
-	s.release(5, "b")
-	s.release(6, "a")
+	s.release(99, "b")
 	require.Equal(t, 2, s.free())
 	require.Empty(t, s.byUser)
-	require.Empty(t, s.guest)
+	require.Empty(t, s.guests)
 }
 
 func TestSlotsNeverOverflow(t *testing.T) {

@@ -12,6 +12,8 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"dxfproxy/dxf"
+	"dxfproxy/scheduler"
 	"dxfproxy/store"
 	"dxfproxy/table"
 )
@@ -84,10 +86,10 @@ func serve(ctx context.Context, args []string, stdout, _ io.Writer) (err error) 
 // newRun makes what this node runs, and what closes its connections after that:
 // all its parts, or, before a store that has jobs of its own, the relay alone.
 func newRun(ctx context.Context, cfg config, b backing, front *relay, log *zap.Logger) (run func(context.Context) error, closeStore func() error, err error) {
-	// Two sessions for the work of each slot, one for each of the 16 tasks that
-	// an owner plans, and a few that look at what the others do.
+	// Two sessions for the work of each slot, those of guests too, one for each of the tasks
+	// that an owner plans, and a few that look at what the others do.
 	db, err := store.Open(ctx, store.Config{
-		DSN: b.dsn, Meta: b.meta, Trial: b.trial, Schema: cfg.MetaSchema, WorkConns: 2*slots() + 16 + 8, Log: log,
+		DSN: b.dsn, Meta: b.meta, Trial: b.trial, Schema: cfg.MetaSchema, WorkConns: 2*(slots()+scheduler.MaxGuests) + dxf.MostRunningTasks + 8, Log: log,
 	})
 	if errors.Is(err, store.ErrTiDB) {
 		log.Warn("this node only relays: TiDB runs ADD INDEX and the like as jobs of its own, and answers for them", zap.String("reason", err.Error()))
