@@ -9,6 +9,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
@@ -55,6 +56,7 @@ type Handler struct {
 	key     *seal.Key
 	sources *source.Policy
 	log     *zap.Logger
+	trying  sync.Map // names of the scratch tables that are in use here
 	vars    *globals
 	changed *signal
 }

@@ -150,7 +150,11 @@ func (h *Handler) newScratch(ctx context.Context, info *table.Info) (*scratch, e
 		return nil, fmt.Errorf("name a scratch table: %w", err)
 	}
 	s := &scratch{h: h, of: info, name: fmt.Sprintf("%s%x", h.scratchPrefix(h.node.UUID), random)}
+	h.trying.Store(s.name, true)
 	_, err := h.sql.ExecContext(ctx, fmt.Sprintf("CREATE TABLE %s LIKE %s", s.quoted(), info.Quoted()))
+	if err != nil {
+		h.trying.Delete(s.name) // a client that was killed meanwhile may have one all the same
+	}
 	var me *mysql.MySQLError
 	switch {
 	case errors.As(err, &me) && context.Cause(ctx) == nil:
@@ -166,6 +170,7 @@ func (s *scratch) quoted() string { return table.Quote(s.h.scratch, s.name) }
 func (s *scratch) drop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropTimeout)
 	defer cancel()
+	defer s.h.trying.Delete(s.name)
 	if _, err := s.h.sql.ExecContext(ctx, "DROP TABLE IF EXISTS "+s.quoted()); err != nil {
 		s.h.log.Warn("a scratch table stays behind until the next sweep", zap.String("table", s.name), zap.Error(err))
 	}
@@ -223,11 +228,11 @@ func (s *scratch) run(ctx context.Context, statement string, settings ...string)
 	return showWarnings(ctx, conn)
 }
 
-// sweepEvery is how often scratch tables are looked for whose node was killed.
+// sweepEvery is how often scratch tables are looked for that nobody uses.
 const sweepEvery = 3 * time.Second
 
-// sweepScratch drops the scratch tables of nodes that are gone, until ctx ends.
-// A table must be found twice: a node that has just started may not yet be
+// sweepScratch drops the scratch tables of nodes that are gone, and those that this one
+// does not use, until ctx ends. A table must be found twice: a node that has just started may not yet be
 // among the live ones.
 func (h *Handler) sweepScratch(ctx context.Context) error {
 	tick := time.NewTicker(sweepEvery)
@@ -247,7 +252,7 @@ func (h *Handler) sweepScratch(ctx context.Context) error {
 			if err := h.dropScratch(ctx, name); err != nil {
 				h.log.Debug("scratch table could not be dropped", zap.String("table", name), zap.Error(err))
 			} else {
-				h.log.Info("dropped the scratch table of a node that is gone", zap.String("table", name))
+				h.log.Info("dropped a scratch table that nobody uses", zap.String("table", name))
 			}
 		}
 		before = now
@@ -273,7 +278,8 @@ func (h *Handler) dropScratch(ctx context.Context, name string) error {
 // scratchPrefix is what the names of a node's scratch tables begin with.
 func (h *Handler) scratchPrefix(uuid string) string { return "scratch_" + uuid + "_" }
 
-// leftScratch lists the scratch tables of nodes that are not alive.
+// leftScratch lists the scratch tables of nodes that are not alive, and those of this
+// node that are not in use.
 func (h *Handler) leftScratch(ctx context.Context) ([]string, error) {
 	const scratchSQL = `SELECT table_name FROM information_schema.tables WHERE table_schema = ? AND table_name LIKE 'scratch\_%'`
 	rows, err := h.sql.QueryContext(ctx, scratchSQL, h.scratch)
@@ -297,12 +303,11 @@ func (h *Handler) leftScratch(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	return slices.DeleteFunc(names, func(name string) bool {
-		for _, n := range append(nodes, h.node) {
-			if strings.HasPrefix(name, h.scratchPrefix(n.UUID)) {
-				return true
-			}
+		if strings.HasPrefix(name, h.scratchPrefix(h.node.UUID)) {
+			_, used := h.trying.Load(name)
+			return used
 		}
-		return false
+		return slices.ContainsFunc(nodes, func(n dxf.Node) bool { return strings.HasPrefix(name, h.scratchPrefix(n.UUID)) })
 	}), nil
 }
 

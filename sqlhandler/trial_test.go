@@ -194,3 +194,35 @@ func FuzzTrial(f *testing.F) {
 		}
 	})
 }
+
+// TestR9KilledTrials: a client that is killed while its statement is tried leaves no
+// table behind, also where the store makes it when nobody waits for it any more.
+func TestR9KilledTrials(t *testing.T) {
+	v := newTrials(t)
+	info, err := table.Load(t.Context(), v.work, "mine", "t")
+	require.NoError(t, err)
+	left := func() (n int) {
+		const countSQL = `SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'dxf_scratch'`
+		require.NoError(t, v.root.QueryRow(countSQL).Scan(&n))
+		return n
+	}
+	for try := 0; try < 500 && left() == 0; try++ {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Duration(try%60*50)*time.Microsecond, cancel)
+		if s, err := v.newScratch(ctx, info); err == nil {
+			require.NoError(t, s.drop(t.Context()))
+		}
+		cancel()
+	}
+	require.NotZero(t, left(), "this test is of no use")
+	used, err := v.newScratch(t.Context(), info)
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	sweeping := make(chan error)
+	go func() { sweeping <- v.sweepScratch(ctx) }()
+	require.Eventually(t, func() bool { return left() == 1 }, 20*time.Second, 20*time.Millisecond)
+	stop()
+	require.NoError(t, <-sweeping)
+	require.NoError(t, used.drop(t.Context()))
+	require.Zero(t, left(), "that which was in use was left alone")
+}
