@@ -62,6 +62,9 @@ func (c *Conn) stands(now time.Time) bool {
 	if orphan {
 		limit = min(limit, orphanTime)
 	}
+	if c.draining.Load() {
+		limit = min(limit, drainPatience)
+	}
 	if d, ok := c.front.(*directConn); ok {
 		if since := d.stuckSince(); !since.IsZero() {
 			return now.Sub(since) > limit

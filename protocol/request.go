@@ -1,9 +1,6 @@
 package protocol
 
-import (
-	"errors"
-	"fmt"
-)
+import "fmt"
 
 // forward sends the request at the head of the buffer to the store, all its
 // fragments, and returns the sequence number of the last one.
@@ -30,7 +27,7 @@ func (c *Conn) forwardPacket() (size int, seq byte, err error) {
 			k := min(left, c.w-c.r)
 			if k == 0 {
 				c.r, c.w = 0, 0
-				if err := c.read(); err != nil && !errors.Is(err, errWoken) {
+				if err := c.readMore(); err != nil {
 					return size, seq, err
 				}
 				continue

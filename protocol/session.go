@@ -71,6 +71,7 @@ type Conn struct {
 	counters
 	admission
 	loggedIn bool
+	lastCall bool        // a shutdown waits for the rest of a request
 	idle     atomic.Bool // blocked on the client, between commands
 	orphan   atomic.Bool // the store has hung up
 	draining atomic.Bool
@@ -152,9 +153,12 @@ func (c *Conn) await() error {
 			}
 		}
 		c.room(headerSize)
+		begun := c.w > c.r
 		err := c.read()
 		c.idle.Store(false)
-		if errors.Is(err, errWoken) {
+		if begun {
+			err = c.patience(err)
+		} else if errors.Is(err, errWoken) {
 			continue
 		}
 		if err != nil {
@@ -190,9 +194,35 @@ func (c *Conn) read() error {
 func (c *Conn) need(n int) error {
 	c.room(n)
 	for c.w-c.r < n {
-		if err := c.read(); err != nil && !errors.Is(err, errWoken) {
+		if err := c.readMore(); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// drainPatience is how long a client may stand still, at a shutdown, in the middle of a
+// request or of an answer. Who is slow goes on, within DrainTimeout.
+const drainPatience = 2 * time.Second
+
+// readMore reads from the client, which has begun a request.
+func (c *Conn) readMore() error { return c.patience(c.read()) }
+
+// patience is what an error of read means in the middle of a request.
+func (c *Conn) patience(err error) error {
+	switch {
+	case !errors.Is(err, errWoken):
+		c.lastCall = false
+		return err
+	case !c.draining.Load():
+		return nil
+	case c.lastCall:
+		return ErrShutdown
+	}
+	c.lastCall = true
+	_ = c.client.SetReadDeadline(time.Now().Add(drainPatience))
+	if c.cut.Load() {
+		_ = c.client.SetReadDeadline(past)
 	}
 	return nil
 }

@@ -89,3 +89,44 @@ func TestS25ProgressThatNobodyReads(t *testing.T) {
 	c.sendText(comQuery, "TEST wait")
 	require.Eventually(t, func() bool { return srv.Stats().Connections == 0 }, 20*time.Second, 10*time.Millisecond)
 }
+
+// TestR10ShutdownWaitsForNobodyWhoStands: a client that reads nothing of its answer, or has
+// stopped in the middle of a request, does not hold up a shutdown.
+func TestR10ShutdownWaitsForNobodyWhoStands(t *testing.T) {
+	for name, stand := range map[string]func(c *rawClient){
+		"an answer":       func(c *rawClient) { c.sendText(comQuery, longAnswer) },
+		"a header":        func(c *rawClient) { _, _ = c.conn.Write([]byte{9, 0}) },
+		"a short request": func(c *rawClient) { _, _ = c.conn.Write([]byte{9, 0, 0, 0, comQuery, 'S'}) },
+		"a long request": func(c *rawClient) {
+			_, _ = c.conn.Write(append([]byte{0, 0, 0x40, 0, comQuery}, bytes.Repeat([]byte("x"), 1<<20)...))
+		},
+		"what is discarded": func(c *rawClient) {
+			id := c.prepare("TEST local")
+			_, _ = c.conn.Write([]byte{9, 0, 0, 0, comStmtSendLongData, byte(id), byte(id >> 8), byte(id >> 16), byte(id >> 24)})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := &Server{
+				Dial: dialStore, DrainTimeout: time.Minute,
+				Handler: &testHandler{handle: func(context.Context, *Conn, Statement) Reply { return Local{} }},
+			}
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- srv.Serve(ctx, ln) }()
+			c := dialRaw(t, ln.Addr().String(), capsMySQL)
+			before := srv.Stats()
+			stand(c)
+			require.Eventually(t, func() bool { return srv.Stats() != before || name == "a header" }, 10*time.Second, time.Millisecond)
+			cancel()
+			select {
+			case err := <-ended:
+				require.NoError(t, err)
+			case <-time.After(20 * time.Second):
+				t.Fatal("the node is still there")
+			}
+		})
+	}
+}

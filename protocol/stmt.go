@@ -2,7 +2,6 @@ package protocol
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 )
 
@@ -250,7 +249,7 @@ func (c *Conn) discard() error {
 			k := min(left, c.w-c.r)
 			if k == 0 {
 				c.r, c.w = 0, 0
-				if err := c.read(); err != nil && !errors.Is(err, errWoken) {
+				if err := c.readMore(); err != nil {
 					return err
 				}
 				continue
