@@ -6,10 +6,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
 	"dxfproxy/dxf"
+	"dxfproxy/grants"
+	"dxfproxy/mariadbd/mariadbdtest"
 	"dxfproxy/store"
 )
 
@@ -53,4 +56,29 @@ func TestR2ClientsHaveTheirQueue(t *testing.T) {
 	require.NoError(t, err)
 	cancel()
 	require.Error(t, asking.Wait())
+}
+
+// TestR11InitConnect: what the server sets for its clients, by init_connect, is not for nodes.
+func TestR11InitConnect(t *testing.T) {
+	s := mariadbdtest.StartT(t, "init-connect=SET autocommit = 0, sql_select_limit = 0")
+	dsn := mariadbdtest.StoreDSN(t, s, "dxf")
+	mc, err := mysql.ParseDSN(dsn)
+	require.NoError(t, err)
+	open := func() *store.DB {
+		db, err := store.Open(t.Context(), store.Config{
+			DSN:   dsn,
+			Meta:  grants.Account{User: mc.User + "_meta", Password: mc.Passwd},
+			Trial: grants.Account{User: mc.User + "_trial", Password: mc.Passwd},
+		})
+		require.NoError(t, err)
+		return db
+	}
+	a, b := open(), open()
+	defer a.Close()
+	defer b.Close()
+	require.NotNil(t, a.Trial())
+	require.NoError(t, a.SetGlobalVar(t.Context(), "tidb_ddl_reorg_worker_cnt", "7"))
+	vars, err := b.GlobalVars(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "7", vars["tidb_ddl_reorg_worker_cnt"])
 }
