@@ -43,10 +43,11 @@ func (c *copier) write(ctx context.Context, statement string, next point, ahead 
 		return nil, 0, err
 	}
 	save, fence := c.store.SaveSQL(c.sub.Lease(), text, sum, "COALESCE(TIMESTAMPDIFF(MICROSECOND, @dxf_came, @dxf_began), 0)")
+	patience := c.turns.patience()
 	batch := []string{"START TRANSACTION"}
 	if statement != "" {
 		// While one waits for the disk at its commit, another can work.
-		batch = append(batch, "SET @dxf_came = SYSDATE(6)", c.turns.takeSQL(), "SET @dxf_began = SYSDATE(6)", table.HoldSQL(c.shadow), statement, c.turns.giveSQL())
+		batch = append(batch, "SET @dxf_came = SYSDATE(6)", c.turns.takeSQL(patience), "SET @dxf_began = SYSDATE(6)", table.HoldSQL(c.shadow), statement, c.turns.giveSQL())
 	}
 	batch = append(batch, save, fence, "COMMIT")
 	if ahead != "" {
@@ -59,6 +60,9 @@ func (c *copier) write(ctx context.Context, statement string, next point, ahead 
 		return nil, 0, c.undo(ctx, err)
 	}
 	c.sum = sum
+	if statement != "" {
+		c.turns.waited(waited, patience)
+	}
 	held = max(took-min(max(waited, 0), took)-c.trip, 0)
 	c.log.Debug("copied", zap.Int64("rows", next.Rows), zap.Duration("held", held), zap.Duration("took", took))
 	return key, held, nil

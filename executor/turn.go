@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"dxfproxy/table"
@@ -12,7 +13,14 @@ import (
 
 // turnPatience is how long a chunk waits for its turn before it goes ahead
 // without: a node that froze in its turn must not hold up the others.
-const turnPatience = 5 * time.Second
+//
+// Some may keep their turn for as long as they like: a user's trigger can sleep in one.
+// So whoever has waited in vain is followed by others of its node who wait less, until
+// one of them has a turn again.
+const (
+	turnPatience  = 5 * time.Second
+	leastPatience = 20 * time.Millisecond
+)
 
 const turnWait = 10 * time.Millisecond
 
@@ -22,6 +30,37 @@ const turnWait = 10 * time.Millisecond
 type turns struct {
 	names []string // any of them will do; none: no bound is known
 	held  string
+	kept  *kept
+}
+
+// kept is for how long the chunks of a node wait for turns that others do not give.
+type kept struct {
+	mu       sync.Mutex
+	patience map[string]time.Duration // by name, "" for any of all; none: turnPatience
+}
+
+// until is how long to wait for a turn.
+func (k *kept) until(name string) time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if d, ok := k.patience[name]; ok {
+		return d
+	}
+	return turnPatience
+}
+
+// learn keeps whether there was a turn within the time waited.
+func (k *kept) learn(name string, waited time.Duration, got bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if got {
+		delete(k.patience, name)
+		return
+	}
+	if k.patience == nil {
+		k.patience = map[string]time.Duration{}
+	}
+	k.patience[name] = max(waited/8, leastPatience)
 }
 
 // holder is the chunk's session, or the transaction that is open on it. While one is,
@@ -37,7 +76,7 @@ func (w *worker) turns(names []string) turns {
 	for i, name := range names {
 		names[i] = w.Secret.Lock(name)
 	}
-	return turns{names: names}
+	return turns{names: names, kept: &w.kept}
 }
 
 // turnNames are all turns of a store with so many processors, one of them first.
@@ -62,23 +101,54 @@ func copyTurns(job int64, subtask, processors int, shadow *table.Info) []string 
 
 // take waits for a turn.
 func (t *turns) take(ctx context.Context, on holder) error {
-	if len(t.names) == 1 {
-		_, err := t.try(ctx, on, t.names[0], turnPatience)
-		return err
+	if len(t.names) == 0 {
+		return nil
 	}
-	for start := time.Now(); len(t.names) > 0 && time.Since(start) < turnPatience; {
+	patience := t.patience()
+	got, err := t.wait(ctx, on, patience)
+	if err == nil {
+		t.kept.learn(t.kind(), patience, got)
+	}
+	return err
+}
+
+// kind is the turn that is waited for; "" for any of all.
+func (t *turns) kind() string {
+	if len(t.names) == 1 {
+		return t.names[0]
+	}
+	return ""
+}
+
+// patience is how long to wait for it.
+func (t *turns) patience() time.Duration { return t.kept.until(t.kind()) }
+
+// waited keeps how long a batch has waited with so much patience: all of it, if there was
+// no turn.
+func (t *turns) waited(took, patience time.Duration) {
+	if len(t.names) > 0 {
+		t.kept.learn(t.kind(), patience, took < patience*9/10)
+	}
+}
+
+// wait waits for a turn, not longer than patience.
+func (t *turns) wait(ctx context.Context, on holder, patience time.Duration) (got bool, err error) {
+	if len(t.names) == 1 {
+		return t.try(ctx, on, t.names[0], patience)
+	}
+	for start := time.Now(); time.Since(start) < patience; {
 		for _, name := range t.names {
 			if ok, err := t.try(ctx, on, name, 0); err != nil || ok {
-				return err
+				return ok, err
 			}
 		}
 		// Whichever is free first: not to wait for one for long while another is.
 		if ok, err := t.try(ctx, on, t.names[0], turnWait); err != nil || ok {
-			return err
+			return ok, err
 		}
 		t.names = append(t.names[1:], t.names[0])
 	}
-	return nil
+	return false, nil
 }
 
 // turnRounds are how many seconds a batch waits for one of the turns and then for the next,
@@ -89,16 +159,20 @@ var turnRounds = []float64{0, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.
 const turnsAsked = 8
 
 // takeSQL waits for a turn in a batch: any that is free, else for each a while.
-func (t *turns) takeSQL() string {
+func (t *turns) takeSQL(patience time.Duration) string {
 	names := t.names[:min(len(t.names), turnsAsked)]
 	if len(names) == 0 {
 		return "DO 0"
 	}
 	if len(names) == 1 {
-		return fmt.Sprintf("DO GET_LOCK('%s', %g)", names[0], turnPatience.Seconds())
+		return fmt.Sprintf("DO GET_LOCK('%s', %g)", names[0], patience.Seconds())
 	}
 	var tries []string
+	left := patience.Seconds()
 	for i, wait := range turnRounds {
+		if left -= wait; left < 0 {
+			break
+		}
 		for _, name := range names {
 			if name != names[i%len(names)] || wait == 0 {
 				tries = append(tries, fmt.Sprintf("GET_LOCK('%s', 0)", name))

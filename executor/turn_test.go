@@ -52,6 +52,18 @@ func TestTurns(t *testing.T) {
 	require.Empty(t, name)
 	require.Greater(t, time.Since(start), 4*time.Second)
 
+	// TestS38: who sleeps in his turn is not waited for again and again.
+	four, start := open(), time.Now()
+	for range 10 {
+		name, _ = take(four)
+		require.Empty(t, name)
+	}
+	require.Less(t, time.Since(start), 3*time.Second)
+	require.NoError(t, one.Close())
+	require.Eventually(t, func() bool { name, give = take(four); return name != "" }, 5*time.Second, 10*time.Millisecond)
+	give()
+	require.NoError(t, four.Close())
+
 	name, _, err := executor.TakeTurn(t.Context(), open(), 0)
 	require.NoError(t, err)
 	require.Empty(t, name, "a store that does not tell its processors")

@@ -32,6 +32,7 @@ type worker struct {
 	mu    sync.Mutex
 	paces map[int64]*pace // by task
 	infos map[string]*table.Info
+	kept  kept
 }
 
 func newWorker(db *sql.DB, leases Leases, log *zap.Logger) *worker {
