@@ -71,7 +71,7 @@ func (a *applier) follow(ctx context.Context, f dxf.Feed) error {
 	if err != nil {
 		return err
 	}
-	defer w.close()
+	defer w.close(ctx)
 	g := &grouper{
 		job: f.JobID, layout: l, meta: cfg.MetaSchema, server: w.first().server.ID,
 		names: names{schema: f.Schema, table: f.Table, fold: lower != 0},

@@ -41,9 +41,9 @@ func openLanes(ctx context.Context, limit int, log *zap.Logger, open func(ctx co
 	return &lanes{all: []*writer{first}, limit: limit, open: open, log: log}, nil
 }
 
-func (l *lanes) close() {
+func (l *lanes) close(ctx context.Context) {
 	for _, w := range l.all {
-		w.close()
+		w.session.End(ctx)
 	}
 }
 

@@ -57,7 +57,7 @@ func (r *run) copy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer conn.End(ctx)
 	source, shadow, err := r.tables(ctx, conn)
 	if err != nil {
 		return err

@@ -81,7 +81,7 @@ func (r *importRun) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer conn.End(ctx)
 	l := &loader{importRun: r, strict: strict(r.meta.SQLMode), pace: r.pace(r.task.ID), lanes: loadLanes}
 	const selectLimits = `SELECT @@GLOBAL.local_infile, @@GLOBAL.max_allowed_packet`
 	if err := conn.QueryRowContext(ctx, selectLimits).Scan(&l.infile, &l.packet); err != nil {
@@ -138,7 +138,7 @@ func (r *importRun) load(ctx context.Context) error {
 				if err != nil {
 					return err
 				}
-				defer conn.Close()
+				defer conn.End(allCtx)
 				ln.conn = conn
 			}
 			return ln.run(allCtx, p)

@@ -170,9 +170,10 @@ func (t *turns) takeSQL(patience time.Duration) string {
 	var tries []string
 	left := patience.Seconds()
 	for i, wait := range turnRounds {
-		if left -= wait; left < 0 {
+		if wait = min(wait, left); i > 0 && wait <= 0 {
 			break
 		}
+		left -= wait
 		for _, name := range names {
 			if name != names[i%len(names)] || wait == 0 {
 				tries = append(tries, fmt.Sprintf("GET_LOCK('%s', 0)", name))

@@ -65,7 +65,7 @@ func (r *run) verifyRange(ctx context.Context, ahead bool, size servo) error {
 		if *s, err = table.OpenSession(ctx, r.db, copySettings...); err != nil {
 			return err
 		}
-		defer (*s).Close()
+		defer (*s).End(ctx)
 	}
 	begun := time.Now()
 	if err := v.left.PingContext(ctx); err != nil {

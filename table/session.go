@@ -18,6 +18,7 @@ type Session struct {
 	*sql.Conn
 	ID     int64 // CONNECTION_ID()
 	Family Family
+	db     *sql.DB
 }
 
 // baseSettings: temporal literals are in UTC; values that are in a table
@@ -44,7 +45,7 @@ func OpenSession(ctx context.Context, db *sql.DB, settings ...string) (*Session,
 	if err != nil {
 		return nil, fmt.Errorf("connect to the store: %w", err)
 	}
-	s := &Session{Conn: conn}
+	s := &Session{Conn: conn, db: db}
 	if err = s.identify(ctx); err == nil {
 		err = s.set(ctx, append([]string{"SET SESSION max_statement_time = 0", freshStatistics}, settings...))
 	}
@@ -108,6 +109,34 @@ func (s *Session) Close() error {
 	}
 	_ = s.Conn.Close()
 	return err
+}
+
+// End is Close for a session that writes into a user's table, whose triggers may take as
+// long as they like: when ctx has ended, and the driver has only left the statement, it
+// is ended on the server too. Else it would hold its locks and its turn.
+func (s *Session) End(ctx context.Context) {
+	if ctx.Err() != nil {
+		s.kill(context.WithoutCancel(ctx))
+	}
+	_ = s.Close()
+}
+
+// killTime bounds what ending a session may take of the time of who is to stop.
+const killTime = 2 * time.Second
+
+func (s *Session) kill(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, killTime)
+	defer cancel()
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return
+	}
+	defer conn.Close() //nolint:errcheck // it goes back to the pool
+	var id int64
+	// A server that was started again counts from 1: there the number is somebody else's.
+	if err := conn.QueryRowContext(ctx, "SELECT CONNECTION_ID()").Scan(&id); err == nil && id > s.ID {
+		_, _ = conn.ExecContext(ctx, fmt.Sprintf("KILL %d", s.ID)) // else it is gone
+	}
 }
 
 // Everybody sees the connections of their own account, so that one that is not seen is
