@@ -161,6 +161,8 @@ func copyTree(from, to string) error {
 		switch {
 		case d.IsDir():
 			return os.Mkdir(target, 0o700)
+		case rel == "auto.cnf": // MySQL's server_uuid: the copy gets one of its own
+			return nil
 		case d.Type().IsRegular():
 			return copyFile(path, target)
 		default:
