@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/go-mysql-org/go-mysql/replication"
+
 	"dxfproxy/dxf"
 	"dxfproxy/grants"
 	"dxfproxy/table"
@@ -85,7 +87,8 @@ func (r *reach) passed(end position) bool {
 	return true
 }
 
-// asked: a busy store answers later than this, and then the feed begins again.
+// askLimit is how long the reading of the binlog waits for an answer before it begins
+// again.
 const askLimit = 5 * time.Second
 
 const (
@@ -134,6 +137,26 @@ func (a *applier) isPlain(ctx context.Context, t tableName, n names) (bool, erro
 		return false, fmt.Errorf("ask for the triggers of %s: %w", t.name, err)
 	}
 	return triggers == 0, nil
+}
+
+// statement meets one that has changed rows of tables that it names, none of them ours.
+func (g *grouper) statement(e *replication.QueryEvent, n names) error {
+	tables, ok := namedBy(e)
+	for _, t := range tables {
+		if t.schema == g.meta { // a node's own session
+			return dxf.StatementsOnly(g.job)
+		}
+	}
+	if ok {
+		var err error
+		if ok, err = g.reach.attribute(tables, g.last); err != nil {
+			return err
+		}
+	}
+	if !ok {
+		return g.unattributed(verb(e.Query, n.spelled))
+	}
+	return nil
 }
 
 // unattributed ends a feed that cannot tell what a statement has changed.
