@@ -86,7 +86,8 @@ func (r *importRun) importColumns(ctx context.Context, s *table.Session) ([]*imp
 		if c := by[name]; c != nil {
 			c.missing = missing(c.Column, value, extra, precision, s.Family)
 			c.needed = !value.Valid && !c.Nullable && !c.AutoIncrement && c.Generated == table.NotGenerated && !c.Versioned
-			c.zoned = c.DataType != "timestamp" && value.Valid && (strings.Contains(value.String, "(") || strings.Contains(extra, "DEFAULT_GENERATED"))
+			expression := strings.Contains(value.String, "(") || strings.Contains(extra, "DEFAULT_GENERATED")
+			c.zoned = c.DataType != "timestamp" && value.Valid && expression
 		}
 	}
 	return columns, rows.Err()

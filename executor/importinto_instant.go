@@ -21,7 +21,8 @@ func (t *target) wallClock(value []byte) ([]byte, error) {
 	text := at.AppendFormat(make([]byte, 0, len(instantFormat)), instantFormat)
 	if t.once && twice(at) {
 		return nil, &dxf.Error{Code: 1292, State: "22007", Message: fmt.Sprintf(
-			"Incorrect datetime value: '%sZ' for column '%s': time zone %s shows this hour twice. SET time_zone = '+00:00' before IMPORT INTO", value, t.label(), t.zone)}
+			"Incorrect datetime value: '%sZ' for column '%s': time zone %s shows this hour twice. SET time_zone = '+00:00' before IMPORT INTO",
+			value, t.label(), t.zone)}
 	}
 	return text, nil
 }

@@ -3,7 +3,6 @@ package executor
 import (
 	"fmt"
 	"strings"
-	"unsafe"
 
 	"dxfproxy/dxf"
 )
@@ -16,7 +15,7 @@ func (p *producer) byName(file []string) ([]string, error) {
 	if p.meta.Fields != nil || len(file) == 0 {
 		return nil, nil
 	}
-	if len(p.names) == len(file) && unsafe.SliceData(p.names) == unsafe.SliceData(file) {
+	if sameSlice(p.names, file) {
 		return p.matched, nil
 	}
 	names, known := make([]string, len(file)), 0
@@ -43,7 +42,7 @@ func (p *producer) byName(file []string) ([]string, error) {
 		names = nil
 	case others != nil:
 		return nil, &dxf.Error{Code: 1054, State: "42S22", Message: fmt.Sprintf(
-			"Unknown column %s in the file, whose other columns are the table's: say where its columns go, in their order, as in IMPORT INTO %s (a, @skipped, b) FROM",
+			"Unknown column %s in the file, whose other columns are the table's: say where its columns go, as in IMPORT INTO %s (a, @skipped, b) FROM",
 			strings.Join(others[:min(len(others), 5)], ", "), p.meta.Table)}
 	}
 	p.names, p.matched = file, names

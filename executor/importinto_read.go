@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"go.uber.org/zap"
 
@@ -46,8 +47,13 @@ type producer struct {
 	layouts map[string]*layout
 	names   []string // of the file, which file has resolved to matched
 	matched []string
-	ragged  bool // a row had fewer fields than there are targets
-	done    int64
+	latest  struct { // the layout of the row before
+		names  []string
+		raw    bool
+		layout *layout
+	}
+	ragged bool // a row had fewer fields than there are targets
+	done   int64
 }
 
 func newProducer(r *importRun, l *loader, src *source.Source, pieces []dxf.Piece, at importPoint) *producer {
@@ -252,17 +258,13 @@ func (p *producer) layout(row decode.Row) (*layout, string, error) {
 			return nil, "", err
 		}
 	}
-	key := strings.Join(names, "\x00")
-	if raw {
-		key += "\x00\x00raw"
-	}
-	if names == nil {
-		key = "\x00" + key
-	}
 	// An INSERT has as many values as columns. Where it has not, a tool has lost its
 	// column list, and the values may be anybody's.
 	exact := p.meta.Format == "sql" && p.meta.Fields == nil
-	l := p.layouts[key]
+	l := p.latest.layout
+	if l == nil || p.latest.raw != raw || !sameSlice(p.latest.names, names) {
+		l = p.layouts[layoutKey(names, raw)]
+	}
 	if l == nil || !exact && !l.ragged && len(row.Fields) < len(l.targets) {
 		var err error
 		p.ragged = p.ragged || l != nil
@@ -278,8 +280,9 @@ func (p *producer) layout(row decode.Row) (*layout, string, error) {
 		if len(p.layouts) == maxLayouts {
 			clear(p.layouts)
 		}
-		p.layouts[key] = l
+		p.layouts[layoutKey(names, raw)] = l
 	}
+	p.latest.names, p.latest.raw, p.latest.layout = names, raw, l
 	if exact && len(row.Fields) != len(l.targets) {
 		return nil, "", &dxf.Error{Code: 1136, State: "21S01", Message: fmt.Sprintf("Column count doesn't match value count, %d and %d", len(l.targets), len(row.Fields))}
 	}
@@ -287,6 +290,23 @@ func (p *producer) layout(row decode.Row) (*layout, string, error) {
 		zone = "+00:00"
 	}
 	return l, zone, nil
+}
+
+// layoutKey tells layouts apart.
+func layoutKey(names []string, raw bool) string {
+	key := strings.Join(names, "\x00")
+	if raw {
+		key += "\x00\x00raw"
+	}
+	if names == nil {
+		key = "\x00" + key
+	}
+	return key
+}
+
+// sameSlice says whether two lists are one, in the same place.
+func sameSlice(a, b []string) bool {
+	return len(a) == len(b) && unsafe.SliceData(a) == unsafe.SliceData(b)
 }
 
 // maxLayouts is how many lists of columns are remembered: a dump has one for each

@@ -117,8 +117,9 @@ func reasonFor(name, difference string) string {
 		if len(parts) < 3 || strings.HasPrefix(s.Text(), "#") {
 			continue
 		}
-		if ok, _ := filepath.Match(strings.TrimSpace(parts[0]), filepath.Base(name)); ok && strings.Contains(difference, strings.TrimSpace(parts[1])) {
-			return strings.TrimSpace(parts[2])
+		pattern, part, reason := strings.TrimSpace(parts[0]), strings.TrimSpace(parts[1]), strings.TrimSpace(parts[2])
+		if ok, _ := filepath.Match(pattern, filepath.Base(name)); ok && strings.Contains(difference, part) {
+			return reason
 		}
 	}
 	return ""
@@ -246,4 +247,3 @@ func decimal(n *big.Int, scale int) string {
 	}
 	return digits
 }
-
