@@ -122,6 +122,7 @@ type target struct {
 	name   string        // of the variable
 	class  class
 	raw    bool   // texts are in the column's own character set
+	noText bool   // the column takes bytes, and no text
 	holder string // the variable that the stream has it in; "" for the column itself
 	// zone is that in which instants are written, nil for UTC; once: one that comes
 	// twice there is refused.
@@ -180,6 +181,7 @@ func (p *producer) layoutOf(names []string, raw, ragged bool) (*layout, error) {
 			return
 		}
 		t := target{column: c, class: c.class, raw: raw, zone: p.zone}
+		t.noText = c.DataType == "vector" && p.server.MariaDB && !raw && r.meta.Format != "parquet"
 		if t.touchy(r.meta.Format) {
 			l.touchy = append(l.touchy, len(l.targets))
 		}

@@ -41,6 +41,9 @@ func (t *target) append(data []byte, f decode.Field) ([]byte, error) {
 	}
 	switch t.class {
 	case binary:
+		if t.noText && (f.Kind == decode.Text || f.Kind == decode.Number) {
+			return data, &dxf.Error{Code: 1366, State: "HY000", Message: fmt.Sprintf("Incorrect vector value: %s for column '%s'", decode.Shorten(f.Value), t.label())}
+		}
 		return hex.AppendEncode(data, asText(f)), nil
 	case bits:
 		return hex.AppendEncode(data, bitsOf(f)), nil

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -194,4 +195,20 @@ func TestI9FloatsOfParquet(t *testing.T) {
 			"3|1.401298464324817e-45|1.00|1e-45\n4|16777216|1.00|16777216\n", j.rows("SELECT id, CONCAT(d), e, v FROM t ORDER BY id"))
 		require.Equal(t, "5", j.query("SELECT COUNT(*) FROM t WHERE f + 0e0 = d"))
 	})
+}
+
+// TestI1TextIsNoVector: MariaDB takes bytes for a vector, and no text of as many.
+func TestI1TextIsNoVector(t *testing.T) {
+	types, _ := knownTypes(t)
+	if !isMariaDB(t) || !slices.Contains(types, "VECTOR(2)") {
+		t.Skip("for MariaDB from 11.7 on")
+	}
+	const create = "CREATE TABLE t (v VECTOR(2))"
+	j := startImport(t, map[string]string{"1.csv": "12:34:56\n"}, nil, create)
+	e := j.fail(dxf.StepImport)
+	require.EqualValues(t, 1366, e.Code)
+	require.Contains(t, e.Message, "Incorrect vector value")
+	j = startImport(t, map[string]string{"1.sql": "INSERT INTO t VALUES (0x0000803f000000bf),(_binary 'abcdefgh'),(NULL);\n"}, asSQL, create)
+	j.finish()
+	require.Equal(t, "NULL\n0000803F000000BF\n6162636465666768\n", j.rows("SELECT HEX(v) FROM t ORDER BY HEX(v)"))
 }
