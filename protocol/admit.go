@@ -136,11 +136,7 @@ func (s *Server) introduced(c *Conn) bool {
 	}
 	s.hangUp(c)
 	s.call(c)
-	if s.inShare(c) || s.evict(c, func(o *Conn) bool { return o.caller == c.caller }) {
-		return true
-	}
-	s.stats.Refused++
-	return false
+	return s.inShare(c) || s.evict(c, func(o *Conn) bool { return o.caller == c.caller })
 }
 
 // evict ends an overdue login of those that fit, in favour of another, and

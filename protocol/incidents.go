@@ -56,7 +56,7 @@ func (in *incidents) refused(log *zap.Logger, c *Conn, e *Error) {
 // inLog is so much of a stranger's text as is logged. The servers' longest names have
 // 128 characters.
 func inLog(s string) string {
-	const most = 600
+	const most = 600 // bytes
 	return s[:min(len(s), most)]
 }
 
