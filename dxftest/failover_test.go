@@ -198,11 +198,11 @@ func (f *failover) align(job int64) {
 	fill := func(n int64) { // MariaDB writes the text to the binlog as well
 		execute(f.T, f.direct, fmt.Sprintf("INSERT INTO pad VALUES (REPEAT('x', %010d))", n))
 	}
-	fill(1000)
-	_, now := end()
-	rest := now - before - 1000 // of what a transaction of this size takes
-	for ; pos-now > 45_000; _, now = end() {
-		fill(20_000)
+	rest, now := int64(0), before // rest: what a transaction of such a size takes beside its row
+	for n := int64(1000); rest == 0 || pos-now > 45_000; n = 20_000 {
+		fill(n) // the first one has MariaDB's checkpoint behind the new file's beginning with it
+		_, after := end()
+		rest, now = after-now-n, after
 	}
 	fill(pos - now - rest)
 	_, now = end()
