@@ -28,7 +28,7 @@ type inspected struct {
 	node         config // as it would be run with the same flags
 
 	binlog      table.Settings
-	binlogError error             // why it could not be read
+	binlogError error // why it could not be read
 	sessions    sessions
 	variables   map[string]string // global ones, lower case
 	held        grants.Held
