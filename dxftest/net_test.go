@@ -118,5 +118,6 @@ func TestC9SecondJobOnOneTable(t *testing.T) {
 		require.Fail(t, "the second job stands still", state)
 	}
 	t.Logf("ended %s later", time.Since(began).Round(100*time.Millisecond))
-	require.Equal(t, 2, scan[int](t, direct, "SELECT COUNT(DISTINCT INDEX_NAME) FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ? AND INDEX_NAME LIKE 'by_day%'", schema))
+	const indexes = "SELECT COUNT(DISTINCT INDEX_NAME) FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ? AND INDEX_NAME LIKE 'by_day%'"
+	require.Equal(t, 2, scan[int](t, direct, indexes, schema))
 }

@@ -130,3 +130,11 @@ func (s *swap) release() {
 		s.held = false
 	}
 }
+
+// unlock lets everybody have the table again.
+func (s *swap) unlock(ctx context.Context) error {
+	return s.swiftly(context.WithoutCancel(ctx), answerLimit, func(ctx context.Context) error {
+		_, err := s.a.ExecContext(ctx, "UNLOCK TABLES")
+		return err
+	})
+}

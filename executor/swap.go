@@ -395,14 +395,6 @@ func (s *swap) queued(ctx context.Context, answer chan error) error {
 	}
 }
 
-// unlock lets everybody have the table again.
-func (s *swap) unlock(ctx context.Context) error {
-	return s.swiftly(context.WithoutCancel(ctx), answerLimit, func(ctx context.Context) error {
-		_, err := s.a.ExecContext(ctx, "UNLOCK TABLES")
-		return err
-	})
-}
-
 // undo ends an attempt that changed nothing: clients first, then the seal, then
 // the sentry. What it cannot do the next attempt does.
 func (s *swap) undo(ctx context.Context, sealed bool) error {

@@ -178,7 +178,9 @@ func TestC14SessionsDoNotDependOnGlobals(t *testing.T) {
 		require.NoError(t, rows.Close())
 		require.NoError(t, rows.Err())
 		require.Equal(t, 2, n)
-		require.NoError(t, one.QueryRowContext(t.Context(), "SELECT @@autocommit = 1 AND @@time_zone = '+00:00' AND @@wait_timeout > 60 AND @@foreign_key_checks AND @@character_set_client = 'utf8mb4'").Scan(&n))
+		const alike = `SELECT @@autocommit = 1 AND @@time_zone = '+00:00' AND @@wait_timeout > 60 AND @@foreign_key_checks
+			AND @@character_set_client = 'utf8mb4'`
+		require.NoError(t, one.QueryRowContext(t.Context(), alike).Scan(&n))
 		require.Equal(t, 1, n)
 		_, err = root.ExecContext(t.Context(), "DELETE FROM c14.t")
 		require.NoError(t, err)

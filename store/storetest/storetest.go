@@ -23,7 +23,8 @@ type Store interface {
 	dispatcher.FeedStore
 	scheduler.SubtaskStore
 	changefeed.Store
-	executor.Store
+	executor.Leases
+	executor.Feeds
 	sqlhandler.Jobs
 }
 
