@@ -134,7 +134,8 @@ func TestWays(t *testing.T) {
 			alter: "ALTER TABLE %s ADD INDEX i (a, b)", way: natively, note: "refers to it",
 		},
 		{
-			name: "system-versioned", create: []string{strings.TrimSuffix(table, ")") + ") WITH SYSTEM VERSIONING", "SET GLOBAL system_versioning_alter_history = KEEP"},
+			name: "system-versioned", create: []string{strings.TrimSuffix(table, ")") + ") WITH SYSTEM VERSIONING"},
+			set:   "SET GLOBAL system_versioning_alter_history = KEEP, SESSION system_versioning_alter_history = KEEP",
 			alter: "ALTER TABLE %s ADD INDEX i (a)", way: natively, note: "it is system-versioned", mariadb: true,
 		},
 		{
