@@ -52,7 +52,7 @@ var meaningChanges = []struct{ alter, rows string }{
 	{alter: "ADD UNIQUE i (a)"},
 }
 
-// meaningTables are made and filled by a session of another zone, that divides otherwise.
+// meaningTable is made and filled by a session of another zone, that divides otherwise.
 var meaningTable = []string{
 	"SET time_zone = '-08:00', div_precision_increment = 2",
 	`CREATE TABLE m (id INT PRIMARY KEY, a INT, u INT UNSIGNED, b VARCHAR(40), dt DATETIME, ts TIMESTAMP NULL, d DATE AS (DATE(ts)) STORED,
@@ -122,6 +122,7 @@ func (h *house) same(set string, make []string, statement, rows string) {
 	connector, err := mysql.NewConnector(cfg)
 	require.NoError(h, err)
 	store := sql.OpenDB(connector)
+	store.SetMaxIdleConns(-1) // what one has set is not the next one's
 	defer store.Close()
 	var results [2]string
 	for i := range results {
