@@ -42,7 +42,8 @@ func (t *target) append(data []byte, f decode.Field) ([]byte, error) {
 	switch t.class {
 	case binary:
 		if t.noText && (f.Kind == decode.Text || f.Kind == decode.Number) {
-			return data, &dxf.Error{Code: 1366, State: "HY000", Message: fmt.Sprintf("Incorrect vector value: %s for column '%s'", decode.Shorten(f.Value), t.label())}
+			message := fmt.Sprintf("Incorrect vector value: %s for column '%s'", decode.Shorten(f.Value), t.label())
+			return data, &dxf.Error{Code: 1292, State: "22007", Message: message}
 		}
 		return hex.AppendEncode(data, asText(f)), nil
 	case bits:
