@@ -146,7 +146,8 @@ func (r *importRun) publishDirect(ctx context.Context) error {
 		names = append(names, table.Quote(c.Name))
 	}
 	list := strings.Join(names, ", ")
-	err = r.long(ctx, s, tx, "INSERT INTO "+target.Quoted()+" ("+list+") SELECT "+list+" FROM "+staging.Quoted()+table.OnlyTable, func(process) {})
+	statement := "INSERT INTO " + target.Quoted() + " (" + list + ") SELECT " + list + " FROM " + staging.Quoted() + table.OnlyTable
+	err = r.long(ctx, s, tx, statement, func(process) {})
 	if err != nil {
 		return clientError(err, r.meta.Table)
 	}

@@ -86,7 +86,8 @@ func (r *importRun) countOn(ctx context.Context, s *table.Session) error {
 	}
 	var last uint64
 	column := table.Quote(info.AutoIncrementColumn())
-	err = s.QueryRowContext(ctx, "SELECT CAST(GREATEST(COALESCE(MAX("+column+"), 0), 0) AS UNSIGNED) FROM "+info.Quoted()+table.OnlyTable).Scan(&last)
+	query := "SELECT CAST(GREATEST(COALESCE(MAX(" + column + "), 0), 0) AS UNSIGNED) FROM " + info.Quoted() + table.OnlyTable
+	err = s.QueryRowContext(ctx, query).Scan(&last)
 	if err != nil {
 		return fmt.Errorf("look for the last number: %w", err)
 	}

@@ -109,8 +109,8 @@ type sessionFacts struct {
 }
 
 func askSession(ctx context.Context, c *protocol.Conn) (sessionFacts, error) {
-	v, err := askRow(ctx, c, "DATABASE()", inUTF8("DATABASE()"), inUTF8("@@SESSION.sql_mode"), inUTF8("@@SESSION.character_set_client"), inUTF8("CURRENT_USER()"),
-		"ABS(@@SESSION.timestamp - UNIX_TIMESTAMP(SYSDATE(6))) > 5")
+	v, err := askRow(ctx, c, "DATABASE()", inUTF8("DATABASE()"), inUTF8("@@SESSION.sql_mode"),
+		inUTF8("@@SESSION.character_set_client"), inUTF8("CURRENT_USER()"), "ABS(@@SESSION.timestamp - UNIX_TIMESTAMP(SYSDATE(6))) > 5")
 	if err != nil {
 		return sessionFacts{}, err
 	}
