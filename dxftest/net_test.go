@@ -12,15 +12,17 @@ import (
 
 	"dxfproxy/cluster"
 	"dxfproxy/cluster/clustertest"
-	"dxfproxy/lifeline/netfault"
+	"dxfproxy/cluster/wire"
 	"dxfproxy/mariadbd/mariadbdtest"
 	"dxfproxy/workload"
 )
 
 // farCluster is nodes that reach the store through a proxy only.
-func farCluster(t *testing.T, nodes int) (*cluster.Cluster, *netfault.Proxy) {
+func farCluster(t *testing.T, nodes int) (*cluster.Cluster, *wire.Wire) {
 	t.Helper()
-	p := netfault.Start(t, srv.Addr())
+	p, err := wire.Listen(srv.Addr())
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
 	dsn := mariadbdtest.StoreDSN(t, srv, metaSchema(t))
 	mc, err := mysql.ParseDSN(dsn)
 	require.NoError(t, err)

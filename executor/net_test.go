@@ -10,17 +10,19 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 
+	"dxfproxy/cluster/wire"
 	"dxfproxy/dxf"
 	"dxfproxy/executor"
-	"dxfproxy/lifeline/netfault"
 	"dxfproxy/store"
 	"dxfproxy/table"
 )
 
 // far lets the executor reach the store through a proxy only.
-func (h *harness) far() *netfault.Proxy {
+func (h *harness) far() *wire.Wire {
 	h.Helper()
-	p := netfault.Start(h, srv.Addr())
+	p, err := wire.Listen(srv.Addr())
+	require.NoError(h, err)
+	h.Cleanup(p.Close)
 	mc, err := mysql.ParseDSN(srv.DSN())
 	require.NoError(h, err)
 	mc.Addr = p.Addr()

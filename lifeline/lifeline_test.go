@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap/zaptest"
 
+	"dxfproxy/cluster/wire"
 	"dxfproxy/lifeline"
-	"dxfproxy/lifeline/netfault"
 	"dxfproxy/mariadbd"
 	"dxfproxy/mariadbd/mariadbdtest"
 )
@@ -28,11 +28,13 @@ func TestMain(m *testing.M) { mariadbdtest.Main(m, &srv) }
 const swift = 9 * time.Second
 
 // open is a pool whose way to the server goes through the proxy.
-func open(t *testing.T) (*sql.DB, *netfault.Proxy) {
+func open(t *testing.T) (*sql.DB, *wire.Wire) {
 	t.Helper()
 	mc, err := mysql.ParseDSN(srv.DSN())
 	require.NoError(t, err)
-	p := netfault.Start(t, srv.Addr())
+	p, err := wire.Listen(srv.Addr())
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
 	mc.Addr = p.Addr()
 	db, err := lifeline.Open(mc, zaptest.NewLogger(t))
 	require.NoError(t, err)

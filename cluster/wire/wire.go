@@ -73,17 +73,18 @@ func (w *Wire) Cut() {
 }
 
 // Swallow loses what is sent over the connections that are open, for ever, and
-// tells neither end: not even that the other one is gone. New ones work.
-func (w *Wire) Swallow() {
+// tells neither end: not even that the other one is gone. New ones work. It returns
+// how many there were.
+func (w *Wire) Swallow() (n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for l := range w.open {
-		select {
-		case <-l.swallowed:
-		default:
+		if !l.lost() {
 			close(l.swallowed)
+			n++
 		}
 	}
+	return n
 }
 
 // Hold stops everything, new connections too, until Release.
