@@ -19,7 +19,8 @@ const (
 	// modeOracle is MariaDB's sql_mode=ORACLE, under which other grammar is read.
 	modeOracle = 512
 	// modeLexical are the bits of sql_mode that the parser knows, and reads by.
-	modeLexical = uint64(mysql.ModePipesAsConcat | mysql.ModeANSIQuotes | mysql.ModeIgnoreSpace | mysql.ModeHighNotPrecedence | mysql.ModeNoBackslashEscapes)
+	modeLexical = uint64(mysql.ModePipesAsConcat | mysql.ModeANSIQuotes | mysql.ModeIgnoreSpace |
+		mysql.ModeHighNotPrecedence | mysql.ModeNoBackslashEscapes)
 )
 
 // parsers are how many statements are parsed at once on this node.

@@ -161,6 +161,7 @@ func (g *grouper) statement(e *replication.QueryEvent, n names) error {
 
 // unattributed ends a feed that cannot tell what a statement has changed.
 func (g *grouper) unattributed(what string) error {
-	return dxf.Errorf("the changefeed of job %d cannot tell whether table %s was changed: a session with binlog_format other than ROW executed %s, which may have reached it by a view, a trigger or a function; "+
+	return dxf.Errorf("the changefeed of job %d cannot tell whether table %s was changed: "+
+		"a session with binlog_format other than ROW executed %s, which may have reached it by a view, a trigger or a function; "+
 		"let all sessions write rows (those older than SET GLOBAL binlog_format = ROW keep their own) and run the statement again", g.job, g.layout.source.Quoted(), what)
 }
