@@ -81,12 +81,14 @@ func checkRows(t *Info, target Definition, s Settings) Reason {
 		c := to[strings.ToLower(l.Name)]
 		_, there := from[strings.ToLower(l.Name)]
 		switch {
-		case c.Expression != "" && strict && (!there && c.Stored || !c.Stored && newlyIndexed(c.Name, source, target) && keepsVirtual(source, target)):
+		case c.Expression != "" && strict &&
+			(!there && c.Stored || !c.Stored && newlyIndexed(c.Name, source, target) && keepsVirtual(source, target)):
 			return reasonf("under this sql_mode every value of generated column %s has to be checked", c.Name)
 		case there:
 		case c.Check != "" && c.Expression == "":
 			return reasonf("the rows that are there have to be checked for new column %s", c.Name)
-		case c.NotNull && c.Default == "" && c.Expression == "" && (c.isTemporal() && c.Type != "year" && c.Type != "time" && strict && s.hasMode("NO_ZERO_DATE") || c.isGeometry()):
+		case c.NotNull && c.Default == "" && c.Expression == "" &&
+			(c.isTemporal() && c.Type != "year" && c.Type != "time" && strict && s.hasMode("NO_ZERO_DATE") || c.isGeometry()):
 			return reasonf("new column %s has no value for the rows that are there", c.Name)
 		}
 	}

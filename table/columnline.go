@@ -73,7 +73,8 @@ func (c columnLine) isTemporal() bool {
 // isNow says whether rows that are there get the time of the change.
 func (c columnLine) isNow() bool {
 	def := strings.ToLower(c.Default)
-	return strings.HasPrefix(def, "current_timestamp") || strings.HasPrefix(def, "curdate") || strings.HasPrefix(def, "curtime") || strings.HasPrefix(def, "now(")
+	return strings.HasPrefix(def, "current_timestamp") || strings.HasPrefix(def, "curdate") ||
+		strings.HasPrefix(def, "curtime") || strings.HasPrefix(def, "now(")
 }
 
 func readColumns(d Definition) map[string]columnLine {
