@@ -12,6 +12,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap/zaptest"
+	"golang.org/x/sync/errgroup"
 
 	"dxfproxy/cluster/wire"
 	"dxfproxy/lifeline"
@@ -186,5 +187,32 @@ func TestC14SessionsDoNotDependOnGlobals(t *testing.T) {
 		require.Equal(t, 1, n)
 		_, err = root.ExecContext(t.Context(), "DELETE FROM c14.t")
 		require.NoError(t, err)
+	}
+}
+
+// TestSetUpBesideOthers: many sessions begin at once of an account that may not set the
+// format of the binlog, which the first of them finds out for all.
+func TestSetUpBesideOthers(t *testing.T) {
+	_, direct := mariadbdtest.Schema(t, srv)
+	_, err := direct.Exec("CREATE USER IF NOT EXISTS modest@'%'")
+	require.NoError(t, err)
+	mc, err := mysql.ParseDSN(srv.DSN())
+	require.NoError(t, err)
+	mc.User, mc.Passwd = "modest", ""
+	for range 5 {
+		db, err := lifeline.Open(mc, zaptest.NewLogger(t))
+		require.NoError(t, err)
+		var all errgroup.Group
+		for range 20 {
+			all.Go(func() error {
+				conn, err := db.Conn(t.Context())
+				if err == nil {
+					err = conn.Close()
+				}
+				return err
+			})
+		}
+		require.NoError(t, all.Wait())
+		require.NoError(t, db.Close())
 	}
 }

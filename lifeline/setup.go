@@ -126,8 +126,8 @@ func (s *session) bearFormat(ctx context.Context) error {
 // set makes all settings.
 func (s *session) set(ctx context.Context, how *atomic.Int32) error {
 	for {
-		all := s.all()
-		switch how.Load() {
+		all, tried := s.all(), how.Load() // which another session may change meanwhile
+		switch tried {
 		case oneByOne:
 			return s.one(ctx, append(all, rowFormat))
 		case atOnce:
@@ -137,8 +137,8 @@ func (s *session) set(ctx context.Context, how *atomic.Int32) error {
 		switch n := number(err); {
 		case n == erUnknownVariable:
 			how.Store(oneByOne)
-		case n == erSpecificAccess && how.Load() == atOnce:
-			how.Store(allButRow)
+		case n == erSpecificAccess && tried == atOnce:
+			how.CompareAndSwap(atOnce, allButRow)
 		default:
 			return err
 		}
