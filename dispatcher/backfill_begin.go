@@ -62,10 +62,10 @@ func (b *Backfill) begin(ctx context.Context, m dxf.BackfillMeta, nodes int) (Pl
 			return native(m, reason)
 		}
 	}
-	if m.Shadow, err = table.ShadowName(m.Table, m.JobID); err != nil {
+	if m.Shadow, err = table.ShadowName(m.Table, b.Secret.Job(m.JobID)); err != nil {
 		return native(m, table.Reason(err.Error()))
 	}
-	if m.Old, err = table.OldName(m.Table, m.JobID); err != nil {
+	if m.Old, err = table.OldName(m.Table, b.Secret.Job(m.JobID)); err != nil {
 		return native(m, table.Reason(err.Error()))
 	}
 	if err := b.makeShadow(ctx, s, info, m); err != nil {
@@ -133,7 +133,7 @@ func left(info *table.Info, m dxf.BackfillMeta) ([]string, error) {
 // empty copy; "" when that cannot be told.
 func (b *Backfill) target(ctx context.Context, s *table.Session, info *table.Info, m dxf.BackfillMeta) (string, error) {
 	var err error
-	if m.Shadow, err = table.ShadowName(m.Table, m.JobID); err != nil {
+	if m.Shadow, err = table.ShadowName(m.Table, b.Secret.Job(m.JobID)); err != nil {
 		return "", nil
 	}
 	err = b.makeShadow(ctx, s, info, m)

@@ -81,7 +81,7 @@ func inDoubt(t dxf.Task, err error) error {
 // is stopped first, so that nobody writes any more to a table of this name, and
 // its row goes last: whoever has to begin again finds the proof.
 func (b *Backfill) sweep(ctx context.Context, s *table.Session, m dxf.BackfillMeta) error {
-	shadow, err := table.ShadowName(m.Table, m.JobID)
+	shadow, err := table.ShadowName(m.Table, b.Secret.Job(m.JobID))
 	if err != nil {
 		return nil // and cannot have made any
 	}

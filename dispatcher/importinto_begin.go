@@ -37,10 +37,10 @@ func (x *ImportInto) begin(ctx context.Context, m dxf.ImportMeta, files []dxf.Pi
 		return Plan{}, err
 	}
 	m.Fingerprint = info.Fingerprint
-	if m.Staging, err = table.StagingName(m.Table, m.JobID); err != nil {
+	if m.Staging, err = table.StagingName(m.Table, x.Secret.Job(m.JobID)); err != nil {
 		return Plan{}, dxf.Errorf("name the staging table: %s", err)
 	}
-	if m.Old, err = table.ImportOldName(m.Table, m.JobID); err != nil {
+	if m.Old, err = table.ImportOldName(m.Table, x.Secret.Job(m.JobID)); err != nil {
 		return Plan{}, dxf.Errorf("name the staging table: %s", err)
 	}
 	if why := whyDirect(info, s.Family); why != "" {

@@ -98,8 +98,8 @@ func (x *ImportInto) notePublished(ctx context.Context, s *table.Session, t dxf.
 
 // sweep removes the tables of an earlier planning, which are empty.
 func (x *ImportInto) sweep(ctx context.Context, s *table.Session, m dxf.ImportMeta) error {
-	for _, name := range []func(table string, job int64) (string, error){table.StagingName, table.UncountedName} {
-		own, err := name(m.Table, m.JobID)
+	for _, name := range []func(table, job string) (string, error){table.StagingName, table.UncountedName} {
+		own, err := name(m.Table, x.Secret.Job(m.JobID))
 		if err != nil {
 			continue // and cannot have made any
 		}

@@ -20,7 +20,7 @@ func (x *ImportInto) makeUncounted(ctx context.Context, s *table.Session, m dxf.
 	if s.Family != table.MariaDB {
 		return "", nil // MySQL keeps the counter beside the pages
 	}
-	name, err := table.UncountedName(m.Table, m.JobID)
+	name, err := table.UncountedName(m.Table, x.Secret.Job(m.JobID))
 	if err != nil {
 		return "", nil //nolint:nilerr // no name of this length: it is loaded as it is
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"strconv"
 )
 
 // A Secret is what the nodes of one meta schema know and nobody else does: 64
@@ -24,6 +25,16 @@ func (s Secret) Lock(name string) string {
 		return name
 	}
 	return name + "_" + hex.EncodeToString(s.Sign("lock", []byte(name)))[:lockTag]
+}
+
+// Job is what a job is called in the names of its tables: two clusters may have jobs
+// of one number on one table.
+func (s Secret) Job(id int64) string {
+	text := strconv.FormatInt(id, 10)
+	if s == "" {
+		return text
+	}
+	return text + "c" + hex.EncodeToString(s.Sign("tables", nil))[:6]
 }
 
 // Sign is the signature (HMAC-SHA256, 32 bytes) of a text that serves a purpose.

@@ -9,14 +9,15 @@ import (
 // maxName is the length of an identifier, in characters.
 const maxName = 64
 
-// ShadowName is the name of the copy that a job fills.
-func ShadowName(table string, job int64) (string, error) {
-	return sortAfter(table, fmt.Sprintf("_dxf%d_new", job))
+// ShadowName is the name of the copy that a job fills. Jobs are called by
+// dxf.Secret.Job here: tables are in schemas where other clusters work too.
+func ShadowName(table string, job string) (string, error) {
+	return sortAfter(table, "_dxf"+job+"_new")
 }
 
 // OldName is the name the table has after the cut-over, and the sentry before.
-func OldName(table string, job int64) (string, error) {
-	return sortAfter(table, fmt.Sprintf("_dxf%d_old", job))
+func OldName(table string, job string) (string, error) {
+	return sortAfter(table, "_dxf"+job+"_old")
 }
 
 // joints are what may stand between a table's name and a suffix. Longer names
@@ -44,20 +45,20 @@ func TurnName(n int) string { return fmt.Sprintf("dxf_turn_%d", n) }
 
 // StagingName is the name of the table that an import job loads. Its ids are not
 // from the id space of DDL jobs.
-func StagingName(table string, job int64) (string, error) {
-	return sortAfter(table, fmt.Sprintf("_dxfi%d_new", job))
+func StagingName(table string, job string) (string, error) {
+	return sortAfter(table, "_dxfi"+job+"_new")
 }
 
 // UncountedName is the name of the table that is loaded in the place of the staging
 // table, if one is.
-func UncountedName(table string, job int64) (string, error) {
-	return sortAfter(table, fmt.Sprintf("_dxfi%d_load", job))
+func UncountedName(table string, job string) (string, error) {
+	return sortAfter(table, "_dxfi"+job+"_load")
 }
 
 // ImportOldName is the name the table has after an import's exchange, and the sentry
 // before.
-func ImportOldName(table string, job int64) (string, error) {
-	return sortAfter(table, fmt.Sprintf("_dxfi%d_old", job))
+func ImportOldName(table string, job string) (string, error) {
+	return sortAfter(table, "_dxfi"+job+"_old")
 }
 
 // A Mark tells a job's sentries from other tables. They have it in their comments.

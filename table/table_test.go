@@ -245,7 +245,7 @@ func TestNames(t *testing.T) {
 		"t", "T", "orders", "ORDERS_", strings.Repeat("a", 64), strings.Repeat("Z", 64), strings.Repeat("z", 60) + "_old",
 		strings.Repeat("~", 64), strings.Repeat("é", 64), strings.Repeat("漢", 63) + "z",
 	} {
-		for _, job := range []int64{1, 123456789} {
+		for _, job := range []string{"1", "123456789c1a2b3c"} {
 			shadow, err := table.ShadowName(name, job)
 			require.NoError(t, err)
 			old, err := table.OldName(name, job)
@@ -257,10 +257,10 @@ func TestNames(t *testing.T) {
 			require.NotEqual(t, shadow, old)
 		}
 	}
-	name, err := table.ShadowName("t", 7)
+	name, err := table.ShadowName("t", "7")
 	require.NoError(t, err)
 	require.Equal(t, "t__dxf7_new", name)
-	_, err = table.ShadowName(strings.Repeat("\uffef", 64), 7)
+	_, err = table.ShadowName(strings.Repeat("\uffef", 64), "7")
 	require.Error(t, err)
 }
 
@@ -269,9 +269,9 @@ func TestNames(t *testing.T) {
 func TestRenameOrder(t *testing.T) {
 	for _, name := range []string{"t", strings.Repeat("x", 64)} {
 		schema, holder := setup(t)
-		shadow, err := table.ShadowName(name, 1)
+		shadow, err := table.ShadowName(name, "1")
 		require.NoError(t, err)
-		old, err := table.OldName(name, 1)
+		old, err := table.OldName(name, "1")
 		require.NoError(t, err)
 		for _, n := range []string{name, shadow} {
 			exec(t, holder, "CREATE TABLE "+table.Quote(n)+" (a INT)")
