@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -74,7 +75,7 @@ func newRig(t testing.TB, create ...string) *rig {
 	r.store, err = store.Open(t.Context(), store.Config{DSN: srv.DSN(), Schema: r.meta})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, r.store.Close()) })
-	r.shadow, err = table.ShadowName("t", r.job)
+	r.shadow, err = table.ShadowName("t", strconv.FormatInt(r.job, 10))
 	require.NoError(t, err)
 	r.exec(create...)
 	r.exec("CREATE TABLE " + r.shadow + " LIKE t")

@@ -20,7 +20,9 @@ func (r *run) startStore(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	options := []string{"innodb_buffer_pool_load_at_startup=OFF", "innodb_doublewrite=OFF", "max_connections=500", "log_warnings=1"}
+	options := []string{"innodb_buffer_pool_load_at_startup=OFF", "innodb_doublewrite=OFF", "max_connections=500", "log_warnings=1",
+		"wait_timeout=25", // or what dead clients have locked is locked for eight hours
+	}
 	r.storeCfg = mariadbd.Config{
 		DataDir: filepath.Join(r.dir, "store", "data"), BaseDir: r.baseDir, BufferPool: 128 << 20, RedoLog: 32 << 20, Relaxed: true, TemplateDir: templates(),
 	}

@@ -352,6 +352,10 @@ func lost(err error) bool {
 
 var errWrongCount = errors.New("wrong row count")
 
+// answerLimit is from when on a connection that does not answer is lost: later than the
+// servers' own limit for locks, 50 s.
+const answerLimit = time.Minute
+
 func open(dsn string) (*sql.DB, error) {
 	cfg, err := mysql.ParseDSN(dsn)
 	if err != nil {
@@ -360,6 +364,7 @@ func open(dsn string) (*sql.DB, error) {
 	cfg.InterpolateParams = true // one round trip for a statement
 	cfg.ClientFoundRows = true
 	cfg.Timeout = 5 * time.Second
+	cfg.ReadTimeout = answerLimit
 	cfg.Logger = &mysql.NopLogger{}
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
