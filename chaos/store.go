@@ -160,5 +160,13 @@ func diskFull(r *run, ctx context.Context) error {
 		return fmt.Errorf("the disk does not get full: %s", out)
 	}
 	pause(ctx, lease)
-	return os.Remove(name)
+	if err := os.Remove(name); err != nil {
+		return err
+	}
+	select {
+	case <-r.store.Done(): // it has given up, and somebody starts it again
+		return r.startAgain(ctx)
+	default:
+		return nil
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"dxfproxy/dxf"
+	"dxfproxy/table"
 )
 
 // The error of a task that was reverted because the user asked for it, which is
@@ -259,6 +260,10 @@ func whyRevert(t dxf.Task, subs []dxf.Subtask) *dxf.Error {
 // when the answer fails for a reason that does not pass: about half a minute.
 const doubtTries = 8
 
+// deniedTries is the same while the node's own account lacks a privilege: more than a
+// minute, in which who has taken it may give it back.
+const deniedTries = 13
+
 // end cleans up and writes the end state: after the last step, or after all
 // subtasks of a failing task have stopped. What passes is waited for. What cannot be
 // cleaned up is left behind, and said in the log and to the client; to keep the
@@ -297,7 +302,7 @@ func (d *Dispatcher) again(err error) bool {
 	if open := (undecided{}); errors.As(err, &open) {
 		return d.ext.IsRetryableErr(open.error) || d.failures+1 < doubtTries
 	}
-	return d.ext.IsRetryableErr(err)
+	return d.ext.IsRetryableErr(err) || table.Denied(err) && d.failures+1 < deniedTries
 }
 
 // leftBehind tells of what clean-up could not do: an error, with the one that the task

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -173,9 +174,16 @@ func (db *DB) Secret() dxf.Secret { return db.secret }
 
 // Close closes all connections.
 func (db *DB) Close() error {
-	err := errors.Join(db.life.close(), db.meta.Close(), db.clients.meta.Close(), db.work.Close(), db.batch.Close())
+	all := []func() error{db.life.close, db.meta.Close, db.clients.meta.Close, db.work.Close, db.batch.Close}
 	if db.trial != nil {
-		err = errors.Join(err, db.trial.Close())
+		all = append(all, db.trial.Close)
+	}
+	var err error
+	for _, end := range all {
+		// A connection that was found dead has no more to say.
+		if e := end(); !errors.Is(e, driver.ErrBadConn) {
+			err = errors.Join(err, e)
+		}
 	}
 	return err
 }

@@ -34,6 +34,10 @@ func Passes(err error) bool {
 	return errors.As(err, &e) && (slices.Contains(Passing, e.Number) || full(e))
 }
 
+// Denied says whether the account lacks a privilege: on a schema, a table, a column, a
+// routine, or for the statement; or may not come in.
+func Denied(err error) bool { return IsErr(err, 1044, 1045, 1142, 1143, 1227, 1370, 1698) }
+
 // full says whether an error is that of a full disk: those that have other numbers, for a
 // file or an engine that could not write, tell the system's number for it.
 func full(e *mysql.MySQLError) bool {

@@ -43,5 +43,12 @@ func LoadNames(ctx context.Context, q Querier, schema, shadow, old string, mark 
 	if err != nil {
 		return n, fmt.Errorf("look for the tables %s and %s: %w", shadow, old, err)
 	}
+	if !n.Shadow {
+		// information_schema hides what the account may not use: that is not gone.
+		err := each(ctx, q, func(*sql.Rows) error { return nil }, "SELECT 1 FROM "+Quote(schema, shadow)+" LIMIT 0")
+		if Denied(err) {
+			return n, fmt.Errorf("look for the table %s: %w", shadow, err)
+		}
+	}
 	return n, nil
 }
