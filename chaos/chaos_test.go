@@ -39,7 +39,7 @@ func TestChaos(t *testing.T) {
 	}
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-race", "-o", c.binary, "dxfproxy/cmd/dxfproxy").CombinedOutput()
 	require.NoError(t, err, string(out))
-	for i := range number(t, "DXFPROXY_FAULT_RUNS", 5) {
+	for i := range number(t, "DXFPROXY_FAULT_RUNS", 2) {
 		r := c.new(c.seed+i, filepath.Join(dir, strconv.FormatUint(i, 10)))
 		t.Run(fmt.Sprintf("%s with %s", r.job.name, r.fault.name), func(t *testing.T) {
 			t.Logf("DXFPROXY_SEED=%d DXFPROXY_FAULT_RUNS=1 go test ./chaos", r.seed)

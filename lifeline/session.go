@@ -97,6 +97,12 @@ func (s *session) QueryContext(ctx context.Context, query string, args []driver.
 
 func (s *session) Ping(ctx context.Context) error { return s.told(s.mysqlConn.Ping(ctx)) }
 
+// Close says goodbye. Where nobody hears it any more that is no error.
+func (s *session) Close() error {
+	_ = s.mysqlConn.Close()
+	return nil
+}
+
 // ResetSession is asked before a pool hands the connection out again.
 func (s *session) ResetSession(ctx context.Context) error {
 	if s.wire.watch.doubtful(s.wire) {

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -174,16 +173,9 @@ func (db *DB) Secret() dxf.Secret { return db.secret }
 
 // Close closes all connections.
 func (db *DB) Close() error {
-	all := []func() error{db.life.close, db.meta.Close, db.clients.meta.Close, db.work.Close, db.batch.Close}
+	err := errors.Join(db.life.close(), db.meta.Close(), db.clients.meta.Close(), db.work.Close(), db.batch.Close())
 	if db.trial != nil {
-		all = append(all, db.trial.Close)
-	}
-	var err error
-	for _, end := range all {
-		// A connection that was found dead has no more to say.
-		if e := end(); !errors.Is(e, driver.ErrBadConn) {
-			err = errors.Join(err, e)
-		}
+		err = errors.Join(err, db.trial.Close())
 	}
 	return err
 }

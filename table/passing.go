@@ -2,6 +2,7 @@ package table
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"io"
@@ -53,6 +54,6 @@ func full(e *mysql.MySQLError) bool {
 // Lost says whether the connection is gone, so that the outcome of a statement is unknown.
 func Lost(err error) bool {
 	var n net.Error
-	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.As(err, &n) && !errors.Is(err, context.Canceled) || IsErr(err, 1053, 1158, 1159, 1927, 3169, 4031)
 }
