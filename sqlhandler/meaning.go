@@ -69,8 +69,8 @@ func askVariables(ctx context.Context, c *protocol.Conn) (variables, error) {
 }
 
 // newSession reads what a session has that has set nothing.
-func (h *Handler) newSession(ctx context.Context) (variables, error) {
-	rows, err := h.trial.QueryContext(ctx, variablesSQL)
+func newSession(ctx context.Context, conn table.Querier) (variables, error) {
+	rows, err := conn.QueryContext(ctx, variablesSQL)
 	if err != nil {
 		return nil, fmt.Errorf("read the variables of a new session: %w", err)
 	}
@@ -106,12 +106,13 @@ type meaning struct {
 	ownTime       bool
 }
 
-func (h *Handler) meaning(ctx context.Context, facts sessionFacts) (m meaning, err error) {
+// meaningOf asks a new session, conn, for what the client's is compared with.
+func meaningOf(ctx context.Context, conn table.Querier, facts sessionFacts) (m meaning, err error) {
 	m = meaning{client: facts.variables, ownTime: facts.ownTime}
 	if m.client == nil {
 		return m, nil
 	}
-	m.fresh, err = h.newSession(ctx)
+	m.fresh, err = newSession(ctx, conn)
 	return m, err
 }
 
@@ -128,13 +129,13 @@ func (m meaning) ownChange(before, after table.Definition) bool {
 	return m.ownTime || m.client.differ(m.fresh, beyondIndexes) || table.SessionBound(before, after)
 }
 
-// settings are the statements that tell a session what is carried.
+// settings are what tells a session what is carried, each for a SET.
 func (m meaning) settings() []string {
 	var set []string
 	for _, name := range slices.Sorted(maps.Keys(m.client)) {
 		value := m.client[name]
 		if slices.Contains(carried, name) && value != m.fresh[name] {
-			set = append(set, "SET SESSION "+name+" = "+quotePlain(value))
+			set = append(set, "SESSION "+name+" = "+quotePlain(value))
 		}
 	}
 	return set

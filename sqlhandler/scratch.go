@@ -3,6 +3,7 @@ package sqlhandler
 import (
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"errors"
 	"fmt"
 	"regexp"
@@ -49,13 +50,6 @@ func (h *Handler) try(ctx context.Context, info *table.Info, st Statement, text 
 	if !ok {
 		return t, errUntold
 	}
-	m, err := h.meaning(ctx, facts)
-	if err != nil {
-		return t, err
-	}
-	if m.own(info) {
-		return t, errUntold
-	}
 	first, err := h.newScratch(ctx, info)
 	if err != nil {
 		return t, err
@@ -70,7 +64,8 @@ func (h *Handler) try(ctx context.Context, info *table.Info, st Statement, text 
 	if err != nil {
 		return t, err
 	}
-	if t.warnings, err = first.run(ctx, plain, append(m.settings(), setMode(mode))...); err != nil {
+	m, err := h.tryIt(ctx, first, plain, mode, facts, &t)
+	if err != nil {
 		return t, err
 	}
 	after, err := first.definition(ctx)
@@ -95,6 +90,33 @@ func (h *Handler) try(ctx context.Context, info *table.Info, st Statement, text 
 	return t, h.tryChanges(ctx, info, t.changes, after, facts)
 }
 
+// tryIt runs the statement on the first copy, on a session that is asked before what a new
+// one has.
+func (h *Handler) tryIt(ctx context.Context, first *scratch, plain, mode string, facts sessionFacts, t *trial) (m meaning, err error) {
+	conn, err := h.openTrial(ctx)
+	if err != nil {
+		return m, err
+	}
+	defer conn.Close()
+	if m, err = meaningOf(ctx, conn, facts); err != nil {
+		return m, err
+	}
+	if m.own(first.of) {
+		return m, errUntold
+	}
+	t.warnings, err = first.run(ctx, conn, plain, append(m.settings(), modeSetting(mode))...)
+	return m, err
+}
+
+// openTrial opens a session under the account for trials; it ends when it is closed.
+func (h *Handler) openTrial(ctx context.Context) (*sql.Conn, error) {
+	conn, err := h.trial.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open a session for a trial: %w", err)
+	}
+	return conn, nil
+}
+
 // ownCharset finds texts with a character set of their own. MariaDB shows them without
 // escapes: where they end is not to be relied on.
 var ownCharset = regexp.MustCompile(`_[A-Za-z0-9]+'`)
@@ -108,7 +130,12 @@ func (h *Handler) tryChanges(ctx context.Context, info *table.Info, changes []st
 	}
 	defer func() { err = errors.Join(err, second.drop(ctx)) }()
 	statement := table.Alter{Changes: changes}.Of(h.scratch, second.name)
-	if _, err := second.run(ctx, statement, setMode(table.ValueMode(facts.sqlMode))); err != nil {
+	conn, err := h.openTrial(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if _, err := second.run(ctx, conn, statement, modeSetting(table.ValueMode(facts.sqlMode))); err != nil {
 		if context.Cause(ctx) != nil {
 			return err
 		}
@@ -195,20 +222,13 @@ func (s *scratch) named(changes []string) bool {
 	return slices.ContainsFunc(changes, func(c string) bool { return strings.Contains(c, s.name) })
 }
 
-func setMode(mode string) string { return "SET SESSION sql_mode = '" + mode + "'" }
+func modeSetting(mode string) string { return "SESSION sql_mode = '" + mode + "'" }
 
-// run runs a statement about the copy under the account for trials, after settings. An error is
-// as if it had been about the table itself.
-func (s *scratch) run(ctx context.Context, statement string, settings ...string) ([]protocol.Warning, error) {
-	conn, err := s.h.trial.Conn(ctx) // its session ends with it
-	if err != nil {
-		return nil, fmt.Errorf("open a session for a trial: %w", err)
-	}
-	defer conn.Close()
-	for _, set := range settings {
-		if _, err := conn.ExecContext(ctx, set); err != nil {
-			return nil, fmt.Errorf("set up a session for a trial: %w", err)
-		}
+// run runs a statement about the copy on a session of the account for trials, after settings
+// (SESSION name = value). An error is as if it had been about the table itself.
+func (s *scratch) run(ctx context.Context, conn *sql.Conn, statement string, settings ...string) ([]protocol.Warning, error) {
+	if _, err := conn.ExecContext(ctx, "SET "+strings.Join(settings, ", ")); err != nil {
+		return nil, fmt.Errorf("set up a session for a trial: %w", err)
 	}
 	if _, err := conn.ExecContext(ctx, statement); err != nil {
 		var me *mysql.MySQLError
