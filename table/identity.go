@@ -12,14 +12,14 @@ import (
 // rename keeps it; TRUNCATE and an ALTER that rebuilds the table give a new one.
 // Partitions have one each; the lowest stands for the table.
 const (
+	// In names of files the server spells all but letters, digits and _ in a way
+	// of its own (MySQL manual, "Mapping of Identifiers to File Names"). What follows #P#
+	// (#p# where files' names have no case) is the partition.
 	selectTableID = `SELECT MIN(TABLE_ID) FROM information_schema.INNODB_SYS_TABLES
-WHERE NAME = ? OR LEFT(NAME, CHAR_LENGTH(?)) = ?`
+WHERE SUBSTRING_INDEX(SUBSTRING_INDEX(NAME, '#P#', 1), '#p#', 1) = CONVERT(
+	CONCAT(CAST(CONVERT(? USING filename) AS BINARY), '/', CAST(CONVERT(? USING filename) AS BINARY)) USING utf8mb4) COLLATE utf8mb4_general_ci`
 	selectTableIDMySQL = `SELECT MIN(TABLE_ID) FROM information_schema.INNODB_TABLES
 WHERE NAME = ? OR LEFT(NAME, CHAR_LENGTH(?)) = ?`
-
-	// In names of files the server spells all but letters, digits and _ in a way
-	// of its own (MySQL manual, "Mapping of Identifiers to File Names").
-	selectFileNames = `SELECT CAST(CONVERT(? USING filename) AS BINARY), CAST(CONVERT(? USING filename) AS BINARY)`
 
 	selectCreated = `SELECT CREATE_TIME FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?`
 )
@@ -28,24 +28,17 @@ WHERE NAME = ? OR LEFT(NAME, CHAR_LENGTH(?)) = ?`
 // answers that differ are of two tables. "" is a table of which the store tells
 // nothing of the kind: another engine's, or of an account without PROCESS.
 func Identity(ctx context.Context, q Querier, schema, name string) (string, error) {
-	query, file := selectTableID, [2]string{}
-	err := q.QueryRowContext(ctx, selectFileNames, schema, name).Scan(&file[0], &file[1])
+	var id sql.NullInt64
+	err := q.QueryRowContext(ctx, selectTableID, schema, name).Scan(&id)
 	if IsErr(err, errUnknownCharset) {
-		var plain [2]bool
-		query, err = selectTableIDMySQL, nil
-		file[0], plain[0] = fileName(schema)
-		file[1], plain[1] = fileName(name)
-		if !plain[0] || !plain[1] { // MySQL does not spell other letters for us
+		of, plainOf := fileName(schema)
+		file, plain := fileName(name)
+		if !plainOf || !plain { // MySQL does not spell other letters for us
 			return created(ctx, q, schema, name)
 		}
+		whole := of + "/" + file
+		err = q.QueryRowContext(ctx, selectTableIDMySQL, whole, whole+"#P#", whole+"#P#").Scan(&id) // #p#: the column compares without case
 	}
-	if err != nil {
-		return "", fmt.Errorf("identify table %s.%s: %w", schema, name, err)
-	}
-	whole := file[0] + "/" + file[1]
-	var id sql.NullInt64
-	// #P# in MariaDB, #p# in MySQL: the column compares without case.
-	err = q.QueryRowContext(ctx, query, whole, whole+"#P#", whole+"#P#").Scan(&id)
 	switch {
 	case IsErr(err, errNeedsPrivilege):
 		return "", nil
