@@ -48,15 +48,7 @@ func (b *Backfill) Plan(ctx context.Context, t dxf.Task, nodes int) (Plan, error
 	}
 	switch t.Step {
 	case dxf.StepInit:
-		var err error
-		if m.Processors, err = b.processors(ctx); err != nil {
-			return Plan{}, err
-		}
-		p, err := b.begin(ctx, m, nodes)
-		if p.Step == dxf.StepCopy {
-			p.Concurrency = share(t.Concurrency, nodes, m.Processors)
-		}
-		return p, err
+		return b.begin(ctx, m, nodes, t.Concurrency)
 	case dxf.StepCopy:
 		return b.afterCopy(ctx, t, m)
 	case dxf.StepBuild:
@@ -95,19 +87,13 @@ func share(concurrency, nodes, processors int) int {
 	return min(max(concurrency, 1), max((processors+nodes-1)/nodes, 1))
 }
 
-// load reads the table and refuses one that is not what the user changed.
-func (b *Backfill) load(ctx context.Context, q table.Querier, m dxf.BackfillMeta) (*table.Info, error) {
-	info, err := table.Load(ctx, q, m.Schema, m.Table)
+// glance reads of the table what chooses the way.
+func (b *Backfill) glance(ctx context.Context, q table.Querier, m dxf.BackfillMeta) (*table.Info, error) {
+	info, err := table.Glance(ctx, q, m.Schema, m.Table)
 	if errors.Is(err, table.ErrNoTable) {
 		return nil, dxf.NoSuchTable(m.Schema, m.Table)
 	}
-	if err != nil {
-		return nil, err
-	}
-	if m.Fingerprint != "" && info.Fingerprint != m.Fingerprint {
-		return nil, dxf.SchemaChanged("")
-	}
-	return info, nil
+	return info, err
 }
 
 // IsRetryableErr says whether planning or cleaning should be tried again: the

@@ -15,7 +15,7 @@ import (
 // table. It all happens on one session that holds the job's lock, so that a
 // former owner who is frozen half-way can do nothing more when he wakes up: the
 // next owner got the lock because that session is gone.
-func (b *Backfill) begin(ctx context.Context, m dxf.BackfillMeta, nodes int) (Plan, error) {
+func (b *Backfill) begin(ctx context.Context, m dxf.BackfillMeta, nodes, concurrency int) (Plan, error) {
 	s, err := b.session(ctx, table.JobLock(m.JobID), "planning", 0)
 	if err != nil {
 		return Plan{}, err
@@ -24,12 +24,11 @@ func (b *Backfill) begin(ctx context.Context, m dxf.BackfillMeta, nodes int) (Pl
 	if err := b.sweep(ctx, s, m); err != nil {
 		return Plan{}, err
 	}
-	asked := m.Fingerprint
-	m.Fingerprint = ""
-	info, err := b.load(ctx, s, m)
+	info, err := b.glance(ctx, s, m)
 	if err != nil {
 		return Plan{}, err
 	}
+	asked := m.Fingerprint
 	if m.TableID, err = b.sameTable(ctx, s, m); err != nil {
 		return Plan{}, err
 	}
@@ -37,6 +36,9 @@ func (b *Backfill) begin(ctx context.Context, m dxf.BackfillMeta, nodes int) (Pl
 	if asked != "" && asked != info.Fingerprint {
 		// A job that was ahead of this one, or somebody else, has changed the
 		// table meanwhile. Nothing is done yet: the change is made to what is there.
+		if err := info.Complete(ctx, s); err != nil {
+			return Plan{}, err
+		}
 		if m.Changes, err = left(info, m); err != nil {
 			return Plan{}, err
 		}
@@ -47,6 +49,16 @@ func (b *Backfill) begin(ctx context.Context, m dxf.BackfillMeta, nodes int) (Pl
 	if m.Way == dxf.WayNative || (m.Way == dxf.WayDistributed && info.DataLength < m.NativeMaxSize) {
 		return native(m, "")
 	}
+	if info.Columns == nil {
+		if err := info.Complete(ctx, s); err != nil {
+			return Plan{}, err
+		}
+	}
+	return b.beginCopy(ctx, s, info, m, nodes, concurrency)
+}
+
+// beginCopy makes the shadow, unless the store's own DDL is better, or nothing else is possible.
+func (b *Backfill) beginCopy(ctx context.Context, s *table.Session, info *table.Info, m dxf.BackfillMeta, nodes, concurrency int) (Plan, error) {
 	settings, err := table.LoadSettings(ctx, s)
 	if err != nil {
 		return Plan{}, err
@@ -109,11 +121,18 @@ func (b *Backfill) begin(ctx context.Context, m dxf.BackfillMeta, nodes int) (Pl
 		}
 	}
 	m.Indexes, m.Rows, m.Strict = table.Texts(build), info.Rows, table.Judged(source, target, settings)
+	if m.Processors, err = b.processors(ctx); err != nil {
+		return Plan{}, err
+	}
 	if err := b.startFeed(ctx, s, m); err != nil {
 		return Plan{}, err
 	}
 	b.log.Info("shadow made", zap.Int64("job", m.JobID), zap.String("table", m.Schema+"."+m.Table), zap.String("shadow", m.Shadow), zap.Strings("indexes", m.Indexes))
-	return cut(ctx, s, info, m, nodes)
+	p, err := cut(ctx, s, info, m, nodes)
+	if p.Step == dxf.StepCopy {
+		p.Concurrency = share(concurrency, nodes, m.Processors)
+	}
+	return p, err
 }
 
 // left are the changes that the table, as it is now, still needs: of a statement

@@ -29,7 +29,7 @@ func (r *run) native(ctx context.Context) error {
 		return err
 	}
 	defer s.Close()
-	info, err := table.Load(ctx, s, r.meta.Schema, r.meta.Table)
+	info, err := table.Glance(ctx, s, r.meta.Schema, r.meta.Table)
 	if err != nil {
 		return err
 	}

@@ -86,6 +86,16 @@ FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?`
 // Load reads a table from information_schema and SHOW CREATE TABLE. It answers
 // ErrNoTable for names that are not base tables.
 func Load(ctx context.Context, q Querier, schema, name string) (*Info, error) {
+	t, err := Glance(ctx, q, schema, name)
+	if err != nil {
+		return nil, err
+	}
+	return t, t.Complete(ctx, q)
+}
+
+// Glance is Load of the name, the sizes and the definition as text alone: two questions
+// instead of seven, for who needs no more, or not yet (see Complete).
+func Glance(ctx context.Context, q Querier, schema, name string) (*Info, error) {
 	t := &Info{Schema: schema, Name: name}
 	var kind string
 	err := q.QueryRowContext(ctx, selectTable, schema, name).
@@ -103,15 +113,21 @@ func Load(ctx context.Context, q Querier, schema, name string) (*Info, error) {
 	default:
 		return nil, fmt.Errorf("%s.%s is a %s: %w", schema, name, strings.ToLower(kind), ErrNoTable)
 	}
-	for _, load := range []func(context.Context, Querier) error{
-		t.loadColumns, t.loadKeys, t.loadTriggers, t.loadForeignKeys, t.loadCreate,
-	} {
+	if err := t.loadCreate(ctx, q); err != nil {
+		return nil, fmt.Errorf("load table %s.%s: %w", schema, name, err)
+	}
+	return t, nil
+}
+
+// Complete reads the rest of what Glance has left out.
+func (t *Info) Complete(ctx context.Context, q Querier) error {
+	for _, load := range []func(context.Context, Querier) error{t.loadColumns, t.loadKeys, t.loadTriggers, t.loadForeignKeys} {
 		if err := load(ctx, q); err != nil {
-			return nil, fmt.Errorf("load table %s.%s: %w", schema, name, err)
+			return fmt.Errorf("load table %s.%s: %w", t.Schema, t.Name, err)
 		}
 	}
 	t.CopyKey = chooseKey(t)
-	return t, nil
+	return nil
 }
 
 const selectTriggers = `SELECT TRIGGER_NAME FROM information_schema.TRIGGERS
