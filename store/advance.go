@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 
@@ -108,15 +109,11 @@ func changeJob(ctx context.Context, tx *sqlx.Tx, id int64, change func(*dxf.Job)
 	if err != nil {
 		return err
 	}
-	j.RowCount, err = rowCount(ctx, tx, id)
-	if err != nil {
+	var now time.Time
+	if j.RowCount, now, err = rowCount(ctx, tx, id); err != nil {
 		return err
 	}
 	change(&j)
-	now, err := storeNow(ctx, tx)
-	if err != nil {
-		return err
-	}
 	ask.Stamp(&j, now)
 	if !j.State.Ended() {
 		return updateJob(ctx, tx, j)

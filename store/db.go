@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -62,7 +63,8 @@ type DB struct {
 
 	clients *DB // see Clients; it has none
 	sights  sights
-	uuids   sync.Map // of the nodes that were registered here, by name
+	uuids   sync.Map                  // of the nodes that were registered here, by name
+	forgot  atomic.Pointer[time.Time] // when the old history was last looked for
 
 	secret dxf.Secret
 }
@@ -232,8 +234,18 @@ const txTries = 5
 // tx runs fn in a transaction. Deadlocks and lock waits are tried again, so fn
 // must start from nothing each time.
 func (db *DB) tx(ctx context.Context, fn func(tx *sqlx.Tx) error) error {
+	return again(ctx, func() error { return db.txOnce(ctx, fn) })
+}
+
+// alone is must as a transaction of its own, in one round trip.
+func (db *DB) alone(ctx context.Context, missing error, query string, args ...any) error {
+	return again(ctx, func() error { return must(ctx, db.meta, missing, query, args...) })
+}
+
+// again does something until it meets no deadlock and no long wait for a lock.
+func again(ctx context.Context, do func() error) error {
 	for try := 1; ; try++ {
-		err := db.txOnce(ctx, fn)
+		err := do()
 		if n := number(err); try == txTries || n != erDeadlock && n != erLockWaitTimeout {
 			return err
 		}

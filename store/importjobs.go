@@ -40,7 +40,7 @@ func (db *DB) SubmitImport(ctx context.Context, j dxf.ImportJob, t dxf.Task, met
 		if n > 0 {
 			return ask.ImportActive()
 		}
-		if err := fewEnough(ctx, tx, j.CreatedBy); err != nil {
+		if _, err := fewEnough(ctx, tx, j.CreatedBy); err != nil {
 			return err
 		}
 		r, err := tx.ExecContext(ctx, jobSQL, j.Schema, j.Table, j.TableID, j.CreatedBy, asJSON(j.Parameters), j.SourceSize)

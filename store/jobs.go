@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 
@@ -26,10 +27,7 @@ func (db *DB) Submit(ctx context.Context, j dxf.Job, t dxf.Task, meta dxf.Backfi
 			return err
 		}
 		j.ID, j.State, meta.JobID = id, dxf.JobQueueing, id
-		if j.CreateTime, err = storeNow(ctx, tx); err != nil {
-			return err
-		}
-		if err := fewEnough(ctx, tx, j.User); err != nil {
+		if j.CreateTime, err = fewEnough(ctx, tx, j.User); err != nil {
 			return err
 		}
 		task := t // the transaction may run again
@@ -53,28 +51,27 @@ func (db *DB) Submit(ctx context.Context, j dxf.Job, t dxf.Task, meta dxf.Backfi
 }
 
 // fewEnough refuses an account with as many unfinished jobs as it may have. Whoever
-// asks holds the counter of jobs: two submissions at once are counted one by one.
-func fewEnough(ctx context.Context, tx *sqlx.Tx, user string) error {
-	const varsSQL = `SELECT COALESCE(variable_value, '') FROM global_variables WHERE variable_name = ?`
-	const countSQL = `
-		SELECT COUNT(*) FROM tidb_global_task
-		WHERE state NOT IN ('succeed', 'reverted', 'failed') AND submitter = ?`
-	if user == "" {
-		return nil
+// asks holds the counter of jobs: two submissions at once are counted one by one. It
+// returns the store's time.
+func fewEnough(ctx context.Context, tx *sqlx.Tx, user string) (time.Time, error) {
+	const factsSQL = `
+		SELECT NOW(6) AS now,
+			COALESCE((SELECT variable_value FROM global_variables WHERE variable_name = ?), '') AS most,
+			(SELECT COUNT(*) FROM tidb_global_task
+				WHERE state NOT IN ('succeed', 'reverted', 'failed') AND submitter = ?) AS unfinished`
+	var facts struct {
+		Now        time.Time `db:"now"`
+		Most       string    `db:"most"`
+		Unfinished int       `db:"unfinished"`
 	}
-	var value string
-	if err := tx.GetContext(ctx, &value, varsSQL, dxf.MaxUserQueuedJobs); err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return err
+	if err := tx.GetContext(ctx, &facts, factsSQL, dxf.MaxUserQueuedJobs, user); err != nil {
+		return time.Time{}, err
 	}
-	limit := dxf.UserLimit(map[string]string{dxf.MaxUserQueuedJobs: value}, dxf.MaxUserQueuedJobs)
-	var n int
-	if err := tx.GetContext(ctx, &n, countSQL, user); err != nil {
-		return err
+	limit := dxf.UserLimit(map[string]string{dxf.MaxUserQueuedJobs: facts.Most}, dxf.MaxUserQueuedJobs)
+	if user != "" && limit > 0 && facts.Unfinished >= limit {
+		return time.Time{}, dxf.TooManyJobs(user, limit)
 	}
-	if limit > 0 && n >= limit {
-		return dxf.TooManyJobs(user, limit)
-	}
-	return nil
+	return facts.Now, nil
 }
 
 // insertTask writes the row of a new task. A key that was ever used is taken.
@@ -217,12 +214,11 @@ const rowsReadSQL = `(
 	FROM tidb_global_task t JOIN tidb_background_subtask s ON s.task_key = CAST(t.id AS CHAR) AND s.step IN (1, 5)
 	WHERE t.task_key = CONCAT('ddl/backfill/', j.job_id))`
 
-// rowCount is ROW_COUNT of an unfinished job.
-func rowCount(ctx context.Context, tx *sqlx.Tx, id int64) (int64, error) {
-	const countSQL = `SELECT ` + rowsReadSQL + ` FROM (SELECT ? AS job_id) j`
-	var n int64
-	err := tx.GetContext(ctx, &n, countSQL, id)
-	return n, err
+// rowCount is ROW_COUNT of an unfinished job, and the store's time.
+func rowCount(ctx context.Context, tx *sqlx.Tx, id int64) (n int64, now time.Time, err error) {
+	const countSQL = `SELECT ` + rowsReadSQL + `, NOW(6) FROM (SELECT ? AS job_id) j`
+	err = tx.QueryRowContext(ctx, countSQL, id).Scan(&n, &now)
+	return n, now, err
 }
 
 // Job finds a job, unfinished or in the history.

@@ -63,23 +63,20 @@ func (db *DB) Lease(ctx context.Context, s dxf.Subtask) (dxf.Subtask, error) {
 		SET state = 'running', epoch = epoch + 1, exec_expired = NOW() + INTERVAL ? SECOND,
 			start_time = IF(COALESCE(start_time, 0) = 0, UNIX_TIMESTAMP(), start_time), state_update_time = UNIX_TIMESTAMP()
 		WHERE id = ? AND exec_id = ? AND epoch = ? AND state = 'pending'`
-	const rowSQL = `SELECT ` + subtaskColumns + ` FROM tidb_background_subtask WHERE id = ?`
-	var leased dxf.Subtask
-	err := db.tx(ctx, func(tx *sqlx.Tx) error {
-		if err := must(ctx, tx, dxf.ErrLeaseLost, leaseSQL, subtaskSeconds, s.ID, s.ExecID, s.Epoch); err != nil {
-			return err
-		}
-		subs, err := selectSubtasks(ctx, tx, rowSQL, s.ID)
-		if err != nil {
-			return err
-		}
-		leased = subs[0]
-		return nil
-	})
+	const rowSQL = `SELECT ` + subtaskColumns + ` FROM tidb_background_subtask
+		WHERE id = ? AND exec_id = ? AND epoch = ? AND state = 'running'`
+	if err := db.alone(ctx, dxf.ErrLeaseLost, leaseSQL, subtaskSeconds, s.ID, s.ExecID, s.Epoch); err != nil {
+		return dxf.Subtask{}, err
+	}
+	// The epoch is ours: a row that has another by now was taken away again.
+	subs, err := selectSubtasks(ctx, db.meta, rowSQL, s.ID, s.ExecID, s.Epoch+1)
+	if err == nil && len(subs) == 0 {
+		err = dxf.ErrLeaseLost
+	}
 	if err != nil {
 		return dxf.Subtask{}, err
 	}
-	return leased, nil
+	return subs[0], nil
 }
 
 // Release gives a running subtask back.
@@ -97,12 +94,10 @@ func (db *DB) Finish(ctx context.Context, l dxf.Lease, state dxf.SubtaskState, s
 		UPDATE tidb_background_subtask
 		SET state = ?, summary = ?, error = ?, exec_expired = NULL, state_update_time = UNIX_TIMESTAMP(), end_time = IF(?, NOW(), NULL)
 		WHERE id = ? AND exec_id = ? AND epoch = ? AND state = 'running'`
-	return db.tx(ctx, func(tx *sqlx.Tx) error {
-		return must(
-			ctx, tx, dxf.ErrLeaseLost, finishSQL,
-			string(state), asJSON(sum), asJSON(e), state.Ended(), l.SubtaskID, l.ExecID, l.Epoch,
-		)
-	})
+	return db.alone(
+		ctx, dxf.ErrLeaseLost, finishSQL,
+		string(state), asJSON(sum), asJSON(e), state.Ended(), l.SubtaskID, l.ExecID, l.Epoch,
+	)
 }
 
 // Progress writes the summary of a running subtask, unless its executor is in
