@@ -48,9 +48,6 @@ func (r *run) native(ctx context.Context) error {
 	if err := r.sameTable(ctx, s); err != nil {
 		return err
 	}
-	if err := r.asClient(ctx, s, ""); err != nil {
-		return err
-	}
 	if err := r.inLanguage(ctx, s); err != nil {
 		return err
 	}
@@ -59,10 +56,7 @@ func (r *run) native(ctx context.Context) error {
 	wait := nativeWait + time.Duration(info.DataLength/50e6)*time.Second/10
 	for backoff := 200 * time.Millisecond; ; backoff = min(2*backoff, maxBackoff) {
 		wait = min(wait, nativeMaxWait)
-		if _, err := s.ExecContext(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout = %d", int(wait.Seconds()))); err != nil {
-			return err
-		}
-		if err := r.free(ctx, s); err != nil {
+		if err := r.free(ctx, s, r.clientMode(""), fmt.Sprintf("SESSION lock_wait_timeout = %d", int(wait.Seconds()))); err != nil {
 			return err
 		}
 		if err := r.store.CheckLease(ctx, r.sub.Lease()); err != nil {
@@ -109,20 +103,27 @@ const (
 )
 
 // free waits until no transaction but short ones uses the table: for an old one the
-// statement would wait, and everybody else with it. s is kept in use.
-func (r *run) free(ctx context.Context, s *table.Session) error {
-	p, err := table.OpenProbe(ctx, r.db)
+// statement would wait, and everybody else with it. s is kept in use, and is given the
+// settings for the statement (SESSION name = value).
+func (r *run) free(ctx context.Context, s *table.Session, settings ...string) error {
+	p, err := s.Probe(ctx)
 	if err != nil {
 		return err
 	}
-	defer p.Close()
+	if err := r.untilFree(ctx, p); err != nil {
+		return err
+	}
+	return p.Regain(ctx, settings...)
+}
+
+func (r *run) untilFree(ctx context.Context, p table.Probe) error {
 	for pause := firstLook; ; pause = min(2*pause, lastLook) {
 		if free, told, err := p.Free(ctx, r.meta.Schema, r.meta.Table); err != nil || free || !told {
 			return err
 		}
-		blocker := r.blocker(ctx, s.ID, p.ID)
+		blocker := r.blocker(ctx, p.ID)
 		if blocker == "" {
-			undecided, err := prepared(ctx, s)
+			undecided, err := prepared(ctx, p.Session)
 			if err != nil {
 				return err
 			}
@@ -132,7 +133,7 @@ func (r *run) free(ctx context.Context, s *table.Session) error {
 			blocker = "perhaps held by a prepared XA transaction (XA RECOVER)"
 		}
 		r.waiting("waits until the table is not in use, a lock is %s", blocker)
-		if err := r.rest(ctx, s, pause); err != nil {
+		if err := r.rest(ctx, p.Session, pause); err != nil {
 			return err
 		}
 	}
@@ -140,10 +141,14 @@ func (r *run) free(ctx context.Context, s *table.Session) error {
 
 // asClient lets a session judge values as the client's would; more is added to the mode.
 func (r *run) asClient(ctx context.Context, s *table.Session, more string) error {
-	if _, err := s.ExecContext(ctx, "SET SESSION sql_mode = '"+table.ValueMode(r.meta.SQLMode)+more+"'"); err != nil {
+	if _, err := s.ExecContext(ctx, "SET "+r.clientMode(more)); err != nil {
 		return fmt.Errorf("set up the session of the statement: %w", err)
 	}
 	return nil
+}
+
+func (r *run) clientMode(more string) string {
+	return "SESSION sql_mode = '" + table.ValueMode(r.meta.SQLMode) + more + "'"
 }
 
 // inLanguage lets it speak the client's language.

@@ -4,17 +4,39 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
 )
 
 // A Probe looks whether a table is in use, without standing in anybody's way: it never
-// waits for a lock. It has a session of its own.
+// waits for a lock.
 type Probe struct{ *Session }
 
-// OpenProbe opens the session. Without autocommit LOCK TABLES locks the table in InnoDB,
+// probing are the settings of its session. Without autocommit LOCK TABLES locks the table in InnoDB,
 // too, which alone knows of a prepared XA transaction whose session is gone.
+var probing = []string{"SESSION innodb_lock_wait_timeout = 0", "SESSION autocommit = 0"}
+
+// OpenProbe opens a session for it.
 func OpenProbe(ctx context.Context, db *sql.DB) (Probe, error) {
-	s, err := OpenSession(ctx, db, "SET SESSION innodb_lock_wait_timeout = 0", "SET SESSION autocommit = 0")
+	s, err := OpenSession(ctx, db, "SET "+probing[0], "SET "+probing[1])
 	return Probe{s}, err
+}
+
+// Probe makes one of the session itself, until Regain: there is to be nothing but looks
+// between the two.
+func (s *Session) Probe(ctx context.Context) (Probe, error) {
+	if _, err := s.ExecContext(ctx, "SET "+strings.Join(probing, ", ")); err != nil {
+		return Probe{}, fmt.Errorf("prepare to look whether a table is in use: %w", err)
+	}
+	return Probe{s}, nil
+}
+
+// Regain gives the session back, with further settings (SESSION name = value).
+func (p Probe) Regain(ctx context.Context, settings ...string) error {
+	all := append([]string{"SESSION autocommit = 1", "SESSION innodb_lock_wait_timeout = 5"}, settings...)
+	if _, err := p.ExecContext(ctx, "SET "+strings.Join(all, ", ")); err != nil {
+		return fmt.Errorf("set up a session on the store: %w", err)
+	}
+	return nil
 }
 
 // MySQL cannot lock a table without waiting, but tells who holds what.
