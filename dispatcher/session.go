@@ -47,9 +47,17 @@ func (p planner) session(ctx context.Context, lock table.Lock, who string, orpha
 	if err != nil {
 		return nil, err
 	}
+	names := []string{p.Secret.Lock(lock.Name()), p.Secret.Lock(lock.Swap())}
+	if free, err := s.LockFree(ctx, names[0], names[1]); err != nil || free {
+		if err != nil {
+			s.Close()
+			return nil, err
+		}
+		return s, nil
+	}
 	h := holders{planner: p, s: s, lock: lock, who: who, orphans: orphans, start: time.Now()}
-	for _, name := range []string{lock.Name(), lock.Swap()} {
-		if _, err := s.Lock(ctx, p.Secret.Lock(name), 0, func(holder int64) error { return h.meet(ctx, holder) }); err != nil {
+	for _, name := range names {
+		if _, err := s.Lock(ctx, name, 0, func(holder int64) error { return h.meet(ctx, holder) }); err != nil {
 			s.Close()
 			return nil, err
 		}
