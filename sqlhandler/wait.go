@@ -15,7 +15,7 @@ import (
 
 // Times of a wait. Polling is the truth; wake-ups only make it sooner.
 const (
-	pollFirst    = 10 * time.Millisecond  // small tables are done in a few of these
+	pollFirst    = 50 * time.Millisecond  // small tables are done in one or two of these
 	pollLast     = 300 * time.Millisecond // TiDB's own interval
 	progressFrom = 300 * time.Millisecond // shorter waits show no progress bar
 	pingEvery    = time.Minute            // the client's store session must not run into wait_timeout
