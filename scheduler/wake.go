@@ -11,10 +11,13 @@ import (
 )
 
 const (
-	// wakeGap is the least time between two rounds of datagrams sent, and
-	// between two calls of wake on receipt: a stranger who floods the port
+	// wakeGap is the mean time between two rounds of datagrams sent, and
+	// between two calls of wake on receipt, at least: who floods the port
 	// makes a node poll fifty times a second, no more.
 	wakeGap = 20 * time.Millisecond
+	// wakeBurst is how many may follow each other at once after some silence. A small job
+	// wakes each node about as often, a few milliseconds apart.
+	wakeBurst = 4
 	// resolveFor is how long the address of a node is believed.
 	resolveFor = time.Minute
 )
@@ -140,8 +143,9 @@ func (w *Waker) Close() error {
 	return err
 }
 
-// tell sends what is due, at most once per wakeGap.
+// tell sends what is due, at most once per wakeGap in the long run.
 func (w *Waker) tell() {
+	var b burst
 	for {
 		select {
 		case <-w.stop:
@@ -159,7 +163,7 @@ func (w *Waker) tell() {
 				_, _ = w.conn.WriteTo(word, addr)
 			}
 		}
-		if !w.pause() {
+		if !b.more(time.Now()) && !w.pause() {
 			return
 		}
 	}
@@ -214,8 +218,9 @@ func (w *Waker) take(d datagram) {
 	}
 }
 
-// ring calls wake for what was heard, at most once per wakeGap.
+// ring calls wake for what was heard, at most once per wakeGap in the long run.
 func (w *Waker) ring() {
+	var b burst
 	for {
 		select {
 		case <-w.stop:
@@ -223,10 +228,24 @@ func (w *Waker) ring() {
 		case <-w.heard:
 		}
 		w.cfg.Wake()
-		if !w.pause() {
+		if !b.more(time.Now()) && !w.pause() {
 			return
 		}
 	}
+}
+
+// A burst counts what has been done lately.
+type burst struct {
+	busy time.Time // how far wakeGap for each of them reaches
+}
+
+// more counts one, and says whether the next may follow at once.
+func (b *burst) more(now time.Time) bool {
+	if b.busy.Before(now) {
+		b.busy = now
+	}
+	b.busy = b.busy.Add(wakeGap)
+	return b.busy.Sub(now) < wakeBurst*wakeGap
 }
 
 func (w *Waker) pause() bool {
