@@ -58,7 +58,9 @@ func (b *Backfill) begin(ctx context.Context, m dxf.BackfillMeta, nodes, concurr
 }
 
 // beginCopy makes the shadow, unless the store's own DDL is better, or nothing else is possible.
-func (b *Backfill) beginCopy(ctx context.Context, s *table.Session, info *table.Info, m dxf.BackfillMeta, nodes, concurrency int) (Plan, error) {
+func (b *Backfill) beginCopy(
+	ctx context.Context, s *table.Session, info *table.Info, m dxf.BackfillMeta, nodes, concurrency int,
+) (Plan, error) {
 	settings, err := table.LoadSettings(ctx, s)
 	if err != nil {
 		return Plan{}, err

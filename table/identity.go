@@ -17,7 +17,8 @@ const (
 	// (#p# where files' names have no case) is the partition.
 	selectTableID = `SELECT MIN(TABLE_ID) FROM information_schema.INNODB_SYS_TABLES
 WHERE SUBSTRING_INDEX(SUBSTRING_INDEX(NAME, '#P#', 1), '#p#', 1) = CONVERT(
-	CONCAT(CAST(CONVERT(? USING filename) AS BINARY), '/', CAST(CONVERT(? USING filename) AS BINARY)) USING utf8mb4) COLLATE utf8mb4_general_ci`
+	CONCAT(CAST(CONVERT(? USING filename) AS BINARY), '/', CAST(CONVERT(? USING filename) AS BINARY)) USING utf8mb4)
+	COLLATE utf8mb4_general_ci`
 	selectTableIDMySQL = `SELECT MIN(TABLE_ID) FROM information_schema.INNODB_TABLES
 WHERE NAME = ? OR LEFT(NAME, CHAR_LENGTH(?)) = ?`
 
