@@ -227,8 +227,7 @@ func (d *Dispatcher) plan(ctx context.Context, v view) (outcome, error) {
 	d.counts.dealt.Add(int64(len(p.Subtasks)))
 	d.log.Info("step planned", zap.String("step", t.Type.StepName(p.Step)), zap.Int("subtasks", len(p.Subtasks)),
 		zap.Any("nodes", heldBy(p.Subtasks)))
-	// Whoever ends a subtask wakes the owner; a step without any has ended.
-	return outcome{again: len(p.Subtasks) == 0, notify: true}, nil
+	return outcome{again: true, notify: true}, nil
 }
 
 // revert gives the task up because of e.
