@@ -168,7 +168,7 @@ type server struct {
 	port int64
 }
 
-const identifySQL = `SELECT CONNECTION_ID(), VERSION(), @@GLOBAL.server_id, @@GLOBAL.hostname, @@GLOBAL.port, @@SESSION.binlog_format`
+const identifySQL = `SELECT CONNECTION_ID(), VERSION(), @@GLOBAL.server_id, @@GLOBAL.hostname, @@GLOBAL.port, @@SESSION.binlog_format LIMIT 1` // which goes before sql_select_limit
 
 // identify asks which session this is, of which server.
 func (s *session) identify(ctx context.Context) error {
