@@ -148,6 +148,9 @@ func (c *copier) chunk(ctx context.Context, span table.Range, at point) (point, 
 		if failures > patience {
 			c.waiting("copy waits for a row lock that a client holds")
 		}
+		if err := c.look(ctx); err != nil {
+			return at, err
+		}
 		pause := min(2*time.Millisecond<<min(failures, 6), 100*time.Millisecond)
 		if err := sleep(ctx, pause/2+rand.N(pause)); err != nil {
 			return at, err

@@ -96,7 +96,7 @@ func TestLookupAndList(t *testing.T) {
 	require.False(t, ok)
 
 	all := sysvars.All()
-	require.Len(t, all, 20)
+	require.Len(t, all, 21)
 	require.True(t, slices.IsSortedFunc(all, func(a, b *sysvars.Var) int { return strings.Compare(a.Name, b.Name) }))
 	for _, v := range all {
 		norm, w, e := v.Check(v.Default, sysvars.StringValue)
