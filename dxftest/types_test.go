@@ -77,7 +77,7 @@ func allTypes(without []string, keep func(typ, value string) bool) shape {
 	types := shape{
 		// touched is written by the server only, at the time of the client's statement.
 		columns: `id INT, touched TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6),
-			v0 DOUBLE AS (-c10) VIRTUAL, s0 VARCHAR(200) AS (CONCAT(c22, c22)) STORED`,
+			v0 DOUBLE AS (c10) VIRTUAL, s0 VARCHAR(200) AS (CONCAT(c22, c22)) STORED`,
 		keys: "PRIMARY KEY (id)", key: []string{"id"}, values: [][]string{{"?"}, {"-?"}},
 		options: "DEFAULT CHARSET=utf8mb4", rows: 1500,
 		set:   "SET sql_mode = 'ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO', time_zone = '+05:30', NAMES utf8mb4",

@@ -121,7 +121,7 @@ func TestNoElectionDuringAWrite(t *testing.T) {
 // Deadlocks above all would show here.
 func TestEverybodyAtOnce(t *testing.T) {
 	db := open(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	deadlocks := func() (n int) {
 		require.NoError(t, db.SQL().QueryRowContext(t.Context(),
@@ -265,6 +265,13 @@ func TestEverybodyAtOnce(t *testing.T) {
 		_, err := db.JobProgress(ctx, jobs[rand.IntN(len(jobs))])
 		return err
 	})
+	began := time.Now()
+	require.Eventually(t, func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return leases > 0 && time.Since(began) > 2*time.Second
+	}, 30*time.Second, 10*time.Millisecond)
+	cancel()
 	all.Wait()
 	require.Positive(t, leases)
 	t.Logf("%d leases", leases)
