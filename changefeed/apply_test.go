@@ -422,14 +422,18 @@ func TestHarmless(t *testing.T) {
 		"USE "+r.schema, "SET binlog_format = 'STATEMENT'", "INSERT INTO tt VALUES (1, 1)", "INSERT INTO tt (t) VALUES (2)", "UPDATE tt SET x = 5 /* t */",
 		"INSERT INTO tt SELECT id, v FROM t", "CREATE TABLE uuu (a INT)", "DELETE FROM tt WHERE x IN (SELECT COUNT(*) FROM uuu)", "CREATE TABLE made AS SELECT * FROM tt", "DROP TABLE made",
 		"CREATE TABLE `t t` (a INT)", "DROP TABLE `t t`",
+	)
+	r.exec("INSERT INTO t VALUES (2, 2)")
+	r.sync() // until then DDL that has a word of the statements above would end the job
+	r.session(
 		// S17: columns, indexes and schemas of others that are called as the table.
 		"CREATE DATABASE "+r.schema+"_y", "CREATE TABLE "+r.schema+"_y.victim (t INT, INDEX t (t), CHECK (victim.t > 0))",
 		"ALTER TABLE "+r.schema+"_y.victim ADD COLUMN u INT, ADD INDEX u (t, u)", "DROP DATABASE "+r.schema+"_y",
 		"CREATE TABLE uu (t INT, CHECK (t > 0))", "CREATE INDEX t ON uu (t)", "DROP INDEX t ON uu", "DROP TABLE uu",
 	)
-	r.exec("INSERT INTO t VALUES (2, 2)")
+	r.exec("INSERT INTO t VALUES (3, 3)")
 	r.sync()
-	require.Equal(t, 2, r.same())
+	require.Equal(t, 3, r.same())
 }
 
 // TestFull: a node applies no more feeds than it has room for, and goes on with
