@@ -47,6 +47,9 @@ func LoadSettings(ctx context.Context, q Querier) (Settings, error) {
 	}
 	if s.Family == MySQL {
 		err = q.QueryRowContext(ctx, selectCommitOrder).Scan(&s.Snapshots, &s.Compressed, &s.Partial, &s.Threads)
+		if err == nil {
+			err = q.QueryRowContext(ctx, selectSilentMySQL).Scan(&s.Silent)
+		}
 	} else {
 		err = each(ctx, q, func(r *sql.Rows) error {
 			var name, value string
@@ -91,9 +94,14 @@ func LoadSettings(ctx context.Context, q Querier) (Settings, error) {
 
 const errSpecificAccess = 1227
 
-// MariaDB's replicas keep what they are told out of their binlogs, unless they are told
-// otherwise. MySQL's write it.
-const selectSilent = `SELECT @@GLOBAL.log_slave_updates = 0 AND EXISTS (SELECT 1 FROM information_schema.PROCESSLIST WHERE COMMAND IN ('Slave_IO', 'Slave_SQL'))`
+// A replica may keep what it is told out of its own binlog: MariaDB's do, unless they
+// are told otherwise, MySQL's if they are told to.
+const (
+	selectSilent      = `SELECT @@GLOBAL.log_slave_updates = 0 AND EXISTS (SELECT 1 FROM information_schema.PROCESSLIST WHERE COMMAND IN ('Slave_IO', 'Slave_SQL'))`
+	selectSilentMySQL = `SELECT @@GLOBAL.log_replica_updates = 0 AND EXISTS (
+		SELECT 1 FROM performance_schema.replication_connection_status WHERE SERVICE_STATE <> 'OFF'
+		UNION ALL SELECT 1 FROM performance_schema.replication_applier_status WHERE SERVICE_STATE <> 'OFF')`
+)
 
 // ErrLargeFile tells that one transaction has made the binlog file larger than
 // 4 GiB. No position behind that can be asked for; the server begins the next
@@ -166,6 +174,9 @@ func checkBinlog(_ *Info, _ Definition, s Settings) Reason {
 	case !s.Snapshots:
 		return "the server does not tell the binlog position of a snapshot (status variable binlog_snapshot_position)"
 	case s.Silent:
+		if s.Family == MySQL {
+			return "the server replicates another one, and its binlog has nothing of that (log_replica_updates is OFF)"
+		}
 		return "the server replicates another one, and its binlog has nothing of that (log_slave_updates is OFF)"
 	case s.Format != "ROW":
 		return reasonf("binlog_format is %s, not ROW", s.Format)

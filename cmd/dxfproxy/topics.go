@@ -85,8 +85,12 @@ var binlogNeeds = []struct {
 	},
 	{
 		func(to *table.Settings, from table.Settings) { to.Silent = from.Silent },
-		func(*inspected) []string {
-			return []string{"under [mysqld] in the server's configuration file: log_slave_updates=ON", "and restart the server"}
+		func(i *inspected) []string {
+			variable := "log_slave_updates"
+			if i.binlog.Family == table.MySQL {
+				variable = "log_replica_updates"
+			}
+			return []string{"under [mysqld] in the server's configuration file: " + variable + "=ON", "and restart the server"}
 		},
 	},
 	{
