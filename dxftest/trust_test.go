@@ -160,7 +160,7 @@ func TestS6AwkwardColumns(t *testing.T) {
 // comment that its own value can end. The indexes of a shadow are made of what it
 // shows, by the account of the store.
 func TestTrustComments(t *testing.T) {
-	if !onMariaDB() {
+	if !onMariaDB() { // only make test-stores has another server
 		t.Skip("MySQL has no options beside those that it knows")
 	}
 	v := newTrust(t, 1)

@@ -75,7 +75,7 @@ func takenBy(f func()) (most int64) {
 
 // TestS4ListsShareMemory: what one list may take, fifty at once may not take each.
 func TestS4ListsShareMemory(t *testing.T) {
-	if raced {
+	if raced { // make test runs it once more, without
 		t.Skip("it reads tens of megabytes of XML, ten times slower under the race detector")
 	}
 	const pages = 20
