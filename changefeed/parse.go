@@ -3,13 +3,14 @@ package changefeed
 import (
 	"bytes"
 	"regexp"
-	"strings"
 
 	"github.com/go-mysql-org/go-mysql/replication"
 	tidb "github.com/pingcap/tidb/pkg/parser"
 	"github.com/pingcap/tidb/pkg/parser/ast"
 	"github.com/pingcap/tidb/pkg/parser/mysql"
 	_ "github.com/pingcap/tidb/pkg/parser/test_driver" // the parser's literals
+
+	"dxfproxy/table"
 )
 
 const (
@@ -105,7 +106,7 @@ func (c *collector) Enter(n ast.Node) (ast.Node, bool) {
 		}
 		c.tables = append(c.tables, t)
 	case *ast.FuncCallExpr:
-		c.more = c.more || n.Schema.O != "" || !native[n.FnName.L]
+		c.more = c.more || n.Schema.O != "" || !table.RowFunctions[n.FnName.L] && !sessionFunctions[n.FnName.L]
 	}
 	return n, c.more
 }
@@ -119,31 +120,8 @@ var spaced = regexp.MustCompile(`(?i)\b(adddate|bit_and|bit_or|bit_xor|cast|coun
 	`json_arrayagg|json_objectagg|max|mid|min|now|position|session_user|st_collect|std|stddev|stddev_pop|stddev_samp|subdate|substr|substring|sum|` +
 	`sysdate|system_user|trim|variance|var_pop|var_samp)\s+\(`)
 
-// native are functions that every store has of its own: no stored function can be
-// called by these names alone.
-var native = func(list string) map[string]bool {
-	set := map[string]bool{}
-	for w := range strings.FieldsSeq(list) {
-		set[w] = true
-	}
-	return set
-}(`
-	abs acos asin atan atan2 ceil ceiling conv cos cot crc32 degrees exp floor ln log log10 log2 mod pi pow power
-	radians rand round sign sin sqrt tan truncate greatest least interval
-	ascii bin bit_length char_func char_length character_length concat concat_ws elt export_set field find_in_set
-	format from_base64 hex insert_func instr lcase left length locate lower lpad ltrim make_set mid oct
-	octet_length ord position quote regexp_instr regexp_replace regexp_substr repeat replace reverse right rpad rtrim
-	soundex space strcmp substr substring substring_index to_base64 trim ucase unhex upper charset coercibility collation
-	adddate addtime convert_tz curdate current_date current_time current_timestamp curtime date date_add date_format
-	date_sub datediff day dayname dayofmonth dayofweek dayofyear extract from_days from_unixtime get_format hour last_day
-	localtime localtimestamp makedate maketime microsecond minute month monthname now period_add period_diff quarter
-	sec_to_time second str_to_date subdate subtime sysdate time time_format time_to_sec timediff timestamp timestampadd
-	timestampdiff to_days to_seconds unix_timestamp utc_date utc_time utc_timestamp week weekday weekofyear year yearweek
-	if ifnull nullif coalesce isnull cast convert binary
-	bit_count md5 sha sha1 sha2 compress uncompress uncompressed_length aes_encrypt aes_decrypt uuid uuid_short
-	inet_aton inet_ntoa inet6_aton inet6_ntoa is_ipv4 is_ipv6
-	json_array json_array_append json_array_insert json_contains json_contains_path json_depth json_extract json_insert
-	json_keys json_length json_merge_patch json_merge_preserve json_object json_quote json_remove json_replace
-	json_search json_set json_type json_unquote json_valid json_value
-	connection_id current_user current_role database schema user session_user system_user version last_insert_id row_count found_rows
-	name_const values benchmark sleep get_lock release_lock is_free_lock is_used_lock`)
+// sessionFunctions are functions that every store has of its own, beside
+// table.RowFunctions: those that tell of the session, and wait.
+var sessionFunctions = table.Words(`
+	benchmark coercibility connection_id current_role current_user database found_rows get_lock is_free_lock is_used_lock last_insert_id
+	name_const release_lock row_count schema session_user sleep system_user user values version`)

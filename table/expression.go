@@ -9,7 +9,7 @@ import "strings"
 
 // alikeFunctions come to the same for everybody, and so do the words that may stand
 // between operands. Whatever is not here is taken for something that does not.
-var alikeFunctions = wordSet(`abs ascii bin bit_count bit_length case cast ceil ceiling char_length character_length coalesce concat
+var alikeFunctions = Words(`abs ascii bin bit_count bit_length case cast ceil ceiling char_length character_length coalesce concat
 	concat_ws conv convert crc32 date datediff day dayofmonth dayofweek dayofyear elt extract field find_in_set floor from_base64 greatest hex hour
 	if ifnull inet6_aton inet6_ntoa inet_aton inet_ntoa instr isnull json_array json_contains json_extract json_keys json_length json_object
 	json_quote json_type json_unquote json_valid json_value last_day lcase least left length locate lower lpad ltrim md5 microsecond mid
@@ -18,14 +18,6 @@ var alikeFunctions = wordSet(`abs ascii bin bit_count bit_length case cast ceil 
 	uuid_to_bin weekday year
 	and or not xor is null true false when then else end between in as div signed unsigned integer int char charset character set collate
 	binary decimal datetime double using interval from both leading trailing for day_hour year_month`)
-
-func wordSet(list string) map[string]bool {
-	set := map[string]bool{}
-	for w := range strings.FieldsSeq(list) {
-		set[w] = true
-	}
-	return set
-}
 
 // alike says whether an expression over these columns comes to the same in every
 // session. "" does.
