@@ -1,9 +1,7 @@
 package dxftest
 
 import (
-	"context"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -15,23 +13,10 @@ import (
 func TestS38SleepingTriggers(t *testing.T) {
 	v := newTrust(t, 1)
 	v.looker()
-	execute(t, v.direct, "CREATE TABLE big (id INT PRIMARY KEY, pw VARCHAR(40))")
-	var rows []string
-	for i := range 3000 {
-		rows = append(rows, fmt.Sprintf("(%d, 'x')", i))
-	}
-	execute(t, v.direct, "INSERT INTO big VALUES "+strings.Join(rows, ", "))
-	holder := v.session(0, "")
-	v.run(holder, "BEGIN", "SELECT * FROM big WHERE id = 2500 FOR UPDATE") // which cannot be copied
-	client := v.session(0, "looker")
-	answer := make(chan error, 1)
-	go func() {
-		_, err := client.ExecContext(context.Background(), "ALTER TABLE big ADD INDEX i (pw)")
-		answer <- err
-	}()
+	answer, release := v.stuckCopy()
 	shadow := v.copyOf("big")
 	execute(t, v.direct, "CREATE TRIGGER asleep BEFORE INSERT ON `"+shadow+"` FOR EACH ROW SET @s = SLEEP(600)")
-	v.run(holder, "ROLLBACK")
+	release()
 	require.Eventually(t, func() bool {
 		return scan[int](t, v.direct, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE = 'User sleep'") > 0
 	}, 30*time.Second, 5*time.Millisecond, "nobody sleeps")

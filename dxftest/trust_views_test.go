@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"dxfproxy/mariadbd/mariadbdtest"
 )
 
 // looker is an account with everything in the test's schema, views too, that may read
@@ -30,6 +32,23 @@ func (v *trust) copyOf(table string) (name string) {
 		return name != "" && v.direct.QueryRow("SELECT COUNT(*) FROM `"+name+"`").Scan(&n) == nil && n > 0
 	}, 30*time.Second, 5*time.Millisecond, "no copy of %s", table)
 	return name
+}
+
+// stuckCopy makes a table big and has looker add an index to it. Its copy does not come
+// to its end before release: one of the rows is locked. answer is what looker is told.
+func (v *trust) stuckCopy() (answer chan error, release func()) {
+	v.Helper()
+	execute(v.T, v.direct, "CREATE TABLE big (id INT PRIMARY KEY, pw VARCHAR(40))")
+	execute(v.T, v.direct, "INSERT INTO big SELECT seq + 99, 'planted' FROM "+mariadbdtest.Numbers(3000))
+	holder := v.session(0, "")
+	v.run(holder, "BEGIN", "SELECT * FROM big WHERE id = 2500 FOR UPDATE")
+	client := v.session(0, "looker")
+	answer = make(chan error, 1)
+	go func() {
+		_, err := client.ExecContext(context.Background(), "ALTER TABLE big ADD INDEX i (pw)")
+		answer <- err
+	}()
+	return answer, func() { v.run(holder, "ROLLBACK") }
 }
 
 // csvLines are rows for such tables, of 35 bytes or more.
@@ -55,25 +74,12 @@ func (v *trust) replace(name, query string) {
 func TestS34ViewInPlaceOfTheShadow(t *testing.T) {
 	v := newTrust(t, 1)
 	v.looker()
-	execute(t, v.direct, "CREATE TABLE big (id INT PRIMARY KEY, pw VARCHAR(40))")
-	var rows []string
-	for i := range 3000 {
-		rows = append(rows, fmt.Sprintf("(%d, 'planted')", i+100))
-	}
-	execute(t, v.direct, "INSERT INTO big VALUES "+strings.Join(rows, ", "))
-	holder := v.session(0, "")
-	v.run(holder, "BEGIN", "SELECT * FROM big WHERE id = 2500 FOR UPDATE") // which cannot be copied
-	client := v.session(0, "looker")
-	answer := make(chan error, 1)
-	go func() {
-		_, err := client.ExecContext(context.Background(), "ALTER TABLE big ADD INDEX i (pw)")
-		answer <- err
-	}()
+	answer, release := v.stuckCopy()
 	v.replace(v.copyOf("big"), "SELECT id, pw FROM "+v.victim+".secret")
 	for _, q := range []string{"UPDATE big SET pw = 'fed' WHERE id = 100", "INSERT INTO big VALUES (42, 'fed')", "DELETE FROM big WHERE id = 42"} {
 		execute(t, v.direct, q)
 	}
-	v.run(holder, "ROLLBACK")
+	release()
 	require.ErrorContains(t, <-answer, "view")
 	v.unharmed("a view in the place of the shadow")
 }

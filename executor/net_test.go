@@ -59,10 +59,7 @@ func TestC5SwallowedAtTheCutover(t *testing.T) {
 			h.through(dxf.StepCutover)
 			w.stop()
 			require.Less(t, w.slowest, locked)
-			won, err := h.plan.OnDone(t.Context(), h.task)
-			require.NoError(t, err)
-			require.True(t, won)
-			h.requireDone()
+			h.won()
 		})
 	}
 }
@@ -81,10 +78,7 @@ func TestC5FrozenAtTheCutover(t *testing.T) {
 		}
 	}
 	h.through(dxf.StepCutover)
-	won, err := h.plan.OnDone(t.Context(), h.task)
-	require.NoError(t, err)
-	require.True(t, won)
-	h.requireDone()
+	h.won()
 }
 
 // TestC4LeftSession: a predecessor's session holds the job's lock, and nobody is there
