@@ -1,3 +1,8 @@
+//go:build !race
+
+// Tens of megabytes of XML are read here, ten times slower under the race detector:
+// make test runs these tests once more, without it.
+
 package source_test
 
 import (
@@ -75,9 +80,6 @@ func takenBy(f func()) (most int64) {
 
 // TestS4ListsShareMemory: what one list may take, fifty at once may not take each.
 func TestS4ListsShareMemory(t *testing.T) {
-	if raced { // make test runs it once more, without
-		t.Skip("it reads tens of megabytes of XML, ten times slower under the race detector")
-	}
 	const pages = 20
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if opening(r) {

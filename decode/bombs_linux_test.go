@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -35,9 +34,6 @@ func TestS22Bombs(t *testing.T) {
 		readBomb(t, file)
 		return
 	}
-	if runtime.GOOS != "linux" {
-		t.Skip("how much memory a process has taken is read from Linux's /proc")
-	}
 	dir := t.TempDir()
 	taken := regexp.MustCompile(`taken (\d+) KiB, error: (.*)`)
 	for _, b := range decodetest.Bombs(t) {
@@ -58,9 +54,7 @@ func TestS22Bombs(t *testing.T) {
 			require.NoError(t, err)
 			t.Logf("%d KiB in the file, %d MiB taken, %s: %.150s", len(b.Content)>>10, kib>>10, time.Since(start).Round(time.Millisecond), m[2])
 			require.Contains(t, string(m[2]), b.Error)
-			if !raceDetector {
-				require.Less(t, kib<<10, bombMost)
-			}
+			require.Less(t, kib<<10, bombMost) // not under the race detector, which takes several times the memory
 		})
 	}
 }
