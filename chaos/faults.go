@@ -23,6 +23,7 @@ type fault struct {
 	mayEnd   func(string) bool // reasons for which the job may end; nil: it must get through
 	options  []string          // of the store
 	start    func(*run) error  // before the store
+	apart    bool              // from everybody's connections: the job's client is answered, whatever the answer
 }
 
 // lease is longer than any of the nodes' leases.
@@ -45,19 +46,19 @@ var faults = []fault{
 		pause(ctx, lease)
 		r.wires[i].Release()
 	})},
-	{name: "latency", strike: latency},
+	{name: "latency", strike: latency, apart: true},
 	{name: "store-kill", strike: storeKill},
 	{name: "store-restart", strike: storeRestart},
 	{name: "store-freeze", strike: storeFreeze},
 	{name: "failover", strike: failover, mayEnd: because("server|binlog|fail|changefeed"), options: []string{"log_slave_updates=ON"}},
-	{name: "purged-binlog", strike: purge, mayEnd: because("binlog|changefeed")},
-	{name: "max-connections", strike: maxConnections, tolerate: numbers(1040)},
-	{name: "revoke", strike: revoke, mayEnd: because("denied|privilege")},
-	{name: "read-only", strike: set("read_only", "1", "0", lease)},
-	{name: "statement-format", strike: set("binlog_format", "'STATEMENT'", "'ROW'", time.Second), mayEnd: because("binlog_format|STATEMENT")},
-	{name: "autocommit", strike: set("autocommit", "0", "1", lease)},
+	{name: "purged-binlog", strike: purge, mayEnd: because("binlog|changefeed"), apart: true},
+	{name: "max-connections", strike: maxConnections, tolerate: numbers(1040), apart: true},
+	{name: "revoke", strike: revoke, mayEnd: because("denied|privilege"), apart: true},
+	{name: "read-only", strike: set("read_only", "1", "0", lease), apart: true},
+	{name: "statement-format", strike: set("binlog_format", "'STATEMENT'", "'ROW'", time.Second), mayEnd: because("binlog_format|STATEMENT"), apart: true},
+	{name: "autocommit", strike: set("autocommit", "0", "1", lease), apart: true},
 	{name: "short-timeouts", strike: set("wait_timeout", "1", "28800", lease)},
-	{name: "long-transaction", strike: longTransaction},
+	{name: "long-transaction", strike: longTransaction, apart: true},
 	{name: "kill-sessions", strike: killSessions},
 	{name: "disk-full", strike: diskFull, start: mountSmall},
 }

@@ -105,6 +105,9 @@ func (r *run) run(ctx context.Context) (outcome string, err error) {
 	case <-time.After(time.Minute):
 		return "", errors.New("the job has ended, and its client is not answered")
 	}
+	if r.fault.apart && (errors.Is(r.answer, mysql.ErrInvalidConn) || numbers(1927)(r.answer)) {
+		return "", fmt.Errorf("the job's client: %w", r.answer)
+	}
 	return ended.state, r.check(ctx, ended, before)
 }
 

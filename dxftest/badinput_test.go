@@ -420,6 +420,7 @@ func (h *house) blocked(what func(s *sql.Conn, id int64, cancel func()), end fun
 	var n int
 	require.NoError(t, tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM t").Scan(&n))
 	s := h.session(0, "")
+	h.run(s, "SET wait_timeout = 3") // a client that waits is not idle
 	stmtCtx, stop := context.WithCancel(ctx)
 	defer stop()
 	answered := make(chan error, 1)

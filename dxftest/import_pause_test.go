@@ -33,6 +33,17 @@ func (im *importer) paused(admin *sql.Conn) (id string) {
 	return id
 }
 
+// holder is a client's transaction that has read load_t: it keeps the tables from being exchanged.
+func (im *importer) holder() *sql.Tx {
+	im.Helper()
+	tx, err := im.direct.BeginTx(im.Context(), nil)
+	require.NoError(im, err)
+	im.Cleanup(func() { _ = tx.Rollback() })
+	_, err = tx.Exec("DO (SELECT COUNT(*) FROM load_t)")
+	require.NoError(im, err)
+	return tx
+}
+
 // TestImportPaused: while an import is paused its rows stand still, whatever becomes
 // of the nodes, and its client waits. Afterwards it goes on, or can be cancelled.
 func TestImportPaused(t *testing.T) {
@@ -58,11 +69,7 @@ func TestImportPaused(t *testing.T) {
 		im := im.in(t)
 		definition := im.definition("load_t")
 		r := im.start(0, statement)
-		holder, err := im.direct.BeginTx(t.Context(), nil)
-		require.NoError(t, err)
-		defer holder.Rollback() //nolint:errcheck // after a commit it does nothing
-		_, err = holder.Exec("DO (SELECT COUNT(*) FROM load_t)")
-		require.NoError(t, err)
+		holder := im.holder()
 		require.Eventually(t, func() bool {
 			return strings.Contains(im.job(admin)["Result_Message"], "publish waits for a lock on the table")
 		}, time.Minute, 10*time.Millisecond)
@@ -88,10 +95,12 @@ func TestImportPaused(t *testing.T) {
 		require.NoError(t, im.nodes[2].Kill())
 		require.Never(t, func() bool { return im.staged() != n }, 3*time.Second, 50*time.Millisecond)
 		require.Empty(t, r.answer, "the client waits")
+		holder := im.holder() // it must not end before it is paused again, however busy the machine is
 		im.run(admin, "RESUME IMPORT JOB "+id)
 		// Once more, in the midst of it.
 		require.Eventually(t, func() bool { return len(r.answer) > 0 || im.staged() > n }, 30*time.Second, 5*time.Millisecond)
 		im.paused(admin)
+		require.NoError(t, holder.Commit())
 		im.run(admin, "RESUME IMPORT JOB "+id)
 		require.NoError(t, r.wait())
 		require.Equal(t, fmt.Sprint(rows), im.job(admin)["Imported_Rows"])

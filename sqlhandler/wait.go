@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"go.uber.org/zap"
@@ -18,7 +19,7 @@ const (
 	pollFirst    = 50 * time.Millisecond  // small tables are done in one or two of these
 	pollLast     = 300 * time.Millisecond // TiDB's own interval
 	progressFrom = 300 * time.Millisecond // shorter waits show no progress bar
-	pingEvery    = time.Minute            // the client's store session must not run into wait_timeout
+	pingEvery    = time.Minute            // where wait_timeout is long, see patience
 	cancelWait   = 20 * time.Second       // TiDB's promise for a running distributed job
 )
 
@@ -49,7 +50,7 @@ type report struct {
 // only a wait: when the client goes, the job goes on; when the client is
 // killed, the job is cancelled.
 func (h *Handler) wait(ctx context.Context, c *protocol.Conn, job waitable) (protocol.Reply, error) {
-	began, pinged := time.Now(), time.Now()
+	began, pinged, ping := time.Now(), time.Now(), time.Duration(0)
 	poll := pollFirst
 	timer := time.NewTimer(poll)
 	defer timer.Stop()
@@ -65,8 +66,11 @@ func (h *Handler) wait(ctx context.Context, c *protocol.Conn, job waitable) (pro
 		// Any other error is the store's trouble, not the job's: wait on.
 		if time.Since(began) > progressFrom {
 			showProgress(ctx, c, job)
+			if ping == 0 {
+				ping, pinged = patience(ctx, c), time.Now()
+			}
 		}
-		if time.Since(pinged) > pingEvery {
+		if ping > 0 && time.Since(pinged) > ping {
 			pinged = time.Now()
 			if err := c.Ping(ctx); err != nil && ctx.Err() == nil {
 				return nil, err
@@ -81,6 +85,20 @@ func (h *Handler) wait(ctx context.Context, c *protocol.Conn, job waitable) (pro
 			return h.interrupted(context.Cause(ctx), job, began)
 		}
 	}
+}
+
+// patience is how long the store's session of a client that waits may hear nothing: the
+// server ends one that is idle for wait_timeout, which looks like a KILL.
+func patience(ctx context.Context, c *protocol.Conn) time.Duration {
+	text, err := askText(ctx, c, "@@SESSION.wait_timeout")
+	if err != nil {
+		return pingEvery
+	}
+	seconds, err := strconv.Atoi(text)
+	if err != nil {
+		return pingEvery
+	}
+	return min(pingEvery, time.Duration(seconds)*time.Second/3)
 }
 
 // tableChange is a DDL job to wait for.
