@@ -19,7 +19,7 @@ func TestDemo(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // the machine is busy
 	defer cancel()
 	var out bytes.Buffer
-	cmd := exec.CommandContext(ctx, clustertest.Binary, "demo", "--rows", "200000")
+	cmd := exec.CommandContext(ctx, clustertest.Binary, "demo", "--rows", "80000")
 	cmd.Stdout, cmd.Stderr = &out, &out
 	temp := t.TempDir()
 	cmd.Env = append(os.Environ(), "TMPDIR="+temp)
@@ -32,8 +32,8 @@ func TestDemo(t *testing.T) {
 		require.Contains(t, out.String(), want)
 	}
 	require.Regexp(t, `(?m)^mysql> IMPORT INTO shop\.archive FROM '/.*/orders-\*\.csv';$`, out.String())
-	require.Regexp(t, `(?m)^1 row in set: job 1, 200,000 rows imported `, out.String())
+	require.Regexp(t, `(?m)^1 row in set: job 1, 80,000 rows imported `, out.String())
 	require.Regexp(t, `(?m)^reader .* saw no row or all of them$`, out.String())
 	require.Regexp(t, `(?m)^nodes    node-1 imported \d.* rows .*, node-2 imported \d.* rows .*, node-3 imported \d.* rows `, out.String())
-	require.Regexp(t, `(?m)^imported 200,000 rows compared with the files: none missing, none twice, none different$`, out.String())
+	require.Regexp(t, `(?m)^imported 80,000 rows compared with the files: none missing, none twice, none different$`, out.String())
 }

@@ -119,6 +119,17 @@ func TestC3Failover(t *testing.T) {
 	}
 }
 
+// TestFailoverIsNoKill: the store's address moves to a server that has been up all along.
+// Whoever waits for a job hears that it goes on, for nobody has killed them.
+func TestFailoverIsNoKill(t *testing.T) {
+	f := newFailover(t, false)
+	f.run(f.session(0, ""), "SET GLOBAL dxf_native_ddl_max_size = 0")
+	uniqueTable(f.house)
+	j := f.startSlow(holdCutover, addUnique)
+	f.move(false)
+	refused(t, <-j.answer, 1927, "08S01", fmt.Sprintf("Lost connection to the store behind dxfproxy during query; job %d goes on", j.id))
+}
+
 // A failover is a house before a server that is followed by another.
 type failover struct {
 	*house

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"go.uber.org/zap"
@@ -19,7 +18,6 @@ const (
 	pollFirst    = 50 * time.Millisecond  // small tables are done in one or two of these
 	pollLast     = 300 * time.Millisecond // TiDB's own interval
 	progressFrom = 300 * time.Millisecond // shorter waits show no progress bar
-	pingEvery    = time.Minute            // where wait_timeout is long, see patience
 	cancelWait   = 20 * time.Second       // TiDB's promise for a running distributed job
 )
 
@@ -50,7 +48,8 @@ type report struct {
 // only a wait: when the client goes, the job goes on; when the client is
 // killed, the job is cancelled.
 func (h *Handler) wait(ctx context.Context, c *protocol.Conn, job waitable) (protocol.Reply, error) {
-	began, pinged, ping := time.Now(), time.Now(), time.Duration(0)
+	began := time.Now()
+	leg := lookAtLeg(ctx, c)
 	poll := pollFirst
 	timer := time.NewTimer(poll)
 	defer timer.Stop()
@@ -66,15 +65,9 @@ func (h *Handler) wait(ctx context.Context, c *protocol.Conn, job waitable) (pro
 		// Any other error is the store's trouble, not the job's: wait on.
 		if time.Since(began) > progressFrom {
 			showProgress(ctx, c, job)
-			if ping == 0 {
-				ping, pinged = patience(ctx, c), time.Now()
-			}
 		}
-		if ping > 0 && time.Since(pinged) > ping {
-			pinged = time.Now()
-			if err := c.Ping(ctx); err != nil && ctx.Err() == nil {
-				return nil, err
-			}
+		if !leg.alive(ctx, c) {
+			return lost(job), nil
 		}
 		timer.Reset(poll)
 		poll = min(poll*3/2, pollLast)
@@ -82,23 +75,9 @@ func (h *Handler) wait(ctx context.Context, c *protocol.Conn, job waitable) (pro
 		case <-timer.C:
 		case <-changed:
 		case <-ctx.Done():
-			return h.interrupted(context.Cause(ctx), job, began)
+			return h.interrupted(context.Cause(ctx), job, began, leg.server)
 		}
 	}
-}
-
-// patience is how long the store's session of a client that waits may hear nothing: the
-// server ends one that is idle for wait_timeout, which looks like a KILL.
-func patience(ctx context.Context, c *protocol.Conn) time.Duration {
-	text, err := askText(ctx, c, "@@SESSION.wait_timeout")
-	if err != nil {
-		return pingEvery
-	}
-	seconds, err := strconv.Atoi(text)
-	if err != nil {
-		return pingEvery
-	}
-	return min(pingEvery, time.Duration(seconds)*time.Second/3)
 }
 
 // tableChange is a DDL job to wait for.
@@ -158,7 +137,7 @@ var (
 
 // interrupted ends a wait. A killed client's job is cancelled, and the wait
 // goes on until it is, for the answer must not come before the truth.
-func (h *Handler) interrupted(cause error, job waitable, began time.Time) (protocol.Reply, error) {
+func (h *Handler) interrupted(cause error, job waitable, began time.Time, server string) (protocol.Reply, error) {
 	if errors.Is(cause, protocol.ErrStoreLost) {
 		return lost(job), nil
 	}
@@ -167,8 +146,8 @@ func (h *Handler) interrupted(cause error, job waitable, began time.Time) (proto
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), cancelWait)
 	defer cancel()
-	if errors.Is(cause, protocol.ErrConnectionKilled) && !h.storeUpSince(ctx, began) {
-		return lost(job), nil // the store has ended, and with it the connection
+	if errors.Is(cause, protocol.ErrConnectionKilled) && !h.storeUpSince(ctx, began, server) {
+		return lost(job), nil // the store has ended or failed over, and with it the connection
 	}
 	if err := job.cancel(ctx); err != nil {
 		var e *dxf.Error
@@ -259,15 +238,6 @@ func (h *Handler) storeStarted(ctx context.Context) (time.Time, error) {
 		return since, err
 	}
 	return since, h.sql.QueryRowContext(ctx, sinceSQL, seconds).Scan(&since)
-}
-
-// storeUpSince reports whether the store answers, and has not been started again
-// since.
-func (h *Handler) storeUpSince(ctx context.Context, since time.Time) bool {
-	var name string
-	var seconds int64
-	err := h.sql.QueryRowContext(ctx, `SHOW GLOBAL STATUS LIKE 'Uptime'`).Scan(&name, &seconds)
-	return err == nil && time.Duration(seconds+1)*time.Second >= time.Since(since)
 }
 
 func killed(cause error) bool {
