@@ -119,8 +119,7 @@ func integer(unsigned bool, bits uint) encoder {
 
 // float writes digits that read back as the same bits; the exponent makes the
 // literal a DOUBLE, not a DECIMAL. A FLOAT is written as the double it equals, for
-// which 17 digits are always enough. (A negative zero cannot occur: MariaDB 10.11
-// stores 0 for it whichever way it comes.)
+// which 17 digits are always enough. A negative zero stays one.
 func float(dst []byte, v any) ([]byte, error) {
 	switch v := v.(type) {
 	case float32:

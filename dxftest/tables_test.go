@@ -1,6 +1,7 @@
 package dxftest
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -74,11 +75,32 @@ var shapes = []shape{
 		values: [][]string{{"? % 4 + 1", "?"}, {"(? + 1) % 4 + 1", "?"}, {"'z'", "-?"}},
 	},
 	{
+		name: "BIT and a long SET", columns: "k BIT(64), l SET(" + setOf(53) + ")", keys: "PRIMARY KEY (k, l)", key: []string{"k", "l"}, rows: 6000,
+		values: [][]string{{"18446744073709551615 - ? DIV 3", "9007199254740991 - ? % 3"}, {"9223372036854775808 + ?", "''"}, {"?", "CONCAT('m', ? % 53)"}},
+	},
+	{
+		name: "a short SET and DOUBLE", columns: "k SET(" + setOf(8) + "), l DOUBLE", keys: "PRIMARY KEY (k, l)", key: []string{"k", "l"}, rows: 6000,
+		values: [][]string{{"? % 256", "? / 7e0"}, {"255 - ? % 256", "? / -7e-290"}, {"''", "1.7976931348623157e308 / ?"}},
+	},
+	{
+		name: "FLOAT", columns: "k FLOAT", keys: "PRIMARY KEY (k)", key: []string{"k"}, rows: 6000,
+		values: [][]string{{"? * 0.125"}, {"? * -1048576"}, {"? * 5.820766091346741e-11"}}, // what a literal can name
+	},
+	{
 		name: "a name of 64 characters", table: strings.Repeat("z", 64), columns: "k INT", keys: "PRIMARY KEY (k)", key: []string{"k"}, values: [][]string{{"?"}},
 	},
 	{
 		name: "an upper-case name", table: "ORDERS Ünd", columns: "`Key` INT", keys: "PRIMARY KEY (`Key`)", key: []string{"`Key`"}, values: [][]string{{"?"}},
 	},
+}
+
+// setOf is a list of n members.
+func setOf(n int) string {
+	var list []string
+	for i := range n {
+		list = append(list, fmt.Sprintf("'m%d'", i))
+	}
+	return strings.Join(list, ",")
 }
 
 // TestTables adds indexes to tables of every shape while clients write to

@@ -37,9 +37,11 @@ func hashValue(c table.Column) string {
 	name := table.Quote(c.Name)
 	switch c.DataType {
 	case "float", "double":
-		return name + "+0e0" // a FLOAT's own text is shorter than its value
-	case "bit", "enum", "set":
+		return "CAST(" + name + " AS DOUBLE)" // a FLOAT's own text is shorter than its value; 0 + -0 is 0
+	case "bit", "enum":
 		return name + "+0"
+	case "set":
+		return "CAST(" + name + " AS UNSIGNED)" // MySQL makes a DOUBLE of its sum, in which 64 members are not told apart
 	case "char", "varchar":
 		if c.Length <= 1024 {
 			return "CAST(" + name + " AS BINARY)"

@@ -12,30 +12,38 @@ import (
 // Kind says how a key value is written in SQL.
 type Kind int
 
-// Kinds of key values. Types without one (FLOAT, DOUBLE, SET, BIT, TEXT,
-// BLOB, geometry) do not compare as they are written, or not alike everywhere,
-// and no table is cut by them.
+// Kinds of key values. Types without one (TEXT, BLOB, geometry, long SETs) do not
+// compare as they are written, or not alike everywhere, and no table is cut by them.
 const (
-	Number Kind = iota + 1 // integers and decimals, as digits
+	Number Kind = iota + 1 // integers, decimals and BIT, as digits
 	Quoted                 // temporals (in UTC), UUID, INET: quoted text
 	String                 // bytes in a character set
 	Binary                 // bytes
-	Member                 // of an ENUM, by its number
+	Member                 // of an ENUM or a SET, by its number
+	Real                   // FLOAT and DOUBLE, as the shortest DOUBLE that reads back as the same bits
 )
 
-// maxMembers is how many an ENUM may have: ranges are written as lists of them, because
-// the server goes through the whole index for anything else.
-const maxMembers = 255
+// maxListed is up to which number ranges of an ENUM or a SET are written as lists: the
+// server goes through the whole index for anything else, unless a column before it in the
+// key has told where to look.
+const maxListed = 255
 
-var kindNames = map[Kind]string{Number: "number", Quoted: "quoted", String: "string", Binary: "binary", Member: "member"}
+// maxOfSet is how many members a SET may have. MySQL compares the number of one with another
+// number as DOUBLEs, which tell all integers of 53 bits apart; MariaDB compares a 64th
+// member with the wrong sign.
+const maxOfSet = 53
+
+var kindNames = map[Kind]string{Number: "number", Quoted: "quoted", String: "string", Binary: "binary", Member: "member", Real: "real"}
 
 // kindOf is the kind of a column's values, 0 when a key cannot have them.
 func kindOf(c Column) Kind {
 	switch c.DataType {
-	case "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "year":
+	case "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "year", "bit":
 		return Number
-	case "enum":
-		if n := members(c.Type); n > 0 && n <= maxMembers {
+	case "float", "double":
+		return Real
+	case "enum", "set":
+		if greatest(c) > 0 {
 			return Member
 		}
 	case "date", "datetime", "timestamp", "time", "uuid", "inet4", "inet6":
@@ -48,19 +56,34 @@ func kindOf(c Column) Kind {
 	return 0
 }
 
+// greatest is the number of the last value of an ENUM or a SET, 0 when a key cannot have it.
+func greatest(c Column) uint64 {
+	n := members(c.Type)
+	switch {
+	case c.DataType == "enum":
+		return uint64(n)
+	case n > maxOfSet:
+		return 0
+	}
+	return 1<<n - 1
+}
+
+// leads says whether a key may begin with a column.
+func leads(c Column) bool { return kindOf(c) != Member || greatest(c) <= maxListed }
+
 // Datum is one value of a key column.
 type Datum struct {
 	Kind    Kind
 	Charset string // of a String
 	Value   string // digits, text, or bytes in Charset
-	Of      int    // how many members the ENUM of a Member has
+	Of      uint64 // the greatest number that a Member of its column may have
 }
 
 // SQL is the value as a literal. It means the same whatever the session's
 // character sets and sql_mode are; its time zone must be '+00:00'.
 func (d Datum) SQL() string {
 	switch d.Kind {
-	case Number, Member:
+	case Number, Member, Real:
 		return d.Value
 	case Quoted:
 		return "'" + d.Value + "'"
@@ -88,8 +111,14 @@ func (d Datum) validate() error {
 	case Binary:
 		return nil
 	case Member:
-		if n, err := strconv.Atoi(d.Value); err != nil || n < 0 || n > d.Of || d.Of > maxMembers {
+		if n, err := strconv.ParseUint(d.Value, 10, 64); err != nil || n > d.Of || d.Of >= 1<<maxOfSet {
 			return fmt.Errorf("member %q of %d", d.Value, d.Of)
+		}
+		return nil
+	case Real:
+		// Without an exponent it would be a DECIMAL.
+		if _, err := strconv.ParseFloat(d.Value, 64); err != nil || strings.Trim(d.Value, "0123456789.+-e") != "" || !strings.Contains(d.Value, "e") {
+			return fmt.Errorf("real %q", d.Value)
 		}
 		return nil
 	default:
@@ -106,7 +135,7 @@ type datumJSON struct {
 	Charset string  `json:"charset,omitempty"`
 	Value   *string `json:"value,omitempty"` // of numbers and quoted text
 	Hex     *string `json:"hex,omitempty"`   // of strings and binaries
-	Of      int     `json:"of,omitempty"`
+	Of      uint64  `json:"of,omitempty"`
 }
 
 // MarshalJSON writes {"kind":"number","value":"7"} or
@@ -143,7 +172,7 @@ func (d *Datum) UnmarshalJSON(data []byte) error {
 			return fmt.Errorf("key value %s: %w", data, err)
 		}
 		d.Value = string(b)
-	case (d.Kind == Number || d.Kind == Quoted || d.Kind == Member) && j.Value != nil && j.Hex == nil:
+	case (d.Kind == Number || d.Kind == Quoted || d.Kind == Member || d.Kind == Real) && j.Value != nil && j.Hex == nil:
 		d.Value = *j.Value
 	default:
 		return fmt.Errorf("key value %s: %w", data, errShape)
@@ -165,6 +194,10 @@ func read(alias string, c Column) string {
 		return "HEX(" + name + ")"
 	case Quoted:
 		return "CAST(" + name + " AS CHAR)"
+	case Member: // MySQL makes a DOUBLE of a SET + 0
+		return "CAST(" + name + " AS UNSIGNED)"
+	case Real: // with all its digits, however many the column shows
+		return "CAST(" + name + " AS DOUBLE)"
 	}
 	return name + "+0"
 }
@@ -183,7 +216,13 @@ func scan(c Column, text string) (Datum, error) {
 	case String:
 		d.Charset = c.Charset
 	case Member:
-		d.Of = members(c.Type)
+		d.Of = greatest(c)
+	case Real:
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return Datum{}, fmt.Errorf("value of key column %s: %w", c.Name, err)
+		}
+		d.Value = strconv.FormatFloat(n, 'e', -1, 64)
 	}
 	if err := d.validate(); err != nil {
 		return Datum{}, fmt.Errorf("value of key column %s: %w", c.Name, err)

@@ -61,8 +61,8 @@ func (k *Key) usable() bool {
 	if !k.exact {
 		return false
 	}
-	for _, c := range k.Columns {
-		if c.Nullable || c.Generated != NotGenerated || c.Compressed || kindOf(c) == 0 {
+	for i, c := range k.Columns {
+		if c.Nullable || c.Generated != NotGenerated || c.Compressed || kindOf(c) == 0 || i == 0 && !leads(c) {
 			return false
 		}
 	}

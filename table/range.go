@@ -20,6 +20,9 @@ type Range struct {
 // none). Composite keys are compared in the expanded form, which the range
 // optimizer understands on every server, unlike row values.
 func (r Range) Where(alias string) string {
+	if r.Lower != nil && r.Upper != nil && r.Lower[0].listed() {
+		return r.between(alias)
+	}
 	var parts []string
 	if r.Lower != nil {
 		parts = append(parts, r.compare(alias, r.Lower, " > ", " > "))
@@ -33,6 +36,23 @@ func (r Range) Where(alias string) string {
 	return strings.Join(parts, " AND ")
 }
 
+// between is Where between two bounds that begin with a listed member: two long lists in one
+// predicate are more than MySQL makes a range of.
+func (r Range) between(alias string) string {
+	column, low, high := qualified(alias, r.Key[0]), r.Lower[0].number(), r.Upper[0].number()
+	if len(r.Key) == 1 {
+		return list(column, low+1, high+1)
+	}
+	rest := Range{Key: r.Key[1:], Lower: r.Lower[1:], Upper: r.Upper[1:]}
+	if low == high {
+		return fmt.Sprintf("%s = %d AND %s", column, low, rest.Where(alias))
+	}
+	from, to := rest, rest
+	from.Upper, to.Lower = nil, nil
+	return fmt.Sprintf("(%s OR (%s = %d AND %s) OR (%s = %d AND %s))", list(column, low+1, high),
+		column, low, from.Where(alias), column, high, to.Where(alias))
+}
+
 // compare writes (a, b) op (x, y) as (a op x OR (a = x AND b last y)).
 func (r Range) compare(alias string, bound []Datum, op, last string) string {
 	n := len(r.Key) - 1
@@ -44,29 +64,39 @@ func (r Range) compare(alias string, bound []Datum, op, last string) string {
 	return text
 }
 
-// compare writes column op value. Members of an ENUM are listed.
+// compare writes column op value. Members of a short ENUM or SET are listed.
 func (d Datum) compare(column, op string) string {
-	if d.Kind != Member {
+	if !d.listed() {
 		return column + op + d.SQL()
 	}
-	from, to := 0, d.Of
-	at, _ := strconv.Atoi(d.Value)
 	switch strings.TrimSpace(op) {
 	case ">":
-		from = at + 1
+		return list(column, d.number()+1, int(d.Of)+1)
 	case "<":
-		to = at - 1
-	case "<=":
-		to = at
+		return list(column, 0, d.number())
 	}
-	if from > to {
+	return list(column, 0, d.number()+1)
+}
+
+// listed says whether ranges that begin at the value are lists.
+func (d Datum) listed() bool { return d.Kind == Member && d.Of <= maxListed }
+
+// number is the value of a listed member.
+func (d Datum) number() int {
+	n, _ := strconv.Atoi(d.Value)
+	return n
+}
+
+// list is the predicate that column has one of the numbers below end.
+func list(column string, from, end int) string {
+	if from >= end {
 		return "FALSE"
 	}
-	list := make([]string, 0, to-from+1)
-	for ; from <= to; from++ {
-		list = append(list, strconv.Itoa(from))
+	numbers := make([]string, 0, end-from)
+	for ; from < end; from++ {
+		numbers = append(numbers, strconv.Itoa(from))
 	}
-	return column + " IN (" + strings.Join(list, ",") + ")"
+	return column + " IN (" + strings.Join(numbers, ",") + ")"
 }
 
 // At is the predicate of the one row with this key: it locks no neighbour.

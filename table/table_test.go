@@ -130,13 +130,20 @@ func TestSplit(t *testing.T) {
 		"nopad":        {"k VARCHAR(20) COLLATE utf8mb4_nopad_bin PRIMARY KEY", `SELECT CONCAT(seq, REPEAT(' ', seq % 3))` + numbers},
 		"nopad, MySQL": {"k VARCHAR(20) COLLATE utf8mb4_0900_bin PRIMARY KEY", `SELECT CONCAT(seq, REPEAT(' ', seq % 3))` + numbers},
 		"composite":    {"a INT, k VARCHAR(9), d DATE, PRIMARY KEY (a, k, d)", "SELECT seq % 3, seq % 7, '2020-01-01' + INTERVAL seq DAY" + numbers},
+		"bit":          {"k BIT(64) PRIMARY KEY", "SELECT seq * 30000000000000007" + numbers + " UNION SELECT 18446744073709551615 UNION SELECT 0"},
+		"enum":         {"k ENUM('z','b','a','x'), a INT, PRIMARY KEY (k, a)", "SELECT 1 + seq % 4, seq" + numbers},
+		"set":          {"k SET('z','b','a','x','1','2','3','4'), a INT, PRIMARY KEY (k, a)", "SELECT seq % 256, seq" + numbers},
+		"long set":     {"a INT, k SET(" + setOf(53) + "), PRIMARY KEY (a, k)", "SELECT seq DIV 3, 9007199254740991 - seq % 3" + numbers},
+		"float":        {"k FLOAT PRIMARY KEY", "SELECT (CAST(seq AS SIGNED) - 150) / 7e0" + numbers + " UNION SELECT 3.4028234e+38 UNION SELECT -1.4e-45"},
+		"double":       {"k DOUBLE PRIMARY KEY", "SELECT (CAST(seq AS SIGNED) - 150) / 7e0" + numbers + " UNION SELECT 1.7976931348623157e308 UNION SELECT 5e-324 UNION SELECT -1e-300"},
+		"double(20,2)": {"k DOUBLE(20,2) PRIMARY KEY", "SELECT 9999999999999 + seq / 100e0" + numbers},
 		"unique":       {"x INT, k BIGINT NOT NULL, a INT NOT NULL, UNIQUE KEY (k, a)", "SELECT NULL, -CAST(seq AS SIGNED), seq % 2" + numbers},
 	} {
 		if absent(only[name]) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			schema, s := setup(t, "CREATE TABLE t ("+c.columns+")", "INSERT INTO t "+c.insert)
+			schema, s := setup(t, "CREATE TABLE t ("+c.columns+")", "INSERT INTO t "+c.insert, "ANALYZE TABLE t")
 			info, err := table.Load(t.Context(), s, schema, "t")
 			require.NoError(t, err)
 			total := count(t, s, "SELECT COUNT(*) FROM t")
@@ -193,6 +200,15 @@ func indexName(t *testing.T, s *table.Session) (name string) {
 	return name
 }
 
+// setOf is a list of n members.
+func setOf(n int) string {
+	var list []string
+	for i := range n {
+		list = append(list, fmt.Sprintf("'m%d'", i))
+	}
+	return strings.Join(list, ",")
+}
+
 func TestRangeRefusesForeignShapes(t *testing.T) {
 	for _, text := range []string{
 		`{}`, `{"key":[]}`, `{"done":7}`, `{"key":["a"],"lower":[]}`, `{"key":["a"],"lower":[7]}`,
@@ -210,19 +226,22 @@ func TestRangeRefusesForeignShapes(t *testing.T) {
 func TestKeyChoice(t *testing.T) {
 	const longUnique = "a BLOB NOT NULL, UNIQUE KEY u (a)" // USING HASH
 	for def, want := range map[string]string{
-		"a INT, PRIMARY KEY (a)":           "PRIMARY",
-		"a INT":                            "",
-		"a INT, UNIQUE KEY u (a)":          "",
-		"a INT NOT NULL, UNIQUE KEY u (a)": "u",
-		"a FLOAT PRIMARY KEY":              "",
-		"a ENUM('x') PRIMARY KEY":          "PRIMARY",
-		"a SET('x') PRIMARY KEY":           "",
+		"a INT, PRIMARY KEY (a)":                              "PRIMARY",
+		"a INT":                                               "",
+		"a INT, UNIQUE KEY u (a)":                             "",
+		"a INT NOT NULL, UNIQUE KEY u (a)":                    "u",
+		"a FLOAT PRIMARY KEY":                                 "PRIMARY",
+		"a ENUM('x') PRIMARY KEY":                             "PRIMARY",
+		"a SET('x') PRIMARY KEY":                              "PRIMARY",
+		"a SET(" + setOf(9) + ") PRIMARY KEY":                 "", // no ranges of these in an index
+		"b INT, a SET(" + setOf(53) + "), PRIMARY KEY (b, a)": "PRIMARY",
+		"b INT, a SET(" + setOf(54) + "), PRIMARY KEY (b, a)": "", // two may look alike
 		"a INT NOT NULL, b INT NOT NULL, UNIQUE KEY big (b, a), UNIQUE KEY small (a)": "big", // the rows are in its order
-		"a BIT(9) PRIMARY KEY":                                                    "",
+		"a BIT(9) PRIMARY KEY":                                                    "PRIMARY",
 		"a BLOB NOT NULL, UNIQUE KEY u (a(9))":                                    "",
 		longUnique:                                                                "",
 		"a VARCHAR(9) NOT NULL, UNIQUE KEY u (a(3))":                              "",
-		"a DOUBLE PRIMARY KEY, b INT NOT NULL, UNIQUE KEY u (b)":                  "u",
+		"a BLOB, b INT NOT NULL, UNIQUE KEY u (b), UNIQUE KEY (a(9))":             "u",
 		"a INT NOT NULL, b INT NOT NULL, UNIQUE KEY u (a, b DESC)":                "",
 		"a INT, g INT AS (a) STORED UNIQUE KEY, b INT NOT NULL, UNIQUE KEY x (b)": "x",
 	} {
