@@ -63,12 +63,13 @@ func (h *Handler) alterJob(ctx context.Context, c *protocol.Conn, sql []byte, st
 	return protocol.OK{}, nil
 }
 
-// whenAltered asks something of a job, again as long as it is just getting other parameters.
+// whenAltered asks something of a job, again as long as it is just getting other parameters,
+// or coming to a pause.
 func (h *Handler) whenAltered(ctx context.Context, id int64, ask func() error) error {
 	err := ask()
 	for end := time.Now().Add(alterLimit); errors.Is(err, dxf.ErrTaskChanged); err = ask() {
 		if time.Now().After(end) {
-			return dxf.Errorf("ddl job %d is being altered; try again", id)
+			return dxf.Errorf("ddl job %d is still being paused or altered; try again", id)
 		}
 		h.wakeAll()
 		select {

@@ -29,11 +29,12 @@ type Jobs interface {
 	// says why it cannot be.
 	CancelJob(ctx context.Context, id int64) error
 	PauseJob(ctx context.Context, id int64) error
-	// ResumeJob lets a paused job go on; dxf.ErrTaskChanged: it is just getting other
-	// parameters.
+	// ResumeJob lets a paused job go on; dxf.ErrTaskChanged: it is just coming to
+	// its pause, or getting other parameters.
 	ResumeJob(ctx context.Context, id int64) error
 	// AlterJob asks for other parameters of a job. A *dxf.Error (8224, 1105) says
-	// why it gets none; dxf.ErrTaskChanged, that it is just getting others.
+	// why it gets none; dxf.ErrTaskChanged, that it is just getting others, or
+	// coming to a pause.
 	AlterJob(ctx context.Context, id int64, mods []dxf.Modification) error
 
 	// SubmitImport makes the job row (pending) and the task row (pending) of an

@@ -59,7 +59,8 @@ func pauseResume(b *bench) {
 	require.Equal(b.t, dxf.TaskPausing, b.task(job).State)
 	require.Equal(b.t, dxf.JobPausing, b.job(job).State)
 	b.refused(b.PauseJob(b.ctx, job), text("[ddl:8262]Job [%d] has already been paused", job))
-	b.refused(b.ResumeJob(b.ctx, job), text("[ddl:8261]Job [%d] can't be resumed: job has not been paused, job state:pausing, schema state:none", job))
+	require.ErrorIs(b.t, b.ResumeJob(b.ctx, job), dxf.ErrTaskChanged, "until it is paused")
+	require.ErrorIs(b.t, b.AlterJob(b.ctx, job, []dxf.Modification{{Type: dxf.ModifyConcurrency, To: 8}}), dxf.ErrTaskChanged, "until it is paused")
 	b.move(term, job, dxf.TaskPaused, dxf.StepCopy, 0, dxf.JobPaused)
 	b.refused(b.PauseJob(b.ctx, job), text("[ddl:8262]Job [%d] has already been paused", job))
 

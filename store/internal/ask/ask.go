@@ -60,11 +60,11 @@ func Pause(t *dxf.Task, j *dxf.Job, subs dxf.Counts) (changed bool, err error) {
 	return true, nil
 }
 
-// Resume changes t and j as ADMIN RESUME DDL JOBS does. A paused task that is being
-// modified is dxf.ErrTaskChanged, to be asked again.
+// Resume changes t and j as ADMIN RESUME DDL JOBS does. A task that is about to be
+// paused, or is being modified in its pause, is dxf.ErrTaskChanged, to be asked again.
 func Resume(t *dxf.Task, j *dxf.Job, _ dxf.Counts) (changed bool, err error) {
 	var m dxf.Modify
-	if t.State == dxf.TaskModifying && json.Unmarshal(t.ModifyParams, &m) == nil && m.PrevState == dxf.TaskPaused {
+	if t.State == dxf.TaskPausing || t.State == dxf.TaskModifying && json.Unmarshal(t.ModifyParams, &m) == nil && m.PrevState == dxf.TaskPaused {
 		return false, dxf.ErrTaskChanged
 	}
 	if t.State != dxf.TaskPaused {
@@ -75,15 +75,15 @@ func Resume(t *dxf.Task, j *dxf.Job, _ dxf.Counts) (changed bool, err error) {
 	return true, nil
 }
 
-// Alter returns what changes t and j as ADMIN ALTER DDL JOBS does. A task that is
-// being modified is dxf.ErrTaskChanged, to be asked again: the owner may have read
-// the earlier modifications, and would not see more.
+// Alter returns what changes t and j as ADMIN ALTER DDL JOBS does. A task that is about to
+// be paused is dxf.ErrTaskChanged, to be asked again, and so is one that is being modified:
+// the owner may have read the earlier modifications, and would not see more.
 func Alter(mods []dxf.Modification) func(t *dxf.Task, j *dxf.Job, _ dxf.Counts) (changed bool, err error) {
 	return func(t *dxf.Task, j *dxf.Job, _ dxf.Counts) (bool, error) {
 		switch {
 		case j.Type != "add index" || j.Reorg == nil:
 			return false, dxf.Errorf("unsupported DDL operation: %s. Supported DDL operations are: ADD INDEX, MODIFY COLUMN, and ALTER TABLE REORGANIZE PARTITION", j.Type)
-		case t.State == dxf.TaskModifying:
+		case t.State == dxf.TaskModifying, t.State == dxf.TaskPausing:
 			return false, dxf.ErrTaskChanged
 		case !t.State.CanMove(dxf.TaskModifying):
 			return false, dxf.Errorf("ddl job %d is not running", j.ID)
