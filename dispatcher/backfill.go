@@ -55,7 +55,9 @@ func (b *Backfill) Plan(ctx context.Context, t dxf.Task, nodes int) (Plan, error
 		return b.afterBuild(ctx, t, m)
 	case dxf.StepVerify:
 		return single(m, dxf.StepCutover)
-	case dxf.StepCutover, dxf.StepNative:
+	case dxf.StepNative:
+		return b.afterNative(ctx, t, m)
+	case dxf.StepCutover:
 		return Plan{Step: dxf.StepDone}, nil
 	}
 	return Plan{}, dxf.Errorf("a backfill has no step after %s", t.Step)

@@ -19,7 +19,11 @@ func (b *Backfill) Eligible(_ dxf.Task, nodes []dxf.Node) []dxf.Node { return no
 // Complete says how the user's view of the task changes with it. Times and row
 // counts are the store's business.
 func (b *Backfill) Complete(a *dxf.Advance, e *dxf.Error) {
-	m, err := metaOf(a.Task)
+	t := a.Task
+	if a.Meta != nil {
+		t.Meta = a.Meta
+	}
+	m, err := metaOf(t)
 	if err != nil {
 		return
 	}
@@ -30,7 +34,7 @@ func (b *Backfill) Complete(a *dxf.Advance, e *dxf.Error) {
 			was = j.SubJobs[0].SchemaState
 		}
 		j.State, j.SchemaState = jobState(was, state, step)
-		j.Note = m.Note
+		j.Note, j.Affected = m.Note, m.Affected
 		if e != nil && state != dxf.TaskSucceed {
 			j.Error = e
 		}

@@ -71,6 +71,24 @@ func (b *Backfill) afterCopy(ctx context.Context, t dxf.Task, m dxf.BackfillMeta
 	return p, err
 }
 
+// afterNative ends the task. What the store said of its statement is for the client; one
+// that adds indexes alone copies no rows.
+func (b *Backfill) afterNative(ctx context.Context, t dxf.Task, m dxf.BackfillMeta) (Plan, error) {
+	done := Plan{Step: dxf.StepDone}
+	if table.AddsIndexes(m.Changes) && m.Algorithm == "" && !m.Ignore {
+		return done, nil
+	}
+	subs, err := b.store.Subtasks(ctx, t.ID, dxf.StepNative)
+	if err != nil {
+		return Plan{}, fmt.Errorf("count the rows affected: %w", err)
+	}
+	for _, s := range subs {
+		m.Affected += s.Summary.Affected
+	}
+	done.Meta, err = json.Marshal(m)
+	return done, err
+}
+
 // afterBuild plans the verification of what the comparison left.
 func (b *Backfill) afterBuild(ctx context.Context, t dxf.Task, m dxf.BackfillMeta) (Plan, error) {
 	subs, err := b.store.Subtasks(ctx, t.ID, dxf.StepBuild)

@@ -66,9 +66,11 @@ type BackfillMeta struct {
 	Unique        bool   `json:"unique"` // the change adds a unique index
 
 	// From planning.
-	Note   *Error `json:"note,omitempty"` // why it runs natively
-	Shadow string `json:"shadow,omitempty"`
-	Old    string `json:"old,omitempty"`
+	Note *Error `json:"note,omitempty"` // why it runs natively
+	// Affected is Summary's, once the store's own statement has ended.
+	Affected int64  `json:"affected,omitempty"`
+	Shadow   string `json:"shadow,omitempty"`
+	Old      string `json:"old,omitempty"`
 	// Indexes are the lines of SHOW CREATE TABLE that the build adds to the shadow.
 	Indexes []string `json:"indexes,omitempty"`
 	Rows    int64    `json:"rows,omitempty"` // estimate, for progress

@@ -49,8 +49,9 @@ type Job struct {
 	State       JobState    `json:"state"`
 	SchemaState SchemaState `json:"schema_state"`
 	RowCount    int64       `json:"row_count"`
-	Query       string      `json:"query"`             // as the client wrote it, for people
-	Indexes     []string    `json:"indexes,omitempty"` // names of those it adds, "" for one that the store names
+	Affected    int64       `json:"affected,omitempty"` // what the client is told, see Summary
+	Query       string      `json:"query"`              // as the client wrote it, for people
+	Indexes     []string    `json:"indexes,omitempty"`  // names of those it adds, "" for one that the store names
 	CreateTime  time.Time   `json:"create_time"`
 	StartTime   time.Time   `json:"start_time"`
 	EndTime     time.Time   `json:"end_time"`

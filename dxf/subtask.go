@@ -28,6 +28,8 @@ type Summary struct {
 	Bytes    int64 `json:"bytes,omitempty"`
 	// Repaired counts rows that differed at verification and were copied again.
 	Repaired int64 `json:"repaired,omitempty"`
+	// Affected is how many rows the store says its own statement has copied.
+	Affected int64 `json:"affected,omitempty"`
 	// Waiting says, in a few words for people, what the subtask waits for.
 	Waiting string `json:"waiting,omitempty"`
 }

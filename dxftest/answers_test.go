@@ -1,6 +1,7 @@
 package dxftest
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"strconv"
@@ -47,6 +48,28 @@ func TestAnswers(t *testing.T) {
 			require.Equal(t, want, h.warnings(s), c.alter)
 			direct.Close()
 		}
+	})
+	t.Run("affected rows", func(t *testing.T) {
+		h := h.in(t)
+		for _, alter := range []string{"MODIFY a BIGINT, ADD INDEX i (a)", "ADD INDEX i (a), ALGORITHM=COPY", "ADD COLUMN c INT FIRST, ADD INDEX i (a)", "CHANGE a c INT, ADD INDEX i (c)"} {
+			var rows [2]int64
+			for i, db := range []interface {
+				ExecContext(context.Context, string, ...any) (sql.Result, error)
+			}{h.direct, s} {
+				execute(t, h.direct, "DROP TABLE IF EXISTS r")
+				execute(t, h.direct, "CREATE TABLE r (id INT PRIMARY KEY, a INT)")
+				execute(t, h.direct, "INSERT INTO r VALUES (1, 1), (2, 2), (3, 3)")
+				res, err := db.ExecContext(t.Context(), "ALTER TABLE r "+alter)
+				require.NoError(t, err, alter)
+				rows[i], err = res.RowsAffected()
+				require.NoError(t, err)
+			}
+			require.Equal(t, rows[0], rows[1], alter)
+		}
+		h.run(s, "SET sql_notes = 0", "ALTER TABLE r CHANGE c d INT, ADD INDEX k (d)")
+		require.Empty(t, h.warnings(s))
+		h.run(s, "SET sql_notes = 1", "ALTER TABLE r CHANGE d c INT, ADD INDEX l (id, c)")
+		require.Contains(t, h.warnings(s), "cannot be copied online")
 	})
 	t.Run("AUTO_INCREMENT below the counter", func(t *testing.T) {
 		h := h.in(t)
@@ -101,7 +124,7 @@ func TestAnswers(t *testing.T) {
 
 // retune pauses a job, alters and resumes it, all at once.
 func (h *house) retune(s *sql.Conn) {
-	h.run(s, "CREATE TABLE r (id INT PRIMARY KEY, a INT)", "INSERT INTO r SELECT seq, seq FROM "+mariadbdtest.Numbers(20000))
+	h.run(s, "DROP TABLE IF EXISTS r", "CREATE TABLE r (id INT PRIMARY KEY, a INT)", "INSERT INTO r SELECT seq, seq FROM "+mariadbdtest.Numbers(20000))
 	slow := h.session(0, "")
 	defer slow.Close()
 	h.run(slow, "SET GLOBAL tidb_ddl_reorg_max_write_speed = '1KiB'")

@@ -93,17 +93,21 @@ func (w *work) watch(ctx context.Context, s *table.Session) (p process, ok bool,
 // doing meanwhile. When ctx ends the statement is killed and waited for: a
 // definition must not change after we have reported that it was not.
 func (w *work) ddl(ctx context.Context, s *table.Session, statement string, tell func(process)) error {
-	return w.long(ctx, s, s, statement, tell)
+	_, err := w.long(ctx, s, s, statement, tell)
+	return err
 }
 
 // long is the same for any statement: one of the transaction that is open on s, if
-// there is one (see holder).
-func (w *work) long(ctx context.Context, s *table.Session, on holder, statement string, tell func(process)) error {
+// there is one (see holder). It returns how many rows the statement says it has changed.
+func (w *work) long(ctx context.Context, s *table.Session, on holder, statement string, tell func(process)) (affected int64, err error) {
 	done := make(chan error, 1)
 	running, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	go func() {
-		_, err := on.ExecContext(running, statement)
+		res, err := on.ExecContext(running, statement)
+		if err == nil {
+			affected, _ = res.RowsAffected() // some statements say nothing
+		}
 		done <- err
 	}()
 	var given time.Time // when our right to it was over
@@ -113,9 +117,9 @@ func (w *work) long(ctx context.Context, s *table.Session, on holder, statement 
 		select {
 		case err := <-done:
 			if err != nil && ctx.Err() != nil && table.IsErr(err, errInterrupted, errKilled) {
-				return context.Cause(ctx)
+				return 0, context.Cause(ctx)
 			}
-			return err
+			return affected, err
 		case <-tick.C:
 			// The looks are best effort; the statement's own answer counts.
 			if p, ok, err := w.watch(ctx, s); err == nil && ok {
@@ -129,7 +133,7 @@ func (w *work) long(ctx context.Context, s *table.Session, on holder, statement 
 			} else if time.Since(given) > unreachable {
 				end()
 				<-done
-				return context.Cause(ctx)
+				return 0, context.Cause(ctx)
 			}
 			kill, stop := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 			_, _ = w.db.ExecContext(kill, fmt.Sprintf("KILL QUERY %d", s.ID))
@@ -137,12 +141,12 @@ func (w *work) long(ctx context.Context, s *table.Session, on holder, statement 
 			select {
 			case err := <-done:
 				if err == nil {
-					return nil // it was faster
+					return affected, nil // it was faster
 				}
 				if lostConnection(err) || table.IsErr(err, errInterrupted) {
-					return context.Cause(ctx)
+					return 0, context.Cause(ctx)
 				}
-				return err
+				return affected, err
 			case <-time.After(200 * time.Millisecond):
 			}
 		}

@@ -147,7 +147,7 @@ func (r *importRun) publishDirect(ctx context.Context) error {
 	}
 	list := strings.Join(names, ", ")
 	statement := "INSERT INTO " + target.Quoted() + " (" + list + ") SELECT " + list + " FROM " + staging.Quoted() + table.OnlyTable
-	err = r.long(ctx, s, tx, statement, func(process) {})
+	_, err = r.long(ctx, s, tx, statement, func(process) {})
 	if err != nil {
 		return clientError(err, r.meta.Table)
 	}

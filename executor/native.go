@@ -63,7 +63,7 @@ func (r *run) native(ctx context.Context) error {
 			return err
 		}
 		start := time.Now()
-		err := r.ddl(ctx, s, alter.Of(r.meta.Schema, r.meta.Table), func(p process) {
+		affected, err := r.long(ctx, s, s, alter.Of(r.meta.Schema, r.meta.Table), func(p process) {
 			if p.State == metadataLock {
 				r.waiting("waits for a lock on the table, %s", r.blocker(ctx, s.ID))
 				return
@@ -77,6 +77,7 @@ func (r *run) native(ctx context.Context) error {
 		case err == nil:
 			r.log.Info("native statement ran", zap.Duration("took", took))
 			r.waiting("")
+			r.sum.Affected = affected
 			if r.sum.RowCount, err = r.rows(ctx, s, info); err != nil {
 				r.sum.RowCount = info.Rows // the change is made; the count is for show
 			}

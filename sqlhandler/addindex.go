@@ -110,7 +110,7 @@ func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, te
 	case err != nil:
 		return nil, err
 	case t.unchanged():
-		return protocol.OK{Warnings: t.warnings}, nil
+		return altered(0, t.warnings, st), nil
 	}
 	if err := h.surelyDouble(ctx, info, st, t); err != nil {
 		return nil, err
@@ -135,7 +135,7 @@ func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, te
 		ctx, stop = context.WithTimeoutCause(ctx, limit, errLimit)
 		defer stop()
 	}
-	return h.wait(ctx, c, h.tableChange(job).noting(t.warnings))
+	return h.wait(ctx, c, h.tableChange(job).noting(t, st, facts.variables))
 }
 
 // surelyDouble refuses a unique index over new columns alone, when more than one row

@@ -99,24 +99,37 @@ func (h *Handler) tableChange(id int64) waitable {
 	}
 }
 
-// noting adds what the trial had to say of the statement to a job's answer.
-func (w waitable) noting(notes []protocol.Warning) waitable {
+// noting adds what the trial had to say of the statement to a job's answer. A session that
+// wants no notes gets none.
+func (w waitable) noting(t trial, st Statement, v variables) waitable {
 	look := w.look
 	w.look = func(ctx context.Context) (ending, error) {
 		e, err := look(ctx)
 		if ok, is := e.reply.(protocol.OK); is {
-			ok.Warnings = append(slices.Clone(notes), ok.Warnings...)
-			e.reply = ok
+			if v["sql_notes"] == "OFF" {
+				ok.Warnings = slices.DeleteFunc(ok.Warnings, func(w protocol.Warning) bool { return w.Level == "Note" })
+			}
+			e.reply = altered(ok.AffectedRows, append(slices.Clone(t.warnings), ok.Warnings...), st)
 		}
 		return e, err
 	}
 	return w
 }
 
+// altered is the answer to a statement that has changed a table, in the store's words. What
+// IGNORE has left out of it the store does not tell a job.
+func altered(rows uint64, warnings []protocol.Warning, st Statement) protocol.OK {
+	ok := protocol.OK{AffectedRows: rows, Warnings: warnings}
+	if !st.Ignore {
+		ok.Info = fmt.Sprintf("Records: %d  Duplicates: 0  Warnings: %d", rows, len(warnings))
+	}
+	return ok
+}
+
 // outcome is what the client that waited gets.
 func outcome(j dxf.Job) protocol.Reply {
 	if j.State == dxf.JobSynced || j.State == dxf.JobDone {
-		ok := protocol.OK{}
+		ok := protocol.OK{AffectedRows: uint64(j.Affected)}
 		if n := j.Note; n != nil {
 			ok.Warnings = append(ok.Warnings, protocol.Warning{Level: "Note", Code: n.Code, Message: n.Message})
 		}

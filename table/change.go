@@ -61,6 +61,14 @@ func (d Definition) WithoutPresent(changes []string) []string {
 	})
 }
 
+// AddsIndexes says whether changes, as Difference makes them, do nothing but add indexes.
+func AddsIndexes(changes []string) bool {
+	return !slices.ContainsFunc(changes, func(c string) bool {
+		text, adds := strings.CutPrefix(c, "ADD ")
+		return !adds || lineOf(text).Kind == ColumnLine
+	})
+}
+
 // missing lists the lines of a that b has not.
 func missing(a, b []Line) []Line {
 	var lines []Line
