@@ -1,11 +1,36 @@
 package dxftest
 
 import (
+	"context"
+	"database/sql"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
+
+// TestNamesBeyondTheFirstPlane: no name has such a character; what the store makes of one that
+// a client writes it makes of it through a node.
+func TestNamesBeyondTheFirstPlane(t *testing.T) {
+	h := newHouse(t, 1)
+	s := h.session(0, "")
+	h.run(s, "SET GLOBAL dxf_native_ddl_max_size = 0")
+	var results [2]string
+	for i, db := range []interface {
+		ExecContext(context.Context, string, ...any) (sql.Result, error)
+	}{h.direct, s} {
+		for _, q := range []string{"DROP TABLE IF EXISTS `t?`", "CREATE TABLE `t?` (id INT PRIMARY KEY, a INT)", "INSERT INTO `t?` VALUES (1, 1), (2, 2)"} {
+			execute(t, h.direct, q)
+		}
+		for _, q := range []string{"ALTER TABLE `t😀` ADD INDEX `i😀` (a)", "CREATE INDEX j ON `t😀` (a, id)"} {
+			_, err := db.ExecContext(t.Context(), q)
+			results[i] += fmt.Sprintln(err)
+		}
+		results[i] += h.definition("`t?`")
+	}
+	require.Equal(t, results[0], results[1])
+}
 
 // TestD4Charsets: names and texts of a client come through in its character set, by a
 // statement as it is and by a prepared one.

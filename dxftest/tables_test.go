@@ -59,7 +59,7 @@ var shapes = []shape{
 		values:  [][]string{{"?"}, {"? + 100000"}, {"-?"}},
 	},
 	{
-		name: "HASH partitions", columns: "k INT, l INT", keys: "PRIMARY KEY (k, l)", options: "PARTITION BY HASH (l) PARTITIONS 5", key: []string{"k", "l"},
+		name: "HASH partitions", columns: "k INT, l INT", keys: "PRIMARY KEY (k, l)", options: "PARTITION BY HASH (l) PARTITIONS 5", key: []string{"k", "l"}, set: readCommitted,
 		values: [][]string{{"?", "? % 7"}, {"?", "? % 7 + 1"}, {"? + 200000", "0"}},
 	},
 	{

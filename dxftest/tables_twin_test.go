@@ -195,6 +195,10 @@ func (w *twins) finish() {
 	require.NoError(w, w.err)
 }
 
+// readCommitted are sessions that lock no gaps: of these, each with rows of its own, none is
+// a deadlock's victim unless a job is in it.
+const readCommitted = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
+
 // gone is the variant of a row that is not there.
 const gone = -1
 
@@ -233,7 +237,7 @@ func (w *twins) write(ctx context.Context, c *sql.Conn, i, n int) error {
 		}
 		err := w.transact(context.WithoutCancel(ctx), c, 1e9+rnd.IntN(7e8), statements)
 		var e *mysql.MySQLError
-		if errors.As(err, &e) && e.Number == 1213 {
+		if errors.As(err, &e) && e.Number == 1213 && w.set != readCommitted {
 			continue // two clients of the twin's gaps
 		}
 		if err != nil {

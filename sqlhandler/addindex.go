@@ -81,7 +81,7 @@ func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, te
 		return nil, errNoFastReorg
 	}
 	names, ok := decodeAll(facts.charset, schema, st.Table.Name)
-	if !ok {
+	if !ok || slices.ContainsFunc(names, beyondNames) {
 		return h.remember(ctx, c, text, st)
 	}
 	schema, name := names[0], names[1]
@@ -136,6 +136,12 @@ func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, te
 		defer stop()
 	}
 	return h.wait(ctx, c, h.tableChange(job).noting(t, st, facts.variables))
+}
+
+// beyondNames says whether a name has characters that no name can have: MySQL takes each for
+// a question mark in a statement, and refuses the name as a value (3854).
+func beyondNames(name string) bool {
+	return strings.ContainsFunc(name, func(r rune) bool { return r > 0xFFFF })
 }
 
 // surelyDouble refuses a unique index over new columns alone, when more than one row
