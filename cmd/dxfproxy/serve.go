@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"dxfproxy/dxf"
+	"dxfproxy/grants"
 	"dxfproxy/scheduler"
 	"dxfproxy/store"
 	"dxfproxy/table"
@@ -115,7 +116,8 @@ func newRun(ctx context.Context, cfg config, b backing, front *relay, log *zap.L
 }
 
 // warnOfStore says, once at the start, when every job on this store will be the
-// store's own DDL.
+// store's own DDL, and what our account lacks of what is not of single schemas. Without PROCESS,
+// for one, a job sees nobody else's session: it waits where it could look.
 func warnOfStore(ctx context.Context, db *store.DB, log *zap.Logger) {
 	settings, err := table.LoadSettings(ctx, db.SQL())
 	if err != nil {
@@ -124,6 +126,21 @@ func warnOfStore(ctx context.Context, db *store.DB, log *zap.Logger) {
 	}
 	if reason := settings.Reason(); reason != "" {
 		log.Warn("no table of this store can be copied online: ADD INDEX will run as the store's own DDL", zap.String("reason", string(reason)))
+	}
+	held, err := grants.Load(ctx, db.SQL())
+	if err != nil {
+		log.Warn("the grants of the store's account could not be read", zap.Error(err))
+		return
+	}
+	l := grants.Layout{Meta: db.Schema()}
+	if settings.Family == table.MySQL {
+		l.Family = grants.MySQL
+	}
+	for _, n := range held.Lacks(l.Needs(grants.Work)) {
+		if n.Schema == grants.Everywhere && !l.OnTables(n) {
+			log.Warn("the account of the store lacks privileges: jobs are slower, do not say what they wait for, or are the store's own DDL; dxfproxy check tells the grants",
+				zap.Strings("lacks", n.Privileges))
+		}
 	}
 }
 
