@@ -498,7 +498,9 @@ func TestWaitingClient(t *testing.T) {
 				require.False(t, has(t))
 			})
 			t.Run("client leaves", func(t *testing.T) {
-				h.in(t).blocked(func(_ *sql.Conn, _ int64, leave func()) {
+				h.in(t).blocked(func(_ *sql.Conn, id int64, leave func()) {
+					_, err := other.ExecContext(t.Context(), "ALTER TABLE t ADD INDEX WAITS (a)")
+					refused(t, err, 1061, "42000", fmt.Sprintf("index already exist WAITS; a background job is trying to add the same index, please check by `ADMIN SHOW DDL JOBS` (job %d)", id))
 					leave()
 				}, func(err error) {
 					require.ErrorIs(t, err, context.Canceled)

@@ -241,8 +241,9 @@ func way(s settings, st Statement) dxf.Way {
 	return dxf.WayTxn
 }
 
-// alreadyAdding refuses an index that an unfinished job is adding, in TiDB's
-// words: the statement would wait for that job and then fail.
+// alreadyAdding refuses an index that an unfinished job is adding, in TiDB's words and with
+// the job's number: the statement would wait for that job and then fail, and who has lost the
+// node that it waited at finds the job again.
 func (h *Handler) alreadyAdding(ctx context.Context, schema, name string, adds []string) error {
 	jobs, err := h.jobs.UnfinishedJobs(ctx)
 	if err != nil {
@@ -255,7 +256,7 @@ func (h *Handler) alreadyAdding(ctx context.Context, schema, name string, adds [
 		for _, a := range adds {
 			if a != "" && slices.ContainsFunc(j.Indexes, func(b string) bool { return strings.EqualFold(a, b) }) {
 				return &dxf.Error{Code: 1061, State: "42000", Class: "ddl", Message: fmt.Sprintf(
-					"index already exist %s; a background job is trying to add the same index, please check by `ADMIN SHOW DDL JOBS`", a)}
+					"index already exist %s; a background job is trying to add the same index, please check by `ADMIN SHOW DDL JOBS` (job %d)", a, j.ID)}
 			}
 		}
 	}

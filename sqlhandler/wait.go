@@ -93,7 +93,9 @@ func (h *Handler) tableChange(id int64) waitable {
 		},
 		progress: func(ctx context.Context) (report, error) {
 			p, err := h.jobs.JobProgress(ctx, id)
-			return changeReport(p), err
+			r := changeReport(p)
+			r.info = fmt.Sprintf("%s (job %d)", r.info, id)
+			return r, err
 		},
 		cancel: func(ctx context.Context) error { return h.jobs.CancelJob(ctx, id) },
 	}
