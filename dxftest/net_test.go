@@ -3,6 +3,7 @@ package dxftest
 import (
 	"context"
 	"database/sql"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -122,4 +123,32 @@ func TestC9SecondJobOnOneTable(t *testing.T) {
 	t.Logf("ended %s later", time.Since(began).Round(100*time.Millisecond))
 	const indexes = "SELECT COUNT(DISTINCT INDEX_NAME) FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ? AND INDEX_NAME LIKE 'by_day%'"
 	require.Equal(t, 2, scan[int](t, direct, indexes, schema))
+}
+
+// TestRefusedSessionsOfATrial: the store refuses the node's new sessions for a moment, just when
+// a statement is tried. The client does not hear of it.
+func TestRefusedSessionsOfATrial(t *testing.T) {
+	schema, direct := mariadbdtest.Schema(t, srv)
+	c, p := farCluster(t, 1)
+	execute(t, direct, "CREATE TABLE t (id INT PRIMARY KEY, a INT)")
+	execute(t, direct, "INSERT INTO t VALUES (1, 1), (2, 2)")
+	conn, err := open(t, c.Nodes[0]).Conn(t.Context())
+	require.NoError(t, err)
+	defer conn.Close()
+	closed, err := net.Listen("tcp", "127.0.0.1:0") // comes to nothing, and is seen to
+	require.NoError(t, err)
+	defer closed.Close()
+	p.Retarget(closed.Addr().String())
+	asked := make(chan error, 1)
+	go func() {
+		refused, err := closed.Accept()
+		if err == nil {
+			err = refused.Close()
+		}
+		p.Retarget(srv.Addr())
+		asked <- err
+	}()
+	_, err = conn.ExecContext(t.Context(), "ALTER TABLE "+schema+".t ADD INDEX i (a)")
+	require.NoError(t, err)
+	require.NoError(t, <-asked)
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
 	"dxfproxy/table"
@@ -29,11 +31,11 @@ var errNoFastReorg = &dxf.Error{
 
 var errNoDatabase = &dxf.Error{Code: 1046, State: "3D000", Message: "No database selected", Class: "planner"}
 
-// addIndex makes a job of a statement that adds indexes, and waits for it. The
-// client's own session is asked whether the client may do this; the store, on
-// an empty copy, whether it can be done. What is not a base table of the user
-// goes to the store untouched.
-func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, text []byte, st Statement) (protocol.Reply, error) {
+// addIndexOnce does so if the store answers. The client's own session is asked whether the
+// client may do this; the store, on an empty copy, whether it can be done. What is not a
+// base table of the user goes to the store untouched. Only before there is a job is a lost
+// connection its error.
+func (h *Handler) addIndexOnce(ctx context.Context, c *protocol.Conn, s *session, text []byte, st Statement) (protocol.Reply, error) {
 	facts, err := askSession(ctx, c)
 	if err != nil {
 		return nil, err
@@ -126,6 +128,10 @@ func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, te
 		Unique: st.Unique(),
 		Rows:   info.Rows,
 	})
+	if table.Lost(err) {
+		h.log.Warn("it is not known whether a job was made", zap.String("statement", loggable(text)), zap.Error(err))
+		return nil, errUnknownJob
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +141,11 @@ func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, te
 		ctx, stop = context.WithTimeoutCause(ctx, limit, errLimit)
 		defer stop()
 	}
-	return h.wait(ctx, c, h.tableChange(job).noting(t, st, facts.variables))
+	reply, err := h.wait(ctx, c, h.tableChange(job).noting(t, st, facts.variables))
+	if table.Lost(err) {
+		err = dxf.Errorf("job %d goes on: %s", job, err)
+	}
+	return reply, err
 }
 
 // beyondNames says whether a name has characters that no name can have: MySQL takes each for

@@ -1,0 +1,47 @@
+package sqlhandler
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"dxfproxy/dxf"
+	"dxfproxy/protocol"
+	"dxfproxy/table"
+)
+
+// storePatience is how long a statement asks again for what the store does not answer the
+// node's own sessions: it may refuse them for a moment.
+const (
+	storePatience = 10 * time.Second
+	storePause    = 100 * time.Millisecond
+)
+
+var (
+	errNoAnswer   = dxf.Errorf("the store refuses the node's sessions; nothing was changed, run the statement again")
+	errUnknownJob = dxf.Errorf("the store went away while a job was made of the statement; ADMIN SHOW DDL JOBS tells whether there is one")
+)
+
+// unanswered says whether an error is of a session of the node's own: lost, or not let in
+// (too many connections, a host that is blocked).
+func unanswered(err error) bool { return table.Lost(err) || table.IsErr(err, 1040, 1129, 1203, 1226) }
+
+// addIndex makes a job of a statement that adds indexes, and waits for it.
+func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, text []byte, st Statement) (protocol.Reply, error) {
+	for end := time.Now().Add(storePatience); ; {
+		reply, err := h.addIndexOnce(ctx, c, s, text, st)
+		if !unanswered(err) || ctx.Err() != nil {
+			return reply, err
+		}
+		h.log.Warn("the store does not answer for a statement", zap.String("statement", loggable(text)), zap.Error(err))
+		if time.Now().After(end) {
+			return nil, errNoAnswer
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(storePause):
+		}
+	}
+}
