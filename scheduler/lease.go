@@ -3,7 +3,6 @@ package scheduler
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -101,15 +100,24 @@ func (h *held) try() (dxf.Summary, error) {
 			return sum, err
 		}
 		wait = min(2*wait, retryLast)
-		// The run may have saved a checkpoint: go on from there.
-		fresh, rerr := h.reread()
-		switch {
-		case errors.Is(rerr, dxf.ErrLeaseLost):
-			return sum, rerr
-		case rerr != nil:
-			h.log.Warn("read subtask again", zap.Error(rerr))
-		default:
-			s = fresh
+		if s, cerr = h.reread(); cerr != nil {
+			return sum, cerr
+		}
+	}
+}
+
+// reread reads the subtask's row as the last run has left it. The next one goes on from
+// the checkpoint that stands there and from no other: what this node remembers may be
+// older, and rows would be loaded twice.
+func (h *held) reread() (dxf.Subtask, error) {
+	for wait := retryFirst; ; wait = min(2*wait, retryLast) {
+		s, err := h.m.cfg.Store.Held(h.ctx, h.sub.Lease())
+		if err == nil || errors.Is(err, dxf.ErrLeaseLost) {
+			return s, err
+		}
+		h.log.Warn("read subtask again", zap.Error(err))
+		if !sleep(h.ctx, wait) {
+			return s, err
 		}
 	}
 }
@@ -127,20 +135,6 @@ func (h *held) once(s dxf.Subtask) (sum dxf.Summary, err error) {
 		}
 	}()
 	return h.exec.RunSubtask(h.ctx, h.task, s, h.progress.report)
-}
-
-// reread reads the subtask's row as it is now.
-func (h *held) reread() (dxf.Subtask, error) {
-	all, err := h.m.cfg.Store.Assigned(h.ctx, h.sub.ExecID)
-	if err != nil {
-		return dxf.Subtask{}, err
-	}
-	for _, a := range all {
-		if a.Subtask.ID == h.sub.ID && a.Subtask.Epoch == h.sub.Epoch && a.Subtask.State == dxf.SubtaskRunning {
-			return a.Subtask, nil
-		}
-	}
-	return dxf.Subtask{}, fmt.Errorf("subtask %d: %w", h.sub.ID, dxf.ErrLeaseLost)
 }
 
 // finish writes how the subtask ended. While the lease holds it does not give

@@ -2,6 +2,7 @@ package scheduler_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"strings"
 	"testing"
@@ -126,6 +127,33 @@ func TestRetryInPlace(t *testing.T) {
 			require.Equal(t, 100*time.Millisecond<<i, r.at.Sub(runs[i].at))
 		}
 		require.EqualValues(t, 3, n.s.Counts().Retried)
+	})
+}
+
+// A run that is begun again with what this node remembers, because the store could not be
+// asked, would load rows twice which the last run has committed.
+func TestRetryFromTheStoreAlone(t *testing.T) {
+	simulate(t, func(c *cluster) {
+		c.work = func(ctx context.Context, n *node, s dxf.Subtask, _ func(dxf.Summary)) (dxf.Summary, error) {
+			if len(c.started(any1)) > 1 {
+				return dxf.Summary{RowCount: 1}, nil
+			}
+			saver := c.store.(interface {
+				SaveCheckpoint(ctx context.Context, tx *sql.Tx, l dxf.Lease, checkpoint []byte, sum dxf.Summary) error
+			})
+			require.NoError(t, saver.SaveCheckpoint(ctx, nil, s.Lease(), []byte(`{"rows":7}`), dxf.Summary{RowCount: 7}))
+			n.link.cut.Store(true)
+			return dxf.Summary{}, errRetry
+		}
+		n := c.node("n1", 2, "")
+		id := c.submit(1, nil)
+		c.until(10*time.Second, "work", func() bool { return len(c.started(any1)) == 1 })
+		time.Sleep(4 * time.Second)
+		n.link.cut.Store(false)
+		c.until(10*time.Second, "done", c.in(id, dxf.JobSynced))
+		runs := c.started(any1)
+		require.Len(t, runs, 2)
+		require.Equal(t, `{"rows":7}`, string(runs[1].sub.Checkpoint))
 	})
 }
 

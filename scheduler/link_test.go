@@ -157,6 +157,13 @@ func (k *link) Lease(ctx context.Context, s dxf.Subtask) (v dxf.Subtask, err err
 	return k.rows.Lease(ctx, s)
 }
 
+func (k *link) Held(ctx context.Context, l dxf.Lease) (v dxf.Subtask, err error) {
+	if err := k.err(); err != nil {
+		return v, err
+	}
+	return k.rows.Held(ctx, l)
+}
+
 func (k *link) Release(ctx context.Context, l dxf.Lease) error {
 	if err := k.err(); err != nil {
 		return err

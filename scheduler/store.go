@@ -23,6 +23,10 @@ type SubtaskStore interface {
 	// Lease takes a pending subtask bound to this node: running, epoch one
 	// higher, lease starting now. dxf.ErrLeaseLost: it is no longer so.
 	Lease(ctx context.Context, s dxf.Subtask) (dxf.Subtask, error)
+	// Held reads a running subtask as it is once no transaction is under way that
+	// could still change it: a commit whose answer was lost may not have happened yet.
+	// dxf.ErrLeaseLost: it belongs to another epoch by now.
+	Held(ctx context.Context, l dxf.Lease) (dxf.Subtask, error)
 	// Release gives a running subtask back: pending, epoch one higher.
 	Release(ctx context.Context, l dxf.Lease) error
 	// Finish ends a running subtask: succeed, failed, canceled or paused.

@@ -79,6 +79,21 @@ func (db *DB) Lease(ctx context.Context, s dxf.Subtask) (dxf.Subtask, error) {
 	return subs[0], nil
 }
 
+// Held reads a running subtask as it is once no transaction is under way that could
+// still change it.
+func (db *DB) Held(ctx context.Context, l dxf.Lease) (dxf.Subtask, error) {
+	const heldSQL = `SELECT ` + subtaskColumns + ` FROM tidb_background_subtask
+		WHERE id = ? AND exec_id = ? AND epoch = ? AND state = 'running' FOR UPDATE`
+	subs, err := selectSubtasks(ctx, db.meta, heldSQL, l.SubtaskID, l.ExecID, l.Epoch)
+	if err == nil && len(subs) == 0 {
+		err = dxf.ErrLeaseLost
+	}
+	if err != nil {
+		return dxf.Subtask{}, err
+	}
+	return subs[0], nil
+}
+
 // Release gives a running subtask back.
 func (db *DB) Release(ctx context.Context, l dxf.Lease) error {
 	const releaseSQL = `

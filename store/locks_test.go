@@ -69,6 +69,36 @@ func TestExecutorsTransaction(t *testing.T) {
 	require.NoError(t, b.CheckLease(ctx, s.Lease()))
 }
 
+// A connection is lost while its COMMIT is on the way: whoever goes on with the subtask
+// waits for what becomes of that, and does not load the rows a second time.
+func TestHeldWaitsForACommit(t *testing.T) {
+	b, _, s := oneRunning(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	defer cancel()
+	tx, err := b.SQL().BeginTx(ctx, nil)
+	require.NoError(t, err)
+	defer func() { _ = tx.Rollback() }()
+	require.NoError(t, b.SaveCheckpoint(ctx, tx, s.Lease(), []byte(`{"at":1}`), dxf.Summary{RowCount: 1}))
+	held := make(chan string)
+	go func() {
+		now, err := b.Held(ctx, s.Lease())
+		if err != nil {
+			t.Error(err)
+		}
+		held <- string(now.Checkpoint)
+	}()
+	select {
+	case at := <-held:
+		t.Errorf("read %q beside a transaction that can still be committed", at)
+	case <-time.After(100 * time.Millisecond):
+		require.NoError(t, tx.Commit())
+		require.Equal(t, `{"at":1}`, <-held)
+	}
+	require.NoError(t, b.Release(ctx, s.Lease()))
+	_, err = b.Held(ctx, s.Lease())
+	require.ErrorIs(t, err, dxf.ErrLeaseLost)
+}
+
 // The other way round: the subtask moves first, and the executor's whole
 // transaction is worth nothing.
 func TestZombiesTransaction(t *testing.T) {

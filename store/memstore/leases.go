@@ -76,6 +76,15 @@ func (s *Store) underLease(ctx context.Context, l dxf.Lease, do func(sub *dxf.Su
 	return do(sub, now)
 }
 
+// Held reads a running subtask.
+func (s *Store) Held(ctx context.Context, l dxf.Lease) (h dxf.Subtask, err error) {
+	err = s.underLease(ctx, l, func(sub *dxf.Subtask, _ time.Time) error {
+		h = copySubtask(sub)
+		return nil
+	})
+	return h, err
+}
+
 // Release gives a running subtask back.
 func (s *Store) Release(ctx context.Context, l dxf.Lease) error {
 	return s.underLease(ctx, l, func(sub *dxf.Subtask, now time.Time) error {

@@ -34,7 +34,12 @@ func lease(b *bench) {
 	_, err = b.Lease(b.ctx, s)
 	require.ErrorIs(b.t, err, dxf.ErrLeaseLost, "it is running")
 	require.NoError(b.t, b.CheckLease(b.ctx, s.Lease()))
+	held, err := b.Held(b.ctx, s.Lease())
+	require.NoError(b.t, err)
+	require.Equal(b.t, s, held)
 	require.NoError(b.t, b.Release(b.ctx, s.Lease()))
+	_, err = b.Held(b.ctx, s.Lease())
+	require.ErrorIs(b.t, err, dxf.ErrLeaseLost)
 	require.ErrorIs(b.t, b.Release(b.ctx, s.Lease()), dxf.ErrLeaseLost)
 	require.ErrorIs(b.t, b.CheckLease(b.ctx, s.Lease()), dxf.ErrLeaseLost)
 	back := b.subtasks(job)[0]
