@@ -164,14 +164,24 @@ func errNoFile() *dxf.Error {
 	}
 }
 
-// imported counts the rows that all pieces held.
+// imported counts the rows that all pieces held. A node may have loaded a piece on another
+// server than it has told so, if the store's address was moved while sessions stayed.
 func (x *ImportInto) imported(ctx context.Context, t dxf.Task) (rows int64, err error) {
 	subs, err := x.store.Subtasks(ctx, t.ID, dxf.StepImport)
 	if err != nil {
 		return 0, fmt.Errorf("count the rows imported: %w", err)
 	}
 	for _, s := range subs {
-		rows += s.Summary.RowCount
+		var l dxf.ImportLoaded
+		if len(s.Checkpoint) > 0 {
+			if err := json.Unmarshal(s.Checkpoint, &l); err != nil {
+				return 0, dxf.Errorf("read the checkpoint of subtask %d: %s", s.ID, err)
+			}
+		}
+		if !l.All {
+			return 0, dxf.Errorf("node %s has loaded a part of the files into another server than the store is now: run the statement again", s.ExecID)
+		}
+		rows += l.Rows
 	}
 	return rows, nil
 }

@@ -21,6 +21,24 @@ type seen struct {
 
 func (s seen) Subtasks(context.Context, int64, dxf.Step) ([]dxf.Subtask, error) { return s.subs, nil }
 
+// TestImportLoadedElsewhere: the rows of a piece are where its checkpoint is, whatever a node
+// has told.
+func TestImportLoadedElsewhere(t *testing.T) {
+	task := dxf.Task{ID: 1, Type: dxf.ImportInto, State: dxf.TaskRunning, Step: dxf.StepImport, Meta: encode(t, dxf.ImportMeta{JobID: 3})}
+	piece := func(l dxf.ImportLoaded) dxf.Subtask {
+		return dxf.Subtask{State: dxf.SubtaskSucceed, ExecID: "n1", Summary: dxf.Summary{RowCount: 7}, Checkpoint: encode(t, l)}
+	}
+	subs := []dxf.Subtask{piece(dxf.ImportLoaded{Rows: 7, All: true}), piece(dxf.ImportLoaded{Rows: 3})}
+	_, err := dispatcher.NewImportInto(nil, seen{subs: subs}, nil).Plan(t.Context(), task, 1)
+	require.ErrorContains(t, err, "node n1 has loaded a part of the files into another server")
+	subs[1] = piece(dxf.ImportLoaded{Rows: 7, All: true})
+	p, err := dispatcher.NewImportInto(nil, seen{subs: subs}, nil).Plan(t.Context(), task, 1)
+	require.NoError(t, err)
+	var m dxf.ImportMeta
+	require.NoError(t, json.Unmarshal(p.Meta, &m))
+	require.EqualValues(t, 14, m.Rows)
+}
+
 // TestImportNarrowed: of a disk's files only nodes that see the same ones run pieces.
 func TestImportNarrowed(t *testing.T) {
 	srv := mariadbdtest.StartT(t)

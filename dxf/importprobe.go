@@ -15,6 +15,13 @@ type ImportProbe struct {
 	Error *Error `json:"error,omitempty"` // why it sees none
 }
 
+// ImportLoaded is what the checkpoint of an import's piece says of its rows. It is saved in
+// the transaction that loads them: where it stands, there they are.
+type ImportLoaded struct {
+	Rows int64 `json:"rows,omitempty"`
+	All  bool  `json:"all,omitempty"` // nothing is left to load
+}
+
 // ImportPublished is the checkpoint of the publish subtask.
 type ImportPublished struct {
 	Published bool `json:"published"` // the rows are in the table

@@ -137,7 +137,7 @@ type failover struct {
 	address          *address // nil: the nodes know both of the servers
 }
 
-func newFailover(t *testing.T, restart bool) *failover {
+func newFailover(t *testing.T, restart bool, args ...string) *failover {
 	t.Helper()
 	meta := metaSchema(t)
 	f := &failover{house: &house{T: t, schema: "shop", meta: meta}, primary: mariadbdtest.StartT(t)}
@@ -151,7 +151,7 @@ func newFailover(t *testing.T, restart bool) *failover {
 		f.address = newAddress(t, f.primary.Addr())
 		at = f.address.Addr().String()
 	}
-	f.nodes = clustertest.Start(t, strings.Replace(dsn, f.primary.Addr(), at, 1), 2, "--meta-schema", meta).Nodes
+	f.nodes = clustertest.Start(t, strings.Replace(dsn, f.primary.Addr(), at, 1), 2, append(args, "--meta-schema", meta)...).Nodes
 	return f
 }
 

@@ -70,8 +70,7 @@ type importRun struct {
 type importPoint struct {
 	Piece int          `json:"piece,omitempty"`
 	At    decode.Start `json:"at"`
-	Rows  int64        `json:"rows,omitempty"`
-	All   bool         `json:"all,omitempty"`
+	dxf.ImportLoaded
 }
 
 // resume reads the checkpoint. One of another shape is refused: read as zeros it
