@@ -246,7 +246,7 @@ func (zstdStream) Encode(dst, src []byte) ([]byte, error) {
 func TestParquetLargePages(t *testing.T) {
 	type row struct{ Value []byte }
 	for _, codec := range []compress.Codec{
-		&parquet.Uncompressed, &parquet.Snappy, &parquet.Gzip, &parquet.Brotli, &parquet.Zstd, zstdStream{&parquet.Zstd},
+		&parquet.Uncompressed, &parquet.Snappy, &parquet.Gzip, &parquet.Brotli, &parquet.Zstd, zstdStream{&parquet.Zstd}, &parquet.Lz4Raw,
 	} {
 		for version := 1; version <= 2; version++ {
 			for _, size := range []int{1, 100, 70_000, 300_000} {
@@ -265,21 +265,6 @@ func TestParquetLargePages(t *testing.T) {
 			}
 		}
 	}
-}
-
-// TestParquetLZ4 fails when the library has learned to read these files: then they need
-// not be refused any more.
-func TestParquetLZ4(t *testing.T) {
-	file, _ := sales(t, 10, 10, parquet.Compression(&parquet.Lz4Raw))
-	_, err := parquetRows(t, file, decode.Start{})
-	require.EqualError(t, err, "row group 0, column ID: compression LZ4_RAW cannot be read")
-
-	type row struct{ Value []byte }
-	value := randomBytes(10_000)
-	var b bytes.Buffer
-	require.NoError(t, parquet.Write(&b, []row{{value}}, parquet.Compression(&parquet.Lz4Raw)))
-	got, err := parquet.Read[row](bytes.NewReader(b.Bytes()), int64(b.Len()))
-	require.False(t, err == nil && len(got) == 1 && bytes.Equal(value, got[0].Value))
 }
 
 func TestParquetResumes(t *testing.T) {

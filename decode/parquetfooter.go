@@ -97,6 +97,9 @@ func readFooter(ra io.ReaderAt, size int64, limit Limits) (*parquetFooter, error
 	if err := thrift.NewDecoder(protocol.NewReaderFromBytes(text)).Decode(f); err != nil {
 		return nil, fmt.Errorf("read the footer: %w", err)
 	}
+	if len(f.Schema) > 0 { // it is no column, though some writers give it a type
+		f.Schema[0] = format.SchemaElement{Name: f.Schema[0].Name, NumChildren: f.Schema[0].NumChildren}
+	}
 	return f, nil
 }
 
@@ -133,9 +136,6 @@ func checkFooter(f *parquetFooter, size int64) error {
 				return wrong("encrypted columns cannot be read")
 			case c.FilePath != "":
 				return wrong("columns in other files cannot be read")
-			case c.MetaData.Codec == format.Lz4Raw:
-				// Up to v0.32.0 the library gives zeros for many of its pages (parquet-go issue 608).
-				return wrong("compression LZ4_RAW cannot be read")
 			case unpackers[c.MetaData.Codec] == nil:
 				return wrong(fmt.Sprintf("compression %s cannot be read", c.MetaData.Codec))
 			case start < 0 || length < 0 || start > size || length > size-start:

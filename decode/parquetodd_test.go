@@ -11,6 +11,7 @@ import (
 	"github.com/parquet-go/parquet-go/deprecated"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
+	"github.com/pierrec/lz4/v4"
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/decode"
@@ -83,6 +84,55 @@ func TestI11PageWithoutValues(t *testing.T) {
 		h.DataPageHeaderV2.V.NumNulls = 0
 		_, err = parquetRows(t, oddFile(t, format.Int64, format.Snappy, 1, pageOf(t, h, levels)), decode.Start{})
 		require.Equal(t, claimed > 0, err != nil)
+	}
+}
+
+// TestParquetRootWithType: what is no column has a type in the files of some writers.
+func TestParquetRootWithType(t *testing.T) {
+	meta := format.FileMetaData{Version: 1, Schema: []format.SchemaElement{
+		{Name: "r", NumChildren: thrift.New[int32](1), Type: thrift.New(format.Int64), TypeLength: thrift.New[int32](64)},
+		{Name: "c", Type: thrift.New(format.Int64), RepetitionType: thrift.New(format.Optional)},
+	}}
+	meta.RowGroups = []format.RowGroup{{Columns: []format.ColumnChunk{{MetaData: format.ColumnMetaData{Type: format.Int64, PathInSchema: []string{"c"}, DataPageOffset: 4}}}}}
+	footer, err := thrift.Marshal(new(thrift.CompactProtocol), &meta)
+	require.NoError(t, err)
+	rows, err := parquetRows(t, endOf([]byte("PAR1"), footer), decode.Start{})
+	require.NoError(t, err)
+	require.Empty(t, rows)
+}
+
+// TestParquetLZ4OfBothKinds: files call both of them LZ4.
+func TestParquetLZ4OfBothKinds(t *testing.T) {
+	values := make([]byte, 0, 8_000)
+	for i := range 1000 {
+		values = binary.LittleEndian.AppendUint64(values, uint64(i/10))
+	}
+	page := append([]byte{3, 0, 0, 0, 0xd0, 0x0f, 1}, values...) // levels: a thousand times 1
+	block := func(b []byte) []byte {
+		out := make([]byte, lz4.CompressBlockBound(len(b)))
+		n, err := lz4.CompressBlock(b, out, nil)
+		require.NoError(t, err)
+		return out[:n]
+	}
+	framed := func(parts ...[]byte) (b []byte) {
+		for _, p := range parts {
+			packed := block(p)
+			b = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, uint32(len(p))), uint32(len(packed)))
+			b = append(b, packed...)
+		}
+		return b
+	}
+	for name, packed := range map[string][]byte{"block": block(page), "frame": framed(page), "frames": framed(page[:4000], page[4000:])} {
+		for end, good := range map[int]bool{len(packed): true, len(packed) - 1: false} {
+			h := format.PageHeader{Type: format.DataPage, UncompressedPageSize: int32(len(page)), CompressedPageSize: int32(end)}
+			h.DataPageHeader = thrift.New(format.DataPageHeader{NumValues: 1000, Encoding: format.Plain, DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE})
+			rows, err := parquetRows(t, oddFile(t, format.Int64, format.Lz4, 1000, pageOf(t, h, packed[:end])), decode.Start{})
+			require.Equal(t, good, err == nil, "%s: %v", name, err)
+			if good {
+				require.Len(t, rows, 1000)
+				require.Equal(t, "99", rows[999])
+			}
+		}
 	}
 }
 

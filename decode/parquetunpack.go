@@ -2,6 +2,7 @@ package decode
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go/format"
+	"github.com/pierrec/lz4/v4"
 )
 
 // unpackers unpack a page into exactly the bytes there are for it.
@@ -27,6 +29,9 @@ var unpackers = map[format.CompressionCodec]func(page, packed []byte) error{
 	},
 	format.Brotli: func(page, packed []byte) error { return readPage(page, brotli.NewReader(bytes.NewReader(packed))) },
 	format.Zstd:   unzstd,
+	// Up to v0.32.0 the library itself gives zeros for many of these pages (parquet-go issue 608).
+	format.Lz4Raw: unlz4,
+	format.Lz4:    unlz4Framed,
 }
 
 var errPageSize = errors.New("the page has not the size that its header says")
@@ -64,6 +69,41 @@ func unzstd(page, packed []byte) error {
 		return errPageSize
 	}
 	return err
+}
+
+// unlz4 unpacks a block without a frame. One of no bytes has a token for that.
+func unlz4(page, packed []byte) error {
+	if len(page) == 0 {
+		if len(packed) > 1 || len(packed) == 1 && packed[0] != 0 {
+			return errPageSize
+		}
+		return nil
+	}
+	n, err := lz4.UncompressBlock(packed, page)
+	if err != nil || n != len(page) {
+		return errors.Join(errPageSize, err)
+	}
+	return nil
+}
+
+// unlz4Framed unpacks what files call LZ4 without saying which: blocks with their two sizes
+// in front, as Hadoop's writers make them, or else one without. A page is of the first
+// kind only where all sizes agree with it.
+func unlz4Framed(page, packed []byte) error {
+	const sizes = 8
+	rest, in := page, packed
+	for len(in) >= sizes {
+		n, m := binary.BigEndian.Uint32(in), binary.BigEndian.Uint32(in[4:])
+		in = in[sizes:]
+		if uint64(n) > uint64(len(rest)) || uint64(m) > uint64(len(in)) || unlz4(rest[:n], in[:m]) != nil {
+			return unlz4(page, packed)
+		}
+		rest, in = rest[n:], in[m:]
+	}
+	if len(rest) > 0 || len(in) > 0 {
+		return unlz4(page, packed)
+	}
+	return nil
 }
 
 // readPage fills the page from r, which must end there.
