@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -66,7 +67,7 @@ func TestAnswers(t *testing.T) {
 			}
 			require.Equal(t, rows[0], rows[1], alter)
 		}
-		h.run(s, "SET sql_notes = 0", "ALTER TABLE r CHANGE c d INT, ADD INDEX k (d)")
+		h.run(s, "SET sql_notes = 0", "ALTER TABLE r CHANGE c d INT, ADD INDEX k (d, id)")
 		require.Empty(t, h.warnings(s))
 		h.run(s, "SET sql_notes = 1", "ALTER TABLE r CHANGE d c INT, ADD INDEX l (id, c)")
 		require.Contains(t, h.warnings(s), "cannot be copied online")
@@ -119,7 +120,41 @@ func TestAnswers(t *testing.T) {
 			require.Contains(t, h.definition("p"), "KEY `i`")
 		})
 	}
+	t.Run("cancel in the queue", func(t *testing.T) { h.in(t).cancelQueued(s) })
 	t.Run("pause, alter, resume", func(t *testing.T) { h.in(t).retune(s) })
+}
+
+// cancelQueued cancels one of three jobs on a table, the one in the middle: only its client
+// hears of it.
+func (h *house) cancelQueued(s *sql.Conn) {
+	h.run(s, "CREATE TABLE q (id INT PRIMARY KEY, a INT)", "INSERT INTO q VALUES (1, 1), (2, 2)")
+	tx, err := h.direct.BeginTx(h.Context(), nil)
+	require.NoError(h, err)
+	defer tx.Rollback()
+	_, err = tx.ExecContext(h.Context(), "INSERT INTO q VALUES (3, 3)")
+	require.NoError(h, err)
+	var jobs []int
+	answers := make([]chan error, 3)
+	for i := range answers {
+		answers[i] = make(chan error, 1)
+		c := h.session(0, "")
+		defer c.Close()
+		go func() {
+			_, err := c.ExecContext(h.Context(), fmt.Sprintf("ALTER TABLE q ADD INDEX i%d (a)", i))
+			answers[i] <- err
+		}()
+		var id int
+		require.Eventually(h, func() bool {
+			return h.direct.QueryRowContext(h.Context(), "SELECT job_id FROM `"+h.meta+"`.tidb_ddl_job WHERE job_meta LIKE ?", fmt.Sprintf("%%[\"i%d\"]%%", i)).Scan(&id) == nil
+		}, 15*time.Second, 5*time.Millisecond)
+		jobs = append(jobs, id)
+	}
+	h.run(s, fmt.Sprintf("ADMIN CANCEL DDL JOBS %d", jobs[1]))
+	refused(h.T, <-answers[1], 8214, "HY000", "Cancelled DDL job")
+	require.NoError(h, tx.Rollback())
+	require.NoError(h, <-answers[0])
+	require.NoError(h, <-answers[2])
+	require.NotContains(h, h.definition("q"), "`i1`")
 }
 
 // retune pauses a job, alters and resumes it, all at once.

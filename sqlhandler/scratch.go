@@ -245,7 +245,11 @@ func (s *scratch) run(ctx context.Context, conn *sql.Conn, statement string, set
 		}
 		return nil, s.storeError(me)
 	}
-	return showWarnings(ctx, conn)
+	warnings, err := showWarnings(ctx, conn)
+	for i := range warnings {
+		warnings[i].Message = s.ownNames(warnings[i].Message)
+	}
+	return warnings, err
 }
 
 // sweepEvery is how often scratch tables are looked for that nobody uses.
@@ -333,9 +337,13 @@ func (h *Handler) leftScratch(ctx context.Context) ([]string, error) {
 
 // storeError is the store's error as if it had been about the table itself.
 func (s *scratch) storeError(e *mysql.MySQLError) *dxf.Error {
+	return &dxf.Error{Code: e.Number, State: string(e.SQLState[:]), Message: s.ownNames(e.Message)}
+}
+
+// ownNames puts the table's names into what was said of the copy.
+func (s *scratch) ownNames(text string) string {
 	own := table.Quote(s.of.Schema, s.of.Name)
-	text := strings.NewReplacer(s.quoted(), own, s.h.scratch+"."+s.name, s.of.Schema+"."+s.of.Name, s.name, s.of.Name).Replace(e.Message)
-	return &dxf.Error{Code: e.Number, State: string(e.SQLState[:]), Message: text}
+	return strings.NewReplacer(s.quoted(), own, s.h.scratch+"."+s.name, s.of.Schema+"."+s.of.Name, s.name, s.of.Name).Replace(text)
 }
 
 func showWarnings(ctx context.Context, conn table.Querier) ([]protocol.Warning, error) {
