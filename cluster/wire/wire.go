@@ -18,6 +18,7 @@ import (
 type Wire struct {
 	ln    net.Listener
 	delay atomic.Int64 // of one direction, in nanoseconds
+	trips atomic.Int64
 
 	mu     sync.Mutex
 	target string
@@ -32,6 +33,7 @@ type Wire struct {
 type link struct {
 	wire      *Wire
 	near, far *net.TCPConn
+	asking    atomic.Bool   // bytes have come from near since the last from far
 	swallowed chan struct{} // closed: nothing comes through any more, and no end does
 }
 
@@ -52,6 +54,10 @@ func (w *Wire) Addr() string { return w.ln.Addr().String() }
 // Delay makes every round trip take that much longer from now on, new ones and
 // those over connections that are open.
 func (w *Wire) Delay(roundTrip time.Duration) { w.delay.Store(int64(roundTrip / 2)) }
+
+// Trips is how many round trips there were so far, of all connections: how often something
+// was asked after an answer, or for the first time.
+func (w *Wire) Trips() int64 { return w.trips.Load() }
 
 // Retarget sends connections to come to another address.
 func (w *Wire) Retarget(target string) {
@@ -201,6 +207,9 @@ func (l *link) carry(to, from *net.TCPConn) {
 		b := make([]byte, 32<<10)
 		var n int
 		n, err = from.Read(b)
+		if asks := from == l.near; n > 0 && l.asking.Swap(asks) != asks && asks {
+			l.wire.trips.Add(1)
+		}
 		if n > 0 {
 			parcels <- parcel{b[:n], time.Now().Add(time.Duration(l.wire.delay.Load()))}
 		}
