@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+	"go.uber.org/zap"
 
 	"dxfproxy/dxf"
 	"dxfproxy/table"
@@ -46,16 +47,17 @@ type writer struct {
 	store   Store
 	server  table.Server
 	packet  int // max_allowed_packet
+	log     *zap.Logger
 }
 
 // openWriter opens a session with the feed's own server, and no other.
-func openWriter(ctx context.Context, db *sql.DB, f dxf.Feed, l *layout, store Store) (*writer, error) {
+func openWriter(ctx context.Context, db *sql.DB, f dxf.Feed, l *layout, store Store, log *zap.Logger) (*writer, error) {
 	// A DELETE that names its table by an alias wants a default schema.
 	s, err := table.OpenSession(ctx, db, append(slices.Clone(settings), "USE "+table.Quote(l.source.Schema))...)
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{session: s, layout: l, store: store}
+	w := &writer{session: s, layout: l, store: store, log: log}
 	var format string
 	if w.server, err = sameServer(ctx, s, f); err == nil {
 		err = s.QueryRowContext(ctx, "SELECT @@max_allowed_packet, @@binlog_format").Scan(&w.packet, &format)
@@ -138,21 +140,12 @@ func (w *writer) write(ctx context.Context, tx *sql.Tx, f dxf.Feed, e effect) er
 	return w.insert(ctx, tx, f, e.images)
 }
 
-// remove deletes rows by key; counted: all of them must be there. FORCE INDEX: the
-// statistics of a table that is just being filled are no guide. A view takes none.
+// remove deletes rows by key; counted: all of them must be there.
 func (w *writer) remove(ctx context.Context, tx *sql.Tx, f dxf.Feed, gone []*fate, counted bool) error {
-	l := w.layout
-	head := "DELETE s FROM " + l.shadow + " AS s FORCE INDEX (" + table.Quote(l.key) + ") WHERE "
-	sep, tail := " OR ", ""
-	if len(l.by) == 1 {
-		head += "s." + table.Quote(l.by[0].name) + " IN ("
-		sep, tail = ",", ")"
-	}
-	key := func(k *fate) string { return k.key }
-	return w.batches(gone, keysPerDelete, head, sep, tail, key, func(sql string, batch []*fate) error {
+	return w.removals(gone, func(sql string, batch []*fate) error {
 		res, err := tx.ExecContext(ctx, sql)
 		if err != nil {
-			return fmt.Errorf("delete changed rows of %s: %w", l.shadow, err)
+			return fmt.Errorf("delete changed rows of %s: %w", w.layout.shadow, err)
 		}
 		if n, err := res.RowsAffected(); counted && (err != nil || n != int64(len(batch))) {
 			return w.diverged(ctx, tx, f, batch, n)
@@ -161,32 +154,47 @@ func (w *writer) remove(ctx context.Context, tx *sql.Tx, f dxf.Feed, gone []*fat
 	})
 }
 
+// removals makes the statements of remove. FORCE INDEX: the statistics of a table that is
+// just being filled are no guide. A view takes none.
+func (w *writer) removals(gone []*fate, do func(sql string, batch []*fate) error) error {
+	l := w.layout
+	head := "DELETE s FROM " + l.shadow + " AS s FORCE INDEX (" + table.Quote(l.key) + ") WHERE "
+	sep, tail := " OR ", ""
+	if len(l.by) == 1 {
+		head += "s." + table.Quote(l.by[0].name) + " IN ("
+		sep, tail = ",", ")"
+	}
+	return w.batches(gone, keysPerDelete, head, sep, tail, func(k *fate) string { return k.key }, do)
+}
+
 // insert writes the final images.
 func (w *writer) insert(ctx context.Context, tx *sql.Tx, f dxf.Feed, images []*fate) error {
-	l := w.layout
-	strict := f.Mode == dxf.FeedStrict
-	head := "REPLACE INTO "
-	if strict {
-		head = "INSERT INTO "
-	}
-	head += l.shadow + " (" + l.columns + ") VALUES "
-	image := func(k *fate) string { return k.image }
 	if len(images) > 0 {
-		if err := table.Hold(ctx, tx, l.shadow); err != nil {
+		if err := table.Hold(ctx, tx, w.layout.shadow); err != nil {
 			return err
 		}
 	}
-	return w.batches(images, 1<<30, head, ",", "", image, func(sql string, _ []*fate) error {
+	return w.inserts(f, images, func(sql string, _ []*fate) error {
 		_, err := tx.ExecContext(ctx, sql)
 		var me *mysql.MySQLError
-		if strict && errors.As(err, &me) && me.Number == errDuplicate {
+		if f.Mode == dxf.FeedStrict && errors.As(err, &me) && me.Number == errDuplicate {
 			return w.duplicate(f, me)
 		}
 		if err != nil {
-			return fmt.Errorf("write changed rows of %s: %w", l.shadow, err)
+			return fmt.Errorf("write changed rows of %s: %w", w.layout.shadow, err)
 		}
 		return nil
 	})
+}
+
+// inserts makes the statements of insert.
+func (w *writer) inserts(f dxf.Feed, images []*fate, do func(sql string, batch []*fate) error) error {
+	head := "REPLACE INTO "
+	if f.Mode == dxf.FeedStrict {
+		head = "INSERT INTO "
+	}
+	head += w.layout.shadow + " (" + w.layout.columns + ") VALUES "
+	return w.batches(images, 1<<30, head, ",", "", func(k *fate) string { return k.image }, do)
 }
 
 // batches makes statements of about batchBytes. One row that is larger goes alone.

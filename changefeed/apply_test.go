@@ -218,7 +218,7 @@ func TestTakeover(t *testing.T) {
 	}
 }
 
-// frozen is a store whose RenewFeed, FenceFeed and CommitFeed can be held.
+// frozen is a store whose RenewFeed, FenceFeed, CommitFeed and CommitSQL can be held.
 type frozen struct {
 	*store.DB
 	mu sync.Mutex
@@ -243,6 +243,11 @@ func (f *frozen) FenceFeed(ctx context.Context, tx *sql.Tx, feed dxf.Feed) error
 func (f *frozen) CommitFeed(ctx context.Context, tx *sql.Tx, feed dxf.Feed, c dxf.FeedCommit) error {
 	f.thaw()
 	return f.DB.CommitFeed(ctx, tx, feed, c)
+}
+
+func (f *frozen) CommitSQL(feed dxf.Feed, c dxf.FeedCommit) ([]string, string) {
+	f.thaw()
+	return f.DB.CommitSQL(feed, c)
 }
 
 // TestZombie freezes an applier right before it commits, lets another take over,

@@ -67,7 +67,7 @@ func (a *applier) follow(ctx context.Context, f dxf.Feed) error {
 	if slices.ContainsFunc(shadow.Keys, func(k table.Key) bool { return k.Checked }) {
 		limit = 1
 	}
-	w, err := openLanes(ctx, limit, a.log, func(ctx context.Context) (*writer, error) { return openWriter(ctx, a.db, f, l, a.m.store) })
+	w, err := openLanes(ctx, limit, a.log, func(ctx context.Context) (*writer, error) { return openWriter(ctx, a.db, f, l, a.m.store, a.log) })
 	if err != nil {
 		return err
 	}

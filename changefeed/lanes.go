@@ -97,6 +97,9 @@ func (l *lanes) apply(ctx context.Context, f dxf.Feed, win *window, c dxf.FeedCo
 	}
 	l.shrink()
 	w := l.first()
+	if done, err := w.atOnce(ctx, f, e, c); done || err != nil {
+		return err
+	}
 	return w.transaction(ctx, func(tx *sql.Tx) error {
 		if err := w.write(ctx, tx, f, e); err != nil {
 			return err

@@ -83,7 +83,7 @@ func New(store Store, cfg Config) (*Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("changefeed: parse the store's DSN: %w", err)
 	}
-	dsn.ParseTime, dsn.MultiStatements, dsn.DBName = true, false, cfg.MetaSchema // DELETE with an alias wants a schema, any one
+	dsn.ParseTime, dsn.MultiStatements, dsn.DBName = true, true, cfg.MetaSchema // windows go as one text; DELETE with an alias wants a schema, any one
 	dsn.InterpolateParams = true
 	dsn.ClientFoundRows = true // Store.CommitFeed counts rows that it found
 	if dsn.Timeout == 0 {

@@ -26,6 +26,9 @@ type Store interface {
 	// still f's and the mode in the row is still f.Mode; else dxf.ErrLeaseLost,
 	// and the caller rolls back and reads the row again.
 	CommitFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed, c dxf.FeedCommit) error
+	// CommitSQL is CommitFeed as statements of a transaction that is sent as one text, and
+	// an expression that is true after them where it would be dxf.ErrLeaseLost.
+	CommitSQL(f dxf.Feed, c dxf.FeedCommit) (statements []string, lost string)
 	// OpenWindow writes down where a window ends before it is applied in several
 	// transactions; CommitFeed with f.WindowFile set closes it. Fenced as CommitFeed,
 	// and by f's position: a call that arrives late opens nothing.

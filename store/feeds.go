@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jmoiron/sqlx"
 
@@ -251,6 +252,40 @@ func (db *DB) CommitFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed, c dxf.Feed
 	}
 	_, err = change(ctx, tx, q, args...)
 	return err
+}
+
+// CommitSQL is CommitFeed as statements for a transaction that goes to the store as one
+// text. lost is an expression that is true, after them, where CommitFeed would answer
+// dxf.ErrLeaseLost.
+func (db *DB) CommitSQL(f dxf.Feed, c dxf.FeedCommit) (statements []string, lost string) {
+	const commitSQL = `UPDATE meta.changefeed
+		SET binlog_file = %s, binlog_pos = %d, file_mark = %s, applied = applied + %d, mode = '%s', lag_at = NOW(6), expires = NOW(6) + INTERVAL %d SECOND
+		WHERE job_id = %d AND exec_id = %s AND epoch = %d AND mode = '%s'`
+	const ackSQL = `UPDATE meta.changefeed_marker SET acked = NOW(6) WHERE id IN (%s) AND job_id = %d`
+	statements = []string{
+		db.here(fmt.Sprintf(commitSQL, literal([]byte(c.File)), c.Pos, quoted(c.Mark), c.Applied, c.Mode, seconds(dxf.FeedLease),
+			f.JobID, literal([]byte(f.ExecID)), f.Epoch, f.Mode)),
+		"SET @dxf_moved = ROW_COUNT()",
+	}
+	if f.WindowFile != "" {
+		statements = append(statements, db.here(strings.Replace(closeWindowSQL, "?", decimal(f.JobID), 1)))
+	}
+	if len(c.Markers) > 0 {
+		var ids []string
+		for _, id := range c.Markers {
+			ids = append(ids, decimal(id))
+		}
+		statements = append(statements, db.here(fmt.Sprintf(ackSQL, strings.Join(ids, ","), f.JobID)))
+	}
+	return statements, "@dxf_moved <> 1"
+}
+
+// quoted is literal of a text that may be empty.
+func quoted(s string) string {
+	if s == "" {
+		return "''"
+	}
+	return literal([]byte(s))
 }
 
 // FailFeed puts the feed into FeedFailed.
