@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"dxfproxy/dxf"
 	"dxfproxy/table"
 )
@@ -12,6 +14,10 @@ import (
 const (
 	sealLimit = 2 * time.Second // for the last changes to reach the shadow
 	lagLimit  = 500 * time.Millisecond
+	// lagTrips is how many ways to the store and back a marker takes through a feed that
+	// is not behind at all: there, to the applier, into the store with all statements of a
+	// window one by one, and to who has asked.
+	lagTrips = 10
 )
 
 // cutover gives the shadow the table's name when the changefeed has applied the
@@ -20,7 +26,7 @@ func (r *run) cutover(ctx context.Context) error {
 	err := r.exchange(ctx, trade{
 		fresh: r.meta.Shadow, old: r.meta.Old, fingerprint: r.meta.Fingerprint, id: r.meta.TableID,
 		lock: table.JobLock(r.meta.JobID), mark: table.JobMark(r.meta.JobID), verb: "cut-over", recounted: table.SetsCounter(r.meta.Changes),
-		gates: r.gates, seal: r.seal, unseal: r.sendOn,
+		several: r.store.Batches(), gates: r.gates, seal: r.seal, unseal: r.sendOn,
 	})
 	if err == nil {
 		r.sum.RowCount = r.meta.Rows
@@ -33,21 +39,28 @@ func (r *run) gates(ctx context.Context, s *swap) (why string, err error) {
 	if err := r.sendOn(ctx); err != nil { // an earlier attempt sealed it
 		return "", err
 	}
-	for _, session := range []*table.Session{s.a, s.c} {
-		if err := r.sameServer(ctx, session); err != nil {
-			return "", err
-		}
-	}
-	if err := s.unchanged(ctx); err != nil {
-		return "", err
-	}
-	start := time.Now()
-	ok, err := r.sync(ctx, 5*time.Second)
+	f, err := r.feed(ctx)
 	if err != nil {
 		return "", err
 	}
-	if took := time.Since(start); !ok || took > lagLimit {
-		return fmt.Sprintf("waits for the changefeed, which is %s behind", took.Round(100*time.Millisecond)), nil
+	var all errgroup.Group
+	all.Go(func() error {
+		if err := r.sameServer(ctx, s.a, f); err != nil {
+			return err
+		}
+		return s.unchanged(ctx)
+	})
+	all.Go(func() error { return r.sameServer(ctx, s.c, f) })
+	all.Go(func() error {
+		start := time.Now()
+		ok, err := r.sync(ctx, 5*time.Second)
+		if took := time.Since(start); err == nil && (!ok || took > lagLimit+lagTrips*s.trip) {
+			why = fmt.Sprintf("waits for the changefeed, which is %s behind", took.Round(100*time.Millisecond))
+		}
+		return err
+	})
+	if err := all.Wait(); err != nil || why != "" {
+		return why, err
 	}
 	return s.settled(ctx)
 }
@@ -55,10 +68,9 @@ func (r *run) gates(ctx context.Context, s *swap) (why string, err error) {
 // sameServer refuses a session with another server than that whose binlog the
 // changefeed reads: after a failover the rows that were copied and those that are
 // here may be of different moments.
-func (r *run) sameServer(ctx context.Context, s *table.Session) error {
-	f, err := r.feed(ctx)
-	if err != nil || f.Server == "" {
-		return err
+func (r *run) sameServer(ctx context.Context, s *table.Session, f dxf.Feed) error {
+	if f.Server == "" {
+		return nil
 	}
 	is, err := table.ServerOf(ctx, s)
 	if err == nil && is.String() != f.Server {
@@ -78,6 +90,10 @@ func (r *run) seal(ctx context.Context, s *swap) (why string, err error) {
 		return "", fmt.Errorf("mark the changefeed: %w", err)
 	}
 	for start := time.Now(); ; {
+		// A look that comes a moment too early costs one way more.
+		if err := sleep(ctx, max(time.Millisecond, s.trip/10)); err != nil {
+			return "", err
+		}
 		ok, err := r.store.Marked(ctx, r.meta.JobID, id)
 		if err != nil {
 			return "", err
@@ -91,9 +107,6 @@ func (r *run) seal(ctx context.Context, s *swap) (why string, err error) {
 		if time.Since(start) > sealLimit {
 			return "gave up because the changefeed was behind; tries again", nil
 		}
-		if err := sleep(ctx, time.Millisecond); err != nil {
-			return "", err
-		}
 	}
-	return "", s.autoIncrement(ctx)
+	return "", nil
 }

@@ -25,7 +25,12 @@ const unreachable = 20 * time.Second
 // lockedSession opens a session that holds the advisory lock. Who holds it else is at
 // work under a right that is over, or was: what is left of him is ended.
 func (w *work) lockedSession(ctx context.Context, lock string, settings ...string) (*table.Session, error) {
-	s, err := table.OpenSession(ctx, w.db, append(append([]string{}, lockSettings...), settings...)...)
+	return w.lockedOn(ctx, w.db, lock, settings...)
+}
+
+// lockedOn is lockedSession with a connection of a pool.
+func (w *work) lockedOn(ctx context.Context, pool *sql.DB, lock string, settings ...string) (*table.Session, error) {
+	s, err := table.OpenSession(ctx, pool, append(append([]string{}, lockSettings...), settings...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ func (r *importRun) publish(ctx context.Context) error {
 	err := r.exchange(ctx, trade{
 		fresh: r.meta.Staging, old: r.meta.Old, fingerprint: r.meta.Fingerprint, id: r.meta.TableID,
 		lock: table.ImportLock(r.meta.JobID), mark: table.ImportMark(r.meta.JobID), verb: "publish",
-		gates: r.gates, seal: r.seal,
+		gates: r.gates, look: r.stillEmpty,
 	})
 	if err != nil {
 		return err
@@ -83,12 +83,7 @@ func (r *importRun) empty(ctx context.Context, q table.Querier) error {
 	return err
 }
 
-func (r *importRun) seal(ctx context.Context, s *swap) (why string, err error) {
-	if err := r.empty(ctx, s.a); err != nil {
-		return "", err
-	}
-	return "", s.autoIncrement(ctx)
-}
+func (r *importRun) stillEmpty(ctx context.Context, s *swap) error { return r.empty(ctx, s.a) }
 
 // publishDirect copies the rows into the table. The lock on the end of an empty
 // table keeps others from writing into it until the commit, and the checkpoint

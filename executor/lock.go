@@ -59,6 +59,8 @@ func (s *swap) lock(ctx context.Context) error {
 // swiftly does something with the session that locks the table, or ends it: nobody's
 // writes wait for an answer that does not come.
 func (s *swap) swiftly(ctx context.Context, limit time.Duration, do func(ctx context.Context) error) error {
+	s.turn.Lock()
+	defer s.turn.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err := do(ctx)
@@ -72,16 +74,20 @@ func (s *swap) swiftly(ctx context.Context, limit time.Duration, do func(ctx con
 // alive uses the session that holds the table now and then: the server ends it when it is
 // silent for longer than lockedIdle.
 func (s *swap) alive(ctx context.Context) error {
-	if time.Since(s.used) < lockedIdle*time.Second/3 {
-		return nil
-	}
-	s.used = time.Now()
-	return s.swiftly(ctx, answerLimit, s.a.PingContext)
+	return s.swiftly(ctx, answerLimit, func(ctx context.Context) error {
+		if time.Since(s.used) < lockedIdle*time.Second/3 {
+			return nil
+		}
+		s.used = time.Now()
+		return s.a.PingContext(ctx)
+	})
 }
 
 // lockHolding tries a lock again and again while clients are held back for d.
-// They are let go by release, or when d is over.
+// They are let go by release, or when d is over. What is open cannot end sooner than its
+// statements come to the store.
 func (s *swap) lockHolding(ctx context.Context, statement string, d time.Duration) error {
+	d += 2 * s.trip
 	if s.Hold != nil {
 		s.Hold(d)
 		s.held = true

@@ -2,12 +2,15 @@ package executor
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
 
 	"dxfproxy/dxf"
 	"dxfproxy/table"
@@ -44,11 +47,17 @@ type trade struct {
 	verb        string // what the exchange is called
 	recounted   bool   // AUTO_INCREMENT was asked for: the fresh table counts on where its rows end, not the table
 
+	// several is a pool whose sessions take several statements at once, for the session
+	// that locks the table; nil: there is none.
+	several *sql.DB
+
 	// gates are the conditions under which an attempt is worth the clients' while;
 	// why says which does not hold yet.
 	gates func(ctx context.Context, s *swap) (why string, err error)
+	// look is asked of the table while s.a, on which it may ask, has locked it; nil: nothing.
+	look func(ctx context.Context, s *swap) error
 	// seal makes sure, while the table is locked by s.a, that the fresh table is what
-	// the table has to become; why says that another attempt may.
+	// the table has to become; why says that another attempt may. nil: it is.
 	seal func(ctx context.Context, s *swap) (why string, err error)
 	// unseal undoes it; nil: there is nothing to undo.
 	unseal func(ctx context.Context) error
@@ -56,11 +65,11 @@ type trade struct {
 
 // exchange makes attempts until the names are exchanged.
 //
-// Two sessions do it. A locks the table and a sentry under the old name; when the
-// fresh table is sealed, C asks for the rename and queues on the table, ahead of
-// every statement that has come since; A drops the sentry and lets go. Whoever
-// dies, either the rename meets the sentry and nothing has happened, or nothing
-// was missing when it took place. In doubt the names tell.
+// Two sessions do it. A locks the table and a sentry under the old name; C asks for the
+// rename and queues on the table, ahead of every statement that has come since, while
+// the fresh table is sealed; A drops the sentry and lets go. Whoever dies or gives up,
+// either the rename meets the sentry and nothing has happened, or nothing was missing
+// when it took place. In doubt the names tell.
 func (w *work) exchange(ctx context.Context, t trade) error {
 	backoff := firstBackoff
 	for attempt := 1; ; attempt++ {
@@ -96,11 +105,15 @@ type swap struct {
 	*work
 	trade
 	attempt int
-	held    bool      // clients are held back
-	used    time.Time // when a was, while it has locked the table
-	ended   bool      // a did not answer
+	held    bool // clients are held back
 	a, c    *table.Session
-	t, o, f string // table, old and fresh, quoted
+	t, o, f string        // table, old and fresh, quoted
+	trip    time.Duration // to the store and back
+	answer  chan error    // of the rename, once it is asked for
+
+	turn  sync.Mutex // of who uses a while it has locked the table
+	used  time.Time  // when it was
+	ended bool       // it did not answer
 }
 
 // tryExchange makes one attempt with sessions of its own. Both hold a lock that
@@ -111,24 +124,41 @@ func (w *work) tryExchange(ctx context.Context, t trade, attempt int) (done bool
 		work: w, trade: t, attempt: attempt,
 		t: table.Quote(w.schema, w.table), o: table.Quote(w.schema, t.old), f: table.Quote(w.schema, t.fresh),
 	}
-	if s.a, err = w.lockedSession(ctx, t.lock.Name(), fmt.Sprintf("SET SESSION lock_wait_timeout = %d", tableLockWait)); err != nil {
+	pool := w.db
+	if t.several != nil {
+		pool = t.several
+	}
+	var both errgroup.Group
+	both.Go(func() (err error) {
+		s.a, err = w.lockedOn(ctx, pool, t.lock.Name(), fmt.Sprintf("SET SESSION lock_wait_timeout = %d", tableLockWait))
+		return err
+	})
+	beside := *w // with its own word of what it waits for
+	both.Go(func() (err error) {
+		s.c, err = beside.lockedSession(ctx, t.lock.Swap(), fmt.Sprintf("SET SESSION lock_wait_timeout = %d", renameWait),
+			fmt.Sprintf("SET SESSION innodb_lock_wait_timeout = %d", renameWait))
+		return err
+	})
+	err = both.Wait()
+	for _, session := range []*table.Session{s.a, s.c} {
+		if session != nil {
+			defer session.Close()
+		}
+	}
+	if err != nil {
 		return false, "", err
 	}
-	defer s.a.Close()
-	if s.c, err = w.lockedSession(ctx, t.lock.Swap(), fmt.Sprintf("SET SESSION lock_wait_timeout = %d", renameWait),
-		fmt.Sprintf("SET SESSION innodb_lock_wait_timeout = %d", renameWait)); err != nil {
-		return false, "", err
-	}
-	defer s.c.Close()
 	defer func() {
 		if lostConnection(err) { // nothing of this attempt is still to come when the next one begins
 			s.kill(ctx, s.c)
 		}
 	}()
 	// Waiting for the second lock may have cost the first session its life.
+	asked := time.Now()
 	if err := s.a.PingContext(ctx); err != nil {
 		return false, "", fmt.Errorf("keep the job's lock: %w", err)
 	}
+	s.trip = time.Since(asked)
 	if done, err = s.committed(ctx); err != nil || done {
 		return done, "", err
 	}
@@ -250,19 +280,8 @@ func prepared(ctx context.Context, q table.Querier) (n int, err error) {
 
 // once locks, seals and renames.
 func (s *swap) once(ctx context.Context) (done bool, why string, err error) {
-	if err := s.autoIncrement(ctx); err != nil {
-		return false, "", err
-	}
-	sentry := fmt.Sprintf("CREATE TABLE %s (id INT PRIMARY KEY) COMMENT = '%s'", s.o, s.mark.Comment(s.attempt))
-	if _, err := s.a.ExecContext(ctx, sentry); err != nil {
-		return false, "", fmt.Errorf("create the sentry: %w", err)
-	}
-	if err := s.leases.CheckLease(ctx, s.sub.Lease()); err != nil {
+	if err := s.prepare(ctx); err != nil {
 		return false, "", errors.Join(err, s.undo(ctx, false))
-	}
-
-	if _, err := s.a.ExecContext(ctx, fmt.Sprintf("SET SESSION wait_timeout = %d", lockedIdle)); err != nil {
-		return false, "", errors.Join(fmt.Errorf("limit the lock: %w", err), s.undo(ctx, false))
 	}
 	blocked := time.Now()
 	defer s.release()
@@ -280,10 +299,8 @@ func (s *swap) once(ctx context.Context) (done bool, why string, err error) {
 	s.used = locked
 	holding, letGo := context.WithTimeout(ctx, heldLimit)
 	defer letGo()
-	if err := s.swiftly(holding, answerLimit, s.sameDefinition); err != nil {
-		return false, "", errors.Join(err, s.undo(ctx, false))
-	}
-	if why, err = s.seal(holding, s); err != nil || why != "" {
+	if why, err = s.ready(holding); err != nil || why != "" {
+		s.endCall(ctx)
 		return false, why, errors.Join(err, s.undo(ctx, true))
 	}
 	sealed := time.Now()
@@ -303,6 +320,29 @@ func (s *swap) once(ctx context.Context) (done bool, why string, err error) {
 	return true, "", nil
 }
 
+// prepare does what can be done before the table is locked, so that little is left: the
+// sentry, the counter, and a connection for who watches the rename.
+func (s *swap) prepare(ctx context.Context) error {
+	var all errgroup.Group
+	all.Go(func() error {
+		sentry := fmt.Sprintf("CREATE TABLE %s (id INT PRIMARY KEY) COMMENT = '%s'", s.o, s.mark.Comment(s.attempt))
+		if _, err := s.a.ExecContext(ctx, sentry); err != nil {
+			return fmt.Errorf("create the sentry: %w", err)
+		}
+		if _, err := s.a.ExecContext(ctx, fmt.Sprintf("SET SESSION wait_timeout = %d", lockedIdle)); err != nil {
+			return fmt.Errorf("limit the lock: %w", err)
+		}
+		return nil
+	})
+	all.Go(func() error { return s.autoIncrement(ctx) })
+	all.Go(func() error {
+		_, _, err := s.watch(ctx, s.c)
+		return err
+	})
+	all.Go(func() error { return s.leases.CheckLease(ctx, s.sub.Lease()) })
+	return all.Wait()
+}
+
 const selectAutoIncrement = `SELECT TABLE_NAME, COALESCE(AUTO_INCREMENT, 0) FROM information_schema.TABLES
 WHERE TABLE_SCHEMA = ? AND TABLE_NAME IN (?, ?)`
 
@@ -311,7 +351,7 @@ func (s *swap) autoIncrement(ctx context.Context) error {
 	if s.recounted {
 		return nil
 	}
-	rows, err := s.db.QueryContext(ctx, selectAutoIncrement, s.schema, s.table, s.fresh)
+	rows, err := s.c.QueryContext(ctx, selectAutoIncrement, s.schema, s.table, s.fresh)
 	if err != nil {
 		return fmt.Errorf("read AUTO_INCREMENT: %w", err)
 	}
@@ -329,7 +369,7 @@ func (s *swap) autoIncrement(ctx context.Context) error {
 			source = n
 		}
 	}
-	if err := rows.Err(); err != nil || source <= fresh {
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil || source <= fresh {
 		return err
 	}
 	if _, err := s.c.ExecContext(ctx, table.CountFrom(s.schema, s.fresh, source)); err != nil {
@@ -338,28 +378,90 @@ func (s *swap) autoIncrement(ctx context.Context) error {
 	return nil
 }
 
-// rename exchanges the names. The table is locked by A, and the fresh one sealed.
-func (s *swap) rename(ctx context.Context) (renamed bool, err error) {
-	answer := make(chan error, 1)
+// ready asks, while the table is locked by A, all that must be true before its name is
+// given away, and has C queue for it. Clients wait meanwhile, and every answer is a way
+// to the store and back: so all of it is asked at once.
+func (s *swap) ready(ctx context.Context) (why string, err error) {
+	var all errgroup.Group
+	sealing, stop := context.WithCancel(ctx) // which may take long, and is in vain when another one fails
+	defer stop()
+	also := func(ask func() error) {
+		all.Go(func() error {
+			err := ask()
+			if err != nil {
+				stop()
+			}
+			return err
+		})
+	}
+	also(func() error {
+		return s.swiftly(ctx, answerLimit, func(ctx context.Context) error {
+			if err := s.sameDefinition(ctx); err != nil || s.look == nil {
+				return err
+			}
+			return s.look(ctx, s)
+		})
+	})
+	if s.seal != nil {
+		also(func() (err error) {
+			why, err = s.seal(sealing, s)
+			return err
+		})
+	}
+	also(func() error {
+		if err := s.autoIncrement(ctx); err != nil {
+			return err
+		}
+		return s.call(ctx)
+	})
+	// Nobody else can be at work while A lives, whose lock a successor has to have.
+	also(func() error { return s.leases.CheckLease(ctx, s.sub.Lease()) })
+	err = all.Wait()
+	return why, err
+}
+
+// call has C ask for the rename, and waits until it stands in the queue.
+func (s *swap) call(ctx context.Context) error {
+	s.answer = make(chan error, 1)
 	go func() {
 		_, err := s.c.ExecContext(context.WithoutCancel(ctx), fmt.Sprintf("RENAME TABLE %s TO %s, %s TO %s", s.t, s.o, s.f, s.t))
-		answer <- err
+		s.answer <- err
 	}()
-	// Past this point the names decide: every return has the answer, or has
-	// given C up for dead.
-	if err = s.queued(ctx, answer); err == nil {
-		if err = s.leases.CheckLease(ctx, s.sub.Lease()); err == nil {
-			err = s.swiftly(ctx, answerLimit, func(ctx context.Context) error {
-				_, err := s.a.ExecContext(ctx, "DROP TABLE "+s.o)
-				return err
-			})
-		}
+	return s.queued(ctx, s.answer)
+}
+
+// endCall lets C find the sentry, where it has asked for the rename already.
+func (s *swap) endCall(ctx context.Context) {
+	if s.answer == nil {
+		return
 	}
-	// Whether or not the sentry is gone: letting go makes C answer.
-	if unlockErr := s.unlock(ctx); unlockErr != nil {
+	if err := s.unlock(ctx); err != nil {
 		s.a.Close()
 	}
-	if renameErr := <-answer; renameErr == nil {
+	if err := <-s.answer; err != nil {
+		s.log.Debug("rename after an attempt that was given up", zap.Error(err))
+	}
+}
+
+// rename exchanges the names. The table is locked by A, the fresh one sealed, and C in
+// the queue. From here on the names decide: every return has C's answer, or has given C
+// up for dead.
+func (s *swap) rename(ctx context.Context) (renamed bool, err error) {
+	err = s.swiftly(ctx, answerLimit, func(ctx context.Context) error {
+		drop := "DROP TABLE " + s.o
+		if s.several != nil {
+			drop += "; UNLOCK TABLES"
+		}
+		_, err := s.a.ExecContext(ctx, drop)
+		return err
+	})
+	// Whether or not the sentry is gone: letting go makes C answer.
+	if err != nil || s.several == nil {
+		if unlockErr := s.unlock(ctx); unlockErr != nil {
+			s.a.Close()
+		}
+	}
+	if renameErr := <-s.answer; renameErr == nil {
 		return true, nil // whatever A met
 	} else if err == nil {
 		err = fmt.Errorf("rename: %w", renameErr)
@@ -370,6 +472,9 @@ func (s *swap) rename(ctx context.Context) (renamed bool, err error) {
 // queued waits until C's rename stands in the queue for the table.
 func (s *swap) queued(ctx context.Context, answer chan error) error {
 	for start := time.Now(); ; {
+		if err := sleep(ctx, time.Millisecond); err != nil {
+			return err
+		}
 		select {
 		case err := <-answer:
 			answer <- err
@@ -388,9 +493,6 @@ func (s *swap) queued(ctx context.Context, answer chan error) error {
 		}
 		if time.Since(start) > renameWait*time.Second {
 			return fmt.Errorf("the rename is not seen waiting for the table (state %q)", p.State)
-		}
-		if err := sleep(ctx, time.Millisecond); err != nil {
-			return err
 		}
 	}
 }

@@ -18,8 +18,11 @@ const (
 
 func (f Family) String() string { return [...]string{"MariaDB", "MySQL"}[f] }
 
-// FamilyOf asks a server.
+// FamilyOf asks a server, but for a session, which knows.
 func FamilyOf(ctx context.Context, q Querier) (Family, error) {
+	if s, ok := q.(*Session); ok {
+		return s.Family, nil
+	}
 	var version string
 	if err := q.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version); err != nil {
 		return MariaDB, fmt.Errorf("ask the server for its version: %w", err)
