@@ -41,7 +41,7 @@ func (w *writer) atOnce(ctx context.Context, f dxf.Feed, e effect, c dxf.FeedCom
 // text is the transaction; ok is false if it is too long.
 func (w *writer) text(f dxf.Feed, e effect, c dxf.FeedCommit) (text string, ok bool) {
 	all, size := []string{"START TRANSACTION", "SET @dxf_gone = 0"}, 0
-	limit := min(batchBytes, w.packet/2)
+	limit := min(batchBytes, w.packet/2, longString) // nor does a text with escapes go to a session that takes several statements
 	add := func(statements ...string) error {
 		for _, s := range statements {
 			if size += len(s); size > limit {
