@@ -45,8 +45,14 @@ func TestC4SwallowedPacketsOfAJob(t *testing.T) {
 	defer load.Stop()
 	db := open(t, c.Nodes[0])
 	execute(t, db, "SET GLOBAL dxf_native_ddl_max_size = 0")
-	go func() { // its answer is swallowed with the rest
-		_, _ = db.ExecContext(context.WithoutCancel(t.Context()), "ALTER TABLE "+table.Quoted()+" ADD INDEX by_day (created_at)")
+	client, err := open(t, c.Nodes[0]).Conn(t.Context())
+	require.NoError(t, err)
+	_, err = client.ExecContext(t.Context(), "SET wait_timeout = 3") // so often its session at the store is spoken to
+	require.NoError(t, err)
+	answer := make(chan error, 1)
+	go func() {
+		_, err := client.ExecContext(context.WithoutCancel(t.Context()), "ALTER TABLE "+table.Quoted()+" ADD INDEX by_day (created_at)")
+		answer <- err
 	}()
 	meta := "`" + metaSchema(t) + "`."
 	at := func() (step int) {
@@ -61,6 +67,7 @@ func TestC4SwallowedPacketsOfAJob(t *testing.T) {
 	began := time.Now()
 	require.Eventually(t, func() bool { return ended(t, direct, meta) }, swallowedFor, 50*time.Millisecond, "the job stands still")
 	t.Logf("ended %s later", time.Since(began).Round(100*time.Millisecond))
+	refused(t, <-answer, 1927, "08S01", "Lost connection to the store behind dxfproxy during query; job 1 goes on")
 	require.Eventually(t, func() bool { // C15
 		return scan[int](t, direct, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'") == 0
 	}, 15*time.Second, 50*time.Millisecond, "the server reads its binlog to nobody")

@@ -188,6 +188,9 @@ func (c *Conn) handle(stmt Statement) (Reply, error) {
 	c.cancel = nil
 	c.mu.Unlock()
 	if c.broken {
+		if told, ok := reply.(*Error); ok {
+			return nil, fmt.Errorf("%w: %w", ErrStoreLost, told) // which the client hears, see explain
+		}
 		return nil, fmt.Errorf("%w: a statement on the client's session was abandoned", errStoreGone)
 	}
 	switch cause := context.Cause(ctx); {

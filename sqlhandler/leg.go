@@ -11,7 +11,7 @@ import (
 // Times of a session that only waits.
 const (
 	pingEvery = time.Minute      // where wait_timeout is long
-	pingLimit = 20 * time.Second // an answer that takes longer does not come
+	pingLimit = 20 * time.Second // likewise
 )
 
 // A leg is the client's own session at the store while the client waits for a job.
@@ -19,6 +19,7 @@ const (
 type leg struct {
 	server string        // which server it is on, see serverName
 	every  time.Duration // how long it may hear nothing: the server ends one that is idle for wait_timeout, which looks like a KILL
+	limit  time.Duration // an answer that takes longer does not come
 	spoken time.Time
 }
 
@@ -27,14 +28,15 @@ type leg struct {
 const serverName = "CONCAT_WS('|', @@GLOBAL.server_id, @@GLOBAL.hostname, @@GLOBAL.port)"
 
 func lookAtLeg(ctx context.Context, c *protocol.Conn) leg {
-	l := leg{every: pingEvery, spoken: time.Now()}
+	l := leg{every: pingEvery, limit: pingLimit, spoken: time.Now()}
 	values, err := askRow(ctx, c, inUTF8(serverName), "@@SESSION.wait_timeout")
 	if err != nil {
 		return l
 	}
 	l.server = values[0]
 	if seconds, err := strconv.Atoi(values[1]); err == nil {
-		l.every = min(pingEvery, time.Duration(seconds)*time.Second/3)
+		idle := time.Duration(seconds) * time.Second
+		l.every, l.limit = min(pingEvery, idle/3), min(pingLimit, idle)
 	}
 	return l
 }
@@ -46,7 +48,7 @@ func (l *leg) alive(ctx context.Context, c *protocol.Conn) bool {
 		return true
 	}
 	l.spoken = time.Now()
-	limited, cancel := context.WithTimeout(ctx, pingLimit)
+	limited, cancel := context.WithTimeout(ctx, l.limit)
 	defer cancel()
 	return c.Ping(limited) == nil || ctx.Err() != nil
 }
