@@ -382,7 +382,7 @@ func TestScratchTablesOfTheDead(t *testing.T) {
 	alive := text(t, h.session(0, ""), "SELECT uuid FROM mysql.dist_framework_meta WHERE host = ?", h.nodes[1].Addr)
 	require.NotEmpty(t, alive)
 	dead := "scratch_00000000-0000-4000-8000-000000000000_1"
-	live := "scratch_" + alive + "_1000000"
+	live := "scratch_" + strings.ReplaceAll(alive, "-", "") + "_1000000"
 	execute(t, h.direct, "CREATE TABLE `"+grants.Scratch(h.meta)+"`.`"+dead+"` (a INT)")
 	execute(t, h.direct, "CREATE TABLE `"+grants.Scratch(h.meta)+"`.`"+live+"` (a INT)")
 	exists := func(name string) int {

@@ -299,8 +299,11 @@ func (h *Handler) dropScratch(ctx context.Context, name string) error {
 	return err
 }
 
-// scratchPrefix is what the names of a node's scratch tables begin with.
-func (h *Handler) scratchPrefix(uuid string) string { return "scratch_" + uuid + "_" }
+// scratchPrefix is what the names of a node's scratch tables begin with. They are short
+// enough for the names that MySQL makes of them for CHECK constraints.
+func (h *Handler) scratchPrefix(uuid string) string {
+	return "scratch_" + strings.ReplaceAll(uuid, "-", "") + "_"
+}
 
 // leftScratch lists the scratch tables of nodes that are not alive, and those of this
 // node that are not in use.
