@@ -36,7 +36,7 @@ var errNoDatabase = &dxf.Error{Code: 1046, State: "3D000", Message: "No database
 // base table of the user goes to the store untouched. Only before there is a job is a lost
 // connection its error.
 func (h *Handler) addIndexOnce(ctx context.Context, c *protocol.Conn, s *session, text []byte, st Statement) (protocol.Reply, error) {
-	facts, err := askSession(ctx, c)
+	facts, small, err := h.askSmall(ctx, c, s, st)
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +62,9 @@ func (h *Handler) addIndexOnce(ctx context.Context, c *protocol.Conn, s *session
 	}
 	if systemSchemas[strings.ToLower(schema)] || schema == h.schema || schema == h.scratch {
 		return h.remember(ctx, c, text, st)
+	}
+	if reply, err := h.atOnce(ctx, c, s, facts, small, schema, text, st); err != nil || reply != nil {
+		return reply, err
 	}
 	kind, err := askTable(ctx, c, schema, st.Table.Name, st.CreateIndex)
 	switch {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	_ "github.com/pingcap/tidb/pkg/parser/test_driver" // the values of literals
-	"go.uber.org/zap"
 
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
@@ -71,6 +70,10 @@ func (h *Handler) answer(ctx context.Context, c *protocol.Conn, stmt protocol.St
 		return h.prepare(ctx, c, stmt, st, m)
 	}
 	text := func(s Span) string { return string(s.Of(stmt.SQL)) }
+	switch st.Kind {
+	case AdminShowDDL, AdminShowDDLJobs, AdminShowDDLJobQueries, VirtualTables:
+		h.history.settled(ctx) // what this client has changed is in what it sees
+	}
 	switch st.Kind {
 	case AddIndex:
 		return h.addIndex(ctx, c, h.session(c), stmt.SQL, st)
@@ -234,8 +237,24 @@ func showDiagnostics(c *protocol.Conn, st Statement) protocol.Reply {
 // then leaves a row in the history, so that ADMIN SHOW DDL JOBS tells the whole
 // story.
 func (h *Handler) remember(ctx context.Context, c *protocol.Conn, sql []byte, st Statement) (protocol.Reply, error) {
+	j, ok, err := h.change(ctx, c, sql, st)
+	if err != nil || !ok {
+		return protocol.Forward{}, err
+	}
+	began := time.Now().UTC()
+	return protocol.Forward{Done: func(ok bool) {
+		if !ok || st.Conditional && c.StoreWarnings() > 0 {
+			return // nothing was changed, and TiDB makes no job of nothing
+		}
+		h.keep(j, began)
+	}}, nil
+}
+
+// change is what the history tells of a statement that runs on the client's session; ok is
+// false where it tells nothing.
+func (h *Handler) change(ctx context.Context, c *protocol.Conn, sql []byte, st Statement) (j dxf.Job, ok bool, err error) {
 	if st.JobType == "" {
-		return protocol.Forward{}, nil
+		return j, false, nil
 	}
 	schema, name := st.Schema, ""
 	if tables := resulting(st); len(tables) > 0 {
@@ -247,19 +266,18 @@ func (h *Handler) remember(ctx context.Context, c *protocol.Conn, sql []byte, st
 		name = strings.Join(names, ",")
 	}
 	if schema == "" && name != "" {
-		var err error
 		if schema, err = currentSchema(ctx, c); err != nil {
-			return nil, err
+			return j, false, err
 		}
 	}
 	if schema == h.schema {
-		return protocol.Forward{}, nil
+		return j, false, nil
 	}
 	user, err := h.account(ctx, c)
 	if err != nil {
-		return nil, err
+		return j, false, err
 	}
-	j := dxf.Job{
+	j = dxf.Job{
 		User: user, Type: st.JobType, Schema: strings.ToLower(schema), Table: strings.ToLower(name),
 		State: dxf.JobSynced, SchemaState: schemaStateAfter(st.JobType), ConnID: c.ID(),
 		Query: shownText(string(hideSecrets(st.Text.Of(sql), mode(c.Status())))),
@@ -269,18 +287,7 @@ func (h *Handler) remember(ctx context.Context, c *protocol.Conn, sql []byte, st
 			j.SubJobs = append(j.SubJobs, dxf.SubJob{Type: s.JobType(), SchemaState: schemaStateAfter(s.JobType()), State: dxf.JobDone})
 		}
 	}
-	began := time.Now().UTC()
-	return protocol.Forward{Done: func(ok bool) {
-		if !ok || st.Conditional && c.StoreWarnings() > 0 {
-			return // nothing was changed, and TiDB makes no job of nothing
-		}
-		j.CreateTime, j.StartTime, j.EndTime = began, began, time.Now().UTC()
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		if _, err := h.jobs.Record(ctx, j); err != nil && !errors.Is(err, context.Canceled) {
-			h.log.Warn("a table change could not be written to the history", zap.String("type", j.Type), zap.Error(err))
-		}
-	}}, nil
+	return j, true, nil
 }
 
 // resulting lists the tables a change is told of: those it was made to, and

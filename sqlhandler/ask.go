@@ -109,16 +109,25 @@ type sessionFacts struct {
 }
 
 func askSession(ctx context.Context, c *protocol.Conn) (sessionFacts, error) {
-	v, err := askRow(ctx, c, "DATABASE()", inUTF8("DATABASE()"), inUTF8("@@SESSION.sql_mode"),
-		inUTF8("@@SESSION.character_set_client"), inUTF8("CURRENT_USER()"), "ABS(@@SESSION.timestamp - UNIX_TIMESTAMP(SYSDATE(6))) > 5")
+	f, _, err := askAlso(ctx, c)
+	return f, err
+}
+
+// askAlso is askSession with more expressions, and their values.
+func askAlso(ctx context.Context, c *protocol.Conn, more ...string) (sessionFacts, []string, error) {
+	asked := []string{
+		"DATABASE()", inUTF8("DATABASE()"), inUTF8("@@SESSION.sql_mode"),
+		inUTF8("@@SESSION.character_set_client"), inUTF8("CURRENT_USER()"), "ABS(@@SESSION.timestamp - UNIX_TIMESTAMP(SYSDATE(6))) > 5",
+	}
+	v, err := askRow(ctx, c, append(asked, more...)...)
 	if err != nil {
-		return sessionFacts{}, err
+		return sessionFacts{}, nil, err
 	}
 	f := sessionFacts{schema: v[0], sqlMode: v[2], charset: v[3], user: v[4], ownTime: v[5] == "1"}
 	if names, ok := decodeAll(f.charset, f.schema); v[0] != v[1] && (!ok || names[0] != v[1]) {
 		f.schema, f.unspoken = "", true
 	}
-	return f, nil
+	return f, v[len(asked):], nil
 }
 
 // account is CURRENT_USER() of the client's session, asked once.

@@ -59,6 +59,7 @@ type Handler struct {
 	trying  sync.Map // names of the scratch tables that are in use here
 	vars    *globals
 	changed *signal
+	history *history
 }
 
 // New makes a Handler. Run must be running for it to see what other nodes set.
@@ -66,7 +67,7 @@ func New(cfg Config) *Handler {
 	h := &Handler{
 		jobs: cfg.Jobs, sql: cfg.SQL, schema: cfg.Schema, trial: cfg.Trial, scratch: cfg.Scratch, node: cfg.Node,
 		wakeAll: cfg.Wake, setRole: cfg.SetRole, key: cfg.Key, sources: cfg.Sources, log: cfg.Log,
-		vars: newGlobals(cfg.Jobs, cfg.Role), changed: newSignal(),
+		vars: newGlobals(cfg.Jobs, cfg.Role), changed: newSignal(), history: newHistory(),
 	}
 	if h.meta = cfg.Meta; h.meta == nil {
 		h.meta = h.sql
@@ -86,6 +87,7 @@ func (h *Handler) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return h.vars.run(ctx, h.log) })
 	g.Go(func() error { return h.sweepScratch(ctx) })
+	g.Go(func() error { return h.history.run(ctx, h.writeDown) })
 	return g.Wait()
 }
 

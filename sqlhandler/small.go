@@ -1,0 +1,147 @@
+package sqlhandler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"dxfproxy/dxf"
+	"dxfproxy/protocol"
+	"dxfproxy/table"
+)
+
+// A change of a table with a few rows is made before a job for it is written down, tried,
+// planned and dealt out, and a dump has hundreds of them. So it runs on the client's own
+// session, as all DDL does that does not take long, and leaves a row in the history. There
+// it means what it says, and the store judges who may. But it never waits for the table:
+// everybody else would wait behind it. That is for a job.
+
+const (
+	smallRows  = 1000
+	smallSize  = 1 << 20 // bytes, by the store's statistics, which may be old: hence the rows
+	smallTries = 5
+	smallPause = 5 * time.Millisecond
+)
+
+const errLockWait = 1205
+
+// These are asked on the client's session, which sees what it may. The hint is what a view
+// does not bear: its statement would be run.
+const (
+	smallRowsSQL = `(SELECT COUNT(*) FROM (SELECT 1 FROM %s` + table.OnlyTable + ` LIMIT %d) r)`
+	smallSizeSQL = `(SELECT 1 FROM information_schema.TABLES
+WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s AND TABLE_TYPE = 'BASE TABLE' AND ENGINE = 'InnoDB' AND DATA_LENGTH <= %d)`
+	patienceSQL = `@@SESSION.lock_wait_timeout`
+)
+
+// A smallness is what was asked about a table that may be small, all at once.
+type smallness struct {
+	told     []string // rows, whether the size is small, lock_wait_timeout; nil: not small, or not to be told
+	jobs     []dxf.Job
+	settings settings
+}
+
+// askSmall asks the session for the facts, and meanwhile whatever says that the change may
+// be made there.
+func (h *Handler) askSmall(ctx context.Context, c *protocol.Conn, s *session, st Statement) (sessionFacts, smallness, error) {
+	var small smallness
+	t := st.Table
+	if strings.Contains(t.Schema+t.Name, `\`) || !strings.Contains(c.ServerVersion(), "MariaDB") { // MySQL's lock_wait_timeout is a second at least
+		facts, err := askSession(ctx, c)
+		return facts, small, err
+	}
+	schema, name := "DATABASE()", quoteName(t.Name)
+	if t.Schema != "" {
+		schema, name = quoteText(t.Schema), quoteName(t.Schema)+"."+name
+	}
+	var beside errgroup.Group
+	beside.Go(func() (err error) { small.jobs, err = h.jobs.UnfinishedJobs(ctx); return err })
+	beside.Go(func() (err error) { small.settings, err = h.settings(ctx, s); return err })
+	facts, told, err := askAlso(ctx, c, fmt.Sprintf(smallRowsSQL, name, smallRows+1), fmt.Sprintf(smallSizeSQL, schema, quoteText(t.Name), smallSize), patienceSQL)
+	if code(err) != 0 { // there is no such table, or the client may not read it
+		facts, err = askSession(ctx, c)
+	}
+	small.told = told
+	return facts, small, errors.Join(beside.Wait(), err)
+}
+
+// fits says whether the change may be made at once.
+func (y smallness) fits(schema, name string) bool {
+	if y.told == nil || y.told[1] != "1" || !y.settings.Ingest || y.settings.nativeMaxSize < smallSize {
+		return false
+	}
+	rows, err := strconv.Atoi(y.told[0])
+	return err == nil && rows <= smallRows && !slices.ContainsFunc(y.jobs, func(j dxf.Job) bool {
+		return strings.EqualFold(j.Schema, schema) && strings.EqualFold(j.Table, name)
+	})
+}
+
+// atOnce makes the change on the client's session, if the table is small, no job is at work
+// on it and nobody uses it. A nil reply: it is to be a job.
+func (h *Handler) atOnce(
+	ctx context.Context, c *protocol.Conn, s *session, facts sessionFacts, small smallness, schema string, text []byte, st Statement,
+) (protocol.Reply, error) {
+	names, ok := decodeAll(facts.charset, schema, st.Table.Name)
+	if !ok || !small.fits(names[0], names[1]) {
+		return nil, nil
+	}
+	s.account, st.Table.Schema = facts.user, schema
+	j, _, err := h.change(ctx, c, text, st)
+	if err != nil {
+		return nil, err
+	}
+	j.RowCount, _ = strconv.ParseInt(small.told[0], 10, 64)
+	began := time.Now().UTC()
+	reply, err := runNow(ctx, c, string(st.Text.Of(text)), small.told[2])
+	if _, made := reply.(protocol.OK); made && !(st.Conditional && len(reply.(protocol.OK).Warnings) > 0) {
+		h.keep(j, began)
+	}
+	return reply, err
+}
+
+// runNow runs a statement that waits for no lock of a table; patience is what the session
+// has for these else. A nil reply: the table is in use.
+func runNow(ctx context.Context, c *protocol.Conn, statement, patience string) (reply protocol.Reply, err error) {
+	if _, err := query(ctx, c, "SET SESSION lock_wait_timeout = 0"); err != nil {
+		return nil, err
+	}
+	for try := 1; ; try++ {
+		if _, err = c.Query(ctx, statement); code(err) != errLockWait || try == smallTries {
+			break
+		}
+		time.Sleep(smallPause) // the store itself uses tables, for moments
+	}
+	var ok protocol.OK
+	if err == nil && c.StoreWarnings() > 0 {
+		ok.Warnings, err = storeWarnings(ctx, c)
+	}
+	if _, back := query(ctx, c, "SET SESSION lock_wait_timeout = %s", patience); back != nil {
+		return nil, back
+	}
+	switch {
+	case code(err) == errLockWait:
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return ok, nil
+}
+
+// storeWarnings are those of the statement that ran last on the client's session.
+func storeWarnings(ctx context.Context, c *protocol.Conn) (all []protocol.Warning, err error) {
+	rs, err := c.Query(ctx, "SHOW WARNINGS")
+	if err != nil {
+		return nil, fmt.Errorf("read the warnings: %w", err)
+	}
+	for i := range rs.Rows {
+		n, _ := strconv.ParseUint(field(rs, i, 1), 10, 16)
+		all = append(all, protocol.Warning{Level: field(rs, i, 0), Code: uint16(n), Message: field(rs, i, 2)})
+	}
+	return all, nil
+}
