@@ -5,6 +5,8 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
+	"fmt"
 
 	"go.uber.org/zap"
 
@@ -41,7 +43,28 @@ func (b *Backfill) RunSubtask(ctx context.Context, t dxf.Task, s dxf.Subtask, re
 	if table.IsErr(err, errStatementsOnly) {
 		err = dxf.StatementsOnly(r.meta.JobID)
 	}
+	if own := (*dxf.Error)(nil); errors.As(err, &own) && own.Code == dxf.SchemaChanged("").Code {
+		err = r.already(ctx, err)
+	}
 	return sum, err
+}
+
+// already is the server's own error where the table has changed because somebody else has
+// made the index meanwhile: to try again is no advice then.
+func (r *run) already(ctx context.Context, changed error) error {
+	text, err := table.ShowCreate(ctx, r.db, r.meta.Schema, r.meta.Table)
+	if err != nil || r.meta.Conditional {
+		return changed
+	}
+	d, err := table.Parse(text)
+	if err != nil {
+		return changed
+	}
+	name := d.Present(r.meta.Changes)
+	if name == "" {
+		return changed
+	}
+	return &dxf.Error{Code: 1061, State: "42000", Class: "ddl", Message: fmt.Sprintf("Duplicate key name '%s'", name)}
 }
 
 // run is one run of one subtask.

@@ -10,6 +10,7 @@ import (
 
 	"dxfproxy/changefeed"
 	"dxfproxy/cluster/wire"
+	"dxfproxy/dxf"
 	"dxfproxy/executor"
 	"dxfproxy/store"
 )
@@ -72,4 +73,18 @@ func TestC6CutoverFarAway(t *testing.T) {
 	t.Logf("%d round trips, a writer waited %s", p.Trips()-trips, slowest)
 	require.Less(t, slowest, 8*trip)
 	h.won()
+}
+
+// TestC16MadeByHand: the index that a job makes is made by somebody else meanwhile.
+func TestC16MadeByHand(t *testing.T) {
+	for made, code := range map[string]uint16{"INDEX kb (b)": 1061, "INDEX another (b)": 8028} {
+		asked := func(m *dxf.BackfillMeta) { m.Changes = []string{"ADD KEY `kb` (`b`)"} } // as table.Difference writes it
+		h := start(t, addIndex, asked, base, rows(10))
+		require.True(t, h.next())
+		h.sql("ALTER TABLE t ADD " + made)
+		_, err := h.run()
+		var told *dxf.Error
+		require.ErrorAs(t, err, &told)
+		require.Equal(t, code, told.Code, "%s: %s", made, told.Message)
+	}
 }

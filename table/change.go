@@ -69,6 +69,20 @@ func AddsIndexes(changes []string) bool {
 	})
 }
 
+// Present is the name of the first index that changes would add and that is there; "" for
+// none, and where they drop one, which may be that.
+func (d Definition) Present(changes []string) string {
+	if slices.ContainsFunc(changes, func(c string) bool { return strings.HasPrefix(c, "DROP ") }) {
+		return ""
+	}
+	for _, c := range changes {
+		if len(d.WithoutPresent([]string{c})) == 0 {
+			return lineOf(strings.TrimPrefix(c, "ADD ")).Name
+		}
+	}
+	return ""
+}
+
 // missing lists the lines of a that b has not.
 func missing(a, b []Line) []Line {
 	var lines []Line
