@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -102,6 +103,56 @@ func TestI7ParquetByName(t *testing.T) {
 			}
 			j.finish()
 			require.Equal(t, c.want, j.rows("SELECT * FROM t"))
+		})
+	}
+}
+
+// TestI1HiddenColumns: fields and values go to the columns that the server gives them to,
+// where some are invisible and some are made of others.
+func TestI1HiddenColumns(t *testing.T) {
+	const columns = " (id INT PRIMARY KEY, i INT INVISIBLE DEFAULT 9, a INT, g INT AS (a * 2) STORED, v VARCHAR(20) AS (CONCAT(a, 'x')) VIRTUAL, b VARCHAR(20), KEY (g), KEY (v))"
+	const all = "SELECT id, i, a, g, v, b FROM %s ORDER BY id"
+	own := lenient(t) // notes of values that the columns do not take
+	schema, _ := mariadbdtest.Schema(t, srv)
+	run := func(q string) {
+		_, err := own.ExecContext(t.Context(), q)
+		require.NoError(t, err, q)
+	}
+	run("USE `" + schema + "`")
+	dump := []string{
+		"INSERT INTO t (id, i, a, b) VALUES (2, 3, 4, 'y'), (3, NULL, NULL, NULL)", "INSERT INTO t (b, id) VALUES ('z', 4)",
+	}
+	for _, c := range []struct{ name, file, want string }{
+		{name: "1.csv", file: "1,5,77,\"88\",x\n2,\\N,\\N,\\N,\\N\n"},
+		{name: "1.sql", file: strings.Join(dump, ";\n") + ";\n"},
+		{
+			name: "1.parquet", want: "1|3|5|10|5x|x\n2|NULL|6|12|6x|NULL\n",
+			file: parquetOf(t, parquet.Group{"a": parquet.Int(32), "b": parquet.String(), "g": parquet.Int(32), "i": parquet.Int(32), "id": parquet.Int(32)},
+				[]any{int32(5), "x", int32(77), int32(3), int32(1)}, []any{int32(6), nil, nil, nil, int32(2)}),
+		},
+	} {
+		if c.want == "" {
+			run("CREATE TABLE t" + columns)
+			if c.name == "1.csv" {
+				mysql.RegisterReaderHandler("hidden", func() io.Reader { return strings.NewReader(c.file) })
+				run("LOAD DATA LOCAL INFILE 'Reader::hidden' INTO TABLE t FIELDS TERMINATED BY ',' ENCLOSED BY '\"'")
+				mysql.DeregisterReaderHandler("hidden")
+			} else {
+				for _, q := range dump {
+					run(q)
+				}
+			}
+			run("COMMIT")
+			run("RENAME TABLE t TO `" + c.name + "`")
+		}
+		bothWays(t, func(t *testing.T) {
+			j := startImport(t, map[string]string{c.name: c.file}, func(m *dxf.ImportMeta) { m.Format, m.SQLMode = strings.Split(c.name, ".")[1], "" }, "CREATE TABLE t"+columns)
+			j.finish()
+			want := c.want
+			if want == "" {
+				want = j.rows(fmt.Sprintf(all, "`"+schema+"`.`"+c.name+"`"))
+			}
+			require.Equal(t, want, j.rows(fmt.Sprintf(all, "t")), c.name)
 		})
 	}
 }
