@@ -145,7 +145,7 @@ func (h *Handler) addIndexOnce(ctx context.Context, c *protocol.Conn, s *session
 		defer stop()
 	}
 	reply, err := h.wait(ctx, c, h.tableChange(job).noting(t, st, facts.variables))
-	if table.Lost(err) {
+	if unanswered(err) {
 		err = dxf.Errorf("job %d goes on: %s", job, err)
 	}
 	return reply, err
