@@ -66,7 +66,7 @@ func (b *Backfill) sameTable(ctx context.Context, q table.Querier, m dxf.Backfil
 	if err != nil {
 		return "", fmt.Errorf("ask what was done to %s.%s: %w", m.Schema, m.Table, err)
 	}
-	if rebuilt(since, job.CreateTime, m.Schema, m.Table) {
+	if rebuilt(since, job, m.Schema, m.Table) {
 		return id, nil
 	}
 	imports, err := b.store.ImportJobs(ctx)
@@ -91,9 +91,10 @@ func filled(imports []dxf.ImportJob, since time.Time, schema, name string) bool 
 // while a job waited for its turn.
 const recentJobs = 1000
 
-// rebuilt says whether DDL of the history that ended since then has rebuilt the
+// rebuilt says whether DDL of the history that ended since a job was made has rebuilt the
 // table, and none has put another in its place.
-func rebuilt(history []dxf.Job, since time.Time, schema, name string) bool {
+func rebuilt(history []dxf.Job, job dxf.Job, schema, name string) bool {
+	since := job.CreateTime
 	found := false
 	for _, j := range history {
 		// The creation time has microseconds, that of an end may have fewer.
@@ -101,6 +102,9 @@ func rebuilt(history []dxf.Job, since time.Time, schema, name string) bool {
 			continue
 		}
 		switch {
+		case j.ID < job.ID && j.Reorg == nil && j.EndTime.Before(since):
+			// It was done when it got its number, and its end has microseconds: what it has put there
+			// is what the job is about.
 		case strings.HasSuffix(j.Type, "schema"), strings.HasPrefix(j.Type, "rename table"), j.Type == "drop table", j.Type == "create table":
 			for n := range strings.SplitSeq(j.Table, ",") {
 				if n == "" || strings.EqualFold(n, name) {

@@ -14,8 +14,12 @@ import (
 func TestRebuilt(t *testing.T) {
 	since := time.Date(2026, 1, 1, 0, 0, 0, 500, time.UTC)
 	job := func(typ, table string, after time.Duration) dxf.Job {
-		return dxf.Job{Type: typ, Schema: "S", Table: table, State: dxf.JobSynced, EndTime: since.Add(after)}
+		return dxf.Job{ID: 8, Type: typ, Schema: "S", Table: table, State: dxf.JobSynced, EndTime: since.Add(after)}
 	}
+	made := job("create table", "t", -300)
+	made.ID = 6
+	late := made
+	late.ID = 8
 	failed := job("add index", "t", time.Minute)
 	failed.State = dxf.JobRollbackDone
 	for name, c := range map[string]struct {
@@ -33,9 +37,11 @@ func TestRebuilt(t *testing.T) {
 		"one of several":        {[]dxf.Job{job("add index", "t", time.Hour), job("drop table", "a,T", time.Minute)}, false},
 		"renamed":               {[]dxf.Job{job("add index", "t", time.Hour), job("rename tables", "t,u", time.Minute)}, false},
 		"its schema was":        {[]dxf.Job{job("add index", "t", time.Hour), job("drop schema", "", time.Minute)}, false},
+		"made just before":      {[]dxf.Job{job("add index", "t", time.Minute), made}, true},
+		"recorded afterwards":   {[]dxf.Job{job("add index", "t", time.Minute), late}, false},
 		"another table dropped": {[]dxf.Job{job("add index", "t", time.Hour), job("drop table", "u", time.Minute)}, true},
 	} {
-		require.Equal(t, c.want, rebuilt(c.history, since, "s", "t"), name)
+		require.Equal(t, c.want, rebuilt(c.history, dxf.Job{ID: 7, CreateTime: since}, "s", "t"), name)
 	}
 	imported := dxf.ImportJob{Schema: "s", Table: "t", Status: dxf.ImportFinished, EndTime: since.Add(time.Second)}
 	require.True(t, filled([]dxf.ImportJob{imported}, since, "s", "T"))

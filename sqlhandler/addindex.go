@@ -94,6 +94,7 @@ func (h *Handler) addIndexOnce(ctx context.Context, c *protocol.Conn, s *session
 	if err != nil {
 		return nil, fmt.Errorf("read the table: %w", err)
 	}
+	seen := time.Now().UTC()                                      // what was done before made the table that is identified here
 	id, err := table.Identity(ctx, h.sql, info.Schema, info.Name) // as the store spells them
 	if err != nil {
 		return nil, err
@@ -120,7 +121,7 @@ func (h *Handler) addIndexOnce(ctx context.Context, c *protocol.Conn, s *session
 	if err := h.surelyDouble(ctx, info, st, t); err != nil {
 		return nil, err
 	}
-	job, err := h.submit(ctx, c, facts, text, st, settings, dxf.BackfillMeta{
+	job, err := h.submit(ctx, c, facts, text, st, settings, seen, dxf.BackfillMeta{
 		Schema: info.Schema, Table: info.Name, TableID: id, Fingerprint: info.Fingerprint,
 		Changes: t.changes, Target: t.after, Ignore: st.Ignore, Algorithm: st.Algorithm, Lock: st.Lock,
 		Conditional: st.Conditional, SQLMode: table.ValueMode(facts.sqlMode), Language: t.language,
@@ -281,13 +282,13 @@ const submitTimeout = 30 * time.Second
 
 // submit writes the job and its task.
 func (h *Handler) submit(
-	ctx context.Context, c *protocol.Conn, facts sessionFacts, text []byte, st Statement, s settings, meta dxf.BackfillMeta,
+	ctx context.Context, c *protocol.Conn, facts sessionFacts, text []byte, st Statement, s settings, made time.Time, meta dxf.BackfillMeta,
 ) (int64, error) {
 	j := dxf.Job{
 		Type: "add index", Action: actionAddIndex,
 		Schema: meta.Schema, Table: meta.Table,
 		State: dxf.JobQueueing, SchemaState: dxf.SchemaNone,
-		Query: queryText(text, st.Text, facts.charset), CreateTime: time.Now().UTC(),
+		Query: queryText(text, st.Text, facts.charset), CreateTime: made,
 		Indexes: indexNames(st, facts.charset),
 		Reorg:   &s.Reorg,
 		User:    facts.user, ConnID: c.ID(),
