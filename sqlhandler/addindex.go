@@ -63,7 +63,7 @@ func (h *Handler) addIndexOnce(ctx context.Context, c *protocol.Conn, s *session
 	if systemSchemas[strings.ToLower(schema)] || schema == h.schema || schema == h.scratch {
 		return h.remember(ctx, c, text, st)
 	}
-	if reply, err := h.atOnce(ctx, c, s, facts, small, schema, text, st); err != nil || reply != nil {
+	if reply, err := h.atOnce(ctx, c, facts, small, schema, text, st); err != nil || reply != nil {
 		return reply, err
 	}
 	kind, err := askTable(ctx, c, schema, st.Table.Name, st.CreateIndex)
@@ -284,16 +284,8 @@ const submitTimeout = 30 * time.Second
 func (h *Handler) submit(
 	ctx context.Context, c *protocol.Conn, facts sessionFacts, text []byte, st Statement, s settings, made time.Time, meta dxf.BackfillMeta,
 ) (int64, error) {
-	j := dxf.Job{
-		Type: "add index", Action: actionAddIndex,
-		Schema: meta.Schema, Table: meta.Table,
-		State: dxf.JobQueueing, SchemaState: dxf.SchemaNone,
-		Query: queryText(text, st.Text, facts.charset), CreateTime: made,
-		Indexes: indexNames(st, facts.charset),
-		Reorg:   &s.Reorg,
-		User:    facts.user, ConnID: c.ID(),
-	}
-	addSubJobs(&j, st)
+	j := newJob(c, facts, text, st, s, meta.Schema, meta.Table)
+	j.CreateTime = made
 	raw, err := json.Marshal(meta)
 	if err != nil {
 		return 0, fmt.Errorf("write down the change: %w", err)
@@ -311,6 +303,21 @@ func (h *Handler) submit(
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), submitTimeout)
 	defer cancel()
 	return h.jobs.Submit(ctx, j, t, meta)
+}
+
+// newJob is what is shown of a job that adds indexes, before anything is done.
+func newJob(c *protocol.Conn, facts sessionFacts, text []byte, st Statement, s settings, schema, name string) dxf.Job {
+	j := dxf.Job{
+		Type: "add index", Action: actionAddIndex,
+		Schema: schema, Table: name,
+		State: dxf.JobQueueing, SchemaState: dxf.SchemaNone,
+		Query: queryText(text, st.Text, facts.charset), CreateTime: time.Now().UTC(),
+		Indexes: indexNames(st, facts.charset),
+		Reorg:   &s.Reorg,
+		User:    facts.user, ConnID: c.ID(),
+	}
+	addSubJobs(&j, st)
+	return j
 }
 
 // What of a statement a job keeps to be shown. Jobs are listed by others, many at a time,

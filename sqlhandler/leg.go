@@ -48,7 +48,8 @@ func (l *leg) alive(ctx context.Context, c *protocol.Conn) bool {
 		return true
 	}
 	l.spoken = time.Now()
-	limited, cancel := context.WithTimeout(ctx, l.limit)
+	// A wait that ends meanwhile waits for the answer, or the session would be lost with it.
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.limit)
 	defer cancel()
 	return c.Ping(limited) == nil || ctx.Err() != nil
 }

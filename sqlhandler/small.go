@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,24 +86,55 @@ func (y smallness) fits(schema, name string) bool {
 // atOnce makes the change on the client's session, if the table is small, no job is at work
 // on it and nobody uses it. A nil reply: it is to be a job.
 func (h *Handler) atOnce(
-	ctx context.Context, c *protocol.Conn, s *session, facts sessionFacts, small smallness, schema string, text []byte, st Statement,
+	ctx context.Context, c *protocol.Conn, facts sessionFacts, small smallness, schema string, text []byte, st Statement,
 ) (protocol.Reply, error) {
 	names, ok := decodeAll(facts.charset, schema, st.Table.Name)
 	if !ok || !small.fits(names[0], names[1]) {
 		return nil, nil
 	}
-	s.account, st.Table.Schema = facts.user, schema
-	j, _, err := h.change(ctx, c, text, st)
-	if err != nil {
-		return nil, err
-	}
-	j.RowCount, _ = strconv.ParseInt(small.told[0], 10, 64)
+	j := newJob(c, facts, text, st, small.settings, names[0], names[1])
 	began := time.Now().UTC()
 	reply, err := runNow(ctx, c, string(st.Text.Of(text)), small.told[2])
-	if _, made := reply.(protocol.OK); made && !(st.Conditional && len(reply.(protocol.OK).Warnings) > 0) {
-		h.keep(j, began)
+	made, done := reply.(protocol.OK)
+	var refusal *protocol.Error
+	switch {
+	case done && st.Conditional && len(made.Warnings) > 0: // nothing was changed
+	case done:
+		rows, _ := strconv.ParseInt(small.told[0], 10, 64)
+		h.keep(ended(j, dxf.JobSynced, dxf.SchemaPublic, rows), began)
+	case code(err) == errDuplicate && errors.As(err, &refusal):
+		// The one refusal that needs a look at the rows: it is a job's end, in TiDB's words.
+		told := *refusal
+		told.Message = duplicateKey.ReplaceAllString(told.Message, "for key '"+strings.ReplaceAll(names[1], "$", "$$")+".$1'")
+		j.Error = &dxf.Error{Code: told.Code, State: told.State, Message: told.Message, Class: "kv"}
+		h.keep(ended(j, dxf.JobRollbackDone, dxf.SchemaNone, 0), began)
+		err = &told
 	}
 	return reply, err
+}
+
+const errDuplicate = 1062
+
+// duplicateKey is the end of the message; MySQL and new versions of MariaDB name the table.
+var duplicateKey = regexp.MustCompile("for key '(?:[^'.]*\\.)?([^']*)'$")
+
+// ended is a job that was done at once.
+func ended(j dxf.Job, state dxf.JobState, schema dxf.SchemaState, rows int64) dxf.Job {
+	j.State, j.SchemaState, j.RowCount = state, schema, rows
+	for i := range j.SubJobs {
+		sub := &j.SubJobs[i]
+		sub.State, sub.SchemaState = state, schema
+		if state == dxf.JobSynced {
+			sub.State = dxf.JobDone
+		}
+		if sub.Reorg {
+			sub.RowCount = rows
+		}
+	}
+	if len(j.SubJobs) > 0 {
+		j.SchemaState = dxf.SchemaNone // the parent of several changes has none
+	}
+	return j
 }
 
 // runNow runs a statement that waits for no lock of a table; patience is what the session
