@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	// pausedPoll is how often a paused applier looks whether it may go on.
+	// pausedPoll is how often a paused applier looks whether it may go on, when nobody
+	// wakes it.
 	pausedPoll = 100 * time.Millisecond
 	// serverPoll is how often it asks whether the store is still the same server.
 	serverPoll = 3 * time.Second
@@ -76,7 +77,7 @@ func (a *applier) run(node context.Context) {
 // loop runs the feed in the mode its row says. It returns nil when there is
 // nothing more to do, else why the lease is over.
 func (a *applier) loop(ctx context.Context) error {
-	for {
+	for news := a.m.woken(); ; {
 		f := a.lease.feed()
 		a.counters.update(func(s *Status) { s.Mode, s.LagAt = f.Mode, f.LagAt })
 		var err error
@@ -88,7 +89,11 @@ func (a *applier) loop(ctx context.Context) error {
 				_, err = sameServer(ctx, a.db, f)
 				a.asked = time.Now()
 			}
-			wait(ctx, pausedPoll)
+			select {
+			case <-news:
+			case <-time.After(pausedPoll):
+			case <-ctx.Done():
+			}
 		default:
 			err = a.follow(ctx, f)
 		}
@@ -110,6 +115,7 @@ func (a *applier) loop(ctx context.Context) error {
 		// The row decides how to go on: the position it has is the one from
 		// which nothing is applied twice, and the mode may be another one.
 		for {
+			news = a.m.woken() // whoever calls from now on may have changed the row after we read it
 			_, err := a.lease.renew(ctx)
 			if err == nil {
 				break

@@ -71,6 +71,7 @@ type Manager struct {
 
 	mu    sync.Mutex
 	feeds map[int64]*counters // of the appliers that run
+	news  chan struct{}       // closed by the next Wake
 }
 
 // New checks the configuration. Nothing is connected before Run.
@@ -90,11 +91,15 @@ func New(store Store, cfg Config) (*Manager, error) {
 		dsn.Timeout = 5 * time.Second
 	}
 	dsn.MaxAllowedPacket = 1 << 30 // the server's own limit is kept by the writer
-	return &Manager{store: store, cfg: cfg, dsn: dsn, wake: make(chan struct{}, 1), feeds: map[int64]*counters{}}, nil
+	return &Manager{store: store, cfg: cfg, dsn: dsn, wake: make(chan struct{}, 1), feeds: map[int64]*counters{}, news: make(chan struct{})}, nil
 }
 
-// Wake makes Run look for feeds at once.
+// Wake makes Run look for feeds at once, and those that stand still whether they may go on.
 func (m *Manager) Wake() {
+	m.mu.Lock()
+	close(m.news)
+	m.news = make(chan struct{})
+	m.mu.Unlock()
 	select {
 	case m.wake <- struct{}{}:
 	default:
@@ -156,6 +161,13 @@ func (m *Manager) Run(ctx context.Context) error {
 		case <-m.wake:
 		}
 	}
+}
+
+// woken is closed by the next Wake.
+func (m *Manager) woken() <-chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.news
 }
 
 func (m *Manager) busy(job int64) bool {

@@ -102,7 +102,7 @@ func (w *work) missing(ctx context.Context, s *table.Session, name string, lines
 func (r *run) pause(ctx context.Context, s *table.Session, built bool) error {
 	marked := false
 	used := time.Now()
-	for {
+	for pause := time.Millisecond; ; pause = longer(pause) {
 		f, err := r.feed(ctx)
 		if err != nil {
 			return err
@@ -130,7 +130,7 @@ func (r *run) pause(ctx context.Context, s *table.Session, built bool) error {
 			}
 			used = time.Now()
 		}
-		if err := sleep(ctx, feedPoll); err != nil {
+		if err := sleep(ctx, pause); err != nil {
 			return err
 		}
 	}

@@ -58,7 +58,8 @@ func (r *run) compare(ctx context.Context) error {
 // is still not there. It does not wait for long: what brings the feed to a stand
 // is the build, and that may be waiting for this very slot.
 func (r *run) merging(ctx context.Context) (bool, error) {
-	for start := time.Now(); ; {
+	start := time.Now()
+	for pause := time.Millisecond; ; pause = longer(pause) {
 		f, err := r.feed(ctx)
 		if err != nil || f.Mode != dxf.FeedMerge {
 			return false, err
@@ -66,7 +67,7 @@ func (r *run) merging(ctx context.Context) (bool, error) {
 		if time.Since(start) > aheadPatience {
 			return true, nil
 		}
-		if err := sleep(ctx, feedPoll); err != nil {
+		if err := sleep(ctx, pause); err != nil {
 			return false, err
 		}
 	}

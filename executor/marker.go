@@ -8,8 +8,12 @@ import (
 	"dxfproxy/dxf"
 )
 
-// feedPoll is the longest pause between two looks at the changefeed.
+// feedPoll is the longest pause between two looks at the changefeed. The first are
+// shorter: one that has little to do is there in a moment.
 const feedPoll = 20 * time.Millisecond
+
+// longer is the pause after this one.
+func longer(pause time.Duration) time.Duration { return min(pause*3/2, feedPoll) }
 
 // sync waits until the shadow has everything that was committed before the
 // call. ok is false when limit (0: none) passed first.
@@ -22,7 +26,7 @@ func (r *run) sync(ctx context.Context, limit time.Duration) (ok bool, err error
 	if err != nil {
 		return false, fmt.Errorf("mark the changefeed: %w", err)
 	}
-	for pause := time.Millisecond; ; pause = min(pause*3/2, feedPoll) {
+	for pause := time.Millisecond; ; pause = longer(pause) {
 		done, err := r.store.Marked(ctx, r.meta.JobID, id)
 		if err != nil || done {
 			return done, err
@@ -77,6 +81,9 @@ func (r *run) feed(ctx context.Context) (dxf.Feed, error) {
 func (r *run) setMode(ctx context.Context, from, to dxf.FeedMode) error {
 	if err := r.store.SetFeedMode(ctx, r.sub.Lease(), r.meta.JobID, from, to); err != nil {
 		return fmt.Errorf("set the changefeed from %s to %s: %w", from, to, err)
+	}
+	if r.Wake != nil {
+		r.Wake()
 	}
 	return nil
 }

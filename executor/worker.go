@@ -22,6 +22,9 @@ type worker struct {
 	// LockWait says how long an exchange may wait in the table's queue, with
 	// everybody behind it, once it has tried without in vain; 0 is never. nil: never.
 	LockWait func(ctx context.Context) time.Duration
+	// Wake makes all nodes look at the store, and their changefeeds. nil: they find out by
+	// polling.
+	Wake func()
 	// Secret keeps the names of locks from others.
 	Secret dxf.Secret
 

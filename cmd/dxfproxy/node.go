@@ -65,6 +65,7 @@ func newNode(cfg config, b backing, db *store.DB, front *relay, log *zap.Logger)
 	imports := executor.NewImport(db.SQL(), db, cfg.Node, cfg.importLimits, log)
 	imports.Key = key
 	backfill.Hold, imports.Hold = n.hold, n.hold
+	backfill.Wake = n.wake
 	backfill.LockWait, imports.LockWait = n.cutOverLockWait, n.cutOverLockWait
 	backfill.Secret, imports.Secret = db.Secret(), db.Secret()
 	imports.Sources = sources
