@@ -106,6 +106,14 @@ fuzz: ## every fuzz target for FUZZTIME each
 bench: setup build ## ADD INDEX against the store's own ALTER and pt-online-schema-change
 	$(GO) run ./bench/addindex -binary bin/dxfproxy
 
+.PHONY: bench-small
+bench-small: setup build ## an index on an empty table, and a dump, beside the store's own
+	$(GO) run ./bench/addindex -binary bin/dxfproxy -small -rounds 5
+
+.PHONY: bench-far
+bench-far: setup build ## the copy of a million rows with nodes 20, 50 and 100 ms from the store
+	$(GO) run ./bench/addindex -binary bin/dxfproxy -rows 1000000 -latency 20ms,50ms,100ms
+
 .PHONY: bench-import
 bench-import: build ## IMPORT INTO against LOAD DATA and myloader; on another store: STORES=mysql-9.7; BENCH="-rows 500000 -rounds 1"
 	@scripts/setup import

@@ -1,7 +1,8 @@
 // Command addindex measures ADD INDEX on a table with three secondary indexes:
 // distributed on one node and on three, native through a node, the store's own
 // ALTER, and pt-online-schema-change. The contenders take turns, round after
-// round, on one store in one run; medians are printed, and ratios of medians.
+// round, on one store in one run; medians are printed, and ratios of medians. With -small it
+// measures changes of small tables instead, with -latency nodes that are far from the store.
 package main
 
 import (
@@ -33,7 +34,19 @@ func main() {
 	flag.Int64Var(&b.rows, "rows", 2_000_000, "rows of the table")
 	flag.IntVar(&b.rounds, "rounds", 3, "rounds of all contenders")
 	flag.Int64Var(&b.pool, "buffer-pool", 1024, "innodb_buffer_pool_size in MiB")
+	latency := flag.String("latency", "", "measure the copy with nodes that are so far from the store, a round trip: 20ms,50ms")
+	small := flag.Bool("small", false, "measure small changes: an index on an empty table, and a dump")
+	flag.DurationVar(&b.pause, "pause", 100*time.Millisecond, "between two small changes")
 	flag.Parse()
+	if *latency != "" {
+		trips, err := parseTrips(*latency)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "bench: error:", err)
+			os.Exit(2)
+		}
+		b.trips = trips
+	}
+	b.onlySmall = *small
 	if err := b.run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench: error:", err)
 		os.Exit(1)
@@ -45,6 +58,10 @@ type bench struct {
 	rows   int64
 	rounds int
 	pool   int64
+
+	trips     []time.Duration // none: nobody is far from the store
+	onlySmall bool
+	pause     time.Duration
 
 	srv   *mariadbd.Server
 	db    *sql.DB // straight to the store
@@ -75,9 +92,15 @@ func (b *bench) run(ctx context.Context) (err error) {
 	}
 	defer b.db.Close()
 	b.table = workload.Table{Schema: "bench", Name: "orders", Rows: b.rows, Seed: 1}
+	if b.onlySmall {
+		return b.runSmall(ctx, dir)
+	}
 	fmt.Printf("MariaDB %s, buffer pool %d MiB, %d CPUs, %d rows, 3 secondary indexes, %d rounds\n", b.srv.Version(), b.pool, runtime.NumCPU(), b.rows, b.rounds)
 	if err := b.table.Create(ctx, b.db, nil); err != nil {
 		return err
+	}
+	if len(b.trips) > 0 {
+		return b.runFar(ctx, dir)
 	}
 	// Two clusters of their own, each with its own framework tables.
 	one, err := b.cluster(ctx, dir, 1)
@@ -102,6 +125,34 @@ func (b *bench) run(ctx context.Context) (err error) {
 	} else {
 		fmt.Println("pt-online-schema-change is not installed (package percona-toolkit): left out")
 	}
+	if err := b.rotate(ctx, cs); err != nil {
+		return err
+	}
+	b.print(cs)
+	if err := b.cutovers(ctx, three); err != nil {
+		return fmt.Errorf("cut-overs: %w", err)
+	}
+	return printMemory(append(one.Nodes, three.Nodes...))
+}
+
+func (b *bench) runFar(ctx context.Context, dir string) error {
+	f, err := b.farCluster(ctx, dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(b.distances(ctx, f, b.trips), f.stop(ctx))
+}
+
+func (b *bench) runSmall(ctx context.Context, dir string) error {
+	c, err := b.cluster(ctx, dir, 3)
+	if err != nil {
+		return err
+	}
+	return errors.Join(b.small(ctx, c), c.Stop(context.WithoutCancel(ctx)))
+}
+
+// rotate measures all contenders, round after round.
+func (b *bench) rotate(ctx context.Context, cs []*contender) error {
 	// The first large job makes the server's undo and temporary files grow, for
 	// all that come after it.
 	warm := *cs[0]
@@ -123,11 +174,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 			}
 		}
 	}
-	b.print(cs)
-	if err := b.cutovers(ctx, three); err != nil {
-		return fmt.Errorf("cut-overs: %w", err)
-	}
-	return printMemory(append(one.Nodes, three.Nodes...))
+	return nil
 }
 
 func (b *bench) cluster(ctx context.Context, dir string, nodes int) (*cluster.Cluster, error) {
