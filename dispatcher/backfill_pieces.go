@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"dxfproxy/dxf"
 	"dxfproxy/table"
@@ -17,7 +18,34 @@ const (
 	minPiece      = 10_000
 	maxPiece      = 5_000_000
 	maxPieces     = 1024 // a table far larger than the server's estimate gets larger pieces
+
+	// pieceTrips is about how many ways to the store and back it takes to begin and to end
+	// a piece, and copySpeed how many rows a node copies in a second: what is far from the
+	// store has pieces that take some times as long as their ways.
+	pieceTrips = 26
+	worthTrips = 4
+	copySpeed  = 25_000
 )
+
+// pieceSize is how many rows a piece has, trip away from the store. Every node gets one.
+func pieceSize(rows int64, nodes int, trip time.Duration) int64 {
+	size := max(rows/int64(max(nodes*piecesPerNode, fewestPieces)), minPiece)
+	worth := int64(worthTrips * pieceTrips * copySpeed * trip.Seconds())
+	return min(max(size, min(worth, rows/int64(max(nodes, 1)))), maxPiece)
+}
+
+// tripTo measures the way to the store and back. One that was late is no measure.
+func tripTo(ctx context.Context, s *table.Session) (time.Duration, error) {
+	shortest := time.Hour
+	for range 3 {
+		asked := time.Now()
+		if err := s.PingContext(ctx); err != nil {
+			return 0, fmt.Errorf("measure the way to the store: %w", err)
+		}
+		shortest = min(shortest, time.Since(asked))
+	}
+	return shortest, nil
+}
 
 // single is a step of one subtask.
 func single(m dxf.BackfillMeta, step dxf.Step) (Plan, error) {
@@ -32,8 +60,11 @@ func (p *Plan) subtask(meta []byte) {
 
 // cut plans the copy: the whole table in pieces.
 func cut(ctx context.Context, s *table.Session, info *table.Info, m dxf.BackfillMeta, nodes int) (Plan, error) {
-	size := min(max(info.Rows/int64(max(nodes*piecesPerNode, fewestPieces)), minPiece), maxPiece)
-	pieces, err := info.Pieces(ctx, s, size, maxPieces)
+	trip, err := tripTo(ctx, s)
+	if err != nil {
+		return Plan{}, err
+	}
+	pieces, err := info.Pieces(ctx, s, pieceSize(info.Rows, nodes, trip), maxPieces)
 	if err != nil {
 		return Plan{}, err
 	}
