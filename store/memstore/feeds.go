@@ -273,3 +273,8 @@ func (s *Store) ExpireFeed(jobID int64) {
 		f.Expires = s.past(f.Expires)
 	}
 }
+
+// CommitSQL has nothing to say: no statements come to this store. See CommitFeed.
+func (s *Store) CommitSQL(dxf.Feed, dxf.FeedCommit) (statements []string, lost string) {
+	return nil, ""
+}
