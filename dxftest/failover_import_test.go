@@ -24,7 +24,8 @@ func TestImportFailover(t *testing.T) {
 	r := im.start(1, statement+", checksum_table = 'off'")
 	f.fallBehind()
 	began := time.Now()
-	f.move(false)
+	f.move(false) // the other server answers at once, and has been up as long
+	f.primary.Kill()
 	<-r.answer // of a connection that is gone
 
 	require.Eventually(t, func() bool {
@@ -38,7 +39,7 @@ func TestImportFailover(t *testing.T) {
 	im.nothingLeft()
 }
 
-// fallBehind ends the primary once it has loaded a file that the replica has not.
+// fallBehind lets the replica follow no more once the primary has loaded a file that it has not.
 func (f *failover) fallBehind() {
 	f.Helper()
 	replica := f.open(f.replica, "")
@@ -55,7 +56,6 @@ func (f *failover) fallBehind() {
 	execute(f.T, replica, stop)
 	before := scan[int](f.T, replica, done)
 	require.Eventually(f, func() bool { return scan[int](f.T, f.direct, done) > before }, 30*time.Second, 3*time.Millisecond)
-	f.primary.Kill()
 	for _, q := range reset {
 		execute(f.T, replica, q)
 	}
