@@ -93,7 +93,8 @@ func TestParquetRootWithType(t *testing.T) {
 		{Name: "r", NumChildren: thrift.New[int32](1), Type: thrift.New(format.Int64), TypeLength: thrift.New[int32](64)},
 		{Name: "c", Type: thrift.New(format.Int64), RepetitionType: thrift.New(format.Optional)},
 	}}
-	meta.RowGroups = []format.RowGroup{{Columns: []format.ColumnChunk{{MetaData: format.ColumnMetaData{Type: format.Int64, PathInSchema: []string{"c"}, DataPageOffset: 4}}}}}
+	chunk := format.ColumnMetaData{Type: format.Int64, PathInSchema: []string{"c"}, DataPageOffset: 4}
+	meta.RowGroups = []format.RowGroup{{Columns: []format.ColumnChunk{{MetaData: chunk}}}}
 	footer, err := thrift.Marshal(new(thrift.CompactProtocol), &meta)
 	require.NoError(t, err)
 	rows, err := parquetRows(t, endOf([]byte("PAR1"), footer), decode.Start{})
@@ -122,10 +123,13 @@ func TestParquetLZ4OfBothKinds(t *testing.T) {
 		}
 		return b
 	}
-	for name, packed := range map[string][]byte{"block": block(page), "frame": framed(page), "frames": framed(page[:4000], page[4000:])} {
+	kinds := map[string][]byte{"block": block(page), "frame": framed(page), "frames": framed(page[:4000], page[4000:])}
+	for name, packed := range kinds {
 		for end, good := range map[int]bool{len(packed): true, len(packed) - 1: false} {
 			h := format.PageHeader{Type: format.DataPage, UncompressedPageSize: int32(len(page)), CompressedPageSize: int32(end)}
-			h.DataPageHeader = thrift.New(format.DataPageHeader{NumValues: 1000, Encoding: format.Plain, DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE})
+			h.DataPageHeader = thrift.New(format.DataPageHeader{
+				NumValues: 1000, Encoding: format.Plain, DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE,
+			})
 			rows, err := parquetRows(t, oddFile(t, format.Int64, format.Lz4, 1000, pageOf(t, h, packed[:end])), decode.Start{})
 			require.Equal(t, good, err == nil, "%s: %v", name, err)
 			if good {

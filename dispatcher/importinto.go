@@ -179,7 +179,8 @@ func (x *ImportInto) imported(ctx context.Context, t dxf.Task) (rows int64, err 
 			}
 		}
 		if !l.All {
-			return 0, dxf.Errorf("node %s has loaded a part of the files into another server than the store is now: run the statement again", s.ExecID)
+			const elsewhere = "node %s has loaded a part of the files into another server than the store is now: run the statement again"
+			return 0, dxf.Errorf(elsewhere, s.ExecID)
 		}
 		rows += l.Rows
 	}

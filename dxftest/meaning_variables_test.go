@@ -19,8 +19,8 @@ import (
 // meaningChanges name.
 var variableChanges = []string{
 	"ALTER TABLE m ADD INDEX i (a), ADD UNIQUE j (b)",
-	"ALTER TABLE m ADD COLUMN n TIMESTAMP NOT NULL DEFAULT '2020-01-01 12:00:00', ADD COLUMN o VARCHAR(9) DEFAULT 'é', ADD COLUMN g DECIMAL(20,10) AS (a / 7) STORED, " +
-		"ADD COLUMN h DATE AS (DATE(ts)) STORED, ADD INDEX i (a), ADD INDEX (n)",
+	"ALTER TABLE m ADD COLUMN n TIMESTAMP NOT NULL DEFAULT '2020-01-01 12:00:00', ADD COLUMN o VARCHAR(9) DEFAULT 'é', " +
+		"ADD COLUMN g DECIMAL(20,10) AS (a / 7) STORED, ADD COLUMN h DATE AS (DATE(ts)) STORED, ADD INDEX i (a), ADD INDEX (n)",
 }
 
 // TestWaitTimeoutOfAWaitingClient: nobody ends the session of a client that waits for its job,

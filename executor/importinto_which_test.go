@@ -110,7 +110,8 @@ func TestI7ParquetByName(t *testing.T) {
 // TestI1HiddenColumns: fields and values go to the columns that the server gives them to,
 // where some are invisible and some are made of others.
 func TestI1HiddenColumns(t *testing.T) {
-	const columns = " (id INT PRIMARY KEY, i INT INVISIBLE DEFAULT 9, a INT, g INT AS (a * 2) STORED, v VARCHAR(20) AS (CONCAT(a, 'x')) VIRTUAL, b VARCHAR(20), KEY (g), KEY (v))"
+	const columns = " (id INT PRIMARY KEY, i INT INVISIBLE DEFAULT 9, a INT, g INT AS (a * 2) STORED, " +
+		"v VARCHAR(20) AS (CONCAT(a, 'x')) VIRTUAL, b VARCHAR(20), KEY (g), KEY (v))"
 	const all = "SELECT id, i, a, g, v, b FROM %s ORDER BY id"
 	own := lenient(t) // notes of values that the columns do not take
 	schema, _ := mariadbdtest.Schema(t, srv)
@@ -146,7 +147,9 @@ func TestI1HiddenColumns(t *testing.T) {
 			run("RENAME TABLE t TO `" + c.name + "`")
 		}
 		bothWays(t, func(t *testing.T) {
-			j := startImport(t, map[string]string{c.name: c.file}, func(m *dxf.ImportMeta) { m.Format, m.SQLMode = strings.Split(c.name, ".")[1], "" }, "CREATE TABLE t"+columns)
+			j := startImport(t, map[string]string{c.name: c.file}, func(m *dxf.ImportMeta) {
+				m.Format, m.SQLMode = strings.Split(c.name, ".")[1], ""
+			}, "CREATE TABLE t"+columns)
 			j.finish()
 			want := c.want
 			if want == "" {
