@@ -66,6 +66,13 @@ func (h *Handler) addIndexOnce(ctx context.Context, c *protocol.Conn, s *session
 	if reply, err := h.atOnce(ctx, c, facts, small, schema, text, st); err != nil || reply != nil {
 		return reply, err
 	}
+	return h.addIndexJob(ctx, c, s, facts, schema, text, st)
+}
+
+// addIndexJob makes the job, unless the store has to judge or do it after all, and waits for it.
+func (h *Handler) addIndexJob(
+	ctx context.Context, c *protocol.Conn, s *session, facts sessionFacts, schema string, text []byte, st Statement,
+) (protocol.Reply, error) {
 	kind, err := askTable(ctx, c, schema, st.Table.Name, st.CreateIndex)
 	switch {
 	case code(err) == 1146 && st.IfExists, err == nil && kind == notOurs:
@@ -121,17 +128,9 @@ func (h *Handler) addIndexOnce(ctx context.Context, c *protocol.Conn, s *session
 	if err := h.surelyDouble(ctx, info, st, t); err != nil {
 		return nil, err
 	}
-	job, err := h.submit(ctx, c, facts, text, st, settings, seen, dxf.BackfillMeta{
-		Schema: info.Schema, Table: info.Name, TableID: id, Fingerprint: info.Fingerprint,
-		Changes: t.changes, Target: t.after, Ignore: st.Ignore, Algorithm: st.Algorithm, Lock: st.Lock,
-		Conditional: st.Conditional, SQLMode: table.ValueMode(facts.sqlMode), Language: t.language,
-		User: facts.user, Privilege: privilege(st),
-		Way:    way(settings, st),
-		Thread: settings.Thread, BatchSize: settings.BatchSize, Priority: settings.priority,
-		MaxWriteSpeed: settings.MaxWriteSpeed, ErrorLimit: settings.errorLimit, NativeMaxSize: settings.nativeMaxSize,
-		Unique: st.Unique(),
-		Rows:   info.Rows,
-	})
+	meta := changeMeta(facts, settings, info, t, st)
+	meta.TableID = id
+	job, err := h.submit(ctx, c, facts, text, st, settings, seen, meta)
 	if table.Lost(err) {
 		h.log.Warn("it is not known whether a job was made", zap.String("statement", loggable(text)), zap.Error(err))
 		return nil, errUnknownJob
@@ -150,6 +149,21 @@ func (h *Handler) addIndexOnce(ctx context.Context, c *protocol.Conn, s *session
 		err = dxf.Errorf("job %d goes on: %s", job, err)
 	}
 	return reply, err
+}
+
+// changeMeta is what the job is to do, and how.
+func changeMeta(facts sessionFacts, settings settings, info *table.Info, t trial, st Statement) dxf.BackfillMeta {
+	return dxf.BackfillMeta{
+		Schema: info.Schema, Table: info.Name, Fingerprint: info.Fingerprint,
+		Changes: t.changes, Target: t.after, Ignore: st.Ignore, Algorithm: st.Algorithm, Lock: st.Lock,
+		Conditional: st.Conditional, SQLMode: table.ValueMode(facts.sqlMode), Language: t.language,
+		User: facts.user, Privilege: privilege(st),
+		Way:    way(settings, st),
+		Thread: settings.Thread, BatchSize: settings.BatchSize, Priority: settings.priority,
+		MaxWriteSpeed: settings.MaxWriteSpeed, ErrorLimit: settings.errorLimit, NativeMaxSize: settings.nativeMaxSize,
+		Unique: st.Unique(),
+		Rows:   info.Rows,
+	}
 }
 
 // beyondNames says whether a name has characters that no name can have: MySQL takes each for
