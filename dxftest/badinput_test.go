@@ -561,6 +561,8 @@ func TestWhatClientsRead(t *testing.T) {
 	})
 	t.Run("jobs", func(t *testing.T) {
 		h := h.in(t)
+		h.run(one, "SET GLOBAL dxf_native_ddl_max_size = 0")
+		defer h.run(one, "SET GLOBAL dxf_native_ddl_max_size = DEFAULT")
 		h.run(one, "ALTER TABLE t ADD INDEX seen (a)")
 		archived(t, h.direct, h.meta)
 		require.Equal(t, "succeed", text(t, two, "SELECT state FROM mysql.tidb_global_task_history ORDER BY id DESC LIMIT 1"))

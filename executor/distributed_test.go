@@ -464,6 +464,30 @@ func TestC10OpenTransactionsAreNotShot(t *testing.T) {
 	h.won()
 }
 
+// TestCutoverQueues: with LockWait one session stands in the queue for as long as it says.
+func TestCutoverQueues(t *testing.T) {
+	h := start(t, addIndex, nil, base, rows(200))
+	h.exec.LockWait = func(context.Context) time.Duration { return 30 * time.Second }
+	h.ready()
+	require.True(t, h.next())
+	tx, err := h.db.BeginTx(context.WithoutCancel(t.Context()), nil)
+	require.NoError(t, err)
+	defer tx.Rollback()
+	_, err = tx.Exec("DO (SELECT COUNT(*) FROM t)")
+	require.NoError(t, err)
+	told := make(chan error, 1)
+	go func() {
+		_, err := h.exec.RunSubtask(t.Context(), h.task, h.lease()[0], nil)
+		told <- err
+	}()
+	require.Eventually(t, func() bool {
+		return h.query("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE 'LOCK TABLES%' AND TIME >= 5") == "1"
+	}, 30*time.Second, 50*time.Millisecond)
+	require.NoError(t, tx.Rollback())
+	require.NoError(t, <-told)
+	h.won()
+}
+
 // TestStaleSeal: a seal that an earlier attempt left stops the feed before the
 // table is locked. It must not be taken for ours.
 func TestStaleSeal(t *testing.T) {

@@ -30,24 +30,38 @@ const (
 // errSyntax: the server has no NOWAIT.
 const errSyntax = 1064
 
-// lock locks the table and the sentry, or ends with error 1205.
+// lock locks the table and the sentry, or ends with error 1205. The end of ctx does not
+// break off what takes a moment: the session would be lost, and the sentry would stay.
 func (s *swap) lock(ctx context.Context) error {
 	statement := fmt.Sprintf("LOCK TABLES %s WRITE, %s WRITE", s.t, s.o)
+	if s.LockWait != nil && s.attempt > politeAttempts {
+		if wait := s.LockWait(ctx); wait > 0 {
+			return s.queue(ctx, statement, wait)
+		}
+	}
+	err := s.swiftly(context.WithoutCancel(ctx), locking, func(ctx context.Context) error { return s.lockPolitely(ctx, statement) })
+	if err == nil {
+		err = context.Cause(ctx)
+	}
+	return err
+}
+
+// queue waits for the lock, and lets everybody wait behind it.
+func (s *swap) queue(ctx context.Context, statement string, wait time.Duration) error {
+	if _, err := s.a.ExecContext(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout = %d", max(int(wait.Seconds()), 1))); err != nil {
+		return err
+	}
+	return s.ddl(ctx, s.a, statement, func(process) {})
+}
+
+// lockPolitely takes the lock when it is free.
+func (s *swap) lockPolitely(ctx context.Context, statement string) error {
 	if s.attempt <= politeAttempts {
 		err := s.tryLock(ctx, statement)
 		if table.IsErr(err, errLockWait) {
 			err = s.lockHolding(ctx, statement, firstHold<<(s.attempt-1))
 		}
 		return err
-	}
-	if s.LockWait != nil {
-		if wait := s.LockWait(ctx); wait > 0 {
-			if _, err := s.a.ExecContext(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout = %d", max(int(wait.Seconds()), 1))); err != nil {
-				return err
-			}
-			_, err := s.a.ExecContext(ctx, statement)
-			return err
-		}
 	}
 	err := s.lockWithin(ctx, statement, longTry, tryPause)
 	if table.IsErr(err, errLockWait) {

@@ -32,6 +32,8 @@ const (
 	answerLimit = 2 * time.Second
 	locking     = tableLockWait*time.Second + answerLimit
 	heldLimit   = 5 * time.Second
+	// prepareLimit is for what is done before.
+	prepareLimit = 10 * time.Second
 )
 
 // A trade is an exchange of tables: the fresh one takes the table's name, and the
@@ -113,6 +115,10 @@ type swap struct {
 	turn  sync.Mutex // of who uses a while it has locked the table
 	used  time.Time  // when it was
 	ended bool       // it did not answer
+
+	// adrift: nobody knows whether the rename still stands in the queue, and only the
+	// sentry keeps it from giving the name to a table that was not sealed.
+	adrift bool
 }
 
 // tryExchange makes one attempt with sessions of its own. Both hold a lock that
@@ -284,7 +290,7 @@ func (s *swap) once(ctx context.Context) (done bool, why string, err error) {
 	}
 	blocked := time.Now()
 	defer s.release()
-	if err := s.swiftly(ctx, locking, s.lock); err != nil {
+	if err := s.lock(ctx); err != nil {
 		if table.IsErr(err, errLockWait) {
 			why = "waits for a lock on the table"
 			if b := s.blocker(ctx, s.a.ID, s.c.ID); b != "" {
@@ -332,6 +338,9 @@ func (s *swap) undo(ctx context.Context, sealed bool) error {
 		if err := s.unseal(ctx); err != nil {
 			s.log.Debug("undo the seal", zap.Error(err))
 		}
+	}
+	if s.adrift {
+		return nil // the next attempt waits for its end
 	}
 	done, err := s.committed(ctx) // drops the sentry
 	if done || err != nil {

@@ -14,8 +14,11 @@ import (
 )
 
 // prepare does what can be done before the table is locked, so that little is left: the
-// sentry, the counter, and a connection for who watches the rename.
+// sentry, the counter, and a connection for who watches the rename. No end of ctx breaks
+// it off: the session would be lost with its statement, and nobody would drop the sentry.
 func (s *swap) prepare(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), prepareLimit)
+	defer cancel()
 	var all errgroup.Group
 	all.Go(func() error {
 		sentry := fmt.Sprintf("CREATE TABLE %s (id INT PRIMARY KEY) COMMENT = '%s'", s.o, s.mark.Comment(s.attempt))
@@ -131,9 +134,9 @@ func (s *swap) endCall(ctx context.Context) {
 	if err := s.unlock(ctx); err != nil {
 		s.a.Close()
 	}
-	if err := <-s.answer; err != nil {
-		s.log.Debug("rename after an attempt that was given up", zap.Error(err))
-	}
+	err := <-s.answer
+	s.adrift = lostConnection(err)
+	s.log.Debug("rename after an attempt that was given up", zap.Error(err))
 }
 
 // rename exchanges the names. The table is locked by A, the fresh one sealed, and C in
