@@ -104,7 +104,7 @@ func (a *applier) loop(ctx context.Context) error {
 			if e := fatal(f.JobID, err); e != nil {
 				return a.fail(ctx, e)
 			}
-			if a.restarts++; a.restarts >= stubborn && lasting(err) {
+			if a.restarts++; givesUp(err, a.restarts) {
 				return a.fail(ctx, dxf.Errorf("changefeed of job %d: %v", f.JobID, err))
 			}
 			a.log.Warn("changefeed interrupted", zap.Error(err))

@@ -33,6 +33,21 @@ func isLockConflict(err error) bool {
 // progress in between (about half a minute), unless it is one that passes.
 const stubborn = 12
 
+// stubbornFull is the same (about ten minutes) for an event that is not whole at the binlog's
+// end: so the server leaves it while its disk is full, and writes the rest when there is room;
+// but so a crash may leave it for good.
+const stubbornFull = 240
+
+// givesUp says whether a feed ends that err has interrupted so many times.
+func givesUp(err error, interruptions int) bool {
+	limit := stubborn
+	var be *binlog.MyError
+	if errors.As(err, &be) && be.Code == errBinlogRead && strings.Contains(be.Message, "truncated in the middle of event") {
+		limit = stubbornFull
+	}
+	return interruptions >= limit && lasting(err)
+}
+
 // passing are errors of the server that end by themselves or by an operator.
 var passing = table.Passing
 

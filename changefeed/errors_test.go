@@ -32,3 +32,19 @@ func TestC7Lasting(t *testing.T) {
 		t.Error("a lost connection does not pass")
 	}
 }
+
+// TestFullDisk: where the server's disk is full its binlog ends in the middle of an event, until
+// there is room again. That is waited for, but not for ever.
+func TestFullDisk(t *testing.T) {
+	full := &binlog.MyError{Code: errBinlogRead, Message: "binlog truncated in the middle of event; consider out of disk space on master; the first event 'binlog.000001' at 4"}
+	other := &binlog.MyError{Code: errBinlogRead, Message: "Binary log is not open"}
+	for _, c := range []struct {
+		err  error
+		n    int
+		want bool
+	}{{other, stubborn - 1, false}, {other, stubborn, true}, {full, 100, false}, {full, stubbornFull, true}} {
+		if givesUp(c.err, c.n) != c.want {
+			t.Errorf("%v, %d times: %v", c.err, c.n, !c.want)
+		}
+	}
+}
