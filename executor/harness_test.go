@@ -291,7 +291,8 @@ type logFeed struct {
 	h      *harness
 	shadow string
 	delay  atomic.Int64       // nanoseconds between looks
-	hook   func(stage string) // called when the executor asks for a seal or checks its lease
+	hook   func(stage string) // called when the executor asks for a seal or checks its lease, one at a time
+	hooked sync.Mutex
 
 	mu      sync.Mutex
 	mode    dxf.FeedMode
@@ -427,16 +428,22 @@ func (f *logFeed) SetFeedMode(ctx context.Context, l dxf.Lease, _ int64, from, t
 	return fmt.Errorf("feed is %s, not %s", f.mode, from)
 }
 
-func (f *logFeed) CheckLease(ctx context.Context, l dxf.Lease) error {
+func (f *logFeed) call(stage string) {
+	f.hooked.Lock()
+	defer f.hooked.Unlock()
 	if f.hook != nil {
-		f.hook("lease")
+		f.hook(stage)
 	}
+}
+
+func (f *logFeed) CheckLease(ctx context.Context, l dxf.Lease) error {
+	f.call("lease")
 	return f.DB.CheckLease(ctx, l)
 }
 
 func (f *logFeed) Mark(_ context.Context, _ int64, kind dxf.MarkerKind) (int64, error) {
-	if f.hook != nil && kind == dxf.MarkSeal {
-		f.hook("seal")
+	if kind == dxf.MarkSeal {
+		f.call("seal")
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -23,8 +23,10 @@ func spawn(cmd *exec.Cmd, as account) (*process, error) {
 	go func() {
 		// The parent of a child is the thread that forked it: the kernel sends
 		// the parent-death signal when that thread ends, and Go ends threads as
-		// it likes. This one is ours until the child is gone.
+		// it likes. This one is ours until the child is gone, and then others' again:
+		// if it ended with us, what they have started on it before would die.
 		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
 		if err := cmd.Start(); err != nil {
 			started <- err
 			return
