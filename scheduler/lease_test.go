@@ -147,8 +147,7 @@ func TestRetryFromTheStoreAlone(t *testing.T) {
 		}
 		n := c.node("n1", 2, "")
 		id := c.submit(1, nil)
-		c.until(10*time.Second, "work", func() bool { return len(c.started(any1)) == 1 })
-		time.Sleep(4 * time.Second)
+		c.until(10*time.Second, "the store is asked in vain", func() bool { return n.link.held.Load() > 2 })
 		n.link.cut.Store(false)
 		c.until(10*time.Second, "done", c.in(id, dxf.JobSynced))
 		runs := c.started(any1)

@@ -16,6 +16,7 @@ type link struct {
 	// still makes heartbeats take so long, whatever their context says: as
 	// when the whole process is stopped while the store answers.
 	still atomic.Int64
+	held  atomic.Int64 // how often a running subtask was read
 }
 
 var errCut = errors.New("connection refused")
@@ -158,6 +159,7 @@ func (k *link) Lease(ctx context.Context, s dxf.Subtask) (v dxf.Subtask, err err
 }
 
 func (k *link) Held(ctx context.Context, l dxf.Lease) (v dxf.Subtask, err error) {
+	k.held.Add(1)
 	if err := k.err(); err != nil {
 		return v, err
 	}
