@@ -5,32 +5,22 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/changefeed"
 	"dxfproxy/cluster/wire"
 	"dxfproxy/dxf"
 	"dxfproxy/executor"
-	"dxfproxy/store"
 )
 
 // followed lets the executor and the product's changefeed reach the store through a
 // proxy only.
 func (h *harness) followed() *wire.Wire {
 	h.Helper()
-	p, err := wire.Listen(srv.Addr())
-	require.NoError(h, err)
-	h.Cleanup(p.Close)
-	mc, err := mysql.ParseDSN(srv.DSN())
-	require.NoError(h, err)
-	mc.Addr = p.Addr()
-	db, err := store.Open(h.Context(), store.Config{DSN: mc.FormatDSN(), Schema: h.store.Schema()})
-	require.NoError(h, err)
-	h.Cleanup(func() { require.NoError(h, db.Close()) })
+	p, db, dsn := h.wired()
 	h.real = true
 	h.exec = executor.NewBackfill(db.SQL(), db, h.log)
-	feeds, err := changefeed.New(db, changefeed.Config{DSN: mc.FormatDSN(), NodeID: node, MetaSchema: h.store.Schema(), Logger: h.log})
+	feeds, err := changefeed.New(db, changefeed.Config{DSN: dsn, NodeID: node, MetaSchema: h.store.Schema(), Logger: h.log})
 	require.NoError(h, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

@@ -17,8 +17,8 @@ import (
 	"dxfproxy/table"
 )
 
-// far lets the executor reach the store through a proxy only.
-func (h *harness) far() *wire.Wire {
+// wired opens the store once more, through a proxy; dsn leads there.
+func (h *harness) wired() (p *wire.Wire, db *store.DB, dsn string) {
 	h.Helper()
 	p, err := wire.Listen(srv.Addr())
 	require.NoError(h, err)
@@ -26,9 +26,17 @@ func (h *harness) far() *wire.Wire {
 	mc, err := mysql.ParseDSN(srv.DSN())
 	require.NoError(h, err)
 	mc.Addr = p.Addr()
-	db, err := store.Open(h.Context(), store.Config{DSN: mc.FormatDSN(), Schema: h.store.Schema()})
+	dsn = mc.FormatDSN()
+	db, err = store.Open(h.Context(), store.Config{DSN: dsn, Schema: h.store.Schema()})
 	require.NoError(h, err)
 	h.Cleanup(func() { require.NoError(h, db.Close()) })
+	return p, db, dsn
+}
+
+// far lets the executor reach the store through a proxy only.
+func (h *harness) far() *wire.Wire {
+	h.Helper()
+	p, db, _ := h.wired()
 	h.feed.DB = db
 	h.exec = executor.NewBackfill(db.SQL(), h.feed, h.log)
 	return p
