@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jmoiron/sqlx"
@@ -228,45 +229,15 @@ func (db *DB) FenceFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed) error {
 	return err
 }
 
-// CommitFeed writes what a window changed in the feed's row, closes the window and
-// acknowledges its markers, in the caller's transaction; it renews the lease too.
-func (db *DB) CommitFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed, c dxf.FeedCommit) error {
-	const commitSQL = `
-		UPDATE meta.changefeed
-		SET binlog_file = ?, binlog_pos = ?, file_mark = ?, applied = applied + ?, mode = ?, lag_at = NOW(6), expires = NOW(6) + INTERVAL ? SECOND
-		WHERE job_id = ? AND exec_id = ? AND epoch = ? AND mode = ?`
-	const ackSQL = `UPDATE meta.changefeed_marker SET acked = NOW(6) WHERE id IN (?) AND job_id = ?`
-	err := must(
-		ctx, tx, dxf.ErrLeaseLost, db.here(commitSQL),
-		c.File, c.Pos, c.Mark, c.Applied, string(c.Mode), seconds(dxf.FeedLease), f.JobID, f.ExecID, f.Epoch, string(f.Mode),
-	)
-	if err == nil && f.WindowFile != "" {
-		_, err = change(ctx, tx, db.here(closeWindowSQL), f.JobID)
-	}
-	if err != nil || len(c.Markers) == 0 {
-		return err
-	}
-	q, args, err := sqlx.In(db.here(ackSQL), c.Markers, f.JobID)
-	if err != nil {
-		return err
-	}
-	_, err = change(ctx, tx, q, args...)
-	return err
-}
-
-// CommitSQL is CommitFeed as statements for a transaction that goes to the store as one
-// text. lost is an expression that is true, after them, where CommitFeed would answer
-// dxf.ErrLeaseLost.
-func (db *DB) CommitSQL(f dxf.Feed, c dxf.FeedCommit) (statements []string, lost string) {
+// commitFeed are the statements of CommitFeed. The first changes one row, the feed's, or
+// the feed is another's.
+func (db *DB) commitFeed(f dxf.Feed, c dxf.FeedCommit) []string {
 	const commitSQL = `UPDATE meta.changefeed
 		SET binlog_file = %s, binlog_pos = %d, file_mark = %s, applied = applied + %d, mode = '%s', lag_at = NOW(6), expires = NOW(6) + INTERVAL %d SECOND
 		WHERE job_id = %d AND exec_id = %s AND epoch = %d AND mode = '%s'`
 	const ackSQL = `UPDATE meta.changefeed_marker SET acked = NOW(6) WHERE id IN (%s) AND job_id = %d`
-	statements = []string{
-		db.here(fmt.Sprintf(commitSQL, literal([]byte(c.File)), c.Pos, quoted(c.Mark), c.Applied, c.Mode, seconds(dxf.FeedLease),
-			f.JobID, literal([]byte(f.ExecID)), f.Epoch, f.Mode)),
-		"SET @dxf_moved = ROW_COUNT()",
-	}
+	statements := []string{db.here(fmt.Sprintf(commitSQL, quoted(c.File), c.Pos, quoted(c.Mark), c.Applied, c.Mode, seconds(dxf.FeedLease),
+		f.JobID, literal([]byte(f.ExecID)), f.Epoch, f.Mode))}
 	if f.WindowFile != "" {
 		statements = append(statements, db.here(strings.Replace(closeWindowSQL, "?", decimal(f.JobID), 1)))
 	}
@@ -277,7 +248,29 @@ func (db *DB) CommitSQL(f dxf.Feed, c dxf.FeedCommit) (statements []string, lost
 		}
 		statements = append(statements, db.here(fmt.Sprintf(ackSQL, strings.Join(ids, ","), f.JobID)))
 	}
-	return statements, "@dxf_moved <> 1"
+	return statements
+}
+
+// CommitFeed writes what a window changed in the feed's row, closes the window and
+// acknowledges its markers, in the caller's transaction; it renews the lease too.
+func (db *DB) CommitFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed, c dxf.FeedCommit) error {
+	statements := db.commitFeed(f, c)
+	if err := must(ctx, tx, dxf.ErrLeaseLost, statements[0]); err != nil {
+		return err
+	}
+	for _, s := range statements[1:] {
+		if _, err := change(ctx, tx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CommitSQL is CommitFeed as statements for a transaction that goes to the store as one
+// text. lost is an expression that is true, after them, where CommitFeed would answer
+// dxf.ErrLeaseLost.
+func (db *DB) CommitSQL(f dxf.Feed, c dxf.FeedCommit) (statements []string, lost string) {
+	return slices.Insert(db.commitFeed(f, c), 1, "SET @dxf_moved = ROW_COUNT()"), "@dxf_moved <> 1"
 }
 
 // quoted is literal of a text that may be empty.
