@@ -257,28 +257,16 @@ func (w *writer) diverged(ctx context.Context, tx *sql.Tx, f dxf.Feed, batch []*
 // duplicate makes the client's error of error 1062: about the user's table, not
 // about the shadow that the server speaks of.
 func (w *writer) duplicate(f dxf.Feed, me *mysql.MySQLError) error {
-	value, key := duplicateOf(me.Message)
+	value, key, ok := table.Duplicate(me.Message)
+	if !ok {
+		value, key = "?", "?"
+	}
 	if key == w.layout.key {
 		return dxf.Errorf("shadow %s has diverged from its table: there is a row with key %s already (job %d); the table itself is unharmed, run the statement again",
 			w.layout.shadow, value, f.JobID)
 	}
 	return &dxf.Error{
 		Code: errDuplicate, State: "23000", Class: "kv",
-		Message: fmt.Sprintf("Duplicate entry '%s' for key '%s.%s'", value, f.Table, key),
+		Message: table.DuplicateIn(f.Table, value, key),
 	}
-}
-
-// duplicateOf takes value and key out of "Duplicate entry 'v' for key 'k'"; MySQL
-// writes 'table.k'. The value may hold any text.
-func duplicateOf(message string) (value, key string) {
-	const before, between = "Duplicate entry '", "' for key '"
-	at := strings.LastIndex(message, between)
-	if !strings.HasPrefix(message, before) || at < len(before) {
-		return "?", "?"
-	}
-	value, key = message[len(before):at], strings.TrimSuffix(message[at+len(between):], "'")
-	if i := strings.LastIndexByte(key, '.'); i >= 0 {
-		key = key[i+1:]
-	}
-	return value, key
 }

@@ -197,16 +197,3 @@ func FuzzJudge(f *testing.F) {
 	n := names{schema: "shop", table: "orders"}
 	f.Fuzz(func(_ *testing.T, q []byte) { n.judge([]byte("shop"), q) })
 }
-
-func TestDuplicateOf(t *testing.T) {
-	for message, want := range map[string][2]string{
-		"Duplicate entry '1-2' for key 'u'":              {"1-2", "u"},
-		"Duplicate entry 'it's for key 'x'' for key 'u'": {"it's for key 'x'", "u"},
-		"Duplicate entry '1' for key 't.PRIMARY'":        {"1", "PRIMARY"},
-		"something else": {"?", "?"},
-	} {
-		if v, k := duplicateOf(message); v != want[0] || k != want[1] {
-			t.Errorf("%s: %q %q", message, v, k)
-		}
-	}
-}

@@ -3,7 +3,6 @@ package executor
 import (
 	"context"
 	"errors"
-	"regexp"
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
@@ -46,8 +45,6 @@ func passing(err error) bool { return table.Lost(err) || table.Passes(err) }
 
 func lostConnection(err error) bool { return table.Lost(err) }
 
-var duplicate = regexp.MustCompile(`^Duplicate entry '((?s).*)' for key '([^']*(?:'[^']*)*)'$`)
-
 // clientError turns the server's answer to the user's statement, made to the
 // table or its shadow, into the error the user is shown. TiDB names the table
 // in its duplicates; anything else is the server's own text. Errors that pass by
@@ -62,10 +59,8 @@ func clientError(err error, tableName string) error {
 	if out.State == "" {
 		out.State = "HY000"
 	}
-	if m := duplicate.FindStringSubmatch(e.Message); e.Number == errDuplicate && m != nil {
-		key := m[2][strings.LastIndexByte(m[2], '.')+1:]
-		out.State, out.Class = "23000", "kv"
-		out.Message = "Duplicate entry '" + m[1] + "' for key '" + tableName + "." + key + "'"
+	if value, key, ok := table.Duplicate(e.Message); ok && e.Number == errDuplicate {
+		out.State, out.Class, out.Message = "23000", "kv", table.DuplicateIn(tableName, value, key)
 	}
 	return out
 }

@@ -186,7 +186,7 @@ func (h *Handler) surelyDouble(ctx context.Context, info *table.Info, st Stateme
 	if rows < 2 {
 		return nil
 	}
-	return &dxf.Error{Code: 1062, State: "23000", Class: "kv", Message: fmt.Sprintf("Duplicate entry '%s' for key '%s.%s'", value, info.Name, key)}
+	return &dxf.Error{Code: 1062, State: "23000", Class: "kv", Message: table.DuplicateIn(info.Name, value, key)}
 }
 
 // indexNames are the names of the indexes that the statement adds, in UTF-8.

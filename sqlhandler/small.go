@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -105,7 +104,9 @@ func (h *Handler) atOnce(
 	case code(err) == errDuplicate && errors.As(err, &refusal):
 		// The one refusal that needs a look at the rows: it is a job's end, in TiDB's words.
 		told := *refusal
-		told.Message = duplicateKey.ReplaceAllString(told.Message, "for key '"+strings.ReplaceAll(names[1], "$", "$$")+".$1'")
+		if value, key, ok := table.Duplicate(told.Message); ok {
+			told.Message = table.DuplicateIn(names[1], value, key)
+		}
 		j.Error = &dxf.Error{Code: told.Code, State: told.State, Message: told.Message, Class: "kv"}
 		h.keep(ended(j, dxf.JobRollbackDone, dxf.SchemaNone, 0), began)
 		err = &told
@@ -114,9 +115,6 @@ func (h *Handler) atOnce(
 }
 
 const errDuplicate = 1062
-
-// duplicateKey is the end of the message; MySQL and new versions of MariaDB name the table.
-var duplicateKey = regexp.MustCompile("for key '(?:[^'.]*\\.)?([^']*)'$")
 
 // ended is a job that was done at once.
 func ended(j dxf.Job, state dxf.JobState, schema dxf.SchemaState, rows int64) dxf.Job {
@@ -153,7 +151,11 @@ func runNow(ctx context.Context, c *protocol.Conn, statement, patience string) (
 	if err == nil && c.StoreWarnings() > 0 {
 		ok.Warnings, err = storeWarnings(ctx, c)
 	}
-	if _, back := query(ctx, c, "SET SESSION lock_wait_timeout = %s", patience); back != nil {
+	_, back := query(ctx, c, "SET SESSION lock_wait_timeout = %s", patience)
+	if code(back) == errInterrupted.Code { // a KILL QUERY that was meant for the statement: it ends one only
+		_, back = query(ctx, c, "SET SESSION lock_wait_timeout = %s", patience)
+	}
+	if back != nil {
 		return nil, back
 	}
 	switch {

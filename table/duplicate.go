@@ -1,0 +1,20 @@
+package table
+
+import "strings"
+
+// Duplicate takes value and key out of the text of error 1062, "Duplicate entry 'v' for key
+// 'k'"; MySQL writes 'table.k'. The value may hold any text. ok is false for another one.
+func Duplicate(message string) (value, key string, ok bool) {
+	const before, between = "Duplicate entry '", "' for key '"
+	at := strings.LastIndex(message, between)
+	if !strings.HasPrefix(message, before) || at < len(before) {
+		return "", "", false
+	}
+	value, key = message[len(before):at], strings.TrimSuffix(message[at+len(between):], "'")
+	return value, key[strings.LastIndexByte(key, '.')+1:], true
+}
+
+// DuplicateIn is that text as TiDB has it, with the table's name.
+func DuplicateIn(name, value, key string) string {
+	return "Duplicate entry '" + value + "' for key '" + name + "." + key + "'"
+}
