@@ -381,7 +381,7 @@ func (im *importing) answer(ctx context.Context) (protocol.Reply, error) {
 		if im.settings.detached {
 			return interruption(context.Cause(ctx)), nil
 		}
-		return im.h.interrupted(context.Cause(ctx), job, time.Now(), "")
+		return im.h.interrupted(context.Cause(ctx), job, time.Now(), table.Server{})
 	}
 	return im.h.wait(ctx, im.c, job)
 }

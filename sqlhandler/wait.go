@@ -11,6 +11,7 @@ import (
 
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
+	"dxfproxy/table"
 )
 
 // Times of a wait. Polling is the truth; wake-ups only make it sooner.
@@ -49,7 +50,7 @@ type report struct {
 // killed, the job is cancelled.
 func (h *Handler) wait(ctx context.Context, c *protocol.Conn, job waitable) (protocol.Reply, error) {
 	began := time.Now()
-	leg := lookAtLeg(ctx, c)
+	leg := h.lookAtLeg(ctx, c)
 	poll := pollFirst
 	timer := time.NewTimer(poll)
 	defer timer.Stop()
@@ -152,7 +153,7 @@ var (
 
 // interrupted ends a wait. A killed client's job is cancelled, and the wait
 // goes on until it is, for the answer must not come before the truth.
-func (h *Handler) interrupted(cause error, job waitable, began time.Time, server string) (protocol.Reply, error) {
+func (h *Handler) interrupted(cause error, job waitable, began time.Time, server table.Server) (protocol.Reply, error) {
 	if errors.Is(cause, protocol.ErrStoreLost) {
 		return lost(job), nil
 	}
