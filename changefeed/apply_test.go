@@ -463,7 +463,7 @@ func TestFull(t *testing.T) {
 	}
 	for _, want := range []int{2, 1, 0} {
 		r.eventually("two feeds are applied", func() bool { return waiting() == want })
-		require.Never(t, func() bool { return waiting() != want }, 100*time.Millisecond, 5*time.Millisecond)
+		r.never("more feeds are applied, or fewer", func() bool { return waiting() != want })
 		var one int64
 		require.NoError(t, r.db.QueryRow("SELECT job_id FROM "+r.meta+".changefeed WHERE exec_id <> '' LIMIT 1").Scan(&one))
 		tx, err := r.store.SQL().BeginTx(t.Context(), nil)

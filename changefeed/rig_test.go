@@ -191,6 +191,21 @@ func (r *rig) eventually(what string, ok func() bool) {
 	require.Eventually(r.t, ok, patience, 5*time.Millisecond, what)
 }
 
+// never looks for a while, in the test's own goroutine: no look outlives the test.
+func (r *rig) never(what string, wrong func() bool) {
+	r.t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.After(100 * time.Millisecond); ; {
+		require.False(r.t, wrong(), what)
+		select {
+		case <-tick.C:
+		case <-end:
+			return
+		}
+	}
+}
+
 func (r *rig) feed() dxf.Feed {
 	r.t.Helper()
 	f, err := r.store.Feed(context.Background(), r.job)

@@ -246,7 +246,7 @@ func (h *Handler) remember(ctx context.Context, c *protocol.Conn, sql []byte, st
 		if !ok || st.Conditional && c.StoreWarnings() > 0 {
 			return // nothing was changed, and TiDB makes no job of nothing
 		}
-		h.keep(j, began)
+		h.writeDown(j, began) // before the client goes on: a job that waits has to know what became of its table
 	}}, nil
 }
 

@@ -17,8 +17,8 @@ const (
 	keepLimit = 5 * time.Second
 )
 
-// A history writes down the changes that were made on clients' sessions, beside these: a
-// dump makes one after the other, and none waits for the row of the one before it.
+// A history writes down, beside the clients, the small changes that were made on their
+// sessions: a dump makes one after the other, and none waits for the row of the one before it.
 type history struct {
 	mu      sync.Mutex
 	running bool
@@ -101,15 +101,24 @@ func (y *history) next(write func(dxf.Job)) bool {
 	return true
 }
 
-// keep adds a change that was made to the history.
+// keep adds a small change that was made to the history.
 func (h *Handler) keep(j dxf.Job, began time.Time) {
-	j.CreateTime, j.StartTime, j.EndTime = began, began, time.Now().UTC()
+	j = during(j, began)
 	if !h.history.later(j) {
-		h.writeDown(j)
+		h.record(j)
 	}
 }
 
-func (h *Handler) writeDown(j dxf.Job) {
+// writeDown adds a change that was made to the history, at once.
+func (h *Handler) writeDown(j dxf.Job, began time.Time) { h.record(during(j, began)) }
+
+// during is a job that has ended just now.
+func during(j dxf.Job, began time.Time) dxf.Job {
+	j.CreateTime, j.StartTime, j.EndTime = began, began, time.Now().UTC()
+	return j
+}
+
+func (h *Handler) record(j dxf.Job) {
 	ctx, cancel := context.WithTimeout(context.Background(), keepLimit)
 	defer cancel()
 	if _, err := h.jobs.Record(ctx, j); err != nil {
