@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -24,7 +25,7 @@ const batchBytes = 1 << 20
 // gives up on very long ones, and would then read the whole table.
 const keysPerDelete = 500
 
-// settings of the applier's session beside those of table.OpenSession. The server
+// settings of the applier's session beside those of server.OpenSession. The server
 // itself ends a transaction of ours that stands still: when the node is frozen,
 // its locks on the shadow must not outlive its lease. Values come from a table
 // with the same constraints, so that they are not checked again. The last one
@@ -42,10 +43,10 @@ const readCommitted = `SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED`
 
 // A writer applies windows on one session.
 type writer struct {
-	session *table.Session
+	session *server.Session
 	layout  *layout
 	store   Store
-	server  table.Server
+	server  server.Identity
 	packet  int // max_allowed_packet
 	log     *zap.Logger
 }
@@ -53,7 +54,7 @@ type writer struct {
 // openWriter opens a session with the feed's own server, and no other.
 func openWriter(ctx context.Context, db *sql.DB, f dxf.Feed, l *layout, store Store, log *zap.Logger) (*writer, error) {
 	// A DELETE that names its table by an alias wants a default schema.
-	s, err := table.OpenSession(ctx, db, append(slices.Clone(settings), "USE "+table.Quote(l.source.Schema))...)
+	s, err := server.OpenSession(ctx, db, append(slices.Clone(settings), "USE "+server.Quote(l.source.Schema))...)
 	if err != nil {
 		return nil, err
 	}
@@ -73,8 +74,8 @@ func openWriter(ctx context.Context, db *sql.DB, f dxf.Feed, l *layout, store St
 }
 
 // sameServer says who answers, and refuses another server than the feed's.
-func sameServer(ctx context.Context, q table.Querier, f dxf.Feed) (table.Server, error) {
-	is, err := table.ServerOf(ctx, q)
+func sameServer(ctx context.Context, q server.Querier, f dxf.Feed) (server.Identity, error) {
+	is, err := server.Identify(ctx, q)
 	if err == nil && f.Server != "" && f.Server != is.String() {
 		err = dxf.ServerChanged(f.JobID, f.Server, is.String())
 	}
@@ -158,10 +159,10 @@ func (w *writer) remove(ctx context.Context, tx *sql.Tx, f dxf.Feed, gone []*fat
 // just being filled are no guide. A view takes none.
 func (w *writer) removals(gone []*fate, do func(sql string, batch []*fate) error) error {
 	l := w.layout
-	head := "DELETE s FROM " + l.shadow + " AS s FORCE INDEX (" + table.Quote(l.key) + ") WHERE "
+	head := "DELETE s FROM " + l.shadow + " AS s FORCE INDEX (" + server.Quote(l.key) + ") WHERE "
 	sep, tail := " OR ", ""
 	if len(l.by) == 1 {
-		head += "s." + table.Quote(l.by[0].name) + " IN ("
+		head += "s." + server.Quote(l.by[0].name) + " IN ("
 		sep, tail = ",", ")"
 	}
 	return w.batches(gone, keysPerDelete, head, sep, tail, func(k *fate) string { return k.key }, do)
@@ -238,7 +239,7 @@ func (w *writer) diverged(ctx context.Context, tx *sql.Tx, f dxf.Feed, batch []*
 	for _, k := range batch {
 		where := k.key
 		if len(l.by) == 1 {
-			where = "s." + table.Quote(l.by[0].name) + "=" + k.key
+			where = "s." + server.Quote(l.by[0].name) + "=" + k.key
 		}
 		var found int
 		err := w.session.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+l.shadow+" AS s"+table.OnlyTable+" WHERE "+where).Scan(&found)
@@ -257,7 +258,7 @@ func (w *writer) diverged(ctx context.Context, tx *sql.Tx, f dxf.Feed, batch []*
 // duplicate makes the client's error of error 1062: about the user's table, not
 // about the shadow that the server speaks of.
 func (w *writer) duplicate(f dxf.Feed, me *mysql.MySQLError) error {
-	value, key, ok := table.Duplicate(me.Message)
+	value, key, ok := server.Duplicate(me.Message)
 	if !ok {
 		value, key = "?", "?"
 	}
@@ -267,6 +268,6 @@ func (w *writer) duplicate(f dxf.Feed, me *mysql.MySQLError) error {
 	}
 	return &dxf.Error{
 		Code: errDuplicate, State: "23000", Class: "kv",
-		Message: table.DuplicateIn(f.Table, value, key),
+		Message: server.DuplicateIn(f.Table, value, key),
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 	"dxfproxy/dxf"
 	"dxfproxy/mariadbd/mariadbdtest"
-	"dxfproxy/table"
+	"dxfproxy/server"
 )
 
 // BenchmarkApply measures how fast a backlog is applied: of single-row
@@ -66,7 +66,7 @@ func roomy(b *testing.B) {
 	db, err := sql.Open("mysql", srv.DSN())
 	require.NoError(b, err)
 	b.Cleanup(func() { _ = db.Close() })
-	log := map[table.Family]string{table.MariaDB: "innodb_log_file_size", table.MySQL: "innodb_redo_log_capacity"}[family()]
+	log := map[server.Family]string{server.MariaDB: "innodb_log_file_size", server.MySQL: "innodb_redo_log_capacity"}[family()]
 	for _, name := range []string{"innodb_buffer_pool_size", log} {
 		var before int64
 		require.NoError(b, db.QueryRow("SELECT @@GLOBAL."+name).Scan(&before))

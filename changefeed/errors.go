@@ -12,6 +12,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -49,7 +50,7 @@ func givesUp(err error, interruptions int) bool {
 }
 
 // passing are errors of the server that end by themselves or by an operator.
-var passing = table.Passing
+var passing = server.Passing
 
 // lasting says whether a server's error is not known to pass. Of those that end the
 // reading of the binlog only the reader that was replaced comes back.

@@ -9,7 +9,7 @@ import (
 
 	"dxfproxy/dxf"
 	"dxfproxy/grants"
-	"dxfproxy/table"
+	"dxfproxy/server"
 )
 
 // A statement in the binlog says what it was told to change, not what it did: a view
@@ -106,7 +106,7 @@ func (a *applier) askStore(ctx context.Context, n names) func(tableName) (bool, 
 		if err != nil || !plain {
 			return false, position{}, err
 		}
-		end, err := table.Position(ctx, a.db)
+		end, err := server.BinlogEnd(ctx, a.db)
 		return true, position{file: end.File, pos: end.Pos}, err
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"dxfproxy/lifeline"
-	"dxfproxy/table"
+	"dxfproxy/server"
 )
 
 const (
@@ -37,7 +37,7 @@ const (
 
 // flavors are what the library calls the families. Under any other MariaDB sends
 // dummies in place of its GTIDs.
-var flavors = [...]string{table.MariaDB: binlog.MariaDBFlavor, table.MySQL: binlog.MySQLFlavor}
+var flavors = [...]string{server.MariaDB: binlog.MariaDBFlavor, server.MySQL: binlog.MySQLFlavor}
 
 // A reader is one connection to the binlog. Groups come out of it in order; the
 // last one carries the error that ended the stream.
@@ -57,7 +57,7 @@ type reader struct {
 }
 
 // openReader connects and begins at a transaction boundary.
-func openReader(ctx context.Context, dsn *mysql.Config, family table.Family, serverID uint32, g *grouper, from position, capacity int64) (*reader, error) {
+func openReader(ctx context.Context, dsn *mysql.Config, family server.Family, serverID uint32, g *grouper, from position, capacity int64) (*reader, error) {
 	r := &reader{
 		groups: make(chan group, groupsAhead), memory: semaphore.NewWeighted(capacity), cap: capacity,
 		grouper: g, told: time.Now(), done: make(chan struct{}), dial: &dialer{net: dsn.Net, addr: dsn.Addr},

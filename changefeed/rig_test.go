@@ -22,6 +22,7 @@ import (
 	"dxfproxy/dxf"
 	"dxfproxy/mariadbd"
 	"dxfproxy/mariadbd/mariadbdtest"
+	"dxfproxy/server"
 	"dxfproxy/store"
 	"dxfproxy/table"
 )
@@ -30,11 +31,11 @@ var srv *mariadbd.Server
 
 func TestMain(m *testing.M) { mariadbdtest.Main(m, &srv, "innodb_lock_wait_timeout=5") }
 
-func family() table.Family {
+func family() server.Family {
 	if srv.Kind() == mariadbd.MySQL {
-		return table.MySQL
+		return server.MySQL
 	}
-	return table.MariaDB
+	return server.MariaDB
 }
 
 // onlyMariaDB is what MySQL has not. Its JSON is a type of its own, and refused
@@ -44,7 +45,7 @@ var onlyMariaDB = regexp.MustCompile(`\b(UUID|INET4|INET6|JSON|USING HASH|SET ST
 // has says whether the store's family knows what statements are made of. Cases of
 // those it does not know are no tests there, so they are left out, not skipped.
 func has(statements ...string) bool {
-	return family() == table.MariaDB || !slices.ContainsFunc(statements, onlyMariaDB.MatchString)
+	return family() == server.MariaDB || !slices.ContainsFunc(statements, onlyMariaDB.MatchString)
 }
 
 // patience is far above what anything here takes on a busy machine.
@@ -80,14 +81,14 @@ func newRig(t testing.TB, create ...string) *rig {
 	r.exec(create...)
 	r.exec("CREATE TABLE " + r.shadow + " LIKE t")
 	r.config = changefeed.Config{DSN: srv.DSN(), NodeID: "node-a", MetaSchema: r.meta, Logger: logger(t)}
-	p, err := table.Position(t.Context(), r.db)
+	p, err := server.BinlogEnd(t.Context(), r.db)
 	require.NoError(t, err)
-	server, err := table.ServerOf(t.Context(), r.db)
+	identity, err := server.Identify(t.Context(), r.db)
 	require.NoError(t, err)
 	tx, err := r.store.SQL().BeginTx(t.Context(), nil)
 	require.NoError(t, err)
 	require.NoError(t, r.store.StartFeed(t.Context(), tx, dxf.Feed{
-		JobID: r.job, Schema: r.schema, Table: "t", Shadow: r.shadow, Server: server.String(), File: p.File, Pos: p.Pos,
+		JobID: r.job, Schema: r.schema, Table: "t", Shadow: r.shadow, Server: identity.String(), File: p.File, Pos: p.Pos,
 	}))
 	require.NoError(t, tx.Commit())
 	return r
@@ -135,7 +136,7 @@ func (r *rig) exec(statements ...string) {
 // as long as it numbers transactions.
 func (r *rig) mixed() {
 	r.t.Helper()
-	if family() == table.MariaDB {
+	if family() == server.MariaDB {
 		return
 	}
 	r.exec("SET GLOBAL gtid_mode = ON_PERMISSIVE", "SET GLOBAL gtid_mode = OFF_PERMISSIVE", "SET GLOBAL enforce_gtid_consistency = OFF")
@@ -216,7 +217,7 @@ func (r *rig) feed() dxf.Feed {
 // binlogEnd is where the binlog ends now. Other tests write to it too.
 func (r *rig) binlogEnd() uint32 {
 	r.t.Helper()
-	p, err := table.Position(r.t.Context(), r.db)
+	p, err := server.BinlogEnd(r.t.Context(), r.db)
 	require.NoError(r.t, err)
 	return p.Pos
 }
@@ -278,7 +279,7 @@ func (r *rig) rows(name string) map[string]string {
 	require.NoError(r.t, err)
 	var cols []string
 	for _, c := range info.Columns {
-		q := table.Quote(c.Name)
+		q := server.Quote(c.Name)
 		e := "COALESCE(HEX(" + q + "), 'NULL')"
 		switch c.DataType {
 		case "float", "double":
@@ -292,9 +293,9 @@ func (r *rig) rows(name string) map[string]string {
 	}
 	var key []string
 	for _, c := range info.CopyKey.Columns {
-		key = append(key, "HEX(CAST("+table.Quote(c.Name)+" AS BINARY))")
+		key = append(key, "HEX(CAST("+server.Quote(c.Name)+" AS BINARY))")
 	}
-	rows, err := conn.QueryContext(context.Background(), "SELECT CONCAT_WS(',', "+strings.Join(key, ", ")+"), CONCAT_WS(' | ', "+strings.Join(cols, ", ")+") FROM "+table.Quote(name))
+	rows, err := conn.QueryContext(context.Background(), "SELECT CONCAT_WS(',', "+strings.Join(key, ", ")+"), CONCAT_WS(' | ', "+strings.Join(cols, ", ")+") FROM "+server.Quote(name))
 	require.NoError(r.t, err)
 	defer rows.Close()
 	all := map[string]string{}

@@ -10,6 +10,7 @@ import (
 	"github.com/go-mysql-org/go-mysql/replication"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -53,7 +54,7 @@ func newLayout(source, shadow *table.Info) (*layout, error) {
 			return nil, err
 		}
 		l.write = append(l.write, f)
-		names = append(names, table.Quote(c.Name))
+		names = append(names, server.Quote(c.Name))
 	}
 	l.columns = strings.Join(names, ", ")
 	for _, c := range source.CopyKey.Columns {
@@ -172,7 +173,7 @@ func (l *layout) keyOf(row []any) (string, error) {
 		if i > 0 {
 			b = append(b, " AND "...)
 		}
-		b = append(append(append(b, "s."...), table.Quote(f.name)...), '=')
+		b = append(append(append(b, "s."...), server.Quote(f.name)...), '=')
 		if b, err = f.append(b, row); err != nil {
 			return "", err
 		}

@@ -17,7 +17,7 @@ import (
 
 	"dxfproxy/dxf"
 	"dxfproxy/mariadbd/mariadbdtest"
-	"dxfproxy/table"
+	"dxfproxy/server"
 )
 
 var (
@@ -79,7 +79,7 @@ func TestStress(t *testing.T) {
 				switch {
 				case err == nil:
 					lo += 5
-				case errors.As(err, &me) && (me.Number == 1205 || me.Number == 1213 || me.Number == table.ErrNoWait):
+				case errors.As(err, &me) && (me.Number == 1205 || me.Number == 1213 || me.Number == server.ErrLockNowait):
 				default:
 					t.Error(err)
 					return

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -70,7 +71,7 @@ const selectProcessors = `SELECT @@GLOBAL.thread_pool_size`
 // processors asks how many the store has; 0 where it does not tell.
 func (p planner) processors(ctx context.Context) (n int, err error) {
 	err = p.db.QueryRowContext(ctx, selectProcessors).Scan(&n)
-	if table.IsErr(err, 1193) { // a server without a thread pool
+	if server.IsErr(err, 1193) { // a server without a thread pool
 		return 0, nil
 	}
 	if err != nil {
@@ -90,7 +91,7 @@ func share(concurrency, nodes, processors int) int {
 }
 
 // glance reads of the table what chooses the way.
-func (b *Backfill) glance(ctx context.Context, q table.Querier, m dxf.BackfillMeta) (*table.Info, error) {
+func (b *Backfill) glance(ctx context.Context, q server.Querier, m dxf.BackfillMeta) (*table.Info, error) {
 	info, err := table.Glance(ctx, q, m.Schema, m.Table)
 	if errors.Is(err, table.ErrNoTable) {
 		return nil, dxf.NoSuchTable(m.Schema, m.Table)
@@ -112,14 +113,14 @@ func (planner) IsRetryableErr(err error) bool {
 	case errors.As(err, &own):
 		return false
 	}
-	return table.Lost(err) || table.Passes(err) || errors.Is(err, errInvisible) || errors.Is(err, errUndecided) || errors.Is(err, errHeld) ||
-		errors.Is(err, table.ErrLargeFile)
+	return server.Lost(err) || server.Passes(err) || errors.Is(err, errInvisible) || errors.Is(err, errUndecided) || errors.Is(err, errHeld) ||
+		errors.Is(err, server.ErrLargeFile)
 }
 
 // clientError makes the server's answer to the user's statement the user's.
 func clientError(err error) error {
 	var e *mysql.MySQLError
-	if !errors.As(err, &e) || table.Passes(err) {
+	if !errors.As(err, &e) || server.Passes(err) {
 		return err
 	}
 	state := strings.TrimRight(string(e.SQLState[:]), "\x00")

@@ -15,6 +15,7 @@ import (
 	"dxfproxy/dxf"
 	"dxfproxy/mariadbd"
 	"dxfproxy/mariadbd/mariadbdtest"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -171,7 +172,7 @@ func TestBackfillOrphan(t *testing.T) {
 	var notes []string
 	ctx := dispatcher.WithWaiting(t.Context(), func(text string) error { notes = append(notes, text); return nil })
 
-	orphan, err := table.OpenSession(t.Context(), j.db)
+	orphan, err := server.OpenSession(t.Context(), j.db)
 	require.NoError(t, err)
 	defer orphan.Close()
 	_, err = orphan.Lock(t.Context(), table.JobLock(7).Name(), 0, nil)
@@ -259,7 +260,7 @@ func distinct(notes []string) (once []string) {
 func TestBackfillOrphanOfSuccessor(t *testing.T) {
 	srv := mariadbdtest.StartT(t)
 	j := newJob(t, srv)
-	successor, err := table.OpenSession(t.Context(), j.db)
+	successor, err := server.OpenSession(t.Context(), j.db)
 	require.NoError(t, err)
 	defer successor.Close()
 	_, err = successor.Lock(t.Context(), table.JobLock(7).Name(), 0, nil)

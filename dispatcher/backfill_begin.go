@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -59,15 +60,15 @@ func (b *Backfill) begin(ctx context.Context, m dxf.BackfillMeta, nodes, concurr
 
 // beginCopy makes the shadow, unless the store's own DDL is better, or nothing else is possible.
 func (b *Backfill) beginCopy(
-	ctx context.Context, s *table.Session, info *table.Info, m dxf.BackfillMeta, nodes, concurrency int,
+	ctx context.Context, s *server.Session, info *table.Info, m dxf.BackfillMeta, nodes, concurrency int,
 ) (Plan, error) {
-	settings, err := table.LoadSettings(ctx, s)
+	settings, err := server.LoadSettings(ctx, s)
 	if err != nil {
 		return Plan{}, err
 	}
-	settings.Mode = m.SQLMode
+	under := table.Conditions{Settings: settings, Mode: m.SQLMode}
 	if m.Target != "" { // else the shadow will tell
-		switch reason, instant, err := judge(info, m.Target, settings); {
+		switch reason, instant, err := judge(info, m.Target, under); {
 		case err != nil:
 			return Plan{}, err
 		case instant:
@@ -89,7 +90,7 @@ func (b *Backfill) beginCopy(
 	if m.Target, err = table.ShowCreate(ctx, s, m.Schema, m.Shadow); err != nil {
 		return Plan{}, err
 	}
-	if reason, instant, err := judge(info, m.Target, settings); err != nil || instant || reason != "" {
+	if reason, instant, err := judge(info, m.Target, under); err != nil || instant || reason != "" {
 		err = errors.Join(err, drop(ctx, s, m.Schema, m.Shadow))
 		if err != nil {
 			return Plan{}, err
@@ -122,7 +123,7 @@ func (b *Backfill) beginCopy(
 			return Plan{}, fmt.Errorf("take the indexes off the shadow: %w", err)
 		}
 	}
-	m.Indexes, m.Rows, m.Strict = table.Texts(build), info.Rows, table.Judged(source, target, settings)
+	m.Indexes, m.Rows, m.Strict = table.Texts(build), info.Rows, table.Judged(source, target, under)
 	if m.Processors, err = b.processors(ctx); err != nil {
 		return Plan{}, err
 	}
@@ -152,7 +153,7 @@ func left(info *table.Info, m dxf.BackfillMeta) ([]string, error) {
 
 // target is what the changes make of the table as it is now, tried on an
 // empty copy; "" when that cannot be told.
-func (b *Backfill) target(ctx context.Context, s *table.Session, info *table.Info, m dxf.BackfillMeta) (string, error) {
+func (b *Backfill) target(ctx context.Context, s *server.Session, info *table.Info, m dxf.BackfillMeta) (string, error) {
 	var err error
 	if m.Shadow, err = table.ShadowName(m.Table, b.Secret.Job(m.JobID)); err != nil {
 		return "", nil
@@ -181,7 +182,7 @@ func native(m dxf.BackfillMeta, reason table.Reason) (Plan, error) {
 }
 
 // judge says whether the change can be made to a copy, and whether it needs none.
-func judge(info *table.Info, targetText string, settings table.Settings) (reason table.Reason, instant bool, err error) {
+func judge(info *table.Info, targetText string, under table.Conditions) (reason table.Reason, instant bool, err error) {
 	source, err := table.Parse(info.Create)
 	if err != nil {
 		return "", false, err
@@ -193,12 +194,12 @@ func judge(info *table.Info, targetText string, settings table.Settings) (reason
 	if table.Compare(source, target).Instant {
 		return "", true, nil
 	}
-	return table.Check(info, target, settings), false, nil
+	return table.Check(info, target, under), false, nil
 }
 
 // makeShadow creates the shadow and makes the job's changes to it.
-func (b *Backfill) makeShadow(ctx context.Context, s *table.Session, info *table.Info, m dxf.BackfillMeta) error {
-	if _, err := s.ExecContext(ctx, table.CreateShadow(info, m.Shadow)); table.IsErr(err, 1050) {
+func (b *Backfill) makeShadow(ctx context.Context, s *server.Session, info *table.Info, m dxf.BackfillMeta) error {
+	if _, err := s.ExecContext(ctx, table.CreateShadow(info, m.Shadow)); server.IsErr(err, 1050) {
 		return errInTheWay(m.Shadow) // one that sweep could not take for ours
 	} else if err != nil {
 		return clientError(err)
@@ -215,8 +216,8 @@ func (b *Backfill) makeShadow(ctx context.Context, s *table.Session, info *table
 
 func errInTheWay(name string) error { return dxf.Errorf("table %s is in the way", name) }
 
-func drop(ctx context.Context, s *table.Session, schema, name string) error {
-	if _, err := s.ExecContext(ctx, "DROP TABLE IF EXISTS "+table.Quote(schema, name)); err != nil {
+func drop(ctx context.Context, s *server.Session, schema, name string) error {
+	if _, err := s.ExecContext(ctx, "DROP TABLE IF EXISTS "+server.Quote(schema, name)); err != nil {
 		return fmt.Errorf("drop %s: %w", name, err)
 	}
 	return nil

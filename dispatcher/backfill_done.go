@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -80,7 +81,7 @@ func inDoubt(t dxf.Task, err error) error {
 // it is empty, or if the job's feed names it, which has filled it since. The feed
 // is stopped first, so that nobody writes any more to a table of this name, and
 // its row goes last: whoever has to begin again finds the proof.
-func (b *Backfill) sweep(ctx context.Context, s *table.Session, m dxf.BackfillMeta) error {
+func (b *Backfill) sweep(ctx context.Context, s *server.Session, m dxf.BackfillMeta) error {
 	shadow, err := table.ShadowName(m.Table, b.Secret.Job(m.JobID))
 	if err != nil {
 		return nil // and cannot have made any
@@ -98,7 +99,7 @@ func (b *Backfill) sweep(ctx context.Context, s *table.Session, m dxf.BackfillMe
 	ours := fed && f.Schema == m.Schema && f.Shadow == shadow
 	if !ours {
 		empty, err := table.Empty(ctx, s, m.Schema, shadow)
-		if err != nil && !table.IsErr(err, 1146, 1049) {
+		if err != nil && !server.IsErr(err, 1146, 1049) {
 			return fmt.Errorf("look for an earlier shadow: %w", err)
 		}
 		ours = err == nil && empty
@@ -115,7 +116,7 @@ func (b *Backfill) sweep(ctx context.Context, s *table.Session, m dxf.BackfillMe
 }
 
 // changeFeed changes the job's feed on the session that holds the job's lock.
-func (b *Backfill) changeFeed(ctx context.Context, s *table.Session, job int64, change func(context.Context, *sql.Tx, int64) error) error {
+func (b *Backfill) changeFeed(ctx context.Context, s *server.Session, job int64, change func(context.Context, *sql.Tx, int64) error) error {
 	tx, err := s.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("stop the changefeed: %w", err)
@@ -131,7 +132,7 @@ func (b *Backfill) changeFeed(ctx context.Context, s *table.Session, job int64, 
 }
 
 // reached says whether the table is what the statement makes of it.
-func (b *Backfill) reached(ctx context.Context, s *table.Session, m dxf.BackfillMeta) (bool, error) {
+func (b *Backfill) reached(ctx context.Context, s *server.Session, m dxf.BackfillMeta) (bool, error) {
 	if m.Target == "" {
 		return false, nil
 	}

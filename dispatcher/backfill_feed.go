@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -29,14 +30,14 @@ var (
 // the order of the binlog (binlog_order_commits): when a commit of ours has come
 // back, so has all that was in the binlog before. It is the feed's own row that we
 // commit, as often as there is something to wait for.
-func (b *Backfill) startFeed(ctx context.Context, s *table.Session, m dxf.BackfillMeta) error {
-	start, err := table.Position(ctx, s)
+func (b *Backfill) startFeed(ctx context.Context, s *server.Session, m dxf.BackfillMeta) error {
+	start, err := server.BinlogEnd(ctx, s)
 	if err != nil {
 		return err
 	}
-	visible := func(p table.BinlogPosition) error { return visible(ctx, s, p) }
-	if s.Family == table.MySQL {
-		visible = func(table.BinlogPosition) error { return b.writeFeed(ctx, s, m, start) }
+	visible := func(p server.Position) error { return visible(ctx, s, p) }
+	if s.Family == server.MySQL {
+		visible = func(server.Position) error { return b.writeFeed(ctx, s, m, start) }
 	}
 	if err := visible(start); err != nil {
 		return err
@@ -44,7 +45,7 @@ func (b *Backfill) startFeed(ctx context.Context, s *table.Session, m dxf.Backfi
 	if err := b.decided(ctx, s, m); err != nil {
 		return err
 	}
-	end, err := table.Position(ctx, s)
+	end, err := server.BinlogEnd(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -93,9 +94,9 @@ func look(ctx context.Context, limit time.Duration, waiting string, done func() 
 }
 
 // visible waits until all that is in front of p can be read.
-func visible(ctx context.Context, s *table.Session, p table.BinlogPosition) error {
+func visible(ctx context.Context, s *server.Session, p server.Position) error {
 	ok, err := look(ctx, visibleLimit, "planning waits for transactions that are written to the binlog and not yet visible", func() (bool, error) {
-		seen, err := table.SnapshotPosition(ctx, s)
+		seen, err := server.SnapshotPosition(ctx, s)
 		return err == nil && !seen.Before(p), err
 	})
 	if err == nil && !ok {
@@ -107,7 +108,7 @@ func visible(ctx context.Context, s *table.Session, p table.BinlogPosition) erro
 // decided waits until the XA transactions that are prepared now are not any more, or
 // none of them has used the table; those that come later are in the feed with all that
 // they did.
-func (b *Backfill) decided(ctx context.Context, s *table.Session, m dxf.BackfillMeta) error {
+func (b *Backfill) decided(ctx context.Context, s *server.Session, m dxf.BackfillMeta) error {
 	undecided, err := prepared(ctx, s)
 	if err != nil || len(undecided) == 0 {
 		return err
@@ -135,7 +136,7 @@ func (b *Backfill) decided(ctx context.Context, s *table.Session, m dxf.Backfill
 }
 
 // prepared lists the prepared XA transactions.
-func prepared(ctx context.Context, s *table.Session) ([]string, error) {
+func prepared(ctx context.Context, s *server.Session) ([]string, error) {
 	rows, err := s.QueryContext(ctx, "XA RECOVER")
 	if err != nil {
 		return nil, fmt.Errorf("look for prepared transactions: %w", err)
@@ -152,8 +153,8 @@ func prepared(ctx context.Context, s *table.Session) ([]string, error) {
 	return all, rows.Err()
 }
 
-func (b *Backfill) writeFeed(ctx context.Context, s *table.Session, m dxf.BackfillMeta, p table.BinlogPosition) error {
-	server, err := table.ServerOf(ctx, s) // the one whose position p is: a session is with one
+func (b *Backfill) writeFeed(ctx context.Context, s *server.Session, m dxf.BackfillMeta, p server.Position) error {
+	identity, err := server.Identify(ctx, s) // the one whose position p is: a session is with one
 	if err != nil {
 		return err
 	}
@@ -163,7 +164,7 @@ func (b *Backfill) writeFeed(ctx context.Context, s *table.Session, m dxf.Backfi
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing
 	err = b.store.StartFeed(ctx, tx, dxf.Feed{
-		JobID: m.JobID, Schema: m.Schema, Table: m.Table, Shadow: m.Shadow, Mode: dxf.FeedMerge, Server: server.String(), File: p.File, Pos: p.Pos,
+		JobID: m.JobID, Schema: m.Schema, Table: m.Table, Shadow: m.Shadow, Mode: dxf.FeedMerge, Server: identity.String(), File: p.File, Pos: p.Pos,
 	})
 	if err != nil {
 		return fmt.Errorf("start the changefeed: %w", err)

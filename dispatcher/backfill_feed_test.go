@@ -10,7 +10,7 @@ import (
 
 	"dxfproxy/dxf"
 	"dxfproxy/mariadbd/mariadbdtest"
-	"dxfproxy/table"
+	"dxfproxy/server"
 )
 
 // noFeed is a store in which no feed may begin.
@@ -39,10 +39,10 @@ func TestFeedWhilePreparing(t *testing.T) {
 		_, err := client.ExecContext(t.Context(), q)
 		require.NoError(t, err, q)
 	}
-	s, err := table.OpenSession(t.Context(), db)
+	s, err := server.OpenSession(t.Context(), db)
 	require.NoError(t, err)
 	defer s.Close()
-	was, err := table.Position(t.Context(), s)
+	was, err := server.BinlogEnd(t.Context(), s)
 	require.NoError(t, err)
 	answer := make(chan error, 1)
 	go func() {
@@ -50,7 +50,7 @@ func TestFeedWhilePreparing(t *testing.T) {
 		answer <- err
 	}()
 	for end := time.Now().Add(20 * time.Second); ; {
-		p, err := table.Position(t.Context(), s)
+		p, err := server.BinlogEnd(t.Context(), s)
 		require.NoError(t, err)
 		if was.Before(p) {
 			break

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -35,7 +36,7 @@ func pieceSize(rows int64, nodes int, trip time.Duration) int64 {
 }
 
 // tripTo measures the way to the store and back. One that was late is no measure.
-func tripTo(ctx context.Context, s *table.Session) (time.Duration, error) {
+func tripTo(ctx context.Context, s *server.Session) (time.Duration, error) {
 	shortest := time.Hour
 	for range 3 {
 		asked := time.Now()
@@ -59,7 +60,7 @@ func (p *Plan) subtask(meta []byte) {
 }
 
 // cut plans the copy: the whole table in pieces.
-func cut(ctx context.Context, s *table.Session, info *table.Info, m dxf.BackfillMeta, nodes int) (Plan, error) {
+func cut(ctx context.Context, s *server.Session, info *table.Info, m dxf.BackfillMeta, nodes int) (Plan, error) {
 	trip, err := tripTo(ctx, s)
 	if err != nil {
 		return Plan{}, err

@@ -16,6 +16,7 @@ import (
 	"dxfproxy/dxf"
 	"dxfproxy/mariadbd"
 	"dxfproxy/mariadbd/mariadbdtest"
+	"dxfproxy/server"
 	"dxfproxy/store"
 	"dxfproxy/table"
 )
@@ -159,7 +160,7 @@ func TestBackfillFrozenOwner(t *testing.T) {
 	schema, db := mariadbdtest.Schema(t, srv)
 	_, err := db.ExecContext(t.Context(), "CREATE TABLE t (id INT PRIMARY KEY, a INT)")
 	require.NoError(t, err)
-	frozen, err := table.OpenSession(t.Context(), db)
+	frozen, err := server.OpenSession(t.Context(), db)
 	require.NoError(t, err)
 	ok, err := frozen.Lock(t.Context(), table.JobLock(7).Name(), 0, nil)
 	require.NoError(t, err)

@@ -12,7 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"dxfproxy/dxf"
-	"dxfproxy/table"
+	"dxfproxy/server"
 )
 
 // The error of a task that was reverted because the user asked for it, which is
@@ -302,7 +302,7 @@ func (d *Dispatcher) again(err error) bool {
 	if open := (undecided{}); errors.As(err, &open) {
 		return d.ext.IsRetryableErr(open.error) || d.failures+1 < doubtTries
 	}
-	return d.ext.IsRetryableErr(err) || table.Denied(err) && d.failures+1 < deniedTries
+	return d.ext.IsRetryableErr(err) || server.Denied(err) && d.failures+1 < deniedTries
 }
 
 // leftBehind tells of what clean-up could not do: an error, with the one that the task

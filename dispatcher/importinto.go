@@ -15,6 +15,7 @@ import (
 	"dxfproxy/dxf"
 	"dxfproxy/grants"
 	"dxfproxy/seal"
+	"dxfproxy/server"
 	"dxfproxy/source"
 	"dxfproxy/table"
 )
@@ -280,7 +281,7 @@ func importPhase(step dxf.Step) dxf.ImportPhase {
 }
 
 // load reads the table and refuses one that is not what the user saw.
-func (x *ImportInto) load(ctx context.Context, q table.Querier, m dxf.ImportMeta) (*table.Info, error) {
+func (x *ImportInto) load(ctx context.Context, q server.Querier, m dxf.ImportMeta) (*table.Info, error) {
 	info, err := table.Load(ctx, q, m.Schema, m.Table)
 	if errors.Is(err, table.ErrNoTable) {
 		return nil, dxf.NoSuchTable(m.Schema, m.Table)

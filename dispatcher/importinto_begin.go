@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -66,7 +67,7 @@ func (x *ImportInto) begin(ctx context.Context, m dxf.ImportMeta, files []dxf.Pi
 }
 
 // whyDirect says why the staging table cannot take the table's name; "" when it can.
-func whyDirect(info *table.Info, family table.Family) string {
+func whyDirect(info *table.Info, family server.Family) string {
 	switch {
 	case len(info.Triggers) > 0:
 		return "the table has trigger " + info.Triggers[0]
@@ -79,7 +80,7 @@ func whyDirect(info *table.Info, family table.Family) string {
 	case !strings.EqualFold(info.Engine, "InnoDB"):
 		return "the table's storage engine is " + info.Engine
 	}
-	if family == table.MySQL && hasCheck(info.Create) {
+	if family == server.MySQL && hasCheck(info.Create) {
 		return "the table has a CHECK constraint, whose name is unique in the schema"
 	}
 	return ""
@@ -97,7 +98,7 @@ func hasCheck(create string) bool {
 
 // makeStaging creates a table like the target without the indexes that are built
 // afterwards, which are returned as lines of SHOW CREATE TABLE.
-func (x *ImportInto) makeStaging(ctx context.Context, s *table.Session, info *table.Info, name string) ([]string, error) {
+func (x *ImportInto) makeStaging(ctx context.Context, s *server.Session, info *table.Info, name string) ([]string, error) {
 	run := func(doing, statement string) error {
 		if _, err := s.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("%s: %w", doing, clientError(err))
@@ -105,13 +106,13 @@ func (x *ImportInto) makeStaging(ctx context.Context, s *table.Session, info *ta
 		return nil
 	}
 	_, err := s.ExecContext(ctx, table.CreateShadow(info, name))
-	if table.IsErr(err, 1050) {
+	if server.IsErr(err, 1050) {
 		return nil, errInTheWay(name) // one that sweep could not take for ours
 	}
 	if err != nil {
 		return nil, fmt.Errorf("create the staging table: %w", clientError(err))
 	}
-	staging := table.Quote(info.Schema, name)
+	staging := server.Quote(info.Schema, name)
 	if info.Versioned {
 		if err := run("keep no versions in the staging table", "ALTER TABLE "+staging+" DROP SYSTEM VERSIONING"); err != nil {
 			return nil, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -80,7 +81,7 @@ func (x *ImportInto) published(ctx context.Context, t dxf.Task) (bool, error) {
 	return false, nil
 }
 
-func (x *ImportInto) notePublished(ctx context.Context, s *table.Session, t dxf.Task) error {
+func (x *ImportInto) notePublished(ctx context.Context, s *server.Session, t dxf.Task) error {
 	text, err := json.Marshal(dxf.ImportPublished{Published: true})
 	if err != nil {
 		return err
@@ -97,14 +98,14 @@ func (x *ImportInto) notePublished(ctx context.Context, s *table.Session, t dxf.
 }
 
 // sweep removes the tables of an earlier planning, which are empty.
-func (x *ImportInto) sweep(ctx context.Context, s *table.Session, m dxf.ImportMeta) error {
+func (x *ImportInto) sweep(ctx context.Context, s *server.Session, m dxf.ImportMeta) error {
 	for _, name := range []func(table, job string) (string, error){table.StagingName, table.UncountedName} {
 		own, err := name(m.Table, x.Secret.Job(m.JobID))
 		if err != nil {
 			continue // and cannot have made any
 		}
 		empty, err := table.Empty(ctx, s, m.Schema, own)
-		if table.IsErr(err, 1146, 1049) || err == nil && !empty {
+		if server.IsErr(err, 1146, 1049) || err == nil && !empty {
 			continue
 		}
 		if err != nil {

@@ -11,13 +11,14 @@ import (
 	"go.uber.org/zap"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
 // makeUncounted makes the table that is loaded in the place of the staging table,
 // and returns its name; "" where none is of use, or the server cannot exchange it.
-func (x *ImportInto) makeUncounted(ctx context.Context, s *table.Session, m dxf.ImportMeta) (string, error) {
-	if s.Family != table.MariaDB {
+func (x *ImportInto) makeUncounted(ctx context.Context, s *server.Session, m dxf.ImportMeta) (string, error) {
+	if s.Family != server.MariaDB {
 		return "", nil // MySQL keeps the counter beside the pages
 	}
 	name, err := table.UncountedName(m.Table, x.Secret.Job(m.JobID))
@@ -34,7 +35,7 @@ func (x *ImportInto) makeUncounted(ctx context.Context, s *table.Session, m dxf.
 	}
 	for i, statement := range statements {
 		_, err := s.ExecContext(ctx, statement)
-		if table.IsErr(err, 1050) && i == 0 {
+		if server.IsErr(err, 1050) && i == 0 {
 			return "", errInTheWay(name) // one that sweep could not take for ours
 		}
 		var refusal *mysql.MySQLError

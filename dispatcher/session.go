@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -42,8 +43,8 @@ func newPlanner(db *sql.DB, log *zap.Logger) planner {
 // under a right that is over, or was, when its node died: one that does nothing is ended, and
 // at clean-up, when nobody may do anything for the job any more, whoever is left after
 // orphans (0: never). Of another account nobody may hold them at all.
-func (p planner) session(ctx context.Context, lock table.Lock, who string, orphans time.Duration) (*table.Session, error) {
-	s, err := table.OpenSession(ctx, p.db, sessionEnd, "SET SESSION foreign_key_checks = 0")
+func (p planner) session(ctx context.Context, lock table.Lock, who string, orphans time.Duration) (*server.Session, error) {
+	s, err := server.OpenSession(ctx, p.db, sessionEnd, "SET SESSION foreign_key_checks = 0")
 	if err != nil {
 		return nil, err
 	}
@@ -85,13 +86,13 @@ var errHeld = errors.New("the session that holds the job's lock has not ended ye
 // holders is what a session that waits for the job's locks does about who holds them.
 type holders struct {
 	planner
-	s       *table.Session
+	s       *server.Session
 	lock    table.Lock
 	who     string
 	orphans time.Duration
 	start   time.Time
 	met     bool
-	vigil   table.Vigil
+	vigil   server.Vigil
 }
 
 // meet tells of a holder, and ends it if that is to be. 0 is nobody any more.

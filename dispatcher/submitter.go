@@ -12,6 +12,7 @@ import (
 
 	"dxfproxy/dxf"
 	"dxfproxy/grants"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -53,7 +54,7 @@ func (p planner) stillMay(ctx context.Context, user, schema, name string, privil
 // dropped and made again, or renamed into the place of one that was renamed away.
 // A table that was rebuilt by DDL through a node, as by a job ahead of this one,
 // is the same; the history knows. It returns the table's identity as it is now.
-func (b *Backfill) sameTable(ctx context.Context, q table.Querier, m dxf.BackfillMeta) (string, error) {
+func (b *Backfill) sameTable(ctx context.Context, q server.Querier, m dxf.BackfillMeta) (string, error) {
 	id, err := table.Identity(ctx, q, m.Schema, m.Table)
 	if err != nil || m.TableID == "" || id == m.TableID {
 		return id, err

@@ -36,7 +36,7 @@ type Feed struct {
 	ExecID  string // the node that applies
 	Epoch   int64
 	Expires time.Time
-	// Server is whose binlog the position is in (table.Server); "" is not known.
+	// Server is whose binlog the position is in (server.Identity); "" is not known.
 	Server string
 	File   string // binlog position up to which everything is applied
 	Pos    uint32

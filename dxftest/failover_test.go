@@ -16,7 +16,7 @@ import (
 	"dxfproxy/cluster/clustertest"
 	"dxfproxy/mariadbd"
 	"dxfproxy/mariadbd/mariadbdtest"
-	"dxfproxy/table"
+	"dxfproxy/server"
 )
 
 // An address is one that somebody moves from server to server.
@@ -197,7 +197,7 @@ func (f *failover) align(job int64) {
 	require.NoError(f, f.direct.QueryRowContext(f.Context(), "SELECT binlog_file, binlog_pos FROM `"+f.meta+"`.changefeed WHERE job_id = ?", job).Scan(&file, &pos))
 	execute(f.T, f.direct, "CREATE TABLE pad (a LONGBLOB)")
 	end := func() (string, int64) {
-		p, err := table.Position(f.Context(), f.direct)
+		p, err := server.BinlogEnd(f.Context(), f.direct)
 		require.NoError(f, err)
 		return p.File, int64(p.Pos)
 	}

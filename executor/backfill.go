@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -40,7 +41,7 @@ func (b *Backfill) RunSubtask(ctx context.Context, t dxf.Task, s dxf.Subtask, re
 		dxf.StepCutover: r.cutover,
 		dxf.StepNative:  r.native,
 	})
-	if table.IsErr(err, errStatementsOnly) {
+	if server.IsErr(err, errStatementsOnly) {
 		err = dxf.StatementsOnly(r.meta.JobID)
 	}
 	if own := (*dxf.Error)(nil); errors.As(err, &own) && own.Code == dxf.SchemaChanged("").Code {
@@ -138,7 +139,7 @@ func (r *run) save(ctx context.Context, tx *sql.Tx, p point) error {
 }
 
 // tables loads the table and its shadow.
-func (r *run) tables(ctx context.Context, q table.Querier) (source, shadow *table.Info, err error) {
+func (r *run) tables(ctx context.Context, q server.Querier) (source, shadow *table.Info, err error) {
 	if source, err = r.info(ctx, q, r.meta.Schema, r.meta.Table); err != nil {
 		return nil, nil, err
 	}
@@ -156,6 +157,6 @@ func (r *run) tables(ctx context.Context, q table.Querier) (source, shadow *tabl
 }
 
 // sameTable refuses another table that has come to the name of the job's.
-func (r *run) sameTable(ctx context.Context, q table.Querier) error {
+func (r *run) sameTable(ctx context.Context, q server.Querier) error {
 	return r.identical(ctx, q, r.meta.TableID)
 }

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -110,7 +111,7 @@ func (c *copier) undo(ctx context.Context, why error) error {
 		return fmt.Errorf("undo a chunk: %w", err)
 	}
 	why = table.HoldErr(c.shadow, why)
-	if table.IsErr(why, errOutOfRange) {
+	if server.IsErr(why, errOutOfRange) {
 		if err := c.store.CheckLease(ctx, c.sub.Lease()); err != nil {
 			return fmt.Errorf("save a checkpoint: %w", err)
 		}
@@ -145,7 +146,7 @@ func (c *copier) cut(ctx context.Context, span table.Range, at point) (piece, er
 	}
 	p.head, p.rows = span.To(last), 0
 	if last != nil {
-		count := fmt.Sprintf("SELECT COUNT(*) FROM %s AS s FORCE INDEX (%s) WHERE %s", c.source.Quoted(), table.Quote(c.source.CopyKey.Name), p.head.Where("s"))
+		count := fmt.Sprintf("SELECT COUNT(*) FROM %s AS s FORCE INDEX (%s) WHERE %s", c.source.Quoted(), server.Quote(c.source.CopyKey.Name), p.head.Where("s"))
 		if err := c.conn.QueryRowContext(ctx, count).Scan(&p.rows); err != nil {
 			return p, fmt.Errorf("count the last rows: %w", err)
 		}

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -48,7 +49,7 @@ func (r *run) build(ctx context.Context) error {
 	if err := r.addIndexes(ctx, s, r.meta.Shadow, missing, r.meta.Rows); err != nil {
 		return err
 	}
-	if _, err := s.ExecContext(ctx, "ANALYZE TABLE "+table.Quote(r.meta.Schema, r.meta.Shadow)); err != nil {
+	if _, err := s.ExecContext(ctx, "ANALYZE TABLE "+server.Quote(r.meta.Schema, r.meta.Shadow)); err != nil {
 		return fmt.Errorf("analyze the shadow: %w", err)
 	}
 	r.sum.RowCount = r.meta.Rows
@@ -66,7 +67,7 @@ func (r *run) build(ctx context.Context) error {
 
 // addIndexes makes the indexes of these lines on a table of rows rows, and sees
 // them there.
-func (w *work) addIndexes(ctx context.Context, s *table.Session, name string, lines []string, rows int64) error {
+func (w *work) addIndexes(ctx context.Context, s *server.Session, name string, lines []string, rows int64) error {
 	for _, statement := range table.AddIndexes(w.schema, name, lines) {
 		err := w.ddl(ctx, s, statement, func(p process) {
 			w.sum.RowCount = int64(p.fraction() * float64(rows))
@@ -84,7 +85,7 @@ func (w *work) addIndexes(ctx context.Context, s *table.Session, name string, li
 }
 
 // missing lists which of the index lines a table has not.
-func (w *work) missing(ctx context.Context, s *table.Session, name string, lines []string) ([]string, error) {
+func (w *work) missing(ctx context.Context, s *server.Session, name string, lines []string) ([]string, error) {
 	text, err := table.ShowCreate(ctx, s, w.schema, name)
 	if err != nil {
 		return nil, err
@@ -99,7 +100,7 @@ func (w *work) missing(ctx context.Context, s *table.Session, name string, lines
 // pause brings the feed to a stand at a commit boundary after everything that
 // was copied. A feed in strict mode with all indexes there is a predecessor's
 // finished work.
-func (r *run) pause(ctx context.Context, s *table.Session, built bool) error {
+func (r *run) pause(ctx context.Context, s *server.Session, built bool) error {
 	marked := false
 	used := time.Now()
 	for pause := time.Millisecond; ; pause = longer(pause) {

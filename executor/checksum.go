@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -25,7 +26,7 @@ func hashExpr(columns []table.Column) string {
 	for _, c := range columns {
 		values = append(values, hashValue(c))
 		if c.Nullable {
-			nulls = append(nulls, "ISNULL("+table.Quote(c.Name)+")") // CONCAT_WS leaves NULLs out
+			nulls = append(nulls, "ISNULL("+server.Quote(c.Name)+")") // CONCAT_WS leaves NULLs out
 		}
 	}
 	return "CRC32(CONCAT_WS('#', " + strings.Join(append(values, nulls...), ", ") + ")) * 2654435761"
@@ -34,7 +35,7 @@ func hashExpr(columns []table.Column) string {
 // hashValue is a column as something whose text tells all its values apart,
 // byte by byte and whatever its collation.
 func hashValue(c table.Column) string {
-	name := table.Quote(c.Name)
+	name := server.Quote(c.Name)
 	switch c.DataType {
 	case "float", "double":
 		return "CAST(" + name + " AS DOUBLE)" // a FLOAT's own text is shorter than its value; 0 + -0 is 0
@@ -55,10 +56,10 @@ func hashValue(c table.Column) string {
 }
 
 // digest sums the rows of t in a range; lock is a locking clause or "".
-func (v *verifier) digest(ctx context.Context, q table.Querier, t *table.Info, r table.Range, lock string) (digest, error) {
+func (v *verifier) digest(ctx context.Context, q server.Querier, t *table.Info, r table.Range, lock string) (digest, error) {
 	var d digest
 	query := fmt.Sprintf("SELECT COUNT(*), COALESCE(BIT_XOR(%s), 0) FROM %s FORCE INDEX (%s) WHERE %s%s",
-		v.hash, t.Quoted(), table.Quote(t.CopyKey.Name), r.Where(""), lock)
+		v.hash, t.Quoted(), server.Quote(t.CopyKey.Name), r.Where(""), lock)
 	if err := q.QueryRowContext(ctx, query).Scan(&d.Rows, &d.Hash); err != nil {
 		return d, fmt.Errorf("checksum %s: %w", t.Name, err)
 	}
@@ -66,8 +67,8 @@ func (v *verifier) digest(ctx context.Context, q table.Querier, t *table.Info, r
 }
 
 // hashes lists the hash of every row of t in a range, sorted.
-func (v *verifier) hashes(ctx context.Context, q table.Querier, t *table.Info, r table.Range) ([]uint64, error) {
-	query := fmt.Sprintf("SELECT %s FROM %s FORCE INDEX (%s) WHERE %s", v.hash, t.Quoted(), table.Quote(t.CopyKey.Name), r.Where(""))
+func (v *verifier) hashes(ctx context.Context, q server.Querier, t *table.Info, r table.Range) ([]uint64, error) {
+	query := fmt.Sprintf("SELECT %s FROM %s FORCE INDEX (%s) WHERE %s", v.hash, t.Quoted(), server.Quote(t.CopyKey.Name), r.Where(""))
 	rows, err := q.QueryContext(ctx, query)
 	if err != nil {
 		return nil, fmt.Errorf("hash the rows of %s: %w", t.Name, err)

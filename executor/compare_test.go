@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -32,7 +33,7 @@ func (h *harness) left() (all []table.Range) {
 func TestCompareLeavesWhatDiffers(t *testing.T) {
 	h := start(t, addIndex, nil, base, rows(120_000))
 	h.through(dxf.StepCopy)
-	h.sql("DELETE FROM " + table.Quote(h.meta.Shadow) + " WHERE id = 150000")
+	h.sql("DELETE FROM " + server.Quote(h.meta.Shadow) + " WHERE id = 150000")
 	sum := h.through(dxf.StepBuild)
 	require.Zero(t, sum.Repaired)
 	left := h.left()

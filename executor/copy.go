@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -29,7 +30,7 @@ const feedLook = 2 * time.Second
 // copier copies one range, chunk by chunk, in key order.
 type copier struct {
 	*run
-	conn   *table.Session
+	conn   *server.Session
 	source *table.Info
 	shadow string // quoted
 	insert string // everything before the predicate
@@ -53,7 +54,7 @@ func (r *run) copy(ctx context.Context) error {
 	if err != nil || at.All {
 		return err
 	}
-	conn, err := table.OpenSession(ctx, r.store.Batches(), copySettings...)
+	conn, err := server.OpenSession(ctx, r.store.Batches(), copySettings...)
 	if err != nil {
 		return err
 	}
@@ -93,12 +94,12 @@ func (r *run) copy(ctx context.Context) error {
 func copyStatement(source, shadow *table.Info) (insert, update string) {
 	var to, from []string
 	for _, c := range table.Common(source, shadow) {
-		to, from = append(to, table.Quote(c.Name)), append(from, table.Quote("s", c.Name))
+		to, from = append(to, server.Quote(c.Name)), append(from, server.Quote("s", c.Name))
 	}
 	insert = fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s AS s FORCE INDEX (%s) WHERE ",
-		shadow.Quoted(), strings.Join(to, ", "), strings.Join(from, ", "), source.Quoted(), table.Quote(source.CopyKey.Name))
+		shadow.Quoted(), strings.Join(to, ", "), strings.Join(from, ", "), source.Quoted(), server.Quote(source.CopyKey.Name))
 	key := source.CopyKey.Columns[0].Name
-	update = fmt.Sprintf(" ON DUPLICATE KEY UPDATE %s = %s", table.Quote(key), table.Quote(shadow.Schema, shadow.Name, key))
+	update = fmt.Sprintf(" ON DUPLICATE KEY UPDATE %s = %s", server.Quote(key), server.Quote(shadow.Schema, shadow.Name, key))
 	return insert, update
 }
 
@@ -141,7 +142,7 @@ func (c *copier) chunk(ctx context.Context, span table.Range, at point) (point, 
 			}
 			return p.next, c.throttle(ctx, p.next.Rows-at.Rows, held)
 		}
-		if !table.IsErr(err, errLockWait, table.ErrNoWait, errDeadlock) {
+		if !server.IsErr(err, errLockWait, server.ErrLockNowait, errDeadlock) {
 			return at, err
 		}
 		c.size.collided()

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -68,11 +69,11 @@ func (r *run) gates(ctx context.Context, s *swap) (why string, err error) {
 // sameServer refuses a session with another server than that whose binlog the
 // changefeed reads: after a failover the rows that were copied and those that are
 // here may be of different moments.
-func (r *run) sameServer(ctx context.Context, s *table.Session, f dxf.Feed) error {
+func (r *run) sameServer(ctx context.Context, s *server.Session, f dxf.Feed) error {
 	if f.Server == "" {
 		return nil
 	}
-	is, err := table.ServerOf(ctx, s)
+	is, err := server.Identify(ctx, s)
 	if err == nil && is.String() != f.Server {
 		err = dxf.ServerChanged(r.meta.JobID, f.Server, is.String())
 	}

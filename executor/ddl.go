@@ -10,7 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"dxfproxy/dxf"
-	"dxfproxy/table"
+	"dxfproxy/server"
 )
 
 // lockSettings end a session whose node is frozen, and with it its locks.
@@ -24,17 +24,17 @@ const unreachable = 20 * time.Second
 
 // lockedSession opens a session that holds the advisory lock. Who holds it else is at
 // work under a right that is over, or was: what is left of him is ended.
-func (w *work) lockedSession(ctx context.Context, lock string, settings ...string) (*table.Session, error) {
+func (w *work) lockedSession(ctx context.Context, lock string, settings ...string) (*server.Session, error) {
 	return w.lockedOn(ctx, w.db, lock, settings...)
 }
 
 // lockedOn is lockedSession with a connection of a pool.
-func (w *work) lockedOn(ctx context.Context, pool *sql.DB, lock string, settings ...string) (*table.Session, error) {
-	s, err := table.OpenSession(ctx, pool, append(append([]string{}, lockSettings...), settings...)...)
+func (w *work) lockedOn(ctx context.Context, pool *sql.DB, lock string, settings ...string) (*server.Session, error) {
+	s, err := server.OpenSession(ctx, pool, append(append([]string{}, lockSettings...), settings...)...)
 	if err != nil {
 		return nil, err
 	}
-	var vigil table.Vigil
+	var vigil server.Vigil
 	_, err = s.Lock(ctx, w.Secret.Lock(lock), 0, func(holder int64) error {
 		if ours, err := s.Owns(ctx, holder); err == nil && !ours && holder != 0 {
 			w.waiting("%s waits for connection %d of another account, which holds the job's lock", w.step, holder)
@@ -76,9 +76,9 @@ type process struct {
 }
 
 // watch reads what another connection is doing; ok is false when it is gone.
-func (w *work) watch(ctx context.Context, s *table.Session) (p process, ok bool, err error) {
+func (w *work) watch(ctx context.Context, s *server.Session) (p process, ok bool, err error) {
 	query := selectProcess
-	if s.Family == table.MySQL {
+	if s.Family == server.MySQL {
 		query = selectProcessMySQL
 	}
 	var state sql.NullString
@@ -97,14 +97,14 @@ func (w *work) watch(ctx context.Context, s *table.Session) (p process, ok bool,
 // ddl runs one statement that may take long on a session, and tells what it is
 // doing meanwhile. When ctx ends the statement is killed and waited for: a
 // definition must not change after we have reported that it was not.
-func (w *work) ddl(ctx context.Context, s *table.Session, statement string, tell func(process)) error {
+func (w *work) ddl(ctx context.Context, s *server.Session, statement string, tell func(process)) error {
 	_, err := w.long(ctx, s, s, statement, tell)
 	return err
 }
 
 // long is the same for any statement: one of the transaction that is open on s, if
 // there is one (see holder). It returns how many rows the statement says it has changed.
-func (w *work) long(ctx context.Context, s *table.Session, on holder, statement string, tell func(process)) (affected int64, err error) {
+func (w *work) long(ctx context.Context, s *server.Session, on holder, statement string, tell func(process)) (affected int64, err error) {
 	done := make(chan error, 1)
 	running, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
@@ -121,7 +121,7 @@ func (w *work) long(ctx context.Context, s *table.Session, on holder, statement 
 	for {
 		select {
 		case err := <-done:
-			if err != nil && ctx.Err() != nil && table.IsErr(err, errInterrupted, errKilled) {
+			if err != nil && ctx.Err() != nil && server.IsErr(err, errInterrupted, errKilled) {
 				return 0, context.Cause(ctx)
 			}
 			return affected, err
@@ -148,7 +148,7 @@ func (w *work) long(ctx context.Context, s *table.Session, on holder, statement 
 				if err == nil {
 					return affected, nil // it was faster
 				}
-				if lostConnection(err) || table.IsErr(err, errInterrupted) {
+				if lostConnection(err) || server.IsErr(err, errInterrupted) {
 					return 0, context.Cause(ctx)
 				}
 				return affected, err
@@ -166,12 +166,12 @@ const (
 )
 
 // kill ends a session of ours that does not answer, and what it holds is free.
-func (w *work) kill(ctx context.Context, s *table.Session) {
+func (w *work) kill(ctx context.Context, s *server.Session) {
 	for range killTries {
 		try, cancel := context.WithTimeout(context.WithoutCancel(ctx), killTry)
 		_, err := w.db.ExecContext(try, fmt.Sprintf("KILL %d", s.ID))
 		cancel()
-		if err == nil || table.IsErr(err, errNoSuchThread) {
+		if err == nil || server.IsErr(err, errNoSuchThread) {
 			w.log.Warn("a session that did not answer was ended", zap.Int64("connection", s.ID))
 			return
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -234,7 +235,7 @@ func TestBuildRunsAgain(t *testing.T) {
 func TestRepair(t *testing.T) {
 	h := start(t, addIndex, nil, base, rows(30_000))
 	h.through(dxf.StepCopy)
-	shadow := table.Quote(h.meta.Shadow)
+	shadow := server.Quote(h.meta.Shadow)
 	h.sql("DELETE FROM " + shadow + " WHERE id = 30")
 	h.sql("UPDATE " + shadow + " SET b = UPPER(b) WHERE id = 42000")
 	h.sql("INSERT INTO " + shadow + " VALUES (44444, 1, 'stray')")
@@ -260,7 +261,7 @@ func TestRepair(t *testing.T) {
 func TestTooDifferent(t *testing.T) {
 	h := start(t, addIndex, nil, base, rows(5_000))
 	h.through(dxf.StepCopy)
-	h.sql("DELETE FROM " + table.Quote(h.meta.Shadow) + " WHERE id % 2 = 0")
+	h.sql("DELETE FROM " + server.Quote(h.meta.Shadow) + " WHERE id % 2 = 0")
 	h.through(dxf.StepBuild)
 	require.True(t, h.next())
 	_, err := h.run()

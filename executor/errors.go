@@ -8,7 +8,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"dxfproxy/dxf"
-	"dxfproxy/table"
+	"dxfproxy/server"
 )
 
 // The server's error numbers we branch on.
@@ -41,9 +41,9 @@ func (w *worker) IsRetryableErr(err error) bool {
 }
 
 // passing says whether an error goes away by itself, or with a new connection.
-func passing(err error) bool { return table.Lost(err) || table.Passes(err) }
+func passing(err error) bool { return server.Lost(err) || server.Passes(err) }
 
-func lostConnection(err error) bool { return table.Lost(err) }
+func lostConnection(err error) bool { return server.Lost(err) }
 
 // clientError turns the server's answer to the user's statement, made to the
 // table or its shadow, into the error the user is shown. TiDB names the table
@@ -59,8 +59,8 @@ func clientError(err error, tableName string) error {
 	if out.State == "" {
 		out.State = "HY000"
 	}
-	if value, key, ok := table.Duplicate(e.Message); ok && e.Number == errDuplicate {
-		out.State, out.Class, out.Message = "23000", "kv", table.DuplicateIn(tableName, value, key)
+	if value, key, ok := server.Duplicate(e.Message); ok && e.Number == errDuplicate {
+		out.State, out.Class, out.Message = "23000", "kv", server.DuplicateIn(tableName, value, key)
 	}
 	return out
 }

@@ -24,6 +24,7 @@ import (
 	"dxfproxy/executor"
 	"dxfproxy/mariadbd"
 	"dxfproxy/mariadbd/mariadbdtest"
+	"dxfproxy/server"
 	"dxfproxy/store"
 	"dxfproxy/table"
 )
@@ -391,7 +392,7 @@ func (f *logFeed) apply(ctx context.Context, verb string) error {
 		return err
 	}
 	// Few statements, or four writers are faster than this for ever.
-	shadow := table.Quote(f.shadow)
+	shadow := server.Quote(f.shadow)
 	statements := []string{"DELETE FROM " + shadow + " WHERE id IN (" + strings.Join(slices.Collect(maps.Keys(written)), ",") + ")"}
 	images := slices.DeleteFunc(slices.Collect(maps.Values(written)), func(n string) bool { return n == "" })
 	if len(images) > 0 {

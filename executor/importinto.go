@@ -12,6 +12,7 @@ import (
 	"dxfproxy/decode"
 	"dxfproxy/dxf"
 	"dxfproxy/seal"
+	"dxfproxy/server"
 	"dxfproxy/source"
 	"dxfproxy/table"
 )
@@ -106,6 +107,6 @@ func (r *importRun) saveAlone(ctx context.Context, v any) error {
 
 // staging loads the staging table. Where another one is loaded in its place, that
 // has the same columns.
-func (r *importRun) staging(ctx context.Context, q table.Querier) (*table.Info, error) {
+func (r *importRun) staging(ctx context.Context, q server.Querier) (*table.Info, error) {
 	return table.Load(ctx, q, r.meta.Schema, r.meta.Staging)
 }

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -48,7 +49,7 @@ func (r *importRun) postProcess(ctx context.Context) error {
 		return err
 	}
 	defer s.Close()
-	name := table.Quote(r.meta.Schema, r.meta.Staging)
+	name := server.Quote(r.meta.Schema, r.meta.Staging)
 	if r.meta.Checksum != "off" {
 		var n int64
 		if err := s.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+name+table.OnlyTable).Scan(&n); err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -60,7 +61,7 @@ const selectDefaults = `SELECT COLUMN_NAME, COLUMN_DEFAULT, UPPER(EXTRA), COALES
 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?`
 
 // importColumns loads the columns of the staging table.
-func (r *importRun) importColumns(ctx context.Context, s *table.Session) ([]*importColumn, error) {
+func (r *importRun) importColumns(ctx context.Context, s *server.Session) ([]*importColumn, error) {
 	info, err := r.staging(ctx, s)
 	if err != nil {
 		return nil, err
@@ -100,7 +101,7 @@ const byItself = "DEFAULT"
 
 // missing is the value of a trailing field that a row has not: the column's
 // default, but the current time for a NOT NULL column of a time (TiDB's rule).
-func missing(c table.Column, value sql.NullString, extra string, precision int, family table.Family) string {
+func missing(c table.Column, value sql.NullString, extra string, precision int, family server.Family) string {
 	switch {
 	case c.AutoIncrement:
 		return "NULL" // which makes a number
@@ -110,10 +111,10 @@ func missing(c table.Column, value sql.NullString, extra string, precision int, 
 		return ""
 	case !value.Valid:
 		return "NULL"
-	case family == table.MySQL && strings.Contains(extra, "DEFAULT_GENERATED"):
+	case family == server.MySQL && strings.Contains(extra, "DEFAULT_GENERATED"):
 		return byItself // MySQL does not let DEFAULT() have an expression
 	}
-	return "DEFAULT(" + table.Quote(c.Name) + ")"
+	return "DEFAULT(" + server.Quote(c.Name) + ")"
 }
 
 // A target is where a field goes.
@@ -163,7 +164,7 @@ type layout struct {
 // that text is in each column's own character set.
 func (p *producer) layoutOf(names []string, raw, ragged bool) (*layout, error) {
 	r, columns := p.importRun, p.columns
-	l := &layout{table: table.Quote(r.meta.Schema, r.meta.Loaded()), set: r.meta.Set, ragged: ragged, numbered: -1}
+	l := &layout{table: server.Quote(r.meta.Schema, r.meta.Loaded()), set: r.meta.Set, ragged: ragged, numbered: -1}
 	if ragged || l.set != nil {
 		l.charset = noText
 	}
@@ -206,7 +207,7 @@ func (p *producer) layoutOf(names []string, raw, ragged bool) (*layout, error) {
 				}
 				add(c)
 			case f.Var != "":
-				t := target{name: f.Var, holder: "@" + table.Quote(f.Var), zone: p.zone}
+				t := target{name: f.Var, holder: "@" + server.Quote(f.Var), zone: p.zone}
 				for _, s := range l.set {
 					c, _ := find(s.Column)
 					t.once = t.once || c != nil && c.DataType == "timestamp"
@@ -343,11 +344,11 @@ func (l *layout) loadStatement(reader string, stream []byte) string {
 		switch {
 		case t.nowhere():
 		case t.holder == "":
-			list = append(list, table.Quote(t.column.Name))
+			list = append(list, server.Quote(t.column.Name))
 		default:
 			list = append(list, t.holder)
 			if t.column != nil {
-				set = append(set, table.Quote(t.column.Name)+" = "+t.value(i, l.ragged, t.holder, counter))
+				set = append(set, server.Quote(t.column.Name)+" = "+t.value(i, l.ragged, t.holder, counter))
 			}
 		}
 	}
@@ -355,7 +356,7 @@ func (l *layout) loadStatement(reader string, stream []byte) string {
 		list = []string{counter}
 	}
 	for _, s := range l.set {
-		set = append(set, table.Quote(s.Column)+" = "+s.Expr)
+		set = append(set, server.Quote(s.Column)+" = "+s.Expr)
 	}
 	q := "LOAD DATA LOCAL INFILE 'Reader::" + reader + "' INTO TABLE " + l.table +
 		" CHARACTER SET " + l.streamCharset(stream) + " FIELDS TERMINATED BY x'09' ESCAPED BY x'5c' LINES TERMINATED BY x'0a' (" + strings.Join(list, ", ") + ")"

@@ -13,7 +13,7 @@ import (
 
 	"dxfproxy/dxf"
 	"dxfproxy/mariadbd/mariadbdtest"
-	"dxfproxy/table"
+	"dxfproxy/server"
 )
 
 // manyRows is a CSV file of n rows of about a hundred bytes.
@@ -88,7 +88,7 @@ func TestImportZombie(t *testing.T) {
 	require.NoError(t, j.store.Release(t.Context(), s.Lease()))
 	_, err := j.run.RunSubtask(t.Context(), j.task, s, nil)
 	require.ErrorIs(t, err, dxf.ErrLeaseLost)
-	require.Equal(t, "0", j.query("SELECT COUNT(*) FROM "+table.Quote(j.meta.Staging)))
+	require.Equal(t, "0", j.query("SELECT COUNT(*) FROM "+server.Quote(j.meta.Staging)))
 	require.NoError(t, j.step())
 	j.finish()
 	require.Equal(t, "100", j.query("SELECT COUNT(*) FROM t"))
@@ -264,7 +264,7 @@ func TestImportSessionKilled(t *testing.T) {
 		holder, err := j.db.BeginTx(t.Context(), nil)
 		require.NoError(t, err)
 		defer holder.Rollback() //nolint:errcheck // after a rollback it does nothing
-		_, err = holder.Exec("INSERT INTO " + table.Quote(j.meta.Staging) + " VALUES (1, 0, '')")
+		_, err = holder.Exec("INSERT INTO " + server.Quote(j.meta.Staging) + " VALUES (1, 0, '')")
 		require.NoError(t, err)
 		ended := make(chan error, 1)
 		go func() {

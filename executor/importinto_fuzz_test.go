@@ -14,6 +14,7 @@ import (
 
 	"dxfproxy/decode"
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -59,7 +60,7 @@ func FuzzImportStatements(f *testing.F) {
 			{Column: table.Column{Name: b, DataType: "varchar", Charset: "utf8mb4"}},
 		}
 		for _, c := range columns {
-			c.class, c.missing = classOf(c.Column), "DEFAULT("+table.Quote(c.Name)+")"
+			c.class, c.missing = classOf(c.Column), "DEFAULT("+server.Quote(c.Name)+")"
 		}
 		r := &importRun{meta: dxf.ImportMeta{
 			Schema: schema, Staging: name, Fields: []dxf.ImportField{{Column: a}, {Var: variable}, {}}, Set: []dxf.ImportSet{{Column: b, Expr: expr}},

@@ -14,6 +14,7 @@ import (
 
 	"dxfproxy/decode"
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -39,11 +40,11 @@ func newInserts(l *layout, mode string) *inserts {
 	var names []string
 	for _, t := range l.targets {
 		if t.column != nil {
-			names = append(names, table.Quote(t.column.Name))
+			names = append(names, server.Quote(t.column.Name))
 		}
 	}
 	for _, s := range l.set {
-		names = append(names, table.Quote(s.Column))
+		names = append(names, server.Quote(s.Column))
 		w.exprs = append(w.exprs, parseExpression(s.Expr, w.slash))
 	}
 	w.head = "INSERT INTO " + l.table + " (" + strings.Join(names, ", ") + ") VALUES "
@@ -290,7 +291,7 @@ func (l *loader) badRow(c *chunk, row int, err error) error {
 	if e.Code == 1366 {
 		e.State = "HY000" // TiDB's, and MySQL's; MariaDB has another
 	}
-	e.Message = strings.ReplaceAll(atRowText.ReplaceAllString(e.Message, ""), table.Quote(l.meta.Loaded()), table.Quote(l.meta.Table))
+	e.Message = strings.ReplaceAll(atRowText.ReplaceAllString(e.Message, ""), server.Quote(l.meta.Loaded()), server.Quote(l.meta.Table))
 	e.Message = strings.ReplaceAll(e.Message, l.meta.Loaded(), l.meta.Table)
 	if row < 0 {
 		e.Message += fmt.Sprintf(" (file %s)", c.path(len(c.rows)))

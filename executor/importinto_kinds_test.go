@@ -14,6 +14,7 @@ import (
 
 	"dxfproxy/dxf"
 	"dxfproxy/mariadbd/mariadbdtest"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -21,7 +22,7 @@ import (
 func TestImportKindsOfTables(t *testing.T) {
 	long := strings.Repeat("n", 64)
 	_, db := mariadbdtest.Schema(t, srv)
-	family, err := table.FamilyOf(t.Context(), db)
+	family, err := server.FamilyOf(t.Context(), db)
 	require.NoError(t, err)
 	for name, c := range map[string]struct {
 		create    string
@@ -54,7 +55,7 @@ func TestImportKindsOfTables(t *testing.T) {
 			require.NoError(t, err)
 			j.finish()
 			require.Equal(t, c.direct, j.meta.Direct, j.meta.Note)
-			require.Equal(t, c.uncounted && family == table.MariaDB, j.meta.Uncounted != "")
+			require.Equal(t, c.uncounted && family == server.MariaDB, j.meta.Uncounted != "")
 			require.Equal(t, "100|4950\n", j.rows("SELECT COUNT(*), SUM(a) FROM t"))
 			after, err := table.Load(t.Context(), j.db, j.schema, "t")
 			require.NoError(t, err)

@@ -11,7 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
-	"dxfproxy/table"
+	"dxfproxy/server"
 )
 
 // yieldAfter is how long a chunk keeps its rows locked while the one before it is
@@ -23,7 +23,7 @@ const yieldAfter = 2 * time.Second
 // the one in front of it is committed, and is committed after.
 type lane struct {
 	*loader
-	conn  *table.Session
+	conn  *server.Session
 	turns turns
 }
 
@@ -148,7 +148,7 @@ func (l *lane) chunk(ctx context.Context, c *chunk) error {
 				return err
 			}
 			return l.blame(ctx, c, bad)
-		case err == nil || failures == patience || !table.IsErr(err, errLockWait, errDeadlock):
+		case err == nil || failures == patience || !server.IsErr(err, errLockWait, errDeadlock):
 			return err
 		}
 		pause := min(2*time.Millisecond<<min(failures, 6), 100*time.Millisecond)

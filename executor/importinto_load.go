@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/source"
 	"dxfproxy/table"
 )
@@ -96,7 +97,7 @@ func (r *importRun) load(ctx context.Context) error {
 	}
 	l.counted.Store(r.meta.Uncounted == "" || info.AutoIncrementColumn() != "")
 	names := copyTurns(r.meta.JobID, r.sub.Ordinal, r.meta.Processors, info)
-	if conn.Family == table.MySQL {
+	if conn.Family == server.MySQL {
 		// It keeps the counter beside the pages: two at a time took 6.7 s for what one
 		// alone did in 13.
 		names = turnNames(r.meta.Processors, r.sub.Ordinal)
@@ -165,8 +166,8 @@ func (r *importRun) sqlMode() string {
 }
 
 // loadSession opens a session with the client's settings.
-func (r *importRun) loadSession(ctx context.Context) (*table.Session, error) {
-	s, err := table.OpenSession(ctx, r.db, append(slices.Clone(loadSettings),
+func (r *importRun) loadSession(ctx context.Context) (*server.Session, error) {
+	s, err := server.OpenSession(ctx, r.db, append(slices.Clone(loadSettings),
 		"SET SESSION sql_mode = "+quoteText(r.sqlMode()), "SET SESSION time_zone = "+quoteText(r.zone()))...)
 	return s, clientError(err, r.meta.Table)
 }
@@ -299,7 +300,7 @@ func (l *loader) warning(ctx context.Context, tx *sql.Tx) (first *dxf.Error, row
 // number of the statement's first row.
 func asRefused(err error, first int) error {
 	var e *mysql.MySQLError
-	if !errors.As(err, &e) || passing(err) || table.IsErr(err, errInterrupted) {
+	if !errors.As(err, &e) || passing(err) || server.IsErr(err, errInterrupted) {
 		return err
 	}
 	row := atRow(e.Message)

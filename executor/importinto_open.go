@@ -8,8 +8,8 @@ import (
 
 	"dxfproxy/decode"
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/source"
-	"dxfproxy/table"
 )
 
 // limits are what a reader may hold.
@@ -111,7 +111,7 @@ func (c *counting) Read(b []byte) (int, error) {
 }
 
 // serverOf is the store, as far as comments in dumps are written for some servers only.
-func serverOf(ctx context.Context, s *table.Session) (decode.Server, error) {
+func serverOf(ctx context.Context, s *server.Session) (decode.Server, error) {
 	var text string
 	if err := s.QueryRowContext(ctx, "SELECT VERSION()").Scan(&text); err != nil {
 		return decode.Server{}, fmt.Errorf("ask for the version: %w", err)
@@ -120,5 +120,5 @@ func serverOf(ctx context.Context, s *table.Session) (decode.Server, error) {
 	if _, err := fmt.Sscanf(strings.TrimPrefix(text, "5.5.5-"), "%d.%d.%d", &major, &minor, &patch); err != nil {
 		return decode.Server{}, dxf.Errorf("the store's version %q is none that is known", text)
 	}
-	return decode.Server{MariaDB: s.Family == table.MariaDB, Version: 10000*major + 100*minor + patch}, nil
+	return decode.Server{MariaDB: s.Family == server.MariaDB, Version: 10000*major + 100*minor + patch}, nil
 }

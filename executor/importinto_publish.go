@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -57,7 +58,7 @@ func (r *importRun) gates(ctx context.Context, s *swap) (why string, err error) 
 	return s.settled(ctx)
 }
 
-func (r *importRun) sameAsTarget(ctx context.Context, q table.Querier) error {
+func (r *importRun) sameAsTarget(ctx context.Context, q server.Querier) error {
 	var d [2]table.Definition
 	for i, name := range []string{r.meta.Table, r.meta.Staging} {
 		text, err := table.ShowCreate(ctx, q, r.meta.Schema, name)
@@ -75,7 +76,7 @@ func (r *importRun) sameAsTarget(ctx context.Context, q table.Querier) error {
 }
 
 // empty is asked before, and once more while the table is locked.
-func (r *importRun) empty(ctx context.Context, q table.Querier) error {
+func (r *importRun) empty(ctx context.Context, q server.Querier) error {
 	ok, err := table.Empty(ctx, q, r.meta.Schema, r.meta.Table)
 	if err == nil && !ok {
 		return errNotEmpty()
@@ -138,7 +139,7 @@ func (r *importRun) publishDirect(ctx context.Context) error {
 	}
 	var names []string
 	for _, c := range table.Common(target, staging) {
-		names = append(names, table.Quote(c.Name))
+		names = append(names, server.Quote(c.Name))
 	}
 	list := strings.Join(names, ", ")
 	statement := "INSERT INTO " + target.Quoted() + " (" + list + ") SELECT " + list + " FROM " + staging.Quoted() + table.OnlyTable

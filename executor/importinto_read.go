@@ -17,8 +17,8 @@ import (
 
 	"dxfproxy/decode"
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/source"
-	"dxfproxy/table"
 )
 
 // rowsInChunk bounds what a chunk of tiny rows needs beside its bytes.
@@ -356,7 +356,7 @@ func inFile(err error, path string, line, offset int64) error {
 
 // location is the client's time zone as Go knows it; a store that speaks of its
 // system's zone in a way that Go does not know is taken for what its clock shows.
-func (r *importRun) location(ctx context.Context, s *table.Session) (*time.Location, error) {
+func (r *importRun) location(ctx context.Context, s *server.Session) (*time.Location, error) {
 	const selectZone = `SELECT @@SESSION.time_zone, @@system_time_zone, TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW())`
 	var session, system string
 	var offset int

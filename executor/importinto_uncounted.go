@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"dxfproxy/decode"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -56,12 +57,12 @@ func (l *lane) count(ctx context.Context) error {
 
 // exchangeUncounted puts the rows into the staging table, whose lock s holds, and
 // drops the table they were loaded into: that it is empty tells that they are there.
-func (r *importRun) exchangeUncounted(ctx context.Context, s *table.Session) error {
+func (r *importRun) exchangeUncounted(ctx context.Context, s *server.Session) error {
 	if r.meta.Uncounted == "" {
 		return nil
 	}
 	empty, err := table.Empty(ctx, s, r.meta.Schema, r.meta.Uncounted)
-	if table.IsErr(err, errNoSuchTable) {
+	if server.IsErr(err, errNoSuchTable) {
 		return nil
 	}
 	if err == nil && !empty {
@@ -73,19 +74,19 @@ func (r *importRun) exchangeUncounted(ctx context.Context, s *table.Session) err
 	if err != nil {
 		return fmt.Errorf("exchange the loaded rows: %w", err)
 	}
-	_, err = s.ExecContext(ctx, "DROP TABLE IF EXISTS "+table.Quote(r.meta.Schema, r.meta.Uncounted))
+	_, err = s.ExecContext(ctx, "DROP TABLE IF EXISTS "+server.Quote(r.meta.Schema, r.meta.Uncounted))
 	return err
 }
 
 // countOn lets the staging table count on behind the numbers that came with the
 // rows, which the exchange does not look at.
-func (r *importRun) countOn(ctx context.Context, s *table.Session) error {
+func (r *importRun) countOn(ctx context.Context, s *server.Session) error {
 	info, err := r.staging(ctx, s)
 	if err != nil {
 		return err
 	}
 	var last uint64
-	column := table.Quote(info.AutoIncrementColumn())
+	column := server.Quote(info.AutoIncrementColumn())
 	query := "SELECT CAST(GREATEST(COALESCE(MAX(" + column + "), 0), 0) AS UNSIGNED) FROM " + info.Quoted() + table.OnlyTable
 	err = s.QueryRowContext(ctx, query).Scan(&last)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -17,9 +18,9 @@ func startUncounted(t *testing.T, text string, change func(*dxf.ImportMeta), tab
 	j := startImport(t, map[string]string{"1.csv": text}, change, tables...)
 	require.NoError(t, j.until(dxf.StepProbe))
 	require.True(t, j.next())
-	family, err := table.FamilyOf(t.Context(), j.db)
+	family, err := server.FamilyOf(t.Context(), j.db)
 	require.NoError(t, err)
-	require.Equal(t, family == table.MariaDB, j.meta.Uncounted != "")
+	require.Equal(t, family == server.MariaDB, j.meta.Uncounted != "")
 	return j
 }
 

@@ -16,14 +16,14 @@ import (
 
 	"dxfproxy/dxf"
 	"dxfproxy/mariadbd/mariadbdtest"
-	"dxfproxy/table"
+	"dxfproxy/server"
 )
 
 func isMariaDB(t *testing.T) bool {
 	_, db := mariadbdtest.Schema(t, srv)
-	family, err := table.FamilyOf(t.Context(), db)
+	family, err := server.FamilyOf(t.Context(), db)
 	require.NoError(t, err)
-	return family == table.MariaDB
+	return family == server.MariaDB
 }
 
 func asParquet(m *dxf.ImportMeta) { m.Format = "parquet" }

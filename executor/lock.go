@@ -8,7 +8,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"go.uber.org/zap"
 
-	"dxfproxy/table"
+	"dxfproxy/server"
 )
 
 // A lock that waits hurts transactions that are open: one that has read the
@@ -58,13 +58,13 @@ func (s *swap) queue(ctx context.Context, statement string, wait time.Duration) 
 func (s *swap) lockPolitely(ctx context.Context, statement string) error {
 	if s.attempt <= politeAttempts {
 		err := s.tryLock(ctx, statement)
-		if table.IsErr(err, errLockWait) {
+		if server.IsErr(err, errLockWait) {
 			err = s.lockHolding(ctx, statement, firstHold<<(s.attempt-1))
 		}
 		return err
 	}
 	err := s.lockWithin(ctx, statement, longTry, tryPause)
-	if table.IsErr(err, errLockWait) {
+	if server.IsErr(err, errLockWait) {
 		err = s.lockHolding(ctx, statement, longHold)
 	}
 	return err
@@ -113,7 +113,7 @@ func (s *swap) lockHolding(ctx context.Context, statement string, d time.Duratio
 func (s *swap) lockWithin(ctx context.Context, statement string, d, pause time.Duration) error {
 	for end := time.Now().Add(d); ; {
 		err := s.tryLock(ctx, statement)
-		if !table.IsErr(err, errLockWait) || time.Now().After(end) {
+		if !server.IsErr(err, errLockWait) || time.Now().After(end) {
 			return err
 		}
 		if err := sleep(ctx, pause); err != nil {
@@ -127,7 +127,7 @@ func (s *swap) lockWithin(ctx context.Context, statement string, d, pause time.D
 // somebody to come in between.
 func (s *swap) tryLock(ctx context.Context, statement string) error {
 	_, err := s.a.ExecContext(ctx, statement+" NOWAIT")
-	if !table.IsErr(err, errSyntax) {
+	if !server.IsErr(err, errSyntax) {
 		return err
 	}
 	const holders = `SELECT COUNT(*) FROM performance_schema.metadata_locks

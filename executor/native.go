@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -82,7 +83,7 @@ func (r *run) native(ctx context.Context) error {
 				r.sum.RowCount = info.Rows // the change is made; the count is for show
 			}
 			return nil
-		case table.IsErr(err, errLockWait):
+		case server.IsErr(err, errLockWait):
 			wait = max(wait, took)
 			blocker := r.blocker(ctx, s.ID)
 			r.waiting("the table is in use, a lock is %s; tries again in %s", blocker, backoff)
@@ -106,8 +107,8 @@ const (
 // free waits until no transaction but short ones uses the table: for an old one the
 // statement would wait, and everybody else with it. s is kept in use, and is given the
 // settings for the statement (SESSION name = value).
-func (r *run) free(ctx context.Context, s *table.Session, settings ...string) error {
-	p, err := s.Probe(ctx)
+func (r *run) free(ctx context.Context, s *server.Session, settings ...string) error {
+	p, err := table.ProbeOn(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -141,7 +142,7 @@ func (r *run) untilFree(ctx context.Context, p table.Probe) error {
 }
 
 // asClient lets a session judge values as the client's would; more is added to the mode.
-func (r *run) asClient(ctx context.Context, s *table.Session, more string) error {
+func (r *run) asClient(ctx context.Context, s *server.Session, more string) error {
 	if _, err := s.ExecContext(ctx, "SET "+r.clientMode(more)); err != nil {
 		return fmt.Errorf("set up the session of the statement: %w", err)
 	}
@@ -153,7 +154,7 @@ func (r *run) clientMode(more string) string {
 }
 
 // inLanguage lets it speak the client's language.
-func (r *run) inLanguage(ctx context.Context, s *table.Session) error {
+func (r *run) inLanguage(ctx context.Context, s *server.Session) error {
 	if r.meta.Language == "" {
 		return nil
 	}
@@ -167,7 +168,7 @@ func (r *run) inLanguage(ctx context.Context, s *table.Session) error {
 const metadataLock = "Waiting for table metadata lock"
 
 // rest sleeps and keeps the session in use.
-func (r *run) rest(ctx context.Context, s *table.Session, d time.Duration) error {
+func (r *run) rest(ctx context.Context, s *server.Session, d time.Duration) error {
 	for d > 0 {
 		turn := min(d, keepAlive)
 		if err := sleep(ctx, turn); err != nil {
@@ -200,7 +201,7 @@ func (r *run) reached(info *table.Info) (bool, error) {
 // countLimit is the size in bytes up to which rows are counted, not estimated.
 const countLimit = 256 << 20
 
-func (r *run) rows(ctx context.Context, q table.Querier, info *table.Info) (int64, error) {
+func (r *run) rows(ctx context.Context, q server.Querier, info *table.Info) (int64, error) {
 	if info.DataLength > countLimit {
 		return info.Rows, nil
 	}

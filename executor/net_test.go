@@ -13,6 +13,7 @@ import (
 	"dxfproxy/cluster/wire"
 	"dxfproxy/dxf"
 	"dxfproxy/executor"
+	"dxfproxy/server"
 	"dxfproxy/store"
 	"dxfproxy/table"
 )
@@ -95,7 +96,7 @@ func TestC4LeftSession(t *testing.T) {
 	h := start(t, addIndex, nil, base, rows(500))
 	h.through(dxf.StepCopy)
 	require.True(t, h.next())
-	s, err := table.OpenSession(t.Context(), h.db)
+	s, err := server.OpenSession(t.Context(), h.db)
 	require.NoError(t, err)
 	defer s.Close()
 	ok, err := s.Lock(t.Context(), table.JobLock(h.meta.JobID).Name(), 0, nil)

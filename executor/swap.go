@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -82,7 +83,7 @@ func (w *work) exchange(ctx context.Context, t trade) error {
 		if err != nil {
 			var own *dxf.Error
 			if errors.As(err, &own) || ctx.Err() != nil || ended(err) ||
-				!(lostConnection(err) || table.IsErr(err, errLockWait, errDeadlock, errTableExists, errInterrupted)) {
+				!(lostConnection(err) || server.IsErr(err, errLockWait, errDeadlock, errTableExists, errInterrupted)) {
 				return err
 			}
 			w.log.Warn("attempt failed", zap.Int("attempt", attempt), zap.Error(err))
@@ -107,7 +108,7 @@ type swap struct {
 	trade
 	attempt int
 	held    bool // clients are held back
-	a, c    *table.Session
+	a, c    *server.Session
 	t, o, f string        // table, old and fresh, quoted
 	trip    time.Duration // to the store and back
 	answer  chan error    // of the rename, once it is asked for
@@ -127,7 +128,7 @@ type swap struct {
 func (w *work) tryExchange(ctx context.Context, t trade, attempt int) (done bool, why string, err error) {
 	s := &swap{
 		work: w, trade: t, attempt: attempt,
-		t: table.Quote(w.schema, w.table), o: table.Quote(w.schema, t.old), f: table.Quote(w.schema, t.fresh),
+		t: server.Quote(w.schema, w.table), o: server.Quote(w.schema, t.old), f: server.Quote(w.schema, t.fresh),
 	}
 	pool := w.db
 	if t.several != nil {
@@ -145,7 +146,7 @@ func (w *work) tryExchange(ctx context.Context, t trade, attempt int) (done bool
 		return err
 	})
 	err = both.Wait()
-	for _, session := range []*table.Session{s.a, s.c} {
+	for _, session := range []*server.Session{s.a, s.c} {
 		if session != nil {
 			defer session.Close()
 		}
@@ -214,7 +215,7 @@ func (s *swap) unchanged(ctx context.Context) error {
 
 // identical refuses another table that has come to the name of the one that
 // table.Identity called want; "" is not looked at.
-func (w *work) identical(ctx context.Context, q table.Querier, want string) error {
+func (w *work) identical(ctx context.Context, q server.Querier, want string) error {
 	if want == "" {
 		return nil
 	}
@@ -271,7 +272,7 @@ func (s *swap) settled(ctx context.Context) (why string, err error) {
 const lookAgain = 20 * time.Millisecond
 
 // prepared counts the prepared XA transactions.
-func prepared(ctx context.Context, q table.Querier) (n int, err error) {
+func prepared(ctx context.Context, q server.Querier) (n int, err error) {
 	rows, err := q.QueryContext(ctx, "XA RECOVER")
 	if err != nil {
 		return 0, fmt.Errorf("look for prepared transactions: %w", err)
@@ -291,7 +292,7 @@ func (s *swap) once(ctx context.Context) (done bool, why string, err error) {
 	blocked := time.Now()
 	defer s.release()
 	if err := s.lock(ctx); err != nil {
-		if table.IsErr(err, errLockWait) {
+		if server.IsErr(err, errLockWait) {
 			why = "waits for a lock on the table"
 			if b := s.blocker(ctx, s.a.ID, s.c.ID); b != "" {
 				why += ", " + b

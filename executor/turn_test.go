@@ -8,20 +8,20 @@ import (
 
 	"dxfproxy/executor"
 	"dxfproxy/mariadbd/mariadbdtest"
-	"dxfproxy/table"
+	"dxfproxy/server"
 )
 
 // TestTurns: so many sessions have a turn and no more, a session that ends
 // gives its turn back, and one that holds it for good does not stop the others.
 func TestTurns(t *testing.T) {
 	_, db := mariadbdtest.Schema(t, srv)
-	open := func() *table.Session {
-		s, err := table.OpenSession(t.Context(), db)
+	open := func() *server.Session {
+		s, err := server.OpenSession(t.Context(), db)
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = s.Close() })
 		return s
 	}
-	take := func(s *table.Session) (string, func()) {
+	take := func(s *server.Session) (string, func()) {
 		name, give, err := executor.TakeTurn(t.Context(), s, 2)
 		require.NoError(t, err)
 		return name, give

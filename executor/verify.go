@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -32,7 +33,7 @@ const (
 // verifier compares one range of a table and its shadow.
 type verifier struct {
 	*run
-	left, right    *table.Session // for the source and for the shadow
+	left, right    *server.Session // for the source and for the shadow
 	source, shadow *table.Info
 	hash           string
 	insert         string
@@ -61,8 +62,8 @@ func (r *run) verifyRange(ctx context.Context, ahead bool, size servo) error {
 		return err
 	}
 	v := &verifier{run: r, at: at, ahead: ahead, size: size, saved: time.Now()}
-	for _, s := range []**table.Session{&v.left, &v.right} {
-		if *s, err = table.OpenSession(ctx, r.db, copySettings...); err != nil {
+	for _, s := range []**server.Session{&v.left, &v.right} {
+		if *s, err = server.OpenSession(ctx, r.db, copySettings...); err != nil {
 			return err
 		}
 		defer (*s).End(ctx)
@@ -278,7 +279,7 @@ func (v *verifier) underLock(ctx context.Context, r table.Range) (int64, error) 
 			if _, err := v.sync(ctx, 0); err != nil {
 				return 0, err
 			}
-		case table.IsErr(err, errLockWait, table.ErrNoWait, errDeadlock):
+		case server.IsErr(err, errLockWait, server.ErrLockNowait, errDeadlock):
 			if failures > patience {
 				v.waiting("verification waits for a row lock that a client holds")
 			}

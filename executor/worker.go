@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -50,8 +51,8 @@ const maxInfos = 64
 
 // info reads a table, or its definition alone if it is what it was: of each piece of a
 // large table that would be asked again, and it is seven questions.
-func (w *worker) info(ctx context.Context, q table.Querier, schema, name string) (*table.Info, error) {
-	key := table.Quote(schema, name)
+func (w *worker) info(ctx context.Context, q server.Querier, schema, name string) (*table.Info, error) {
+	key := server.Quote(schema, name)
 	w.mu.Lock()
 	known := w.infos[key]
 	w.mu.Unlock()

@@ -13,6 +13,7 @@ import (
 
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -131,7 +132,7 @@ func (h *Handler) addIndexJob(
 	meta := changeMeta(facts, settings, info, t, st)
 	meta.TableID = id
 	job, err := h.submit(ctx, c, facts, text, st, settings, seen, meta)
-	if table.Lost(err) {
+	if server.Lost(err) {
 		h.log.Warn("it is not known whether a job was made", zap.String("statement", loggable(text)), zap.Error(err))
 		return nil, errUnknownJob
 	}
@@ -186,7 +187,7 @@ func (h *Handler) surelyDouble(ctx context.Context, info *table.Info, st Stateme
 	if rows < 2 {
 		return nil
 	}
-	return &dxf.Error{Code: 1062, State: "23000", Class: "kv", Message: table.DuplicateIn(info.Name, value, key)}
+	return &dxf.Error{Code: 1062, State: "23000", Class: "kv", Message: server.DuplicateIn(info.Name, value, key)}
 }
 
 // indexNames are the names of the indexes that the statement adds, in UTF-8.

@@ -8,7 +8,7 @@ import (
 
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
-	"dxfproxy/table"
+	"dxfproxy/server"
 )
 
 // storePatience is how long a statement asks again for what the store does not answer the
@@ -25,7 +25,7 @@ var (
 
 // unanswered says whether an error is of a session of the node's own: lost, or not let in
 // (too many connections, a host that is blocked).
-func unanswered(err error) bool { return table.Lost(err) || table.IsErr(err, 1040, 1129, 1203, 1226) }
+func unanswered(err error) bool { return server.Lost(err) || server.IsErr(err, 1040, 1129, 1203, 1226) }
 
 // addIndex makes a job of a statement that adds indexes, and waits for it.
 func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, text []byte, st Statement) (protocol.Reply, error) {

@@ -12,6 +12,7 @@ import (
 	"dxfproxy/decode"
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
+	"dxfproxy/server"
 	"dxfproxy/source"
 	"dxfproxy/table"
 )
@@ -381,7 +382,7 @@ func (im *importing) answer(ctx context.Context) (protocol.Reply, error) {
 		if im.settings.detached {
 			return interruption(context.Cause(ctx)), nil
 		}
-		return im.h.interrupted(context.Cause(ctx), job, time.Now(), table.Server{})
+		return im.h.interrupted(context.Cause(ctx), job, time.Now(), server.Identity{})
 	}
 	return im.h.wait(ctx, im.c, job)
 }

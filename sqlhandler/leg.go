@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"dxfproxy/protocol"
-	"dxfproxy/table"
+	"dxfproxy/server"
 )
 
 // Times of a session that only waits.
@@ -18,15 +18,15 @@ const (
 // A leg is the client's own session at the store while the client waits for a job.
 // Nothing is said over it, and it has to be there all the same.
 type leg struct {
-	server table.Server  // which server it is on; zero: nobody knows
-	every  time.Duration // how long it may hear nothing: the server ends one that is idle for wait_timeout, which looks like a KILL
-	limit  time.Duration // an answer that takes longer does not come
+	on     server.Identity // which server it is on; zero: nobody knows
+	every  time.Duration   // how long it may hear nothing: the server ends one that is idle for wait_timeout, which looks like a KILL
+	limit  time.Duration   // an answer that takes longer does not come
 	spoken time.Time
 }
 
 func (h *Handler) lookAtLeg(ctx context.Context, c *protocol.Conn) leg {
 	l := leg{every: pingEvery, limit: pingLimit, spoken: time.Now()}
-	l.server, _ = table.ServerOf(ctx, h.sql)
+	l.on, _ = server.Identify(ctx, h.sql)
 	values, err := askRow(ctx, c, "@@SESSION.wait_timeout")
 	if err != nil {
 		return l
@@ -52,14 +52,14 @@ func (l *leg) alive(ctx context.Context, c *protocol.Conn) bool {
 }
 
 // storeUpSince reports whether the store answers, is the server that was there at a
-// time (any, if server is zero), and has not been started again since.
-func (h *Handler) storeUpSince(ctx context.Context, since time.Time, server table.Server) bool {
+// time (any, if on is zero), and has not been started again since.
+func (h *Handler) storeUpSince(ctx context.Context, since time.Time, on server.Identity) bool {
 	var name string
 	var seconds int64
 	err := h.sql.QueryRowContext(ctx, `SHOW GLOBAL STATUS LIKE 'Uptime'`).Scan(&name, &seconds)
 	if err != nil || time.Duration(seconds+1)*time.Second < time.Since(since) {
 		return false
 	}
-	now, err := table.ServerOf(ctx, h.sql)
-	return err == nil && (server == table.Server{} || server == now)
+	now, err := server.Identify(ctx, h.sql)
+	return err == nil && (on == server.Identity{} || on == now)
 }

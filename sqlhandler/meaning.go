@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dxfproxy/protocol"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -76,7 +77,7 @@ func askVariables(ctx context.Context, c *protocol.Conn) (variables, error) {
 }
 
 // newSession reads what a session has that has set nothing.
-func newSession(ctx context.Context, conn table.Querier) (variables, error) {
+func newSession(ctx context.Context, conn server.Querier) (variables, error) {
 	rows, err := conn.QueryContext(ctx, variablesSQL)
 	if err != nil {
 		return nil, fmt.Errorf("read the variables of a new session: %w", err)
@@ -114,7 +115,7 @@ type meaning struct {
 }
 
 // meaningOf asks a new session, conn, for what the client's is compared with.
-func meaningOf(ctx context.Context, conn table.Querier, facts sessionFacts) (m meaning, err error) {
+func meaningOf(ctx context.Context, conn server.Querier, facts sessionFacts) (m meaning, err error) {
 	m = meaning{client: facts.variables, ownTime: facts.ownTime}
 	if m.client == nil {
 		return m, nil

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"dxfproxy/decode"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -114,12 +115,12 @@ func plainToken(text []byte, before, t token, m Mode, toUTF8 func([]byte) (strin
 	case tokWord:
 		s, ok := toUTF8(b)
 		if highBytes(b) {
-			return table.Quote(s), ok
+			return server.Quote(s), ok
 		}
 		return s, ok
 	case tokName:
 		s, ok := toUTF8([]byte(identifier(text, t)))
-		return table.Quote(s), ok && s != "" && !strings.ContainsRune(s, 0)
+		return server.Quote(s), ok && s != "" && !strings.ContainsRune(s, 0)
 	case tokString:
 		raw := []byte(stringValue(text, t, m))
 		// A text with its own character set (_latin1'…'), or of bits and bytes

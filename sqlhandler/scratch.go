@@ -16,6 +16,7 @@ import (
 
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -192,7 +193,7 @@ func (h *Handler) newScratch(ctx context.Context, info *table.Info) (*scratch, e
 	return s, nil
 }
 
-func (s *scratch) quoted() string { return table.Quote(s.h.scratch, s.name) }
+func (s *scratch) quoted() string { return server.Quote(s.h.scratch, s.name) }
 
 func (s *scratch) drop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropTimeout)
@@ -290,12 +291,12 @@ func (h *Handler) sweepScratch(ctx context.Context) error {
 
 // dropScratch does not wait for long: a node that is only frozen may be using it.
 func (h *Handler) dropScratch(ctx context.Context, name string) error {
-	s, err := table.OpenSession(ctx, h.sql, "SET SESSION lock_wait_timeout = 1")
+	s, err := server.OpenSession(ctx, h.sql, "SET SESSION lock_wait_timeout = 1")
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	_, err = s.ExecContext(ctx, "DROP TABLE IF EXISTS "+table.Quote(h.scratch, name))
+	_, err = s.ExecContext(ctx, "DROP TABLE IF EXISTS "+server.Quote(h.scratch, name))
 	return err
 }
 
@@ -345,11 +346,11 @@ func (s *scratch) storeError(e *mysql.MySQLError) *dxf.Error {
 
 // ownNames puts the table's names into what was said of the copy.
 func (s *scratch) ownNames(text string) string {
-	own := table.Quote(s.of.Schema, s.of.Name)
+	own := server.Quote(s.of.Schema, s.of.Name)
 	return strings.NewReplacer(s.quoted(), own, s.h.scratch+"."+s.name, s.of.Schema+"."+s.of.Name, s.name, s.of.Name).Replace(text)
 }
 
-func showWarnings(ctx context.Context, conn table.Querier) ([]protocol.Warning, error) {
+func showWarnings(ctx context.Context, conn server.Querier) ([]protocol.Warning, error) {
 	rows, err := conn.QueryContext(ctx, "SHOW WARNINGS")
 	if err != nil {
 		return nil, fmt.Errorf("read the warnings of the trial: %w", err)

@@ -13,6 +13,7 @@ import (
 
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -104,8 +105,8 @@ func (h *Handler) atOnce(
 	case code(err) == errDuplicate && errors.As(err, &refusal):
 		// The one refusal that needs a look at the rows: it is a job's end, in TiDB's words.
 		told := *refusal
-		if value, key, ok := table.Duplicate(told.Message); ok {
-			told.Message = table.DuplicateIn(names[1], value, key)
+		if value, key, ok := server.Duplicate(told.Message); ok {
+			told.Message = server.DuplicateIn(names[1], value, key)
 		}
 		j.Error = &dxf.Error{Code: told.Code, State: told.State, Message: told.Message, Class: "kv"}
 		h.keep(ended(j, dxf.JobRollbackDone, dxf.SchemaNone, 0), began)

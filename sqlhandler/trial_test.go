@@ -17,6 +17,7 @@ import (
 	"dxfproxy/dxf"
 	"dxfproxy/grants"
 	"dxfproxy/mariadbd/mariadbdtest"
+	"dxfproxy/server"
 	"dxfproxy/store"
 	"dxfproxy/table"
 )
@@ -113,7 +114,7 @@ func (v *trials) follow(text []byte, sqlMode, charset string) string {
 	}
 	v.exec("DROP TABLE IF EXISTS mine.copy")
 	v.exec("CREATE TABLE mine.copy LIKE mine.t")
-	s, err := table.OpenSession(ctx, v.work, "SET SESSION sql_mode = '"+table.ValueMode(sqlMode)+"'")
+	s, err := server.OpenSession(ctx, v.work, "SET SESSION sql_mode = '"+table.ValueMode(sqlMode)+"'")
 	require.NoError(v, err)
 	defer s.Close()
 	statement := table.Alter{Changes: tried.changes, Algorithm: st.Algorithm, Lock: st.Lock, Ignore: st.Ignore}.Of("mine", "copy")

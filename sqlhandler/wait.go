@@ -11,7 +11,7 @@ import (
 
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
-	"dxfproxy/table"
+	"dxfproxy/server"
 )
 
 // Times of a wait. Polling is the truth; wake-ups only make it sooner.
@@ -76,7 +76,7 @@ func (h *Handler) wait(ctx context.Context, c *protocol.Conn, job waitable) (pro
 		case <-timer.C:
 		case <-changed:
 		case <-ctx.Done():
-			return h.interrupted(context.Cause(ctx), job, began, leg.server)
+			return h.interrupted(context.Cause(ctx), job, began, leg.on)
 		}
 	}
 }
@@ -153,7 +153,7 @@ var (
 
 // interrupted ends a wait. A killed client's job is cancelled, and the wait
 // goes on until it is, for the answer must not come before the truth.
-func (h *Handler) interrupted(cause error, job waitable, began time.Time, server table.Server) (protocol.Reply, error) {
+func (h *Handler) interrupted(cause error, job waitable, began time.Time, on server.Identity) (protocol.Reply, error) {
 	if errors.Is(cause, protocol.ErrStoreLost) {
 		return lost(job), nil
 	}
@@ -162,7 +162,7 @@ func (h *Handler) interrupted(cause error, job waitable, began time.Time, server
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), cancelWait)
 	defer cancel()
-	if errors.Is(cause, protocol.ErrConnectionKilled) && !h.storeUpSince(ctx, began, server) {
+	if errors.Is(cause, protocol.ErrConnectionKilled) && !h.storeUpSince(ctx, began, on) {
 		return lost(job), nil // the store has ended or failed over, and with it the connection
 	}
 	if err := job.cancel(ctx); err != nil {

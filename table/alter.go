@@ -1,6 +1,10 @@
 package table
 
-import "strings"
+import (
+	"strings"
+
+	"dxfproxy/server"
+)
 
 // Alter is an ALTER TABLE in parts. Changes are clauses as Difference makes
 // them; the other words are of closed lists, and anything else is left out.
@@ -30,7 +34,7 @@ func (a Alter) Of(schema, name string) string {
 	if a.Ignore {
 		verb = "ALTER IGNORE TABLE "
 	}
-	return verb + Quote(schema, name) + " " + strings.Join(clauses, ", ")
+	return verb + server.Quote(schema, name) + " " + strings.Join(clauses, ", ")
 }
 
 // valueModes are the parts of sql_mode that say which values a table takes.

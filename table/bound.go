@@ -49,7 +49,7 @@ func newlyIndexed(column string, source, target Definition) bool {
 
 // checkKept: rows written to the shadow get what the expression comes to now, in a
 // session of ours, and not what the row holds.
-func checkKept(_ *Info, target Definition, _ Settings) Reason {
+func checkKept(_ *Info, target Definition, _ Conditions) Reason {
 	columns := readColumns(target)
 	for _, l := range target.Columns {
 		c := columns[strings.ToLower(l.Name)]
@@ -70,7 +70,7 @@ func hasIndex(d Definition, column string) bool {
 // checkRows: what the server would refuse for the sake of rows that are there already,
 // it has to refuse here as well. The copy does not ask it: rows come to the shadow as
 // they are, and whoever wrote them was asked.
-func checkRows(t *Info, target Definition, s Settings) Reason {
+func checkRows(t *Info, target Definition, s Conditions) Reason {
 	source, err := Parse(t.Create)
 	if err != nil {
 		return "its definition is of an unexpected form"
@@ -97,7 +97,7 @@ func checkRows(t *Info, target Definition, s Settings) Reason {
 
 // Judged says whether the build of the indexes has to look at values of virtual columns
 // under the sql_mode of who asks.
-func Judged(source, target Definition, s Settings) bool {
+func Judged(source, target Definition, s Conditions) bool {
 	return s.strict() && slices.ContainsFunc(target.Columns, func(l Line) bool {
 		c := readColumn(l)
 		return c.Expression != "" && !c.Stored && newlyIndexed(c.Name, source, target)
@@ -113,7 +113,7 @@ func keepsVirtual(source, target Definition) bool {
 	})
 }
 
-func (s Settings) strict() bool {
+func (s Conditions) strict() bool {
 	return s.hasMode("STRICT_TRANS_TABLES") || s.hasMode("STRICT_ALL_TABLES")
 }
 
@@ -125,6 +125,6 @@ func (c columnLine) isGeometry() bool {
 	return false
 }
 
-func (s Settings) hasMode(name string) bool {
+func (s Conditions) hasMode(name string) bool {
 	return slices.Contains(strings.Split(s.Mode, ","), name)
 }

@@ -1,10 +1,12 @@
 package table
 
-import "slices"
+import (
+	"slices"
+)
 
 // checkChange: the columns that both tables have must be the same, so that the
 // server copies bytes and the changefeed can write the values it read.
-func checkChange(t *Info, target Definition, _ Settings) Reason {
+func checkChange(t *Info, target Definition, _ Conditions) Reason {
 	source, err := Parse(t.Create)
 	if err != nil {
 		return "its definition is of an unexpected form"
@@ -17,7 +19,7 @@ func checkChange(t *Info, target Definition, _ Settings) Reason {
 
 // checkTargetKey: a row is the same row on both sides by the copy key, and no
 // other row's by the primary key, which is there from the start.
-func checkTargetKey(t *Info, target Definition, _ Settings) Reason {
+func checkTargetKey(t *Info, target Definition, _ Conditions) Reason {
 	source, err := Parse(t.Create)
 	if err != nil || t.CopyKey == nil {
 		return "its definition is of an unexpected form"
@@ -44,7 +46,7 @@ func checkTargetKey(t *Info, target Definition, _ Settings) Reason {
 
 // checkAutoIncrement: the column needs an index at all times, and not one that
 // rows could break.
-func checkAutoIncrement(t *Info, target Definition, _ Settings) Reason {
+func checkAutoIncrement(t *Info, target Definition, _ Conditions) Reason {
 	source, err := Parse(t.Create)
 	if err != nil || t.CopyKey == nil {
 		return "its definition is of an unexpected form"

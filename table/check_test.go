@@ -6,14 +6,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/mariadbd"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
 // good are the settings that the tests' server has.
-func good() table.Settings {
-	s := table.Settings{LogBin: true, Snapshots: true, Format: "ROW", RowImage: "FULL", SlaveGrant: true, StatusGrant: true}
+func good() server.Settings {
+	s := server.Settings{LogBin: true, Snapshots: true, Format: "ROW", RowImage: "FULL", SlaveGrant: true, StatusGrant: true}
 	if srv.Kind() == mariadbd.MySQL {
-		s.Family, s.Threads = table.MySQL, true
+		s.Family, s.Threads = server.MySQL, true
 	}
 	return s
 }
@@ -22,7 +23,7 @@ func TestCheck(t *testing.T) {
 	for name, c := range map[string]struct {
 		statements []string
 		alter      string
-		settings   func(*table.Settings)
+		settings   func(*server.Settings)
 		want       table.Reason
 		only       string // the family whose servers have such tables, or treat them so
 	}{
@@ -44,12 +45,12 @@ func TestCheck(t *testing.T) {
 		"charset":          {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a CHAR(9)) CHARSET=latin1"}, alter: "ALTER TABLE t CONVERT TO CHARACTER SET utf16, ADD INDEX (a)", want: "the character set is changed"},
 		"collation":        {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a CHAR(9)) CHARSET=latin1"}, alter: "ALTER TABLE t CONVERT TO CHARACTER SET latin1 COLLATE latin1_bin, ADD INDEX (a)", want: "the character set is changed", only: "MariaDB"},
 		"collation, MySQL": {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a CHAR(9)) CHARSET=latin1"}, alter: "ALTER TABLE t CONVERT TO CHARACTER SET latin1 COLLATE latin1_bin, ADD INDEX (a)", want: "column a is changed", only: "MySQL"},
-		"no binlog":        {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)"}, settings: func(s *table.Settings) { s.LogBin = false }, want: "the server keeps no binlog (log_bin is OFF)"},
-		"snapshots":        {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)"}, settings: func(s *table.Settings) { s.Snapshots = false }, want: "the server does not tell the binlog position of a snapshot (status variable binlog_snapshot_position)", only: "MariaDB"},
-		"snapshots, MySQL": {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)"}, settings: func(s *table.Settings) { s.Snapshots = false }, want: "transactions become visible in another order than the binlog's (binlog_order_commits is OFF)", only: "MySQL"},
-		"format":           {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)"}, settings: func(s *table.Settings) { s.Format = "MIXED" }, want: "binlog_format is MIXED, not ROW"},
-		"image":            {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)"}, settings: func(s *table.Settings) { s.RowImage = "MINIMAL" }, want: "binlog_row_image is MINIMAL, not FULL"},
-		"grant":            {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)"}, settings: func(s *table.Settings) { s.SlaveGrant = false }, want: "the store's account has no REPLICATION SLAVE"},
+		"no binlog":        {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)"}, settings: func(s *server.Settings) { s.LogBin = false }, want: "the server keeps no binlog (log_bin is OFF)"},
+		"snapshots":        {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)"}, settings: func(s *server.Settings) { s.Snapshots = false }, want: "the server does not tell the binlog position of a snapshot (status variable binlog_snapshot_position)", only: "MariaDB"},
+		"snapshots, MySQL": {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)"}, settings: func(s *server.Settings) { s.Snapshots = false }, want: "transactions become visible in another order than the binlog's (binlog_order_commits is OFF)", only: "MySQL"},
+		"format":           {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)"}, settings: func(s *server.Settings) { s.Format = "MIXED" }, want: "binlog_format is MIXED, not ROW"},
+		"image":            {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)"}, settings: func(s *server.Settings) { s.RowImage = "MINIMAL" }, want: "binlog_row_image is MINIMAL, not FULL"},
+		"grant":            {statements: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT)"}, settings: func(s *server.Settings) { s.SlaveGrant = false }, want: "the store's account has no REPLICATION SLAVE"},
 	} {
 		if absent(c.only) {
 			continue
@@ -71,17 +72,17 @@ func TestCheck(t *testing.T) {
 			if name == "parent" {
 				c.want = table.Reason("foreign key f of " + schema + ".c refers to it")
 			}
-			require.Equal(t, c.want, table.Check(info, definition(t, s, schema, "t"), settings))
+			require.Equal(t, c.want, table.Check(info, definition(t, s, schema, "t"), table.Conditions{Settings: settings}))
 		})
 	}
 }
 
 func TestSettings(t *testing.T) {
 	_, s := setup(t)
-	got, err := table.LoadSettings(t.Context(), s)
+	got, err := server.LoadSettings(t.Context(), s)
 	require.NoError(t, err)
 	require.Equal(t, good(), got)
-	p, err := table.Position(t.Context(), s)
+	p, err := server.BinlogEnd(t.Context(), s)
 	require.NoError(t, err)
 	require.NotEmpty(t, p.File)
 	require.NotZero(t, p.Pos)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"strings"
+
+	"dxfproxy/server"
 )
 
 // Column is one column, as information_schema.COLUMNS describes it.
@@ -39,8 +41,8 @@ const selectColumns = `SELECT COLUMN_NAME, ORDINAL_POSITION, LOWER(DATA_TYPE), C
 	COALESCE(CHARACTER_OCTET_LENGTH, 0)
 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION`
 
-func (t *Info) loadColumns(ctx context.Context, q Querier) error {
-	return each(ctx, q, func(r *sql.Rows) error {
+func (t *Info) loadColumns(ctx context.Context, q server.Querier) error {
+	return server.Each(ctx, q, func(r *sql.Rows) error {
 		var c Column
 		var extra string
 		if err := r.Scan(&c.Name, &c.Ordinal, &c.DataType, &c.Type, &c.Charset, &c.Collation, &c.Nullable, &extra, &c.Length); err != nil {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"dxfproxy/server"
 )
 
 // Kind says how a key value is written in SQL.
@@ -248,7 +250,7 @@ func members(typ string) int {
 
 func qualified(alias, column string) string {
 	if alias == "" {
-		return Quote(column)
+		return server.Quote(column)
 	}
-	return Quote(alias, column)
+	return server.Quote(alias, column)
 }

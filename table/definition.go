@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/go-sql-driver/mysql"
+	"dxfproxy/server"
 )
 
 // A session's sql_mode changes the text of SHOW CREATE TABLE (quotes, table
@@ -23,27 +23,16 @@ const (
 )
 
 // ShowCreate is SHOW CREATE TABLE, alike for every session.
-func ShowCreate(ctx context.Context, q Querier, schema, name string) (string, error) {
+func ShowCreate(ctx context.Context, q server.Querier, schema, name string) (string, error) {
 	var ignored, text string
-	err := q.QueryRowContext(ctx, showCreateAlike+Quote(schema, name)).Scan(&ignored, &text)
-	if IsErr(err, errSyntax) {
-		err = q.QueryRowContext(ctx, showCreate+Quote(schema, name)).Scan(&ignored, &text)
+	err := q.QueryRowContext(ctx, showCreateAlike+server.Quote(schema, name)).Scan(&ignored, &text)
+	if server.IsErr(err, server.ErrParse) {
+		err = q.QueryRowContext(ctx, showCreate+server.Quote(schema, name)).Scan(&ignored, &text)
 	}
-	if IsErr(err, errNoSuchTable) || errors.Is(err, sql.ErrNoRows) {
+	if server.IsErr(err, server.ErrNoSuchTable) || errors.Is(err, sql.ErrNoRows) {
 		return "", fmt.Errorf("%s.%s: %w", schema, name, ErrNoTable)
 	}
 	return text, err
-}
-
-const (
-	errSyntax      = 1064
-	errNoSuchTable = 1146
-)
-
-// IsErr says whether err is one of the server's errors with these numbers.
-func IsErr(err error, numbers ...uint16) bool {
-	var e *mysql.MySQLError
-	return errors.As(err, &e) && slices.Contains(numbers, e.Number)
 }
 
 var autoIncrementOption = regexp.MustCompile(` AUTO_INCREMENT=(\d+)`)

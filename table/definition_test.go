@@ -5,10 +5,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
-func definition(t *testing.T, s *table.Session, schema, name string) table.Definition {
+func definition(t *testing.T, s *server.Session, schema, name string) table.Definition {
 	t.Helper()
 	text, err := table.ShowCreate(t.Context(), s, schema, name)
 	require.NoError(t, err)
@@ -138,7 +139,7 @@ func TestAutoIncrementNeedsItsIndex(t *testing.T) {
 			exec(t, s, "ALTER TABLE t "+c.alter)
 			target := definition(t, s, schema, "t")
 			stay, build, ok := table.Indexes(source, target, info.CopyKey, "n")
-			reason := table.Check(info, target, good())
+			reason := table.Check(info, target, table.Conditions{Settings: good()})
 			require.Equal(t, c.stays != "", ok)
 			if !ok {
 				require.Equal(t, table.Reason("AUTO_INCREMENT column n would have no index but a new unique one"), reason)

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"dxfproxy/server"
 )
 
 // ErrDifference: the change is of a kind that is not made of two definitions.
@@ -66,7 +68,7 @@ func followNames(lines []Line, renamed map[string]string) []Line {
 			if to, ok := renamed[strings.ToLower(name)]; ok {
 				name = to
 			}
-			text, rest = text+Quote(name), rest[n:]
+			text, rest = text+server.Quote(name), rest[n:]
 		}
 		followed[i] = lineOf(text)
 	}
@@ -86,7 +88,7 @@ func indexClauses(source []Line, target Definition) (gone, added []string) {
 			rest = append(rest, l)
 			continue
 		}
-		names = append(names, "RENAME INDEX "+Quote(left[i].Name)+" TO "+Quote(l.Name))
+		names = append(names, "RENAME INDEX "+server.Quote(left[i].Name)+" TO "+server.Quote(l.Name))
 		kept[slices.Index(kept, left[i])] = l
 		left = slices.Delete(left, i, i+1)
 	}
@@ -98,7 +100,7 @@ func indexClauses(source []Line, target Definition) (gone, added []string) {
 		if l.Kind == PrimaryKey {
 			gone = append(gone, "DROP PRIMARY KEY")
 		} else {
-			gone = append(gone, "DROP INDEX "+Quote(l.Name))
+			gone = append(gone, "DROP INDEX "+server.Quote(l.Name))
 		}
 	}
 	for _, l := range fresh {
@@ -130,7 +132,7 @@ func columnClauses(source, target Definition, renamed map[string]string) ([]stri
 			name = to
 		}
 		if !named(target.Columns, name) {
-			clauses = append(clauses, "DROP COLUMN "+Quote(c.Name))
+			clauses = append(clauses, "DROP COLUMN "+server.Quote(c.Name))
 			continue
 		}
 		now, names = append(now, c), append(names, name)
@@ -156,12 +158,12 @@ func columnClauses(source, target Definition, renamed map[string]string) ([]stri
 		case !moved && have.Name == want.Name && primary[strings.ToLower(want.Name)] && nullable(have.Text) == nullable(want.Text):
 			// A primary key makes its columns NOT NULL by itself.
 		case !moved && behindIdentifier(have.Text) == behindIdentifier(want.Text):
-			clauses = append(clauses, "RENAME COLUMN "+Quote(have.Name)+" TO "+Quote(want.Name))
+			clauses = append(clauses, "RENAME COLUMN "+server.Quote(have.Name)+" TO "+server.Quote(want.Name))
 		default:
 			if err := safeColumn(want); err != nil {
 				return nil, err
 			}
-			clauses = append(clauses, "CHANGE COLUMN "+Quote(have.Name)+" "+want.Text+place(target.Columns, i, !moved))
+			clauses = append(clauses, "CHANGE COLUMN "+server.Quote(have.Name)+" "+want.Text+place(target.Columns, i, !moved))
 		}
 	}
 	return clauses, nil
@@ -175,7 +177,7 @@ func place(columns []Line, i int, byItself bool) string {
 	case i == 0:
 		return " FIRST"
 	}
-	return " AFTER " + Quote(columns[i-1].Name)
+	return " AFTER " + server.Quote(columns[i-1].Name)
 }
 
 // newPrimary are the columns of a primary key that only the target has.
@@ -226,9 +228,9 @@ func constraintClauses(source, target Definition) (gone, added []string, err err
 	for _, l := range missing(source.Constraints, target.Constraints) {
 		switch l.Kind {
 		case CheckLine:
-			gone = append(gone, "DROP CONSTRAINT "+Quote(l.Name))
+			gone = append(gone, "DROP CONSTRAINT "+server.Quote(l.Name))
 		case ForeignLine:
-			gone = append(gone, "DROP FOREIGN KEY "+Quote(l.Name))
+			gone = append(gone, "DROP FOREIGN KEY "+server.Quote(l.Name))
 		default:
 			return nil, nil, fmt.Errorf("%w: %.40s", ErrDifference, l.Text)
 		}

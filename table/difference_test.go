@@ -6,11 +6,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
 // define is the definition of a table of the session's schema.
-func define(t *testing.T, s *table.Session, schema, name string) table.Definition {
+func define(t *testing.T, s *server.Session, schema, name string) table.Definition {
 	t.Helper()
 	text, err := table.ShowCreate(t.Context(), s, schema, name)
 	require.NoError(t, err)
@@ -132,7 +133,7 @@ func TestDifferenceReachesNowhereElse(t *testing.T) {
 func TestIdentity(t *testing.T) {
 	for _, name := range []string{"t", "t#1 $x", "tü"} {
 		t.Run(name, func(t *testing.T) {
-			q := table.Quote(name)
+			q := server.Quote(name)
 			schema, s := setup(t, "CREATE TABLE "+q+" (id INT PRIMARY KEY, a INT)", "CREATE TABLE parts (id INT PRIMARY KEY) PARTITION BY HASH (id) PARTITIONS 3")
 			id := func(name string) string {
 				t.Helper()

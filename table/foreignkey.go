@@ -3,6 +3,8 @@ package table
 import (
 	"context"
 	"database/sql"
+
+	"dxfproxy/server"
 )
 
 // ForeignKey is a foreign key with this table at one end.
@@ -19,7 +21,7 @@ const selectForeignKeys = `SELECT CONSTRAINT_NAME, CONSTRAINT_SCHEMA, TABLE_NAME
 	UPDATE_RULE, DELETE_RULE
 FROM information_schema.REFERENTIAL_CONSTRAINTS`
 
-func (t *Info) loadForeignKeys(ctx context.Context, q Querier) error {
+func (t *Info) loadForeignKeys(ctx context.Context, q server.Querier) error {
 	scan := func(to *[]ForeignKey) func(*sql.Rows) error {
 		return func(r *sql.Rows) error {
 			var f ForeignKey
@@ -28,14 +30,14 @@ func (t *Info) loadForeignKeys(ctx context.Context, q Querier) error {
 			return err
 		}
 	}
-	err := each(ctx, q, scan(&t.Parents), selectForeignKeys+` WHERE CONSTRAINT_SCHEMA = ? AND TABLE_NAME = ?`, t.Schema, t.Name)
+	err := server.Each(ctx, q, scan(&t.Parents), selectForeignKeys+` WHERE CONSTRAINT_SCHEMA = ? AND TABLE_NAME = ?`, t.Schema, t.Name)
 	if err != nil {
 		return err
 	}
 	if any, err := t.isParent(ctx, q); err == nil && !any {
 		return nil
 	}
-	return each(ctx, q, scan(&t.Children), selectForeignKeys+` WHERE UNIQUE_CONSTRAINT_SCHEMA = ? AND REFERENCED_TABLE_NAME = ?`, t.Schema, t.Name)
+	return server.Each(ctx, q, scan(&t.Children), selectForeignKeys+` WHERE UNIQUE_CONSTRAINT_SCHEMA = ? AND REFERENCED_TABLE_NAME = ?`, t.Schema, t.Name)
 }
 
 // InnoDB's own list is read in one go, while the search by parent above opens
@@ -44,7 +46,7 @@ func (t *Info) loadForeignKeys(ctx context.Context, q Querier) error {
 const countChildren = `SELECT COUNT(*) FROM information_schema.INNODB_SYS_FOREIGN
 WHERE REF_NAME = CONCAT(CAST(CONVERT(? USING filename) AS BINARY), '/', CAST(CONVERT(? USING filename) AS BINARY))`
 
-func (t *Info) isParent(ctx context.Context, q Querier) (bool, error) {
+func (t *Info) isParent(ctx context.Context, q server.Querier) (bool, error) {
 	var n int
 	err := q.QueryRowContext(ctx, countChildren, t.Schema, t.Name).Scan(&n)
 	return n > 0, err

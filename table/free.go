@@ -5,11 +5,13 @@ import (
 	"database/sql"
 	"fmt"
 	"strings"
+
+	"dxfproxy/server"
 )
 
 // A Probe looks whether a table is in use, without standing in anybody's way: it never
 // waits for a lock.
-type Probe struct{ *Session }
+type Probe struct{ *server.Session }
 
 // probing are the settings of its session. Without autocommit LOCK TABLES locks the table in InnoDB,
 // too, which alone knows of a prepared XA transaction whose session is gone.
@@ -17,13 +19,13 @@ var probing = []string{"SESSION innodb_lock_wait_timeout = 0", "SESSION autocomm
 
 // OpenProbe opens a session for it.
 func OpenProbe(ctx context.Context, db *sql.DB) (Probe, error) {
-	s, err := OpenSession(ctx, db, "SET "+probing[0], "SET "+probing[1])
+	s, err := server.OpenSession(ctx, db, "SET "+probing[0], "SET "+probing[1])
 	return Probe{s}, err
 }
 
-// Probe makes one of the session itself, until Regain: there is to be nothing but looks
+// ProbeOn makes one of a session itself, until Regain: there is to be nothing but looks
 // between the two.
-func (s *Session) Probe(ctx context.Context) (Probe, error) {
+func ProbeOn(ctx context.Context, s *server.Session) (Probe, error) {
 	if _, err := s.ExecContext(ctx, "SET "+strings.Join(probing, ", ")); err != nil {
 		return Probe{}, fmt.Errorf("prepare to look whether a table is in use: %w", err)
 	}
@@ -48,19 +50,19 @@ const selectUsersMySQL = `SELECT
 // Free says whether no transaction that is open or prepared has used the table, at this
 // moment; told is false where our account may not ask.
 func (p Probe) Free(ctx context.Context, schema, name string) (free, told bool, err error) {
-	if p.Family == MySQL {
+	if p.Family == server.MySQL {
 		var users int
 		err = p.QueryRowContext(ctx, selectUsersMySQL, schema, name, schema, name).Scan(&users)
-		if IsErr(err, errNoSuchTable, errTableAccess) {
+		if server.IsErr(err, server.ErrNoSuchTable, server.ErrTableAccessDenied) {
 			return false, false, nil
 		}
 		return users == 0, true, err
 	}
-	_, err = p.ExecContext(ctx, "LOCK TABLES "+Quote(schema, name)+" WRITE NOWAIT")
+	_, err = p.ExecContext(ctx, "LOCK TABLES "+server.Quote(schema, name)+" WRITE NOWAIT")
 	switch {
-	case IsErr(err, errLockWait):
+	case server.IsErr(err, server.ErrLockWaitTimeout):
 		return false, true, p.release(ctx)
-	case IsErr(err, errSchemaAccess, errTableAccess):
+	case server.IsErr(err, server.ErrDBAccessDenied, server.ErrTableAccessDenied):
 		return false, false, nil
 	case err != nil:
 		return false, false, fmt.Errorf("look whether %s.%s is in use: %w", schema, name, err)
@@ -76,9 +78,3 @@ func (p Probe) release(ctx context.Context) error {
 	}
 	return nil
 }
-
-const (
-	errSchemaAccess = 1044
-	errTableAccess  = 1142
-	errLockWait     = 1205
-)

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+
+	"dxfproxy/server"
 )
 
 // Who may make tables and views in a schema can put a view in the place of any of its
@@ -17,13 +19,11 @@ import (
 // have looked at what the view is made of. FORCE INDEX does the same.
 const OnlyTable = " USE INDEX FOR ORDER BY ()"
 
-const errNoKey = 1176
-
 // Hold keeps what the quoted name means until the end of the transaction of q, and
 // fails with ErrNoTable if that is no table. It is for the statements that take no
 // hint, INSERT and LOAD DATA, in front of them. The lock is theirs, so that they need
 // no other.
-func Hold(ctx context.Context, q Querier, name string) error {
+func Hold(ctx context.Context, q server.Querier, name string) error {
 	var one int
 	err := q.QueryRowContext(ctx, "SELECT 1 FROM "+name+OnlyTable+" LIMIT 0 FOR UPDATE").Scan(&one)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -40,7 +40,7 @@ func HoldSQL(name string) string {
 
 // HoldErr says what it is about where the name was no table's.
 func HoldErr(name string, err error) error {
-	if IsErr(err, errNoKey) {
+	if server.IsErr(err, server.ErrKeyDoesNotExist) {
 		return fmt.Errorf("%s is a view: %w", name, ErrNoTable)
 	}
 	return err

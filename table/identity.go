@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"dxfproxy/server"
 )
 
 // An InnoDB table has a number of its own from CREATE TABLE to DROP TABLE. A
@@ -28,10 +30,10 @@ WHERE NAME = ? OR LEFT(NAME, CHAR_LENGTH(?)) = ?`
 // Identity tells a table from another one that comes to have its name: two
 // answers that differ are of two tables. "" is a table of which the store tells
 // nothing of the kind: another engine's, or of an account without PROCESS.
-func Identity(ctx context.Context, q Querier, schema, name string) (string, error) {
+func Identity(ctx context.Context, q server.Querier, schema, name string) (string, error) {
 	var id sql.NullInt64
 	err := q.QueryRowContext(ctx, selectTableID, schema, name).Scan(&id)
-	if IsErr(err, errUnknownCharset) {
+	if server.IsErr(err, server.ErrUnknownCharacterSet) {
 		of, plainOf := fileName(schema)
 		file, plain := fileName(name)
 		if !plainOf || !plain { // MySQL does not spell other letters for us
@@ -41,7 +43,7 @@ func Identity(ctx context.Context, q Querier, schema, name string) (string, erro
 		err = q.QueryRowContext(ctx, selectTableIDMySQL, whole, whole+"#P#", whole+"#P#").Scan(&id) // #p#: the column compares without case
 	}
 	switch {
-	case IsErr(err, errNeedsPrivilege):
+	case server.IsErr(err, server.ErrSpecificAccessDenied):
 		return "", nil
 	case err != nil:
 		return "", fmt.Errorf("identify table %s.%s: %w", schema, name, err)
@@ -51,14 +53,9 @@ func Identity(ctx context.Context, q Querier, schema, name string) (string, erro
 	return fmt.Sprintf("innodb %d", id.Int64), nil
 }
 
-const (
-	errUnknownCharset = 1115
-	errNeedsPrivilege = 1227
-)
-
 // created is the moment of a table's creation, of an ALTER that rebuilt it, or of
 // its last rename, to the second.
-func created(ctx context.Context, q Querier, schema, name string) (string, error) {
+func created(ctx context.Context, q server.Querier, schema, name string) (string, error) {
 	var at sql.NullString
 	err := q.QueryRowContext(ctx, selectCreated, schema, name).Scan(&at)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && !at.Valid {

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"slices"
 	"strings"
+
+	"dxfproxy/server"
 )
 
 // Key is a unique key.
@@ -32,8 +34,8 @@ const selectKeys = `SELECT INDEX_NAME, COALESCE(COLUMN_NAME, ''), COALESCE(COLLA
 FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND NON_UNIQUE = 0
 ORDER BY INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX`
 
-func (t *Info) loadKeys(ctx context.Context, q Querier) error {
-	return each(ctx, q, func(r *sql.Rows) error {
+func (t *Info) loadKeys(ctx context.Context, q server.Querier) error {
+	return server.Each(ctx, q, func(r *sql.Rows) error {
 		var name, column, order, typ string
 		var prefix bool
 		if err := r.Scan(&name, &column, &order, &prefix, &typ); err != nil {

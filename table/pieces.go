@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/big"
 	"strings"
+
+	"dxfproxy/server"
 )
 
 // sample is how many rows the server's estimates are tried on.
@@ -18,7 +20,7 @@ const sample = 100_000
 // The key's index is walked from end to end. A large table whose key is one
 // integer is cut by the server's estimates instead, as long as they are any
 // good: that costs a few index dives a piece, however large the table is.
-func (t *Info) Pieces(ctx context.Context, q Querier, rows int64, most int) ([]Range, error) {
+func (t *Info) Pieces(ctx context.Context, q server.Querier, rows int64, most int) ([]Range, error) {
 	if c := t.CopyKey.Columns; len(c) > 1 || !strings.HasSuffix(c[0].DataType, "int") {
 		return t.walk(ctx, q, rows, most)
 	}
@@ -43,7 +45,7 @@ func (t *Info) Pieces(ctx context.Context, q Querier, rows int64, most int) ([]R
 
 // walk reads the key's index. A table far larger than the server's estimate
 // gets larger pieces.
-func (t *Info) walk(ctx context.Context, q Querier, rows int64, most int) ([]Range, error) {
+func (t *Info) walk(ctx context.Context, q server.Querier, rows int64, most int) ([]Range, error) {
 	var pieces []Range
 	for rest := t.Whole(); ; {
 		piece, all, err := t.Cut(ctx, q, rest, rows)
@@ -70,7 +72,7 @@ type part struct {
 
 // dive halves the key space until no part is estimated to have many more than
 // rows rows, and joins neighbours that are small.
-func (t *Info) dive(ctx context.Context, q Querier, rows int64, most int) ([]Range, error) {
+func (t *Info) dive(ctx context.Context, q server.Querier, rows int64, most int) ([]Range, error) {
 	whole := t.Whole()
 	first, err := t.keyAt(ctx, q, whole, "", 0)
 	if err != nil || first == nil {
@@ -142,9 +144,9 @@ func (p part) span(whole Range) Range {
 // in its old format, which MySQL 9 no longer answers unasked. MySQL does not dive
 // into an index it is forced to use, unless there is a GROUP BY; by an expression,
 // so that it counts rows and not groups.
-func (t *Info) estimate(ctx context.Context, q Querier, r Range) (n int64, err error) {
+func (t *Info) estimate(ctx context.Context, q server.Querier, r Range) (n int64, err error) {
 	rows, err := q.QueryContext(ctx, fmt.Sprintf("EXPLAIN FORMAT=TRADITIONAL SELECT 1 FROM %s FORCE INDEX (%s) WHERE %s GROUP BY %s + 0",
-		t.Quoted(), Quote(t.CopyKey.Name), r.Where(""), Quote(t.CopyKey.Columns[0].Name)))
+		t.Quoted(), server.Quote(t.CopyKey.Name), r.Where(""), server.Quote(t.CopyKey.Columns[0].Name)))
 	if err != nil {
 		return 0, fmt.Errorf("estimate the rows of %s: %w", t.Quoted(), err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"dxfproxy/mariadbd"
 	"dxfproxy/mariadbd/mariadbdtest"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -15,19 +16,19 @@ import (
 func TestSettingsWithoutBinlog(t *testing.T) {
 	srv := mariadbdtest.StartT(t, "skip_log_bin")
 	_, db := mariadbdtest.Schema(t, srv)
-	s, err := table.OpenSession(t.Context(), db)
+	s, err := server.OpenSession(t.Context(), db)
 	require.NoError(t, err)
 	defer s.Close()
-	got, err := table.LoadSettings(t.Context(), s)
+	got, err := server.LoadSettings(t.Context(), s)
 	require.NoError(t, err)
 	require.False(t, got.LogBin)
-	require.Equal(t, table.Reason("the server keeps no binlog (log_bin is OFF)"), got.Reason())
+	require.Equal(t, table.Reason("the server keeps no binlog (log_bin is OFF)"), table.Unfit(got))
 	if srv.Kind() == mariadbd.MariaDB { // MySQL commits in order without a binlog too
 		require.False(t, got.Snapshots)
 		got.LogBin = true // as if it were a server of another family
-		require.Contains(t, got.Reason(), "does not tell the binlog position of a snapshot")
+		require.Contains(t, table.Unfit(got), "does not tell the binlog position of a snapshot")
 	}
-	_, err = table.SnapshotPosition(t.Context(), s)
+	_, err = server.SnapshotPosition(t.Context(), s)
 	require.ErrorContains(t, err, "the server does not tell it")
 }
 
@@ -43,12 +44,12 @@ func TestC2SilentReplica(t *testing.T) {
 		"OFF": table.Reason("the server replicates another one, and its binlog has nothing of that (" + variable + " is OFF)"), "ON": "",
 	} {
 		_, db := mariadbdtest.Schema(t, mariadbdtest.ReplicaT(t, source, "log-slave-updates="+updates))
-		got, err := table.LoadSettings(t.Context(), db)
+		got, err := server.LoadSettings(t.Context(), db)
 		require.NoError(t, err)
-		require.Equal(t, want, got.Reason())
+		require.Equal(t, want, table.Unfit(got))
 	}
 	_, db := mariadbdtest.Schema(t, source)
-	got, err := table.LoadSettings(t.Context(), db)
+	got, err := server.LoadSettings(t.Context(), db)
 	require.NoError(t, err)
-	require.Empty(t, got.Reason())
+	require.Empty(t, table.Unfit(got))
 }

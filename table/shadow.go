@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"dxfproxy/server"
 )
 
 // CreateShadow is the first statement of a shadow: an empty table like this one.
 // Foreign keys and triggers do not come along.
 func CreateShadow(t *Info, shadow string) string {
-	return fmt.Sprintf("CREATE TABLE %s LIKE %s", Quote(t.Schema, shadow), t.Quoted())
+	return fmt.Sprintf("CREATE TABLE %s LIKE %s", server.Quote(t.Schema, shadow), t.Quoted())
 }
 
 // Indexes splits the index lines of a shadow into those that stay while rows
@@ -80,9 +82,9 @@ func DropIndexes(schema, name string, indexes []Line) string {
 	}
 	drops := make([]string, len(indexes))
 	for i, l := range indexes {
-		drops[i] = "DROP INDEX " + Quote(l.Name)
+		drops[i] = "DROP INDEX " + server.Quote(l.Name)
 	}
-	return "ALTER TABLE " + Quote(schema, name) + " " + strings.Join(drops, ", ")
+	return "ALTER TABLE " + server.Quote(schema, name) + " " + strings.Join(drops, ", ")
 }
 
 // AddIndexes are the statements that put indexes on a table, given their lines.
@@ -91,7 +93,7 @@ func DropIndexes(schema, name string, indexes []Line) string {
 // are left out.
 func AddIndexes(schema, name string, lines []string) []string {
 	var together, alone []string
-	alter := "ALTER TABLE " + Quote(schema, name) + " "
+	alter := "ALTER TABLE " + server.Quote(schema, name) + " "
 	for _, l := range lines {
 		switch kind := lineOf(l).Kind; {
 		case !clear(l):

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"dxfproxy/server"
 )
 
 // Cut returns the first rows rows of the range, with the last of them as upper
 // bound. all means that the range has no more than that, and is returned
 // itself. It walks the key's index and locks nothing.
-func (t *Info) Cut(ctx context.Context, q Querier, r Range, rows int64) (head Range, all bool, err error) {
+func (t *Info) Cut(ctx context.Context, q server.Querier, r Range, rows int64) (head Range, all bool, err error) {
 	key, err := t.keyAt(ctx, q, r, "", max(rows, 1)-1)
 	if err != nil || key == nil {
 		return r, true, err
@@ -21,7 +23,7 @@ func (t *Info) Cut(ctx context.Context, q Querier, r Range, rows int64) (head Ra
 
 // Last returns the greatest key in the range that is visible now, nil when
 // there is none. It locks nothing.
-func (t *Info) Last(ctx context.Context, q Querier, r Range) ([]Datum, error) {
+func (t *Info) Last(ctx context.Context, q server.Querier, r Range) ([]Datum, error) {
 	return t.keyAt(ctx, q, r, " DESC", 0)
 }
 
@@ -51,14 +53,14 @@ func (t *Info) keySQL(r Range, direction string, offset int64) string {
 	n := len(t.CopyKey.Columns)
 	reads, order := make([]string, n), make([]string, n)
 	for i, c := range t.CopyKey.Columns {
-		reads[i], order[i] = read("", c), Quote(c.Name)+direction
+		reads[i], order[i] = read("", c), server.Quote(c.Name)+direction
 	}
 	return fmt.Sprintf("SELECT %s FROM %s FORCE INDEX (%s) WHERE %s ORDER BY %s LIMIT 1 OFFSET %d",
-		strings.Join(reads, ", "), t.Quoted(), Quote(t.CopyKey.Name), r.Where(""), strings.Join(order, ", "), offset)
+		strings.Join(reads, ", "), t.Quoted(), server.Quote(t.CopyKey.Name), r.Where(""), strings.Join(order, ", "), offset)
 }
 
 // keyAt reads the key at an offset in the range, nil when it has fewer rows.
-func (t *Info) keyAt(ctx context.Context, q Querier, r Range, direction string, offset int64) ([]Datum, error) {
+func (t *Info) keyAt(ctx context.Context, q server.Querier, r Range, direction string, offset int64) ([]Datum, error) {
 	key, err := t.ScanKey(q.QueryRowContext(ctx, t.keySQL(r, direction, offset)).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil

@@ -5,12 +5,14 @@ import (
 	"database/sql"
 	"fmt"
 	"strings"
+
+	"dxfproxy/server"
 )
 
 // Empty says whether a table has no rows that can be seen.
-func Empty(ctx context.Context, q Querier, schema, name string) (bool, error) {
+func Empty(ctx context.Context, q server.Querier, schema, name string) (bool, error) {
 	var n int
-	err := q.QueryRowContext(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM "+Quote(schema, name)+OnlyTable+" LIMIT 1) AS x").Scan(&n)
+	err := q.QueryRowContext(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM "+server.Quote(schema, name)+OnlyTable+" LIMIT 1) AS x").Scan(&n)
 	return n == 0, err
 }
 
@@ -25,9 +27,9 @@ const selectNames = `SELECT TABLE_NAME, TABLE_COMMENT FROM information_schema.TA
 WHERE TABLE_SCHEMA = ? AND TABLE_NAME IN (?, ?)`
 
 // LoadNames looks. The session should hold the job's lock.
-func LoadNames(ctx context.Context, q Querier, schema, shadow, old string, mark Mark) (Names, error) {
+func LoadNames(ctx context.Context, q server.Querier, schema, shadow, old string, mark Mark) (Names, error) {
 	var n Names
-	err := each(ctx, q, func(r *sql.Rows) error {
+	err := server.Each(ctx, q, func(r *sql.Rows) error {
 		var name, comment string
 		err := r.Scan(&name, &comment)
 		switch {
@@ -45,8 +47,8 @@ func LoadNames(ctx context.Context, q Querier, schema, shadow, old string, mark 
 	}
 	if !n.Shadow {
 		// information_schema hides what the account may not use: that is not gone.
-		err := each(ctx, q, func(*sql.Rows) error { return nil }, "SELECT 1 FROM "+Quote(schema, shadow)+" LIMIT 0")
-		if Denied(err) {
+		err := server.Each(ctx, q, func(*sql.Rows) error { return nil }, "SELECT 1 FROM "+server.Quote(schema, shadow)+" LIMIT 0")
+		if server.Denied(err) {
 			return n, fmt.Errorf("look for the table %s: %w", shadow, err)
 		}
 	}

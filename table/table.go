@@ -6,13 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-)
 
-// Querier is satisfied by *sql.DB, *sql.Conn and *sql.Tx.
-type Querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
+	"dxfproxy/server"
+)
 
 // ErrNoTable is returned by Load when there is no such base table.
 var ErrNoTable = errors.New("no such table")
@@ -43,7 +39,7 @@ type Info struct {
 }
 
 // Quoted is the table's name for SQL: `schema`.`name`.
-func (t *Info) Quoted() string { return Quote(t.Schema, t.Name) }
+func (t *Info) Quoted() string { return server.Quote(t.Schema, t.Name) }
 
 // Column finds a column by name (as case-insensitively as the server does).
 func (t *Info) Column(name string) (Column, bool) {
@@ -65,27 +61,13 @@ func (t *Info) AutoIncrementColumn() string {
 	return ""
 }
 
-// Quote makes an identifier of its parts.
-func Quote(parts ...string) string {
-	var b strings.Builder
-	for i, p := range parts {
-		if i > 0 {
-			b.WriteByte('.')
-		}
-		b.WriteByte('`')
-		b.WriteString(strings.ReplaceAll(p, "`", "``"))
-		b.WriteByte('`')
-	}
-	return b.String()
-}
-
 const selectTable = `SELECT TABLE_TYPE, COALESCE(ENGINE, ''), COALESCE(TABLE_ROWS, 0), COALESCE(DATA_LENGTH, 0),
 	COALESCE(AVG_ROW_LENGTH, 0), COALESCE(AUTO_INCREMENT, 0), LOCATE('partitioned', COALESCE(CREATE_OPTIONS, '')) > 0
 FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?`
 
 // Load reads a table from information_schema and SHOW CREATE TABLE. It answers
 // ErrNoTable for names that are not base tables.
-func Load(ctx context.Context, q Querier, schema, name string) (*Info, error) {
+func Load(ctx context.Context, q server.Querier, schema, name string) (*Info, error) {
 	t, err := Glance(ctx, q, schema, name)
 	if err != nil {
 		return nil, err
@@ -95,7 +77,7 @@ func Load(ctx context.Context, q Querier, schema, name string) (*Info, error) {
 
 // Glance is Load of the name, the sizes and the definition as text alone: two questions
 // instead of seven, for who needs no more, or not yet (see Complete).
-func Glance(ctx context.Context, q Querier, schema, name string) (*Info, error) {
+func Glance(ctx context.Context, q server.Querier, schema, name string) (*Info, error) {
 	t := &Info{Schema: schema, Name: name}
 	var kind string
 	err := q.QueryRowContext(ctx, selectTable, schema, name).
@@ -120,8 +102,8 @@ func Glance(ctx context.Context, q Querier, schema, name string) (*Info, error) 
 }
 
 // Complete reads the rest of what Glance has left out.
-func (t *Info) Complete(ctx context.Context, q Querier) error {
-	for _, load := range []func(context.Context, Querier) error{t.loadColumns, t.loadKeys, t.loadTriggers, t.loadForeignKeys} {
+func (t *Info) Complete(ctx context.Context, q server.Querier) error {
+	for _, load := range []func(context.Context, server.Querier) error{t.loadColumns, t.loadKeys, t.loadTriggers, t.loadForeignKeys} {
 		if err := load(ctx, q); err != nil {
 			return fmt.Errorf("load table %s.%s: %w", t.Schema, t.Name, err)
 		}
@@ -133,8 +115,8 @@ func (t *Info) Complete(ctx context.Context, q Querier) error {
 const selectTriggers = `SELECT TRIGGER_NAME FROM information_schema.TRIGGERS
 WHERE EVENT_OBJECT_SCHEMA = ? AND EVENT_OBJECT_TABLE = ? ORDER BY TRIGGER_NAME`
 
-func (t *Info) loadTriggers(ctx context.Context, q Querier) error {
-	return each(ctx, q, func(r *sql.Rows) error {
+func (t *Info) loadTriggers(ctx context.Context, q server.Querier) error {
+	return server.Each(ctx, q, func(r *sql.Rows) error {
 		var name string
 		err := r.Scan(&name)
 		t.Triggers = append(t.Triggers, name)
@@ -142,23 +124,8 @@ func (t *Info) loadTriggers(ctx context.Context, q Querier) error {
 	}, selectTriggers, t.Schema, t.Name)
 }
 
-func (t *Info) loadCreate(ctx context.Context, q Querier) (err error) {
+func (t *Info) loadCreate(ctx context.Context, q server.Querier) (err error) {
 	t.Create, err = ShowCreate(ctx, q, t.Schema, t.Name)
 	t.Fingerprint = Fingerprint(t.Create)
 	return err
-}
-
-// each calls f for every row of a query.
-func each(ctx context.Context, q Querier, f func(*sql.Rows) error, query string, args ...any) error {
-	rows, err := q.QueryContext(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := f(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
 }

@@ -12,6 +12,7 @@ import (
 
 	"dxfproxy/mariadbd"
 	"dxfproxy/mariadbd/mariadbdtest"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -20,10 +21,10 @@ var srv *mariadbd.Server
 func TestMain(m *testing.M) { mariadbdtest.Main(m, &srv) }
 
 // setup runs statements in a schema of its own and returns a session in it.
-func setup(t *testing.T, statements ...string) (string, *table.Session) {
+func setup(t *testing.T, statements ...string) (string, *server.Session) {
 	t.Helper()
 	schema, db := mariadbdtest.Schema(t, srv)
-	s, err := table.OpenSession(t.Context(), db)
+	s, err := server.OpenSession(t.Context(), db)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	for _, q := range statements {
@@ -32,7 +33,7 @@ func setup(t *testing.T, statements ...string) (string, *table.Session) {
 	return schema, s
 }
 
-func exec(t *testing.T, s *table.Session, query string) {
+func exec(t *testing.T, s *server.Session, query string) {
 	t.Helper()
 	_, err := s.ExecContext(t.Context(), query)
 	require.NoError(t, err, query)
@@ -41,7 +42,7 @@ func exec(t *testing.T, s *table.Session, query string) {
 // absent says that a case is only about the servers of another family; "" is about all.
 func absent(only string) bool { return only != "" && only != srv.Kind().String() }
 
-func count(t *testing.T, q table.Querier, query string) (n int64) {
+func count(t *testing.T, q server.Querier, query string) (n int64) {
 	t.Helper()
 	require.NoError(t, q.QueryRowContext(t.Context(), query).Scan(&n), query)
 	return n
@@ -177,7 +178,7 @@ func TestSplit(t *testing.T) {
 
 // requireRangeAccess: a predicate that the optimizer cannot turn into a range
 // would read, and lock, the whole table for every piece.
-func requireRangeAccess(t *testing.T, s *table.Session, r table.Range) {
+func requireRangeAccess(t *testing.T, s *server.Session, r table.Range) {
 	t.Helper()
 	if r.Lower == nil || r.Upper == nil {
 		return
@@ -194,7 +195,7 @@ func requireRangeAccess(t *testing.T, s *table.Session, r table.Range) {
 	require.LessOrEqual(t, read, int64(45), "%s", r)
 }
 
-func indexName(t *testing.T, s *table.Session) (name string) {
+func indexName(t *testing.T, s *server.Session) (name string) {
 	t.Helper()
 	require.NoError(t, s.QueryRowContext(t.Context(), "SELECT INDEX_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 't' LIMIT 1").Scan(&name))
 	return name
@@ -293,20 +294,20 @@ func TestRenameOrder(t *testing.T) {
 		old, err := table.OldName(name, "1")
 		require.NoError(t, err)
 		for _, n := range []string{name, shadow} {
-			exec(t, holder, "CREATE TABLE "+table.Quote(n)+" (a INT)")
+			exec(t, holder, "CREATE TABLE "+server.Quote(n)+" (a INT)")
 		}
 		db, err := sql.Open("mysql", srv.DSN()+schema)
 		require.NoError(t, err)
 		defer db.Close()
-		other, err := table.OpenSession(t.Context(), db)
+		other, err := server.OpenSession(t.Context(), db)
 		require.NoError(t, err)
 		defer other.Close()
-		exec(t, holder, fmt.Sprintf("LOCK TABLES %s WRITE", table.Quote(name)))
+		exec(t, holder, fmt.Sprintf("LOCK TABLES %s WRITE", server.Quote(name)))
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		done := make(chan error, 1)
 		go func() {
-			_, err := other.ExecContext(ctx, fmt.Sprintf("RENAME TABLE %s TO %s, %s TO %s", table.Quote(name), table.Quote(old), table.Quote(shadow), table.Quote(name)))
+			_, err := other.ExecContext(ctx, fmt.Sprintf("RENAME TABLE %s TO %s, %s TO %s", server.Quote(name), server.Quote(old), server.Quote(shadow), server.Quote(name)))
 			done <- err
 		}()
 		var waits int64
@@ -315,7 +316,7 @@ func TestRenameOrder(t *testing.T) {
 			waits = count(t, db, fmt.Sprintf("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = %d AND STATE LIKE '%%metadata lock%%'", other.ID))
 		}
 		// It waits for the table, so it must not hold the shadow.
-		_, err = db.ExecContext(t.Context(), "SELECT * FROM "+table.Quote(shadow))
+		_, err = db.ExecContext(t.Context(), "SELECT * FROM "+server.Quote(shadow))
 		require.NoError(t, err)
 		exec(t, holder, "UNLOCK TABLES")
 		require.NoError(t, <-done)
@@ -348,7 +349,7 @@ func TestDive(t *testing.T) {
 
 // requireWhole demands that the pieces are all of table t, without overlap, and
 // none has more than most rows.
-func requireWhole(t *testing.T, s *table.Session, pieces []table.Range, most int64) {
+func requireWhole(t *testing.T, s *server.Session, pieces []table.Range, most int64) {
 	t.Helper()
 	require.Nil(t, pieces[0].Lower)
 	require.Nil(t, pieces[len(pieces)-1].Upper)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"dxfproxy/server"
 )
 
 // MariaDB keeps an AUTO_INCREMENT counter on the table's root page, which every
@@ -41,7 +43,7 @@ func Uncounted(counted *Info, name string) []string {
 	if !ok || counted.Partitioned {
 		return nil
 	}
-	alter := "ALTER TABLE " + Quote(counted.Schema, name)
+	alter := "ALTER TABLE " + server.Quote(counted.Schema, name)
 	return []string{
 		CreateShadow(counted, name),
 		alter + " MODIFY " + before + behind,
@@ -53,13 +55,13 @@ func Uncounted(counted *Info, name string) []string {
 // Exchange puts the rows of the uncounted table into the counted one, which is
 // empty; run twice, it puts them back.
 func Exchange(schema, uncounted, counted string) string {
-	return fmt.Sprintf("ALTER TABLE %s EXCHANGE PARTITION p0 WITH TABLE %s", Quote(schema, uncounted), Quote(schema, counted))
+	return fmt.Sprintf("ALTER TABLE %s EXCHANGE PARTITION p0 WITH TABLE %s", server.Quote(schema, uncounted), server.Quote(schema, counted))
 }
 
 // CountFrom lets a table number its rows from next on. After an exchange InnoDB also
 // takes a number below those that are there.
 func CountFrom(schema, name string, next uint64) string {
-	return fmt.Sprintf("ALTER TABLE %s AUTO_INCREMENT = %d", Quote(schema, name), next)
+	return fmt.Sprintf("ALTER TABLE %s AUTO_INCREMENT = %d", server.Quote(schema, name), next)
 }
 
 // Count makes the uncounted table count after all, from where the counted one
@@ -68,5 +70,5 @@ func CountFrom(schema, name string, next uint64) string {
 func Count(counted *Info, uncounted string) string {
 	before, behind, _ := counted.counterLine()
 	return fmt.Sprintf("ALTER TABLE %s MODIFY %s AUTO_INCREMENT%s, AUTO_INCREMENT = %d",
-		Quote(counted.Schema, uncounted), before, behind, max(counted.AutoIncrement, 1))
+		server.Quote(counted.Schema, uncounted), before, behind, max(counted.AutoIncrement, 1))
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"dxfproxy/grants"
-	"dxfproxy/table"
+	"dxfproxy/server"
 )
 
 // Kinds of stores.
@@ -27,7 +27,7 @@ type inspected struct {
 	metaSchema   string
 	node         config // as it would be run with the same flags
 
-	binlog      table.Settings
+	binlog      server.Settings
 	binlogError error // why it could not be read
 	sessions    sessions
 	variables   map[string]string // global ones, lower case
@@ -60,7 +60,7 @@ func inspect(ctx context.Context, db *sql.DB, b backing, cfg config) (*inspected
 	if err := s.loadAccounts(ctx, db, b); err != nil {
 		return nil, err
 	}
-	s.binlog, s.binlogError = table.LoadSettings(ctx, db)
+	s.binlog, s.binlogError = server.LoadSettings(ctx, db)
 	if s.sessions, err = loadSessions(ctx, db, s.kind); err != nil {
 		return nil, err
 	}

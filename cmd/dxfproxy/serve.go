@@ -15,6 +15,7 @@ import (
 	"dxfproxy/dxf"
 	"dxfproxy/grants"
 	"dxfproxy/scheduler"
+	"dxfproxy/server"
 	"dxfproxy/store"
 	"dxfproxy/table"
 )
@@ -119,12 +120,12 @@ func newRun(ctx context.Context, cfg config, b backing, front *relay, log *zap.L
 // store's own DDL, and what our account lacks of what is not of single schemas. Without PROCESS,
 // for one, a job sees nobody else's session: it waits where it could look.
 func warnOfStore(ctx context.Context, db *store.DB, log *zap.Logger) {
-	settings, err := table.LoadSettings(ctx, db.SQL())
+	settings, err := server.LoadSettings(ctx, db.SQL())
 	if err != nil {
 		log.Warn("the store's settings could not be read", zap.Error(err))
 		return
 	}
-	if reason := settings.Reason(); reason != "" {
+	if reason := table.Unfit(settings); reason != "" {
 		log.Warn("no table of this store can be copied online: ADD INDEX will run as the store's own DDL", zap.String("reason", string(reason)))
 	}
 	held, err := grants.Load(ctx, db.SQL())
@@ -133,7 +134,7 @@ func warnOfStore(ctx context.Context, db *store.DB, log *zap.Logger) {
 		return
 	}
 	l := grants.Layout{Meta: db.Schema()}
-	if settings.Family == table.MySQL {
+	if settings.Family == server.MySQL {
 		l.Family = grants.MySQL
 	}
 	for _, n := range held.Lacks(l.Needs(grants.Work)) {

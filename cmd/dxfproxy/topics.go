@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"dxfproxy/grants"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -51,54 +52,54 @@ func configured(name, value string) string {
 // binlogNeeds are what the changefeed needs, one by one: take copies it from
 // what is there into settings that lack nothing.
 var binlogNeeds = []struct {
-	take func(to *table.Settings, from table.Settings)
+	take func(to *server.Settings, from server.Settings)
 	fix  func(s *inspected) []string
 }{
 	{
-		func(to *table.Settings, from table.Settings) { to.LogBin = from.LogBin },
+		func(to *server.Settings, from server.Settings) { to.LogBin = from.LogBin },
 		func(*inspected) []string {
 			return []string{"under [mysqld] in the server's configuration file: log_bin=binlog", "and restart the server"}
 		},
 	},
 	{
-		func(to *table.Settings, from table.Settings) { to.Snapshots = from.Snapshots },
+		func(to *server.Settings, from server.Settings) { to.Snapshots = from.Snapshots },
 		func(s *inspected) []string {
-			if s.binlog.Family == table.MySQL {
+			if s.binlog.Family == server.MySQL {
 				return setting("binlog_order_commits", "ON")
 			}
 			return []string{"use MariaDB 10.11 or later; on this server jobs are its own DDL"}
 		},
 	},
 	{
-		func(to *table.Settings, from table.Settings) { to.Threads = from.Threads },
+		func(to *server.Settings, from server.Settings) { to.Threads = from.Threads },
 		func(*inspected) []string {
 			return []string{"under [mysqld] in the server's configuration file: performance_schema=ON", "and restart the server"}
 		},
 	},
 	{
-		func(to *table.Settings, from table.Settings) { to.Compressed = from.Compressed },
+		func(to *server.Settings, from server.Settings) { to.Compressed = from.Compressed },
 		func(*inspected) []string { return setting("binlog_transaction_compression", "OFF") },
 	},
 	{
-		func(to *table.Settings, from table.Settings) { to.Partial = from.Partial },
+		func(to *server.Settings, from server.Settings) { to.Partial = from.Partial },
 		func(*inspected) []string { return setting("binlog_row_value_options", "''") },
 	},
 	{
-		func(to *table.Settings, from table.Settings) { to.Silent = from.Silent },
+		func(to *server.Settings, from server.Settings) { to.Silent = from.Silent },
 		func(i *inspected) []string {
 			variable := "log_slave_updates"
-			if i.binlog.Family == table.MySQL {
+			if i.binlog.Family == server.MySQL {
 				variable = "log_replica_updates"
 			}
 			return []string{"under [mysqld] in the server's configuration file: " + variable + "=ON", "and restart the server"}
 		},
 	},
 	{
-		func(to *table.Settings, from table.Settings) { to.Format = from.Format },
+		func(to *server.Settings, from server.Settings) { to.Format = from.Format },
 		func(*inspected) []string { return setting("binlog_format", "ROW") },
 	},
 	{
-		func(to *table.Settings, from table.Settings) { to.RowImage = from.RowImage },
+		func(to *server.Settings, from server.Settings) { to.RowImage = from.RowImage },
 		func(*inspected) []string { return setting("binlog_row_image", "FULL") },
 	},
 }
@@ -108,9 +109,9 @@ func lookBinlog(s *inspected) (found []finding) {
 		return []finding{{what: s.binlogError.Error()}}
 	}
 	for _, need := range binlogNeeds {
-		one := table.Settings{Family: s.binlog.Family, LogBin: true, Snapshots: true, Format: "ROW", RowImage: "FULL", SlaveGrant: true, StatusGrant: true, Threads: true}
+		one := server.Settings{Family: s.binlog.Family, LogBin: true, Snapshots: true, Format: "ROW", RowImage: "FULL", SlaveGrant: true, StatusGrant: true, Threads: true}
 		need.take(&one, s.binlog)
-		if reason := one.Reason(); reason != "" {
+		if reason := table.Unfit(one); reason != "" {
 			found = append(found, finding{what: string(reason), fix: need.fix(s)})
 		}
 		if !s.binlog.LogBin || len(found) > 0 && !s.binlog.Snapshots {

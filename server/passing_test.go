@@ -1,4 +1,4 @@
-package table_test
+package server_test
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 
-	"dxfproxy/table"
+	"dxfproxy/server"
 )
 
 // TestC17C18WhatPasses: a full disk, wherever it is met, and limits of connections are waited for.
@@ -27,20 +27,20 @@ func TestC17C18WhatPasses(t *testing.T) {
 		{Number: 1836, Message: "Running in read-only mode"},
 		{Number: 1040, Message: "Too many connections"},
 	} {
-		require.True(t, table.Passes(fmt.Errorf("x: %w", &e)), e.Message)
+		require.True(t, server.Passes(fmt.Errorf("x: %w", &e)), e.Message)
 	}
 	for _, e := range []mysql.MySQLError{
 		{Number: 1030, Message: "Got error 1 \"Operation not permitted\" from storage engine InnoDB"},
 		{Number: 1062, Message: "Duplicate entry 'no space left' for key 'x'"},
 		{Number: 1146}, {Number: 1142}, {Number: 3, Message: "Error writing file '/tmp/x' (Errcode: 13 \"Permission denied\")"},
 	} {
-		require.False(t, table.Passes(&e), e.Message)
+		require.False(t, server.Passes(&e), e.Message)
 	}
 	for _, err := range []error{driver.ErrBadConn, mysql.ErrInvalidConn, &mysql.MySQLError{Number: 1927}} {
-		require.True(t, table.Lost(fmt.Errorf("x: %w", err)), "%v", err)
+		require.True(t, server.Lost(fmt.Errorf("x: %w", err)), "%v", err)
 	}
-	require.True(t, table.Lost(context.DeadlineExceeded), "an answer that did not come in time")
+	require.True(t, server.Lost(context.DeadlineExceeded), "an answer that did not come in time")
 	for _, err := range []error{nil, context.Canceled, errors.New("x"), &mysql.MySQLError{Number: 1205}} {
-		require.False(t, table.Lost(err), "%v", err)
+		require.False(t, server.Lost(err), "%v", err)
 	}
 }

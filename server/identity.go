@@ -1,20 +1,20 @@
-package table
+package server
 
 import (
 	"context"
 	"fmt"
 )
 
-// Server tells a server from those that may take its place behind the same
+// Identity tells a server from those that may take its place behind the same
 // address: its replicas, after a failover.
-type Server struct {
+type Identity struct {
 	ID   uint32 // server_id, which its binlog's events name
 	UUID string // MySQL's server_uuid; MariaDB has none
 }
 
 // String is "server_uuid 3e11…" or "server_id 7". Two servers of which one replicates
 // the other have different ones: neither lets itself be fed by its like.
-func (s Server) String() string {
+func (s Identity) String() string {
 	if s.UUID != "" {
 		return "server_uuid " + s.UUID
 	}
@@ -26,9 +26,9 @@ const (
 	selectServerMySQL = `SELECT @@GLOBAL.server_id, @@GLOBAL.server_uuid`
 )
 
-// ServerOf asks who answers.
-func ServerOf(ctx context.Context, q Querier) (Server, error) {
-	var s Server
+// Identify asks who answers.
+func Identify(ctx context.Context, q Querier) (Identity, error) {
+	var s Identity
 	family, err := FamilyOf(ctx, q)
 	if err != nil {
 		return s, err

@@ -1,4 +1,4 @@
-package table
+package server
 
 import (
 	"context"
@@ -29,9 +29,6 @@ const baseSettings = `SET NAMES utf8mb4, SESSION time_zone = '+00:00',
 // freshStatistics lets MySQL's information_schema tell AUTO_INCREMENT and sizes as
 // they are, not as they were when somebody asked within the last day.
 const freshStatistics = "SET SESSION information_schema_stats_expiry = 0"
-
-// errUnknownVariable: the server is of another family or age.
-const errUnknownVariable = 1193
 
 // known is a connection that was asked who it is when it was opened.
 type known interface {
@@ -85,7 +82,7 @@ func (s *Session) set(ctx context.Context, settings []string) error {
 		}
 	}
 	_, err := s.ExecContext(ctx, strings.Join(all, ", "))
-	if IsErr(err, errUnknownVariable) {
+	if IsErr(err, ErrUnknownSystemVariable) {
 		for i := range all[1:] {
 			all[i+1] = "SET " + all[i+1]
 		}
@@ -93,7 +90,7 @@ func (s *Session) set(ctx context.Context, settings []string) error {
 	}
 	for _, statement := range alone {
 		if err == nil {
-			if _, err = s.ExecContext(ctx, statement); IsErr(err, errUnknownVariable) {
+			if _, err = s.ExecContext(ctx, statement); IsErr(err, ErrUnknownSystemVariable) {
 				err = nil
 			}
 		}
@@ -158,13 +155,10 @@ func (s *Session) Owns(ctx context.Context, connection int64) (ours bool, err er
 	return ours, err
 }
 
-// errNoSuchThread: there is no such connection.
-const errNoSuchThread = 1094
-
 // Kill ends a connection. It is no error when it has ended.
 func (s *Session) Kill(ctx context.Context, connection int64) error {
 	_, err := s.ExecContext(ctx, fmt.Sprintf("KILL %d", connection))
-	if IsErr(err, errNoSuchThread) {
+	if IsErr(err, ErrNoSuchThread) {
 		return nil
 	}
 	return err

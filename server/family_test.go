@@ -1,4 +1,4 @@
-package table
+package server
 
 import "testing"
 
@@ -27,31 +27,5 @@ func TestSettingsOfMySQL(t *testing.T) {
 		if got := MariaDB.setting(statement); got != statement {
 			t.Errorf("MariaDB, %s: %s", statement, got)
 		}
-	}
-	ours := Settings{Family: MySQL, LogBin: true, Snapshots: true, Format: "ROW", RowImage: "FULL", SlaveGrant: true, StatusGrant: true, Threads: true}
-	if r := ours.Reason(); r != "" {
-		t.Error(r)
-	}
-	for _, bad := range []func(*Settings){
-		func(s *Settings) { s.Snapshots = false },
-		func(s *Settings) { s.Compressed = true },
-		func(s *Settings) { s.Partial = true },
-		func(s *Settings) { s.Threads = false },
-	} {
-		s := ours
-		bad(&s)
-		if s.Reason() == "" {
-			t.Errorf("%+v is good enough", s)
-		}
-	}
-}
-
-func TestPartitionsOfMySQL(t *testing.T) {
-	d, err := Parse("CREATE TABLE `p` (\n  `id` int NOT NULL,\n  PRIMARY KEY (`id`)\n) ENGINE=InnoDB\n/*!50100 PARTITION BY HASH (`id`)\nPARTITIONS 2 */")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d.Options != "ENGINE=InnoDB" || d.Partitions != "PARTITION BY HASH (`id`)\nPARTITIONS 2" {
-		t.Errorf("options %q, partitions %q", d.Options, d.Partitions)
 	}
 }

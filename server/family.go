@@ -1,4 +1,4 @@
-package table
+package server
 
 import (
 	"context"
@@ -36,10 +36,6 @@ func familyOf(version string) Family {
 	}
 	return MySQL
 }
-
-// ErrNoWait is how MySQL says that a row is locked when it was told not to wait;
-// MariaDB's number is that of a wait that has ended (1205).
-const ErrNoWait = 3572
 
 // ShareNoWait locks the rows of a SELECT shared, or fails at once.
 func (f Family) ShareNoWait() string {

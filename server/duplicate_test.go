@@ -1,9 +1,9 @@
-package table_test
+package server_test
 
 import (
 	"testing"
 
-	"dxfproxy/table"
+	"dxfproxy/server"
 )
 
 func TestDuplicate(t *testing.T) {
@@ -14,7 +14,7 @@ func TestDuplicate(t *testing.T) {
 		"Duplicate entry '1' for key 't.PRIMARY'":        {"1", "PRIMARY"},
 		"something else": {"", ""},
 	} {
-		v, k, ok := table.Duplicate(message)
+		v, k, ok := server.Duplicate(message)
 		if v != want[0] || k != want[1] || ok != (k != "") {
 			t.Errorf("%s: %q %q %v", message, v, k, ok)
 		}

@@ -1,4 +1,4 @@
-package table
+package server
 
 import "strings"
 

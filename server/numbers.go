@@ -1,0 +1,84 @@
+package server
+
+// The numbers of the server's errors that we branch on or answer with, under the symbols
+// of the manuals (MariaDB, "MariaDB Error Codes"; MySQL, "Server Error Message Reference")
+// without ER_ and _ERROR. Numbers stand nowhere else.
+const (
+	ErrDiskFull                     = 1021
+	ErrConCount                     = 1040 // too many connections, of all accounts
+	ErrOutOfResources               = 1041 // of memory
+	ErrDBAccessDenied               = 1044
+	ErrAccessDenied                 = 1045
+	ErrNoDB                         = 1046
+	ErrUnknownCom                   = 1047 // Galera: the node is not ready
+	ErrBadDB                        = 1049
+	ErrTableExists                  = 1050
+	ErrServerShutdown               = 1053
+	ErrBadField                     = 1054
+	ErrTooLongIdent                 = 1059
+	ErrDupFieldName                 = 1060
+	ErrDupKeyName                   = 1061
+	ErrDupEntry                     = 1062
+	ErrParse                        = 1064
+	ErrKeyColumnDoesNotExist        = 1072
+	ErrFileExists                   = 1086
+	ErrNoSuchThread                 = 1094
+	ErrTableNotLocked               = 1100
+	ErrTooBigSelect                 = 1104
+	ErrUnknownTable                 = 1109
+	ErrFieldSpecifiedTwice          = 1110
+	ErrRecordFileFull               = 1114
+	ErrUnknownCharacterSet          = 1115
+	ErrHostIsBlocked                = 1129
+	ErrPasswordNoMatch              = 1133 // there is no such account
+	ErrWrongValueCountOnRow         = 1136
+	ErrNonexistingGrant             = 1141
+	ErrTableAccessDenied            = 1142
+	ErrColumnAccessDenied           = 1143
+	ErrNoSuchTable                  = 1146
+	ErrNonexistingTableGrant        = 1147
+	ErrAbortingConnection           = 1152
+	ErrNetPacketTooLarge            = 1153
+	ErrNetRead                      = 1158
+	ErrNetReadInterrupted           = 1159
+	ErrNetErrorOnWrite              = 1160
+	ErrNetWriteInterrupted          = 1161
+	ErrUpdateWithoutKeyInSafeMode   = 1175
+	ErrKeyDoesNotExist              = 1176
+	ErrLockOrActiveTransaction      = 1192
+	ErrUnknownSystemVariable        = 1193
+	ErrTooManyUserConnections       = 1203
+	ErrLockWaitTimeout              = 1205
+	ErrLockDeadlock                 = 1213
+	ErrUserLimitReached             = 1226
+	ErrSpecificAccessDenied         = 1227
+	ErrMasterFatalReadingBinlog     = 1236
+	ErrWarnDataOutOfRange           = 1264
+	ErrNonUpdatableTable            = 1288
+	ErrOptionPreventsStatement      = 1290 // --read-only, --skip-grant-tables, --secure-file-priv
+	ErrTruncatedWrongValue          = 1292
+	ErrInvalidCharacterString       = 1300
+	ErrSpDoesNotExist               = 1305
+	ErrQueryInterrupted             = 1317
+	ErrViewWrongList                = 1353
+	ErrNoDefaultForField            = 1364
+	ErrTruncatedWrongValueForField  = 1366
+	ErrProcAccessDenied             = 1370
+	ErrBinlogStmtModeAndRowEngine   = 1665 // READ COMMITTED, and a binlog of statements
+	ErrDataOutOfRange               = 1690
+	ErrAccessDeniedNoPassword       = 1698
+	ErrReadOnlyMode                 = 1836
+	ErrTempFileWriteFailure         = 1878
+	ErrConnectionKilled             = 1927 // MariaDB's
+	ErrInvalidRole                  = 1959 // MariaDB's
+	ErrStatementTimeout             = 1969 // MariaDB's
+	ErrQueryTimeout                 = 3024 // MySQL's
+	ErrRunHook                      = 3100 // MySQL's: group replication refuses the commit
+	ErrNonDefaultForGeneratedColumn = 3105 // MySQL's
+	ErrAccountHasBeenLocked         = 3118 // MySQL's
+	ErrSessionWasKilled             = 3169 // MySQL's
+	ErrUnknownAuthID                = 3523 // MySQL's
+	ErrLockNowait                   = 3572 // MySQL's; MariaDB says 1205
+	ErrWithColWrongList             = 4002 // MariaDB's
+	ErrClientInteractionTimeout     = 4031 // MySQL's
+)
