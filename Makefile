@@ -122,7 +122,7 @@ bench-import: build ## IMPORT INTO against LOAD DATA and myloader; on another st
 .PHONY: bench-relay
 bench-relay: setup build ## what the relay costs a statement: against HAProxy, and in detail
 	$(GO) run ./bench/relay -binary bin/dxfproxy
-	$(GO) test -run '^$$' -bench . -benchmem ./protocol ./sqlhandler
+	$(GO) test -run '^$$' -bench . -benchmem ./protocol ./sqltext
 
 .PHONY: clean
 clean: ## remove what was built

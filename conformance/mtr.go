@@ -22,7 +22,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"dxfproxy/protocol"
-	"dxfproxy/sqlhandler"
+	"dxfproxy/sqltext"
 )
 
 // mtrLeftOut are tests of the main suite that are not run, in the form that
@@ -329,7 +329,7 @@ func mtrTLS() (clients, store *tls.Config, err error) {
 // lookOnly takes the statements that a node would take, and passes them on.
 type lookOnly struct{}
 
-func (lookOnly) Match(sql []byte, _ protocol.StatusFlags) bool { return sqlhandler.Match(sql) }
+func (lookOnly) Match(sql []byte, _ protocol.StatusFlags) bool { return sqltext.Match(sql) }
 func (lookOnly) Handle(context.Context, *protocol.Conn, protocol.Statement) protocol.Reply {
 	return protocol.Forward{}
 }

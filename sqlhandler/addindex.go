@@ -14,6 +14,7 @@ import (
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
 	"dxfproxy/server"
+	"dxfproxy/sqltext"
 	"dxfproxy/table"
 )
 
@@ -36,19 +37,19 @@ var errNoDatabase = &dxf.Error{Code: 1046, State: "3D000", Message: "No database
 // client may do this; the store, on an empty copy, whether it can be done. What is not a
 // base table of the user goes to the store untouched. Only before there is a job is a lost
 // connection its error.
-func (h *Handler) addIndexOnce(ctx context.Context, c *protocol.Conn, s *session, text []byte, st Statement) (protocol.Reply, error) {
+func (h *Handler) addIndexOnce(ctx context.Context, c *protocol.Conn, s *session, text []byte, st sqltext.Statement) (protocol.Reply, error) {
 	facts, small, err := h.askSmall(ctx, c, s, st)
 	if err != nil {
 		return nil, err
 	}
 	// MySQL's status flags do not tell of ANSI_QUOTES: only now it is known what is quoted.
-	m := modeOf(facts.sqlMode)
+	m := sqltext.ModeOf(facts.sqlMode)
 	if m != mode(c.Status()) {
-		if st = Classify(text, m); st.Kind != AddIndex {
+		if st = sqltext.Classify(text, m); st.Kind != sqltext.AddIndex {
 			return h.remember(ctx, c, text, st)
 		}
 	}
-	if h.trial == nil || ambiguous[facts.charset] || !understood(text, st, m) {
+	if h.trial == nil || ambiguous[facts.charset] || !sqltext.Understood(text, st, m) {
 		return h.remember(ctx, c, text, st)
 	}
 	schema := st.Table.Schema
@@ -72,7 +73,7 @@ func (h *Handler) addIndexOnce(ctx context.Context, c *protocol.Conn, s *session
 
 // addIndexJob makes the job, unless the store has to judge or do it after all, and waits for it.
 func (h *Handler) addIndexJob(
-	ctx context.Context, c *protocol.Conn, s *session, facts sessionFacts, schema string, text []byte, st Statement,
+	ctx context.Context, c *protocol.Conn, s *session, facts sessionFacts, schema string, text []byte, st sqltext.Statement,
 ) (protocol.Reply, error) {
 	kind, err := askTable(ctx, c, schema, st.Table.Name, st.CreateIndex)
 	switch {
@@ -153,7 +154,7 @@ func (h *Handler) addIndexJob(
 }
 
 // changeMeta is what the job is to do, and how.
-func changeMeta(facts sessionFacts, settings settings, info *table.Info, t trial, st Statement) dxf.BackfillMeta {
+func changeMeta(facts sessionFacts, settings settings, info *table.Info, t trial, st sqltext.Statement) dxf.BackfillMeta {
 	return dxf.BackfillMeta{
 		Schema: info.Schema, Table: info.Name, Fingerprint: info.Fingerprint,
 		Changes: t.changes, Target: t.after, Ignore: st.Ignore, Algorithm: st.Algorithm, Lock: st.Lock,
@@ -175,7 +176,7 @@ func beyondNames(name string) bool {
 
 // surelyDouble refuses a unique index over new columns alone, when more than one row
 // would have the same default there: after the copy it would be known as well.
-func (h *Handler) surelyDouble(ctx context.Context, info *table.Info, st Statement, t trial) error {
+func (h *Handler) surelyDouble(ctx context.Context, info *table.Info, st sqltext.Statement, t trial) error {
 	key, value, ok := table.SurelyDouble(t.before, t.end)
 	if !ok || st.Ignore {
 		return nil
@@ -191,63 +192,22 @@ func (h *Handler) surelyDouble(ctx context.Context, info *table.Info, st Stateme
 }
 
 // indexNames are the names of the indexes that the statement adds, in UTF-8.
-func indexNames(st Statement, charset string) []string {
+func indexNames(st sqltext.Statement, charset string) []string {
 	names, _ := decodeAll(charset, st.Indexes()...)
 	return names
 }
 
 // privilege is the one that the store asks for the statement.
-func privilege(st Statement) string {
+func privilege(st sqltext.Statement) string {
 	if st.CreateIndex {
 		return "INDEX"
 	}
 	return "ALTER"
 }
 
-// alterAlone are the kinds of changes for which the privilege to alter the table
-// is enough, of which several may stand in one job, and which an empty copy can
-// tell. Whatever needs rights on other tables, or is of the table and not of its
-// definition (foreign keys, the character set of what is there), runs on the
-// client's own session, where the store checks it.
-var alterAlone = map[SpecKind]bool{
-	SpecAddIndex: true, SpecAddPrimaryKey: true, SpecAddCheck: true, SpecAddColumn: true,
-	SpecDropColumn: true, SpecDropIndex: true, SpecDropPrimaryKey: true,
-	SpecModify: true, SpecChange: true, SpecSetDefault: true, SpecRenameColumn: true, SpecRenameIndex: true, SpecIndexVisibility: true,
-	SpecTableComment: true, SpecAutoIncrement: true, SpecOption: true,
-}
-
-// elsewhere are the words of a column's definition that reach for other tables
-// and sequences.
-var elsewhere = []string{"REFERENCES", "NEXTVAL", "LASTVAL", "SETVAL", "NEXT", "PREVIOUS"}
-
-// understood says whether a job may be made of the statement. A WAIT clause
-// bounds the wait for a lock, which a job, that tries again, would not.
-func understood(text []byte, st Statement, m Mode) bool {
-	if st.Wait >= 0 {
-		return false
-	}
-	for _, spec := range st.Specs {
-		if !alterAlone[spec.Kind] {
-			return false
-		}
-		if spec.Kind == SpecAddIndex || spec.Kind == SpecAddPrimaryKey {
-			continue
-		}
-		l := lexer{src: spec.Span.Of(text), mode: m}
-		for t := l.next(); t.kind != tokEOF && t.kind != tokBad; t = l.next() {
-			for _, w := range elsewhere {
-				if isWord(l.src, t, w) {
-					return false
-				}
-			}
-		}
-	}
-	return true
-}
-
 // way says how the job is to run: as the settings say, unless the statement
 // itself asks for something only the store's own DDL can give.
-func way(s settings, st Statement) dxf.Way {
+func way(s settings, st sqltext.Statement) dxf.Way {
 	if st.Ignore {
 		return dxf.WayNative // rows that are double are to go, not to be complained about
 	}
@@ -297,7 +257,7 @@ const submitTimeout = 30 * time.Second
 
 // submit writes the job and its task.
 func (h *Handler) submit(
-	ctx context.Context, c *protocol.Conn, facts sessionFacts, text []byte, st Statement, s settings, made time.Time, meta dxf.BackfillMeta,
+	ctx context.Context, c *protocol.Conn, facts sessionFacts, text []byte, st sqltext.Statement, s settings, made time.Time, meta dxf.BackfillMeta,
 ) (int64, error) {
 	j := newJob(c, facts, text, st, s, meta.Schema, meta.Table)
 	j.CreateTime = made
@@ -321,7 +281,7 @@ func (h *Handler) submit(
 }
 
 // newJob is what is shown of a job that adds indexes, before anything is done.
-func newJob(c *protocol.Conn, facts sessionFacts, text []byte, st Statement, s settings, schema, name string) dxf.Job {
+func newJob(c *protocol.Conn, facts sessionFacts, text []byte, st sqltext.Statement, s settings, schema, name string) dxf.Job {
 	j := dxf.Job{
 		Type: "add index", Action: actionAddIndex,
 		Schema: schema, Table: name,
@@ -343,7 +303,7 @@ const (
 )
 
 // queryText is the text of a statement as it is shown: nothing is ever made of it.
-func queryText(text []byte, span Span, charset string) string {
+func queryText(text []byte, span sqltext.Span, charset string) string {
 	b := span.Of(text)
 	if s, ok := decoder(charset)(b); ok {
 		return shownText(s)
@@ -368,7 +328,7 @@ const (
 
 // addSubJobs turns a job of several changes into a multi-change. Several added
 // indexes are one sub-job, the last, since they are built together.
-func addSubJobs(j *dxf.Job, st Statement) {
+func addSubJobs(j *dxf.Job, st sqltext.Statement) {
 	var subs []dxf.SubJob
 	add := func(typ string, reorg bool) {
 		subs = append(subs, dxf.SubJob{Type: typ, SchemaState: dxf.SchemaNone, State: dxf.JobQueueing, Reorg: reorg})
@@ -376,19 +336,19 @@ func addSubJobs(j *dxf.Job, st Statement) {
 	merge := len(st.Indexes()) > 1
 	changes := 0
 	for _, spec := range st.Specs {
-		if spec.Kind == SpecOption {
+		if spec.Kind == sqltext.SpecOption {
 			continue
 		}
 		changes++
-		if spec.Kind != SpecAddIndex || !merge {
-			add(spec.JobType(), spec.Kind == SpecAddIndex || spec.Kind == SpecAddPrimaryKey)
+		if spec.Kind != sqltext.SpecAddIndex || !merge {
+			add(spec.JobType(), spec.Kind == sqltext.SpecAddIndex || spec.Kind == sqltext.SpecAddPrimaryKey)
 		}
 	}
 	if merge {
 		add("add index", true)
 	}
 	if changes > 1 {
-		j.Type, j.Action, j.SubJobs = MultiChange, actionMultiChange, subs[:min(len(subs), maxShownChanges)]
+		j.Type, j.Action, j.SubJobs = sqltext.MultiChange, actionMultiChange, subs[:min(len(subs), maxShownChanges)]
 		return
 	}
 	if subs[0].Type == "add primary key" {

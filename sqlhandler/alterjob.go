@@ -10,6 +10,7 @@ import (
 
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
+	"dxfproxy/sqltext"
 	"dxfproxy/sysvars"
 )
 
@@ -33,12 +34,12 @@ const alterPause = 50 * time.Millisecond
 
 // alterJob answers ADMIN ALTER DDL JOBS id option = value, …. The values are
 // checked before the job is looked for, in the order of the options' names.
-func (h *Handler) alterJob(ctx context.Context, c *protocol.Conn, sql []byte, st Statement) (protocol.Reply, error) {
+func (h *Handler) alterJob(ctx context.Context, c *protocol.Conn, sql []byte, st sqltext.Statement) (protocol.Reply, error) {
 	if err := h.mayChangeJobs(ctx, c, st.IDs); err != nil {
 		return nil, err
 	}
 	options := slices.Clone(st.Options)
-	slices.SortStableFunc(options, func(a, b AdminOption) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(options, func(a, b sqltext.AdminOption) int { return strings.Compare(a.Name, b.Name) })
 	var mods []dxf.Modification
 	for _, o := range options {
 		if o.Kind == sysvars.Expr || o.Kind == sysvars.WordValue {
@@ -82,7 +83,7 @@ func (h *Handler) whenAltered(ctx context.Context, id int64, ask func() error) e
 }
 
 // modification checks an option; the errors are TiDB's.
-func modification(o AdminOption) (m dxf.Modification, err error) {
+func modification(o sqltext.AdminOption) (m dxf.Modification, err error) {
 	known, ok := jobOptions[o.Name]
 	if !ok {
 		return m, dxf.Errorf("unsupported admin alter ddl jobs config: %s", o.Name)

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/dxf"
+	"dxfproxy/sqltext"
 )
 
 func TestModification(t *testing.T) {
@@ -27,8 +28,8 @@ func TestModification(t *testing.T) {
 		"MAX_WRITE_SPEED = '2 MiB'": "",
 		"MAX_WRITE_SPEED = 0":       "",
 	} {
-		st := Classify([]byte("ADMIN ALTER DDL JOBS 5 "+option), Mode{})
-		require.Equal(t, AdminAlterDDLJobs, st.Kind, option)
+		st := sqltext.Classify([]byte("ADMIN ALTER DDL JOBS 5 "+option), sqltext.Mode{})
+		require.Equal(t, sqltext.AdminAlterDDLJobs, st.Kind, option)
 		_, err := modification(st.Options[0])
 		if want == "" {
 			require.NoError(t, err, option)
@@ -36,7 +37,7 @@ func TestModification(t *testing.T) {
 		}
 		require.Equal(t, dxf.Errorf("%s", want), err, option)
 	}
-	m, err := modification(Classify([]byte("ADMIN ALTER DDL JOBS 5 MAX_WRITE_SPEED = '2MiB'"), Mode{}).Options[0])
+	m, err := modification(sqltext.Classify([]byte("ADMIN ALTER DDL JOBS 5 MAX_WRITE_SPEED = '2MiB'"), sqltext.Mode{}).Options[0])
 	require.NoError(t, err)
 	require.Equal(t, dxf.Modification{Type: dxf.ModifyMaxWriteSpeed, To: 2 << 20}, m)
 }

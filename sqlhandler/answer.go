@@ -12,11 +12,12 @@ import (
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
 	"dxfproxy/source"
+	"dxfproxy/sqltext"
 )
 
 // mode is the part of the session's sql_mode that the lexer must know.
-func mode(s protocol.StatusFlags) Mode {
-	return Mode{
+func mode(s protocol.StatusFlags) sqltext.Mode {
+	return sqltext.Mode{
 		NoBackslashEscapes: s.Has(protocol.StatusNoBackslashEscapes),
 		AnsiQuotes:         s.Has(protocol.StatusANSIQuotes),
 	}
@@ -27,12 +28,12 @@ func mode(s protocol.StatusFlags) Mode {
 // ANSI_QUOTES, which decides what is text and what is not as soon as there is a double
 // quote; and in some character sets a quote or a backslash may be half a character.
 // Such a statement is the store's.
-func understand(ctx context.Context, c *protocol.Conn, stmt protocol.Statement) (Statement, Mode, error) {
+func understand(ctx context.Context, c *protocol.Conn, stmt protocol.Statement) (sqltext.Statement, sqltext.Mode, error) {
 	m := mode(stmt.Status)
-	st := Classify(stmt.SQL, m)
+	st := sqltext.Classify(stmt.SQL, m)
 	quotes := !m.AnsiQuotes && bytes.IndexByte(stmt.SQL, '"') >= 0 && !strings.Contains(c.ServerVersion(), "MariaDB")
 	halves := mayBeHalf(stmt.SQL)
-	if st.Kind == Other || !quotes && !halves {
+	if st.Kind == sqltext.Other || !quotes && !halves {
 		return st, m, nil
 	}
 	v, err := askRow(ctx, c, inUTF8("@@SESSION.sql_mode"), inUTF8("@@SESSION.character_set_client"))
@@ -40,11 +41,11 @@ func understand(ctx context.Context, c *protocol.Conn, stmt protocol.Statement) 
 		return st, m, err
 	}
 	if halves && ambiguous[v[1]] {
-		return Statement{Wait: -1}, m, nil
+		return sqltext.Statement{Wait: -1}, m, nil
 	}
-	if modeNamed(v[0]).AnsiQuotes && !m.AnsiQuotes {
+	if sqltext.ModeOf(v[0]).AnsiQuotes && !m.AnsiQuotes {
 		m.AnsiQuotes = true
-		st = Classify(stmt.SQL, m)
+		st = sqltext.Classify(stmt.SQL, m)
 	}
 	return st, m, nil
 }
@@ -69,61 +70,61 @@ func (h *Handler) answer(ctx context.Context, c *protocol.Conn, stmt protocol.St
 	if stmt.Prepared {
 		return h.prepare(ctx, c, stmt, st, m)
 	}
-	text := func(s Span) string { return string(s.Of(stmt.SQL)) }
+	text := func(s sqltext.Span) string { return string(s.Of(stmt.SQL)) }
 	switch st.Kind {
-	case AdminShowDDL, AdminShowDDLJobs, AdminShowDDLJobQueries, VirtualTables:
+	case sqltext.AdminShowDDL, sqltext.AdminShowDDLJobs, sqltext.AdminShowDDLJobQueries, sqltext.VirtualTables:
 		h.history.settled(ctx) // what this client has changed is in what it sees
 	}
 	switch st.Kind {
-	case AddIndex:
+	case sqltext.AddIndex:
 		return h.addIndex(ctx, c, h.session(c), stmt.SQL, st)
-	case OtherDDL:
+	case sqltext.OtherDDL:
 		return h.remember(ctx, c, stmt.SQL, st)
-	case SetVars, SetLogBin:
+	case sqltext.SetVars, sqltext.SetLogBin:
 		if err := h.mayUnlog(ctx, c, stmt.SQL, st); err != nil {
 			return nil, err
 		}
-		if st.Kind == SetLogBin {
+		if st.Kind == sqltext.SetLogBin {
 			return protocol.Forward{}, nil
 		}
 		return h.set(ctx, c, h.session(c), stmt.SQL, st, m)
-	case SelectVars:
+	case sqltext.SelectVars:
 		return h.selectVars(ctx, c, h.session(c), stmt.SQL, st)
-	case ShowVariables:
+	case sqltext.ShowVariables:
 		return h.showVariables(ctx, c, h.session(c), stmt.SQL, st)
-	case ShowWarnings, ShowErrors, ShowCountWarnings, ShowCountErrors:
+	case sqltext.ShowWarnings, sqltext.ShowErrors, sqltext.ShowCountWarnings, sqltext.ShowCountErrors:
 		return showDiagnostics(c, st), nil
-	case AdminShowDDL:
+	case sqltext.AdminShowDDL:
 		return h.showDDL(ctx, c)
-	case AdminShowDDLJobs:
+	case sqltext.AdminShowDDLJobs:
 		return h.showJobs(ctx, c, int(st.Count), text(st.Where))
-	case AdminShowDDLJobQueries:
+	case sqltext.AdminShowDDLJobQueries:
 		return h.showQueries(ctx, c, st)
-	case AdminCancelDDLJobs:
+	case sqltext.AdminCancelDDLJobs:
 		return h.eachJob(ctx, c, st.IDs, h.jobs.CancelJob)
-	case AdminPauseDDLJobs:
+	case sqltext.AdminPauseDDLJobs:
 		return h.eachJob(ctx, c, st.IDs, h.jobs.PauseJob)
-	case AdminResumeDDLJobs:
+	case sqltext.AdminResumeDDLJobs:
 		return h.eachJob(ctx, c, st.IDs, h.jobs.ResumeJob)
-	case AdminAlterDDLJobs:
+	case sqltext.AdminAlterDDLJobs:
 		return h.alterJob(ctx, c, stmt.SQL, st)
-	case AdminCheckTable, AdminCheckIndex, AdminChecksumTable, AdminUnknown, ImportUnknown:
+	case sqltext.AdminCheckTable, sqltext.AdminCheckIndex, sqltext.AdminChecksumTable, sqltext.AdminUnknown, sqltext.ImportUnknown:
 		return nil, unsupported(text(st.Text))
-	case ImportUnreadable:
+	case sqltext.ImportUnreadable:
 		return nil, errUnreadable
-	case ImportInto:
+	case sqltext.ImportInto:
 		return h.importInto(ctx, c, h.session(c), stmt.SQL, st)
-	case ShowImportJob:
+	case sqltext.ShowImportJob:
 		return h.showImportJob(ctx, c, st.IDs[0])
-	case ShowImportJobs:
+	case sqltext.ShowImportJobs:
 		return h.showImportJobs(ctx, c, st, text(st.Where))
-	case CancelImportJob:
+	case sqltext.CancelImportJob:
 		return h.cancelImportJob(ctx, c, st.IDs[0])
-	case PauseImportJob:
+	case sqltext.PauseImportJob:
 		return h.pauseImportJob(ctx, c, st.IDs[0])
-	case ResumeImportJob:
+	case sqltext.ResumeImportJob:
 		return h.resumeImportJob(ctx, c, st.IDs[0])
-	case VirtualTables, Expressions:
+	case sqltext.VirtualTables, sqltext.Expressions:
 		sql, changed, err := h.rewrite(ctx, c, stmt.SQL, st, m)
 		switch {
 		case err != nil:
@@ -142,33 +143,33 @@ func (h *Handler) answer(ctx context.Context, c *protocol.Conn, stmt protocol.St
 // the store can prepare it prepares, for its columns and its errors, and the
 // statement comes again when it is executed. One that is rewritten is the store's
 // from then on: our variables in its expressions keep the values they have now.
-func (h *Handler) prepare(ctx context.Context, c *protocol.Conn, stmt protocol.Statement, st Statement, m Mode) (protocol.Reply, error) {
+func (h *Handler) prepare(ctx context.Context, c *protocol.Conn, stmt protocol.Statement, st sqltext.Statement, m sqltext.Mode) (protocol.Reply, error) {
 	switch st.Kind {
-	case AddIndex, OtherDDL, SetLogBin, ShowVariables, ShowWarnings, ShowErrors, ShowCountWarnings, ShowCountErrors:
+	case sqltext.AddIndex, sqltext.OtherDDL, sqltext.SetLogBin, sqltext.ShowVariables, sqltext.ShowWarnings, sqltext.ShowErrors, sqltext.ShowCountWarnings, sqltext.ShowCountErrors:
 		return protocol.OnExecute{}, nil
-	case SetVars, AdminAlterDDLJobs:
+	case sqltext.SetVars, sqltext.AdminAlterDDLJobs:
 		return protocol.Local{}, nil
-	case SelectVars:
+	case sqltext.SelectVars:
 		return protocol.Local{Columns: varColumns(st)}, nil
-	case AdminShowDDL:
+	case sqltext.AdminShowDDL:
 		return protocol.Local{Columns: ddlColumns}, nil
-	case AdminShowDDLJobs:
+	case sqltext.AdminShowDDLJobs:
 		return protocol.Local{Columns: jobColumns}, nil
-	case AdminShowDDLJobQueries:
+	case sqltext.AdminShowDDLJobQueries:
 		return protocol.Local{Columns: queryColumns(st)}, nil
-	case AdminCancelDDLJobs, AdminPauseDDLJobs, AdminResumeDDLJobs:
+	case sqltext.AdminCancelDDLJobs, sqltext.AdminPauseDDLJobs, sqltext.AdminResumeDDLJobs:
 		return protocol.Local{Columns: resultColumns}, nil
-	case ImportInto:
+	case sqltext.ImportInto:
 		return prepareImport(stmt.SQL, st, m)
-	case ShowImportJob, ShowImportJobs:
+	case sqltext.ShowImportJob, sqltext.ShowImportJobs:
 		return protocol.Local{Columns: importColumns}, nil
-	case CancelImportJob, PauseImportJob, ResumeImportJob:
+	case sqltext.CancelImportJob, sqltext.PauseImportJob, sqltext.ResumeImportJob:
 		return protocol.Local{}, nil
-	case AdminCheckTable, AdminCheckIndex, AdminChecksumTable, AdminUnknown, ImportUnknown:
+	case sqltext.AdminCheckTable, sqltext.AdminCheckIndex, sqltext.AdminChecksumTable, sqltext.AdminUnknown, sqltext.ImportUnknown:
 		return packet(unsupported(string(st.Text.Of(stmt.SQL)))), nil
-	case ImportUnreadable:
+	case sqltext.ImportUnreadable:
 		return packet(errUnreadable), nil
-	case VirtualTables, Expressions:
+	case sqltext.VirtualTables, sqltext.Expressions:
 		if sql, changed, err := h.rewrite(ctx, c, stmt.SQL, st, m); err != nil || changed {
 			return protocol.ForwardSQL{SQL: sql}, err
 		}
@@ -176,12 +177,20 @@ func (h *Handler) prepare(ctx context.Context, c *protocol.Conn, stmt protocol.S
 	return protocol.Forward{}, nil
 }
 
+// errUnreadable refuses an IMPORT INTO that is not for us to read and not for the
+// store: it would put the secrets of the location into its error and its logs. So
+// nothing of the text is in here.
+var errUnreadable = &dxf.Error{
+	Code: 1064, State: "42000", Class: "parser",
+	Message: "You have an error in your SQL syntax; IMPORT INTO stands alone, in no executable comment and with every quote closed: nothing was run",
+}
+
 // unsupported refuses a statement of TiDB's: with its syntax error where it has
 // one, else by saying that this one is not there.
 func unsupported(text string) *dxf.Error {
 	var err error
-	if len(text) <= maxUnasked {
-		_, err = parse([]byte(text), "")
+	if len(text) <= sqltext.MaxUnasked {
+		_, err = sqltext.Parse([]byte(text), "")
 	}
 	var own *dxf.Error
 	if errors.As(err, &own) {
@@ -194,6 +203,16 @@ func unsupported(text string) *dxf.Error {
 	return syntaxError(err)
 }
 
+// parseImport is sqltext.ParseImport with the errors that a client gets.
+func parseImport(text []byte, sqlMode string) (*sqltext.Import, error) {
+	st, err := sqltext.ParseImport(text, sqlMode)
+	var own *dxf.Error
+	if err != nil && !errors.As(err, &own) {
+		return nil, syntaxError(err)
+	}
+	return st, err
+}
+
 // syntaxError is an error of TiDB's parser as TiDB answers it, without the secrets
 // of a location that it quotes.
 func syntaxError(err error) *dxf.Error {
@@ -203,17 +222,17 @@ func syntaxError(err error) *dxf.Error {
 
 // showDiagnostics shows the warnings of the statement before, if that was
 // answered here; else the store's.
-func showDiagnostics(c *protocol.Conn, st Statement) protocol.Reply {
+func showDiagnostics(c *protocol.Conn, st sqltext.Statement) protocol.Reply {
 	ws := c.Warnings()
 	if len(ws) == 0 {
 		return protocol.Forward{}
 	}
-	if st.Kind == ShowErrors || st.Kind == ShowCountErrors {
+	if st.Kind == sqltext.ShowErrors || st.Kind == sqltext.ShowCountErrors {
 		ws = nil // we raise warnings and notes only
 	}
-	if st.Kind == ShowCountWarnings || st.Kind == ShowCountErrors {
+	if st.Kind == sqltext.ShowCountWarnings || st.Kind == sqltext.ShowCountErrors {
 		name := "@@session.warning_count"
-		if st.Kind == ShowCountErrors {
+		if st.Kind == sqltext.ShowCountErrors {
 			name = "@@session.error_count"
 		}
 		return &protocol.ResultSet{
@@ -236,7 +255,7 @@ func showDiagnostics(c *protocol.Conn, st Statement) protocol.Reply {
 // remember lets the store run a table change on the client's own session and
 // then leaves a row in the history, so that ADMIN SHOW DDL JOBS tells the whole
 // story.
-func (h *Handler) remember(ctx context.Context, c *protocol.Conn, sql []byte, st Statement) (protocol.Reply, error) {
+func (h *Handler) remember(ctx context.Context, c *protocol.Conn, sql []byte, st sqltext.Statement) (protocol.Reply, error) {
 	j, ok, err := h.change(ctx, c, sql, st)
 	if err != nil || !ok {
 		return protocol.Forward{}, err
@@ -252,7 +271,7 @@ func (h *Handler) remember(ctx context.Context, c *protocol.Conn, sql []byte, st
 
 // change is what the history tells of a statement that runs on the client's session; ok is
 // false where it tells nothing.
-func (h *Handler) change(ctx context.Context, c *protocol.Conn, sql []byte, st Statement) (j dxf.Job, ok bool, err error) {
+func (h *Handler) change(ctx context.Context, c *protocol.Conn, sql []byte, st sqltext.Statement) (j dxf.Job, ok bool, err error) {
 	if st.JobType == "" {
 		return j, false, nil
 	}
@@ -280,10 +299,10 @@ func (h *Handler) change(ctx context.Context, c *protocol.Conn, sql []byte, st S
 	j = dxf.Job{
 		User: user, Type: st.JobType, Schema: strings.ToLower(schema), Table: strings.ToLower(name),
 		State: dxf.JobSynced, SchemaState: schemaStateAfter(st.JobType), ConnID: c.ID(),
-		Query: shownText(string(hideSecrets(st.Text.Of(sql), mode(c.Status())))),
+		Query: shownText(string(sqltext.HideSecrets(st.Text.Of(sql), mode(c.Status())))),
 	}
 	for _, s := range st.Specs {
-		if st.JobType == MultiChange && s.Kind != SpecOption && len(j.SubJobs) < maxShownChanges {
+		if st.JobType == sqltext.MultiChange && s.Kind != sqltext.SpecOption && len(j.SubJobs) < maxShownChanges {
 			j.SubJobs = append(j.SubJobs, dxf.SubJob{Type: s.JobType(), SchemaState: schemaStateAfter(s.JobType()), State: dxf.JobDone})
 		}
 	}
@@ -292,14 +311,14 @@ func (h *Handler) change(ctx context.Context, c *protocol.Conn, sql []byte, st S
 
 // resulting lists the tables a change is told of: those it was made to, and
 // after a RENAME the new names, as TiDB does.
-func resulting(st Statement) []TableName {
+func resulting(st sqltext.Statement) []sqltext.TableName {
 	switch {
 	case len(st.NewTables) > 0:
 		return st.NewTables
 	case len(st.Tables) > 0:
 		return st.Tables
 	case st.Table.Name != "":
-		return []TableName{st.Table}
+		return []sqltext.TableName{st.Table}
 	}
 	return nil
 }
@@ -307,7 +326,7 @@ func resulting(st Statement) []TableName {
 // schemaStateAfter is what a finished job's SCHEMA_STATE says: what is gone is
 // none, what is there is public.
 func schemaStateAfter(jobType string) dxf.SchemaState {
-	if strings.HasPrefix(jobType, "drop ") || jobType == MultiChange {
+	if strings.HasPrefix(jobType, "drop ") || jobType == sqltext.MultiChange {
 		return dxf.SchemaNone
 	}
 	return dxf.SchemaPublic

@@ -9,6 +9,7 @@ import (
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
 	"dxfproxy/server"
+	"dxfproxy/sqltext"
 )
 
 // storePatience is how long a statement asks again for what the store does not answer the
@@ -28,7 +29,7 @@ var (
 func unanswered(err error) bool { return server.Lost(err) || server.IsErr(err, 1040, 1129, 1203, 1226) }
 
 // addIndex makes a job of a statement that adds indexes, and waits for it.
-func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, text []byte, st Statement) (protocol.Reply, error) {
+func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, text []byte, st sqltext.Statement) (protocol.Reply, error) {
 	for end := time.Now().Add(storePatience); ; {
 		reply, err := h.addIndexOnce(ctx, c, s, text, st)
 		if !unanswered(err) || ctx.Err() != nil {

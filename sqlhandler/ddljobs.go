@@ -9,6 +9,7 @@ import (
 	"dxfproxy/dxf"
 	"dxfproxy/grants"
 	"dxfproxy/protocol"
+	"dxfproxy/sqltext"
 )
 
 // information_schema.ddl_jobs shows everybody the jobs of the tables they have some
@@ -33,8 +34,8 @@ var shownColumns = append(slices.Clone(jobColumns[:12]), protocol.Column{Name: "
 
 // selectJobs puts the derived table in the place of the view, where a SELECT reads
 // that and the client may not. current is the session's schema in lower case.
-func (h *Handler) selectJobs(ctx context.Context, c *protocol.Conn, text []byte, m Mode, current string) ([]byte, error) {
-	refs := jobRefs(text, m, current)
+func (h *Handler) selectJobs(ctx context.Context, c *protocol.Conn, text []byte, m sqltext.Mode, current string) ([]byte, error) {
+	refs := sqltext.JobRefs(text, m, current)
 	if len(refs) == 0 {
 		return text, nil
 	}
@@ -47,52 +48,9 @@ func (h *Handler) selectJobs(ctx context.Context, c *protocol.Conn, text []byte,
 		return nil, err
 	}
 	for i, e := range refs {
-		refs[i].text = strings.Replace(e.text, ddlJobs+"()", table, 1)
+		refs[i].Text = strings.Replace(e.Text, ddlJobs+"()", table, 1)
 	}
-	return apply(text, refs), nil
-}
-
-// afterTable are the words behind a table of a FROM that are not its alias.
-var afterTable = words("WHERE GROUP HAVING ORDER LIMIT UNION EXCEPT INTERSECT MINUS JOIN INNER LEFT RIGHT CROSS NATURAL STRAIGHT_JOIN ON USING FOR LOCK" +
-	" USE FORCE IGNORE WINDOW PROCEDURE INTO FETCH OFFSET")
-
-// jobRefs are the places of a SELECT where ddl_jobs is named; ddl_jobs() stands in
-// what replaces them for the derived table.
-func jobRefs(text []byte, m Mode, current string) (edits []edit) {
-	toks, _ := tokens(text, m)
-	first := 0
-	for first < len(toks) && toks[first].kind == tokPunct && text[toks[first].Start] == '(' {
-		first++
-	}
-	if first == len(toks) || !isWord(text, toks[first], "SELECT") && !isWord(text, toks[first], "WITH") {
-		return nil
-	}
-	refs, ok := virtualRefs(text, m)
-	if !ok {
-		return nil
-	}
-	if current == "information_schema" {
-		refs = append(refs, bareRefs(text, toks)...)
-	}
-	for _, r := range refs {
-		if r.table != ddlJobs || slices.ContainsFunc(edits, func(e edit) bool { return e.Start == r.Start }) {
-			continue
-		}
-		next := toks[slices.IndexFunc(toks, func(t token) bool { return t.Start >= r.End })]
-		word := ""
-		if next.kind == tokWord {
-			word = strings.ToUpper(string(next.Of(text)))
-		}
-		switch {
-		case !r.qualified, isDot(text, next): // a column's
-			edits = append(edits, edit{r.Span, quoteName(ddlJobs)})
-		case isName(next) && !afterTable[word]: // AS, or the alias itself
-			edits = append(edits, edit{r.Span, ddlJobs + "()"})
-		default:
-			edits = append(edits, edit{r.Span, ddlJobs + "() AS " + quoteName(ddlJobs)})
-		}
-	}
-	return edits
+	return sqltext.Apply(text, refs), nil
 }
 
 // jobsTable is a derived table of the jobs that an account with these grants

@@ -18,6 +18,7 @@ import (
 	"dxfproxy/protocol"
 	"dxfproxy/seal"
 	"dxfproxy/source"
+	"dxfproxy/sqltext"
 )
 
 // Config is what a Handler stands on.
@@ -101,12 +102,12 @@ var (
 
 // Match implements protocol.Handler.
 func (h *Handler) Match(text []byte, status protocol.StatusFlags) bool {
-	return Match(text)
+	return sqltext.Match(text)
 }
 
 // MatchSeveral implements protocol.SeveralMatcher.
 func (h *Handler) MatchSeveral(text []byte, status protocol.StatusFlags) bool {
-	return MatchSeveral(text, mode(status))
+	return sqltext.MatchSeveral(text, mode(status))
 }
 
 // Closed implements protocol.Handler.

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/dxf"
+	"dxfproxy/sqltext"
 )
 
 var (
@@ -51,16 +52,16 @@ func FuzzImportStatement(f *testing.F) {
 			return
 		}
 		st, err := parseImport(text, facts.sqlMode)
-		if err != nil || st.query || checkSet(st) != nil {
+		if err != nil || st.Query || checkSet(st) != nil {
 			return
 		}
-		if err := st.rewritten(facts.sqlMode); err != nil {
-			t.Fatalf("%q in %s: %v: %+v", text, facts.sqlMode, err, st.set)
+		if err := checkBoth(st, facts.sqlMode); err != nil {
+			t.Fatalf("%q in %s: %v: %+v", text, facts.sqlMode, err, st.Set)
 		}
-		for _, a := range st.set {
+		for _, a := range st.Set {
 			onlyExpression(t, a.Expr, facts.sqlMode)
 		}
-		kept := dxf.ImportMeta{Location: st.location, Fields: st.fields, Set: st.set}
+		kept := dxf.ImportMeta{Location: st.Location, Fields: st.Fields, Set: st.Set}
 		meta, err := json.Marshal(kept)
 		require.NoError(t, err)
 		var read dxf.ImportMeta
@@ -72,13 +73,13 @@ func FuzzImportStatement(f *testing.F) {
 // onlyExpression demands that an expression, where LOAD DATA and INSERT have it, is
 // just that: it adds no table, no statement and nothing behind it.
 func onlyExpression(t *testing.T, expr, sqlMode string) {
-	nodes, err := parse([]byte("LOAD DATA LOCAL INFILE 'x' INTO TABLE `d`.`t` (`a`) SET `b` = "+expr+", `c` = 7"), sqlMode)
+	nodes, err := sqltext.Parse([]byte("LOAD DATA LOCAL INFILE 'x' INTO TABLE `d`.`t` (`a`) SET `b` = "+expr+", `c` = 7"), sqlMode)
 	require.NoError(t, err, expr)
 	require.Len(t, nodes, 1)
 	load := nodes[0].(*ast.LoadDataStmt)
 	require.Equal(t, "d.t", load.Table.Schema.O+"."+load.Table.Name.O)
 	require.Len(t, load.ColumnAssignments, 2, expr)
-	nodes, err = parse([]byte("INSERT INTO `d`.`t` (`b`, `c`) VALUES (("+expr+"), 7)"), sqlMode)
+	nodes, err = sqltext.Parse([]byte("INSERT INTO `d`.`t` (`b`, `c`) VALUES (("+expr+"), 7)"), sqlMode)
 	require.NoError(t, err, expr)
 	require.Len(t, nodes, 1)
 	insert := nodes[0].(*ast.InsertStmt)
@@ -86,9 +87,9 @@ func onlyExpression(t *testing.T, expr, sqlMode string) {
 	require.Len(t, insert.Lists[0], 2, expr)
 	require.Empty(t, insert.OnDuplicate, expr)
 	for _, e := range []ast.ExprNode{load.ColumnAssignments[0].Expr, insert.Lists[0][0]} {
-		st := &importStatement{exprs: []ast.ExprNode{e}}
+		st := &sqltext.Import{Exprs: []ast.ExprNode{e}}
 		c := setChecker{outside: map[string]int{}}
-		st.exprs[0].Accept(&c)
+		st.Exprs[0].Accept(&c)
 		require.Nil(t, c.err, expr)
 	}
 }

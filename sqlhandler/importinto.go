@@ -14,6 +14,7 @@ import (
 	"dxfproxy/protocol"
 	"dxfproxy/server"
 	"dxfproxy/source"
+	"dxfproxy/sqltext"
 	"dxfproxy/table"
 )
 
@@ -26,23 +27,23 @@ var transactional = []string{"innodb", "rocksdb", "xtradb"}
 // it, and is not asked whether the client may. So no more of it is looked at than
 // is needed: whether it gives rows. Of a short one the client hears already now
 // what is wrong. Whether quotes are those of names is known when it is executed.
-func prepareImport(sql []byte, st Statement, m Mode) (protocol.Reply, error) {
+func prepareImport(sql []byte, st sqltext.Statement, m sqltext.Mode) (protocol.Reply, error) {
 	sql = st.Text.Of(sql)
-	ansi := Mode{AnsiQuotes: true, NoBackslashEscapes: m.NoBackslashEscapes}
-	o, ok := outlineImport(sql, m)
+	ansi := sqltext.Mode{AnsiQuotes: true, NoBackslashEscapes: m.NoBackslashEscapes}
+	o, ok := sqltext.OutlineImport(sql, m)
 	if !ok {
-		o, ok = outlineImport(sql, ansi)
+		o, ok = sqltext.OutlineImport(sql, ansi)
 	}
-	if head := o.withoutQuery(sql); len(head) <= maxUnasked {
-		if _, err := parseImport(head, m.sqlMode()); err != nil {
-			if _, other := parseImport(head, ansi.sqlMode()); other != nil {
+	if head := o.WithoutQuery(sql); len(head) <= sqltext.MaxUnasked {
+		if _, err := parseImport(head, m.SQLMode()); err != nil {
+			if _, other := parseImport(head, ansi.SQLMode()); other != nil {
 				return nil, err
 			}
 		}
 	} else if !ok {
-		return nil, errNoImport
+		return nil, sqltext.ErrNoImport
 	}
-	if o.query.Has() {
+	if o.Query.Has() {
 		return protocol.Local{}, nil
 	}
 	return protocol.Local{Columns: importColumns}, nil
@@ -52,7 +53,7 @@ func prepareImport(sql []byte, st Statement, m Mode) (protocol.Reply, error) {
 // runs IMPORT INTO … FROM SELECT. What the client may do, its own session is
 // asked, before a parser has seen more than a few KiB of the statement; the other
 // checks come in TiDB's order, and the first that fails is the answer.
-func (h *Handler) importInto(ctx context.Context, c *protocol.Conn, s *session, sql []byte, found Statement) (protocol.Reply, error) {
+func (h *Handler) importInto(ctx context.Context, c *protocol.Conn, s *session, sql []byte, found sqltext.Statement) (protocol.Reply, error) {
 	facts, err := askSession(ctx, c)
 	if err != nil {
 		return nil, err
@@ -62,17 +63,17 @@ func (h *Handler) importInto(ctx context.Context, c *protocol.Conn, s *session, 
 	if im.text, err = importText(sql, facts); err != nil {
 		return nil, err
 	}
-	o, ok := outlineImport(im.text, modeNamed(facts.sqlMode))
+	o, ok := sqltext.OutlineImport(im.text, sqltext.ModeOf(facts.sqlMode))
 	switch {
-	case !ok && len(im.text) > maxUnasked:
-		return nil, errNoImport
+	case !ok && len(im.text) > sqltext.MaxUnasked:
+		return nil, sqltext.ErrNoImport
 	case !ok:
 		_, err := parseImport(im.text, facts.sqlMode)
-		return nil, cmp.Or(err, error(errNoImport))
+		return nil, cmp.Or(err, error(sqltext.ErrNoImport))
 	case c.InTransaction():
 		return nil, errInTransaction
 	}
-	im.st = &importStatement{schema: o.table.Schema, table: o.table.Name, location: o.location, query: o.query.Has()}
+	im.st = &sqltext.Import{Schema: o.Table.Schema, Table: o.Table.Name, Location: o.Location, Query: o.Query.Has()}
 	reply, err := im.run(ctx, s, sql)
 	// With autocommit off our questions have begun a transaction. It would hold
 	// the table against the very job that is waited for.
@@ -89,14 +90,12 @@ func (h *Handler) importInto(ctx context.Context, c *protocol.Conn, s *session, 
 	return im.answer(ctx)
 }
 
-var errNoImport = dxf.Errorf("dxfproxy: this is no IMPORT INTO statement")
-
 // importText is the statement in UTF-8, without its query, whose bytes are not to be
 // looked at.
 func importText(sql []byte, facts sessionFacts) ([]byte, error) {
 	if !ambiguous[facts.charset] {
-		o, _ := outlineImport(sql, modeNamed(facts.sqlMode))
-		sql = o.withoutQuery(sql)
+		o, _ := sqltext.OutlineImport(sql, sqltext.ModeOf(facts.sqlMode))
+		sql = o.WithoutQuery(sql)
 	}
 	text, err := decode.ToUTF8(facts.charset, sql)
 	var bad *decode.CharsetError
@@ -113,8 +112,8 @@ func importText(sql []byte, facts sessionFacts) ([]byte, error) {
 type importing struct {
 	h     *Handler
 	c     *protocol.Conn
-	text  []byte           // in UTF-8, without the query
-	st    *importStatement // where to and where from; the rest when it is parsed
+	text  []byte          // in UTF-8, without the query
+	st    *sqltext.Import // where to and where from; the rest when it is parsed
 	facts sessionFacts
 
 	info     *table.Info
@@ -129,9 +128,9 @@ func (im *importing) run(ctx context.Context, s *session, sql []byte) (protocol.
 		return nil, err
 	}
 	file := false
-	if !im.st.query {
+	if !im.st.Query {
 		var err error
-		if file, err = source.NeedsFile(im.st.location); err != nil {
+		if file, err = source.NeedsFile(im.st.Location); err != nil {
 			return nil, err
 		}
 	}
@@ -145,7 +144,7 @@ func (im *importing) run(ctx context.Context, s *session, sql []byte) (protocol.
 		return nil, err
 	}
 	st := im.st
-	if st.query {
+	if st.Query {
 		return im.fromSelect(ctx, sql)
 	}
 	var err error
@@ -180,14 +179,11 @@ func (im *importing) parse() error {
 	if err != nil {
 		return err
 	}
-	if !st.query {
-		err = checkSet(st)
-		if err == nil {
-			err = st.rewritten(im.facts.sqlMode)
-		}
+	if !st.Query {
+		err = checkBoth(st, im.facts.sqlMode)
 	}
-	st.exprs = nil                                  // what executes is in st.set; a tree is a hundred times its text
-	st.schema, st.table = im.st.schema, im.st.table // as resolve has found them
+	st.Exprs = nil                                  // what executes is in st.set; a tree is a hundred times its text
+	st.Schema, st.Table = im.st.Schema, im.st.Table // as resolve has found them
 	im.st = st
 	return err
 }
@@ -195,13 +191,13 @@ func (im *importing) parse() error {
 // resolve finds the target's schema. With names in lower case the store knows a
 // table by more than one spelling; jobs know it by that one.
 func (im *importing) resolve(ctx context.Context) error {
-	if im.st.schema == "" && im.facts.unspoken {
+	if im.st.Schema == "" && im.facts.unspoken {
 		return dxf.Errorf("dxfproxy: name the table's schema, or let character_set_results be character_set_client")
 	}
-	if im.st.schema == "" {
-		im.st.schema = im.facts.schema
+	if im.st.Schema == "" {
+		im.st.Schema = im.facts.schema
 	}
-	if im.st.schema == "" {
+	if im.st.Schema == "" {
 		return errNoDatabase
 	}
 	fold, err := askText(ctx, im.c, "@@GLOBAL.lower_case_table_names")
@@ -209,10 +205,10 @@ func (im *importing) resolve(ctx context.Context) error {
 		return err
 	}
 	if fold != "0" {
-		im.st.schema, im.st.table = strings.ToLower(im.st.schema), strings.ToLower(im.st.table)
+		im.st.Schema, im.st.Table = strings.ToLower(im.st.Schema), strings.ToLower(im.st.Table)
 	}
-	if systemSchemas[strings.ToLower(im.st.schema)] || im.st.schema == im.h.schema {
-		return dxf.Errorf("dxfproxy does not import into tables of schema %s", im.st.schema)
+	if systemSchemas[strings.ToLower(im.st.Schema)] || im.st.Schema == im.h.schema {
+		return dxf.Errorf("dxfproxy does not import into tables of schema %s", im.st.Schema)
 	}
 	return nil
 }
@@ -221,11 +217,11 @@ func (im *importing) resolve(ctx context.Context) error {
 func (im *importing) checkFormat() error {
 	csv := im.settings.csv
 	switch {
-	case im.st.location == "":
+	case im.st.Location == "":
 		_, err := source.Parse("")
 		return err
-	case !slices.Contains([]string{"csv", "sql", "parquet"}, im.st.format):
-		return importError(8157, "The FORMAT '%s' is not supported", im.st.format)
+	case !slices.Contains([]string{"csv", "sql", "parquet"}, im.st.Format):
+		return importError(8157, "The FORMAT '%s' is not supported", im.st.Format)
 	case csv.Enclosed != "" && (strings.HasPrefix(csv.Enclosed, csv.Terminated) || strings.HasPrefix(csv.Terminated, csv.Enclosed)):
 		// TiDB's text has a hole that nothing fills, and this is how it looks.
 		return importError(8162, "%%!(EXTRA string=FIELDS ENCLOSED BY and TERMINATED BY must not be prefix of each other)")
@@ -235,15 +231,15 @@ func (im *importing) checkFormat() error {
 
 // checkColumns says whether the columns of the list and of SET are the table's,
 // each once, and none of SET computed by the store.
-func checkColumns(info *table.Info, st *importStatement) error {
+func checkColumns(info *table.Info, st *sqltext.Import) error {
 	var names []string
-	for _, f := range st.fields {
+	for _, f := range st.Fields {
 		if f.Column != "" {
 			names = append(names, f.Column)
 		}
 	}
 	listed := len(names)
-	for _, a := range st.set {
+	for _, a := range st.Set {
 		names = append(names, a.Column)
 	}
 	for _, name := range names {
@@ -269,7 +265,7 @@ func checkColumns(info *table.Info, st *importStatement) error {
 
 // listFiles finds the files, as this node sees them.
 func (im *importing) listFiles(ctx context.Context) error {
-	src, err := source.Open(ctx, im.h.sources, im.st.location)
+	src, err := source.Open(ctx, im.h.sources, im.st.Location)
 	if err != nil {
 		return err
 	}
@@ -286,13 +282,13 @@ func (im *importing) listFiles(ctx context.Context) error {
 
 // precheck says whether the import may begin now.
 func (im *importing) precheck(ctx context.Context) error {
-	active, err := im.h.jobs.ImportActive(ctx, im.st.schema, im.st.table)
+	active, err := im.h.jobs.ImportActive(ctx, im.st.Schema, im.st.Table)
 	switch {
 	case err != nil:
 		return err
 	case active:
 		return precheckFailed("there is active job on the target table already")
-	case !im.st.query && im.size == 0:
+	case !im.st.Query && im.size == 0:
 		return precheckFailed("No file matched, or the file is empty. Please provide a valid file location.")
 	}
 	rs, err := query(ctx, im.c, "SELECT 1 FROM %s LIMIT 1", im.info.Quoted())
@@ -321,23 +317,23 @@ func (im *importing) submit(ctx context.Context, s *session) error {
 	}
 	st, set := im.st, im.settings
 	j := dxf.ImportJob{
-		Schema: st.schema, Table: st.table, CreatedBy: im.facts.user, SourceSize: im.size, Status: dxf.ImportPending,
+		Schema: st.Schema, Table: st.Table, CreatedBy: im.facts.user, SourceSize: im.size, Status: dxf.ImportPending,
 		Parameters: dxf.ImportParameters{
-			ColumnsAndVars: st.columnsText, SetClause: st.setText,
-			FileLocation: source.Mask(st.location), Format: st.format, Options: shownOptions(st),
+			ColumnsAndVars: st.ColumnsText, SetClause: st.SetText,
+			FileLocation: source.Mask(st.Location), Format: st.Format, Options: shownOptions(st),
 		},
 	}
 	if !set.detached {
 		j.ConnID = im.c.ID()
 	}
 	meta := dxf.ImportMeta{
-		Schema: st.schema, Table: st.table, Fingerprint: im.info.Fingerprint, TableID: id, User: im.facts.user,
-		Format: st.format, CSV: set.csv, SplitFile: set.splitFile,
-		Fields: st.fields, Set: st.set,
+		Schema: st.Schema, Table: st.Table, Fingerprint: im.info.Fingerprint, TableID: id, User: im.facts.user,
+		Format: st.Format, CSV: set.csv, SplitFile: set.splitFile,
+		Fields: st.Fields, Set: st.Set,
 		SQLMode: im.facts.sqlMode, TimeZone: zone,
 		Node: im.h.node.ID, Thread: set.thread, MaxWriteSpeed: set.maxWriteSpeed, Checksum: set.checksum, RecordErrors: set.recordErrors,
 	}
-	if err := im.h.key.Close(&meta, st.location); err != nil {
+	if err := im.h.key.Close(&meta, st.Location); err != nil {
 		return err
 	}
 	t := dxf.Task{

@@ -28,7 +28,7 @@ func (im *importing) commandDenied(privilege string) *dxf.Error {
 	}
 	return &dxf.Error{
 		Code: 1142, State: "42000", Class: "planner",
-		Message: fmt.Sprintf("%s command denied to user '%s'@'%s' for table '%s'", privilege, user, host, im.st.table),
+		Message: fmt.Sprintf("%s command denied to user '%s'@'%s' for table '%s'", privilege, user, host, im.st.Table),
 	}
 }
 
@@ -39,10 +39,10 @@ var errNoFile = &dxf.Error{
 
 // target asks what the table is, and reads it.
 func (im *importing) target(ctx context.Context) error {
-	if err := im.speakable(im.st.schema, im.st.table); err != nil {
+	if err := im.speakable(im.st.Schema, im.st.Table); err != nil {
 		return err
 	}
-	name := quoteName(im.st.schema) + "." + quoteName(im.st.table)
+	name := quoteName(im.st.Schema) + "." + quoteName(im.st.Table)
 	rs, err := query(ctx, im.c, "SHOW CREATE TABLE %s", name)
 	switch {
 	case code(err) == 1146, code(err) == 1049:
@@ -59,10 +59,10 @@ func (im *importing) target(ctx context.Context) error {
 	case !strings.HasPrefix(definition, "CREATE TABLE "):
 		return &dxf.Error{
 			Code: 1288, State: "HY000", Class: "planner",
-			Message: fmt.Sprintf("The target table %s of the IMPORT is not updatable", im.st.table),
+			Message: fmt.Sprintf("The target table %s of the IMPORT is not updatable", im.st.Table),
 		}
 	}
-	im.info, err = table.Load(ctx, im.h.sql, im.st.schema, im.st.table)
+	im.info, err = table.Load(ctx, im.h.sql, im.st.Schema, im.st.Table)
 	if errors.Is(err, table.ErrNoTable) { // between the two questions
 		return im.noSuchTable()
 	}
@@ -75,7 +75,7 @@ func (im *importing) target(ctx context.Context) error {
 		}
 	}
 	if !slices.Contains(transactional, strings.ToLower(im.info.Engine)) {
-		return dxf.Errorf("dxfproxy imports into tables of a transactional engine, and %s is %s", im.st.table, im.info.Engine)
+		return dxf.Errorf("dxfproxy imports into tables of a transactional engine, and %s is %s", im.st.Table, im.info.Engine)
 	}
 	return nil
 }
@@ -88,7 +88,7 @@ func (im *importing) speakable(names ...string) error {
 		return nil
 	}
 	for _, n := range names {
-		if highBytes([]byte(n)) {
+		if !ascii([]byte(n)) {
 			return dxf.Errorf("dxfproxy: a name has other than ASCII characters: import in a session with SET NAMES utf8mb4")
 		}
 	}
@@ -98,7 +98,7 @@ func (im *importing) speakable(names ...string) error {
 func (im *importing) noSuchTable() *dxf.Error {
 	return &dxf.Error{
 		Code: 1146, State: "42S02", Class: "schema",
-		Message: fmt.Sprintf("Table '%s.%s' doesn't exist", im.st.schema, im.st.table),
+		Message: fmt.Sprintf("Table '%s.%s' doesn't exist", im.st.Schema, im.st.Table),
 	}
 }
 
@@ -156,9 +156,9 @@ func (im *importing) mayImport(ctx context.Context, file bool) error {
 		}
 		asked = true
 	}
-	if !im.st.query {
+	if !im.st.Query {
 		// A session that holds LOCK TABLES would wait for itself.
-		_, err := query(ctx, im.c, "SELECT 1 FROM %s.%s LIMIT 0", quoteName(im.st.schema), noTable)
+		_, err := query(ctx, im.c, "SELECT 1 FROM %s.%s LIMIT 0", quoteName(im.st.Schema), noTable)
 		if code(err) == 1100 {
 			return errLockedTables
 		}
@@ -182,7 +182,7 @@ var noFunction = regexp.MustCompile(`^FUNCTION (?:.*\.)?(\S+) does not exist$`)
 // trySet lets the store read the expressions of the SET clause, so that what it
 // does not know is told now.
 func (im *importing) trySet(ctx context.Context) error {
-	for i, a := range im.st.set {
+	for i, a := range im.st.Set {
 		_, err := query(ctx, im.c, "SELECT %s LIMIT 0", a.Expr)
 		if m := noFunction.FindStringSubmatch(message(err)); m != nil && code(err) == 1305 {
 			return dxf.Errorf("FUNCTION %s is not supported in IMPORT INTO column assignment, index %d", m[1], i)

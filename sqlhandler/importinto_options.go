@@ -6,62 +6,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pingcap/tidb/pkg/parser/ast"
-	"github.com/pingcap/tidb/pkg/parser/mysql"
-	"github.com/pingcap/tidb/pkg/parser/opcode"
-	driver "github.com/pingcap/tidb/pkg/parser/test_driver"
-
 	"dxfproxy/dxf"
 	"dxfproxy/source"
+	"dxfproxy/sqltext"
 	"dxfproxy/sysvars"
 )
-
-// optionKind is what stands behind an option's =.
-type optionKind uint8
-
-const (
-	noValue optionKind = iota
-	textValue
-	integerValue
-	otherValue // TRUE, NULL, 1.5, a number beyond 63 bits: no option takes it
-)
-
-// importOption is one item of WITH.
-type importOption struct {
-	name string // lower case
-	kind optionKind
-	text string // the value; of an integerValue its digits
-	n    int64
-}
-
-// readOption reads an item that the parser has taken.
-func readOption(o *ast.LoadDataOpt) importOption {
-	out := importOption{name: strings.ToLower(o.Name)}
-	value, sign := o.Value, int64(1)
-	if u, ok := value.(*ast.UnaryOperationExpr); ok {
-		value = u.V
-		if u.Op == opcode.Minus {
-			sign = -1
-		}
-	}
-	v, ok := value.(*driver.ValueExpr)
-	if o.Value == nil || !ok {
-		return out
-	}
-	out.kind = otherValue
-	switch v.Kind() {
-	case driver.KindString, driver.KindBinaryLiteral:
-		if o.Value == value {
-			out.kind, out.text = textValue, v.GetString()
-		}
-	case driver.KindInt64:
-		if v.Type.GetFlag()&mysql.IsBooleanFlag == 0 {
-			out.kind, out.n = integerValue, sign*v.GetInt64()
-			out.text = fmt.Sprint(out.n)
-		}
-	}
-	return out
-}
 
 // importSettings is what the options say.
 type importSettings struct {
@@ -99,13 +48,13 @@ var (
 // checkOptions says what the options of a statement mean, or why not. cpus are
 // those of this node. The order of the checks is TiDB's: names, then each option
 // by itself, then what does not go together.
-func checkOptions(st *importStatement, cpus int) (importSettings, error) {
+func checkOptions(st *sqltext.Import, cpus int) (importSettings, error) {
 	set := importSettings{
 		csv:    dxf.CSVConfig{Terminated: ",", Enclosed: `"`, Escaped: `\`, Null: `\N`},
 		thread: max(1, cpus/2), checksum: "required", recordErrors: 100,
 	}
 	limit := cpus
-	if st.query {
+	if st.Query {
 		set.thread, limit = 2, 2*cpus
 	}
 	given, err := nameOptions(st)
@@ -173,27 +122,27 @@ func checkOptions(st *importStatement, cpus int) (importSettings, error) {
 
 // nameOptions checks the names of the options, and which may stand together with
 // the format.
-func nameOptions(st *importStatement) (map[string]importOption, error) {
-	given := map[string]importOption{}
-	for _, o := range st.options {
-		hasValue, known := knownOptions[o.name]
-		_, twice := given[o.name]
+func nameOptions(st *sqltext.Import) (map[string]sqltext.ImportOption, error) {
+	given := map[string]sqltext.ImportOption{}
+	for _, o := range st.Options {
+		hasValue, known := knownOptions[o.Name]
+		_, twice := given[o.Name]
 		switch {
 		case !known:
-			return nil, importError(8163, "Unknown option %s", o.name)
-		case hasValue != (o.kind != noValue):
-			return nil, badOption(o.name)
+			return nil, importError(8163, "Unknown option %s", o.Name)
+		case hasValue != (o.Kind != sqltext.NoValue):
+			return nil, badOption(o.Name)
 		case twice:
-			return nil, importError(8165, "Option %s specified more than once", o.name)
+			return nil, importError(8165, "Option %s specified more than once", o.Name)
 		}
-		given[o.name] = o
+		given[o.Name] = o
 	}
-	for _, o := range st.options {
+	for _, o := range st.Options {
 		switch {
-		case !st.query && st.format != "csv" && slices.Contains(csvOptions, o.name):
-			return nil, importError(8166, "Unsupported option %s for non-CSV format", o.name)
-		case st.query && !slices.Contains(queryOptions, o.name):
-			return nil, importError(8166, "Unsupported option %s for import from query", o.name)
+		case !st.Query && st.Format != "csv" && slices.Contains(csvOptions, o.Name):
+			return nil, importError(8166, "Unsupported option %s for non-CSV format", o.Name)
+		case st.Query && !slices.Contains(queryOptions, o.Name):
+			return nil, importError(8166, "Unsupported option %s for import from query", o.Name)
 		}
 	}
 	return given, nil
@@ -201,7 +150,7 @@ func nameOptions(st *importStatement) (map[string]importOption, error) {
 
 // optionChecker keeps the first error.
 type optionChecker struct {
-	given map[string]importOption
+	given map[string]sqltext.ImportOption
 	err   error
 }
 
@@ -214,17 +163,17 @@ func (c *optionChecker) refuseUnless(ok bool, name string) {
 func (c *optionChecker) text(name string) (string, bool) {
 	o, ok := c.given[name]
 	if ok {
-		c.refuseUnless(o.kind == textValue, name)
+		c.refuseUnless(o.Kind == sqltext.TextValue, name)
 	}
-	return o.text, ok && o.kind == textValue
+	return o.Text, ok && o.Kind == sqltext.TextValue
 }
 
 func (c *optionChecker) integer(name string, low int64) (int64, bool) {
 	o, ok := c.given[name]
 	if ok {
-		c.refuseUnless(o.kind == integerValue && o.n >= low, name)
+		c.refuseUnless(o.Kind == sqltext.IntegerValue && o.N >= low, name)
 	}
-	return o.n, ok
+	return o.N, ok
 }
 
 func (c *optionChecker) size(name string, low int64) (int64, bool) {
@@ -248,19 +197,19 @@ func isCloudURI(s string) bool {
 
 // shownOptions is the options of tidb_import_jobs.parameters: as typed, secrets
 // masked.
-func shownOptions(st *importStatement) map[string]any {
-	if len(st.options) == 0 {
+func shownOptions(st *sqltext.Import) map[string]any {
+	if len(st.Options) == 0 {
 		return nil
 	}
 	shown := map[string]any{}
-	for _, o := range st.options {
+	for _, o := range st.Options {
 		switch {
-		case o.kind == noValue:
-			shown[o.name] = nil
-		case o.name == "cloud_storage_uri":
-			shown[o.name] = source.Mask(o.text)
+		case o.Kind == sqltext.NoValue:
+			shown[o.Name] = nil
+		case o.Name == "cloud_storage_uri":
+			shown[o.Name] = source.Mask(o.Text)
 		default:
-			shown[o.name] = o.text
+			shown[o.Name] = o.Text
 		}
 	}
 	return shown

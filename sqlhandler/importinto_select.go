@@ -10,6 +10,7 @@ import (
 
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
+	"dxfproxy/sqltext"
 	"dxfproxy/table"
 )
 
@@ -21,14 +22,14 @@ func (im *importing) fromSelect(ctx context.Context, sql []byte) (protocol.Reply
 		return nil, dxf.Errorf("dxfproxy does not import from a query in character set %s", im.facts.charset)
 	}
 	m := mode(im.c.Status())
-	o, _ := outlineImport(sql, modeNamed(im.facts.sqlMode))
-	if !o.query.Has() {
+	o, _ := sqltext.OutlineImport(sql, sqltext.ModeOf(im.facts.sqlMode))
+	if !o.Query.Has() {
 		return nil, dxf.Errorf("dxfproxy: the query of the IMPORT INTO is not found")
 	}
 	if err := checkColumns(im.info, im.st); err != nil {
 		return nil, err
 	}
-	query, _ := RewriteTables(o.query.Of(sql), m, im.h.schema)
+	query, _ := sqltext.RewriteTables(o.Query.Of(sql), m, im.h.schema)
 	insert := insertSelect(im.info, im.st, string(query))
 	// The store says now what is wrong with the query, and counts its columns.
 	if _, err := im.c.Query(ctx, "EXPLAIN "+insert); err != nil {
@@ -68,7 +69,7 @@ var errColumnCount = &dxf.Error{Code: 1136, State: "21S01", Class: "planner", Me
 
 // insertSelect writes the statement. A value for a generated column is read and
 // thrown away, as with files: the store would refuse it.
-func insertSelect(info *table.Info, st *importStatement, query string) string {
+func insertSelect(info *table.Info, st *sqltext.Import, query string) string {
 	var all, kept []string
 	add := func(col table.Column) {
 		name := "c" + strconv.Itoa(len(all)+1)
@@ -77,11 +78,11 @@ func insertSelect(info *table.Info, st *importStatement, query string) string {
 			kept = append(kept, quoteName(col.Name)+" "+name)
 		}
 	}
-	for _, f := range st.fields {
+	for _, f := range st.Fields {
 		col, _ := info.Column(f.Column)
 		add(col)
 	}
-	if len(st.fields) == 0 {
+	if len(st.Fields) == 0 {
 		for _, col := range info.Columns {
 			if !col.Invisible {
 				add(col)

@@ -10,6 +10,7 @@ import (
 	driver "github.com/pingcap/tidb/pkg/parser/test_driver"
 
 	"dxfproxy/dxf"
+	"dxfproxy/sqltext"
 	"dxfproxy/table"
 )
 
@@ -18,16 +19,30 @@ import (
 // session, the server and other tables. Executors run it with the rights of the
 // framework's account, so what is not known to be harmless is refused. The
 // errors are TiDB's; indexes count from 0.
-func checkSet(st *importStatement) error {
+func checkSet(st *sqltext.Import) error { return checkExprs(st.Exprs, st.Fields) }
+
+// checkBoth checks the SET clause as the client wrote it, and as it is written down.
+func checkBoth(st *sqltext.Import, sqlMode string) error {
+	if err := checkSet(st); err != nil {
+		return err
+	}
+	exprs, err := st.Rewritten(sqlMode)
+	if err != nil {
+		return err
+	}
+	return checkExprs(exprs, st.Fields)
+}
+
+func checkExprs(exprs []ast.ExprNode, fields []dxf.ImportField) error {
 	c := setChecker{outside: map[string]int{}}
-	for i, e := range st.exprs {
+	for i, e := range exprs {
 		c.index = i
 		e.Accept(&c)
 		if c.err != nil {
 			return c.err
 		}
 	}
-	for _, f := range st.fields {
+	for _, f := range fields {
 		delete(c.outside, f.Var)
 	}
 	if len(c.outside) == 0 {

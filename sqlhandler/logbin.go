@@ -2,9 +2,11 @@ package sqlhandler
 
 import (
 	"context"
+	"strings"
 
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
+	"dxfproxy/sqltext"
 	"dxfproxy/sysvars"
 )
 
@@ -13,9 +15,9 @@ var errUnlogged = dxf.Errorf("sql_log_bin cannot be set to OFF while a job runs:
 
 // mayUnlog refuses to take a session's changes out of the binlog while a job may need
 // them there. Whether the client may do it at all is the store's to say.
-func (h *Handler) mayUnlog(ctx context.Context, c *protocol.Conn, sql []byte, st Statement) error {
+func (h *Handler) mayUnlog(ctx context.Context, c *protocol.Conn, sql []byte, st sqltext.Statement) error {
 	for _, a := range st.Assignments {
-		if !a.logBin() {
+		if !a.LogBin() {
 			continue
 		}
 		off, err := turnsOff(ctx, c, a, sql)
@@ -38,7 +40,7 @@ func (h *Handler) mayUnlog(ctx context.Context, c *protocol.Conn, sql []byte, st
 
 // turnsOff says whether a switch is given the value OFF. What only the store can
 // compute it is asked for; an error is that of the SET too.
-func turnsOff(ctx context.Context, c *protocol.Conn, a Assignment, sql []byte) (bool, error) {
+func turnsOff(ctx context.Context, c *protocol.Conn, a sqltext.Assignment, sql []byte) (bool, error) {
 	text := a.Text
 	switch a.Kind {
 	case sysvars.Expr:
@@ -50,5 +52,5 @@ func turnsOff(ctx context.Context, c *protocol.Conn, a Assignment, sql []byte) (
 	case sysvars.DefaultValue, sysvars.NullValue:
 		return false, nil
 	}
-	return text == "0" || equalFold([]byte(text), "OFF") || equalFold([]byte(text), "FALSE"), nil
+	return text == "0" || strings.EqualFold(text, "OFF") || strings.EqualFold(text, "FALSE"), nil
 }

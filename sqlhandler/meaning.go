@@ -11,6 +11,7 @@ import (
 
 	"dxfproxy/protocol"
 	"dxfproxy/server"
+	"dxfproxy/sqltext"
 	"dxfproxy/table"
 )
 
@@ -143,7 +144,7 @@ func (m meaning) settings() []string {
 	for _, name := range slices.Sorted(maps.Keys(m.client)) {
 		value := m.client[name]
 		if slices.Contains(carried, name) && value != m.fresh[name] {
-			set = append(set, "SESSION "+name+" = "+quotePlain(value))
+			set = append(set, "SESSION "+name+" = "+sqltext.QuotePlain(value))
 		}
 	}
 	return set

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"dxfproxy/sqltext"
+	"dxfproxy/sqltext/corpus"
 	tidb "github.com/pingcap/tidb/pkg/parser"
 	"github.com/pingcap/tidb/pkg/parser/ast"
 	"github.com/pingcap/tidb/pkg/parser/mysql"
@@ -15,15 +17,14 @@ const copyName = "`dxf_scratch`.`scratch_x`"
 
 // rewrite is the way of a statement to its trial: classified under the session's
 // sql_mode, and written in plain notation about the copy.
-func plainOf(text []byte, sqlMode, charset string) (plain, mode string, st Statement, ok bool) {
-	m := modeOf(sqlMode)
-	st = Classify(text, m)
+func plainOf(text []byte, sqlMode, charset string) (plain, mode string, st sqltext.Statement, ok bool) {
+	m := sqltext.ModeOf(sqlMode)
+	st = sqltext.Classify(text, m)
 	mode, known := plainMode(sqlMode)
-	if st.Kind != AddIndex || !known || ambiguous[charset] || !understood(text, st, m) {
+	if st.Kind != sqltext.AddIndex || !known || ambiguous[charset] || !sqltext.Understood(text, st, m) {
 		return "", "", st, false
 	}
-	toks, _ := tokens(bytes.TrimSuffix(text, []byte{0}), m)
-	plain, err := plainText(text, toks, m, charset, st.Table.Span, copyName)
+	plain, err := sqltext.PlainText(bytes.TrimSuffix(text, []byte{0}), m, decoder(charset), st.Table.Span, copyName)
 	return plain, mode, st, err == nil
 }
 
@@ -65,20 +66,18 @@ func TestPlainText(t *testing.T) {
 // samePlain demands that the plain text has the tokens of the original, one by one.
 func samePlain(t *testing.T, text []byte, plain, sqlMode, charset string) {
 	t.Helper()
-	m := modeOf(sqlMode)
-	st := Classify(text, m)
-	toks, ok := tokens(bytes.TrimSuffix(text, []byte{0}), m)
-	require.True(t, ok)
-	again, ok := tokens([]byte(plain), Mode{})
-	require.True(t, ok, plain)
+	m := sqltext.ModeOf(sqlMode)
+	st := sqltext.Classify(text, m)
+	toks := tokens(t, bytes.TrimRight(text, "\x00"), m)
+	again := tokens(t, []byte(plain), sqltext.Mode{})
 	decode := decoder(charset)
-	value := func(text []byte, k token, m Mode, decode func([]byte) (string, bool)) string {
+	value := func(text []byte, k sqltext.Token, m sqltext.Mode, decode func([]byte) (string, bool)) string {
 		switch {
-		case k.kind == tokString:
-			s, _ := decode([]byte(stringValue(text, k, m)))
+		case k.Kind == sqltext.TokenString:
+			s, _ := decode([]byte(sqltext.StringValue(text, k, m)))
 			return "string " + s
-		case k.kind == tokName, k.kind == tokWord && highBytes(k.Of(text)):
-			s, _ := decode([]byte(identifier(text, k)))
+		case k.Kind == sqltext.TokenName, k.Kind == sqltext.TokenWord && !ascii(k.Of(text)):
+			s, _ := decode([]byte(sqltext.Identifier(text, k)))
 			return "name " + s
 		}
 		return string(k.Of(text))
@@ -86,7 +85,7 @@ func samePlain(t *testing.T, text []byte, plain, sqlMode, charset string) {
 	utf := func(b []byte) (string, bool) { return string(b), true }
 	var want, got []string
 	for _, k := range toks {
-		if k.Start == st.Table.Span.Start && k.kind != tokEOF {
+		if k.Start == st.Table.Span.Start && k.Kind != sqltext.TokenEOF {
 			want = append(want, "name dxf_scratch", ".", "name scratch_x")
 		}
 		if k.Start < st.Table.Span.Start || k.Start >= st.Table.Span.End {
@@ -94,9 +93,23 @@ func samePlain(t *testing.T, text []byte, plain, sqlMode, charset string) {
 		}
 	}
 	for _, k := range again {
-		got = append(got, value([]byte(plain), k, Mode{}, utf))
+		got = append(got, value([]byte(plain), k, sqltext.Mode{}, utf))
 	}
 	require.Equal(t, want, got, "%q became %q", text, plain)
+}
+
+// tokens are those of a statement, up to and with the end or a semicolon.
+func tokens(t *testing.T, text []byte, m sqltext.Mode) (all []sqltext.Token) {
+	for l := sqltext.NewLexer(text, m); ; {
+		k := l.Next()
+		require.NotEqual(t, sqltext.TokenBad, k.Kind, "%q", text)
+		if string(k.Of(text)) == ";" {
+			k = sqltext.Token{Kind: sqltext.TokenEOF}
+		}
+		if all = append(all, k); k.Kind == sqltext.TokenEOF {
+			return all
+		}
+	}
 }
 
 // named collects the tables a statement names.
@@ -120,7 +133,7 @@ func FuzzPlain(f *testing.F) {
 	modes := []string{"", "ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "ANSI_QUOTES,NO_BACKSLASH_ESCAPES", "PIPES_AS_CONCAT,ANSI_QUOTES,IGNORE_SPACE,ONLY_FULL_GROUP_BY,ANSI",
 		"STRICT_TRANS_TABLES,NO_ZERO_DATE", "ORACLE,ANSI_QUOTES", "HIGH_NOT_PRECEDENCE"}
 	charsets := []string{"utf8mb4", "utf8mb3", "latin1", "ascii", "binary", "gbk", "sjis", "cp1251", "swe7"}
-	for i, s := range corpus {
+	for i, s := range corpus.Statements {
 		f.Add([]byte(s), uint8(i), uint8(i))
 	}
 	shift := "RENAME TABLE victim.secret TO mine.stolen"
@@ -137,8 +150,8 @@ func FuzzPlain(f *testing.F) {
 			t.Fatalf("%q became %q", text, plain)
 		}
 		samePlain(t, text, plain, sqlMode, charset)
-		again := Classify([]byte(plain), Mode{})
-		if again.Kind != AddIndex || again.Table.Schema+"."+again.Table.Name != "dxf_scratch.scratch_x" {
+		again := sqltext.Classify([]byte(plain), sqltext.Mode{})
+		if again.Kind != sqltext.AddIndex || again.Table.Schema+"."+again.Table.Name != "dxf_scratch.scratch_x" {
 			t.Fatalf("%q became %q", text, plain)
 		}
 		p := tidb.New()

@@ -6,13 +6,14 @@ import (
 	"sync"
 
 	"dxfproxy/protocol"
+	"dxfproxy/sqltext"
 	"dxfproxy/sysvars"
 )
 
 // set answers SET with one of our variables in it. Ours are checked first, the
 // others are set by the store, and only then ours: an error leaves nothing half
 // done but what the store itself would leave.
-func (h *Handler) set(ctx context.Context, c *protocol.Conn, s *session, sql []byte, st Statement, m Mode) (protocol.Reply, error) {
+func (h *Handler) set(ctx context.Context, c *protocol.Conn, s *session, sql []byte, st sqltext.Statement, m sqltext.Mode) (protocol.Reply, error) {
 	var theirs []string
 	var ours []assignment
 	var ok protocol.OK
@@ -66,7 +67,7 @@ type assignment struct {
 }
 
 // check checks an assignment; value is the text of its right-hand side.
-func (h *Handler) check(ctx context.Context, c *protocol.Conn, value string, a Assignment, ok *protocol.OK) (assignment, error) {
+func (h *Handler) check(ctx context.Context, c *protocol.Conn, value string, a sqltext.Assignment, ok *protocol.OK) (assignment, error) {
 	scope, refused := a.Var.CheckSet(a.Form)
 	if refused != nil {
 		return assignment{}, refusal(refused)

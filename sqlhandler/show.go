@@ -11,6 +11,7 @@ import (
 
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
+	"dxfproxy/sqltext"
 )
 
 // jobColumns are the columns of ADMIN SHOW DDL JOBS, with TiDB's lengths and
@@ -276,7 +277,7 @@ func runningJob(j dxf.Job) string {
 		start.UTC().Format("2006-01-02 15:04:05.999 -0700 MST"), errText)
 }
 
-func queryColumns(st Statement) []protocol.Column {
+func queryColumns(st sqltext.Statement) []protocol.Column {
 	if st.HasLimit {
 		return []protocol.Column{{Name: "JOB_ID", Length: 256}, {Name: "QUERY", Length: 1024}}
 	}
@@ -286,7 +287,7 @@ func queryColumns(st Statement) []protocol.Column {
 // showQueries answers ADMIN SHOW DDL JOB QUERIES. By ids it looks among the
 // unfinished and the last ten finished jobs, and finds nothing when as many ids
 // are given as there are jobs, as TiDB does; by LIMIT, among all.
-func (h *Handler) showQueries(ctx context.Context, c *protocol.Conn, st Statement) (protocol.Reply, error) {
+func (h *Handler) showQueries(ctx context.Context, c *protocol.Conn, st sqltext.Statement) (protocol.Reply, error) {
 	n := defaultHistory
 	if st.HasLimit {
 		n = int(min(st.Offset+st.Limit, 1<<20))

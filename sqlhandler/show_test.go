@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/dxf"
+	"dxfproxy/sqltext"
 )
 
 // shown is a job's rows as type, row count, state and comments.
@@ -27,12 +28,12 @@ func TestJobRows(t *testing.T) {
 	require.Equal(t, "add column|0|synced|", shown(dxf.Job{Type: "add column", State: dxf.JobSynced, Waiting: "long ago"}))
 
 	several := dxf.Job{
-		Type: MultiChange, RowCount: 7, State: dxf.JobSynced, Reorg: reorg, Waiting: "long ago",
+		Type: sqltext.MultiChange, RowCount: 7, State: dxf.JobSynced, Reorg: reorg, Waiting: "long ago",
 		SubJobs: []dxf.SubJob{{Type: "add index", RowCount: 7, State: dxf.JobDone, Reorg: true}, {Type: "add column", State: dxf.JobDone}},
 	}
-	require.Equal(t, MultiChange+"|0|synced|ingest, DXF\nadd index /* subjob */|7|done|ingest, DXF\nadd column /* subjob */|0|done|", shown(several))
+	require.Equal(t, sqltext.MultiChange+"|0|synced|ingest, DXF\nadd index /* subjob */|7|done|ingest, DXF\nadd column /* subjob */|0|done|", shown(several))
 	several.State = dxf.JobRunning
-	require.Contains(t, shown(several), MultiChange+"|0|running|ingest, DXF, long ago\n")
+	require.Contains(t, shown(several), sqltext.MultiChange+"|0|running|ingest, DXF, long ago\n")
 }
 
 func TestResulting(t *testing.T) {
@@ -44,29 +45,13 @@ func TestResulting(t *testing.T) {
 		"DROP DATABASE d":               "",
 	} {
 		var names []string
-		for _, n := range resulting(Classify([]byte(text), Mode{})) {
+		for _, n := range resulting(sqltext.Classify([]byte(text), sqltext.Mode{})) {
 			if n.Schema != "" {
 				n.Name = n.Schema + "." + n.Name
 			}
 			names = append(names, n.Name)
 		}
 		require.Equal(t, want, strings.Join(names, ","), text)
-	}
-}
-
-// TestConditional tells the statements that may do nothing.
-func TestConditional(t *testing.T) {
-	for text, want := range map[string]bool{
-		"DROP TABLE IF EXISTS t":                  true,
-		"DROP TABLE t":                            false,
-		"CREATE TABLE IF NOT EXISTS t (a INT)":    true,
-		"CREATE DATABASE IF NOT EXISTS d":         true,
-		"ALTER TABLE t DROP INDEX IF EXISTS i":    true,
-		"DROP INDEX IF EXISTS i ON t":             true,
-		"ALTER TABLE t ADD COLUMN `if` INT":       false,
-		"CREATE TABLE t (a INT COMMENT 'IF NOT')": false,
-	} {
-		require.Equal(t, want, Classify([]byte(text), Mode{}).Conditional, text)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
+	"dxfproxy/sqltext"
 )
 
 // importColumns are the columns of SHOW IMPORT JOBS and of the answer to IMPORT
@@ -49,7 +50,7 @@ func (h *Handler) showImportJob(ctx context.Context, c *protocol.Conn, id int64)
 }
 
 // showImportJobs answers SHOW IMPORT JOBS: the client's own, or with SUPER all.
-func (h *Handler) showImportJobs(ctx context.Context, c *protocol.Conn, st Statement, where string) (protocol.Reply, error) {
+func (h *Handler) showImportJobs(ctx context.Context, c *protocol.Conn, st sqltext.Statement, where string) (protocol.Reply, error) {
 	user, err := h.account(ctx, c)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"dxfproxy/protocol"
+	"dxfproxy/sqltext"
 	"dxfproxy/sysvars"
 )
 
@@ -20,7 +21,7 @@ func (h *Handler) valueOf(v *sysvars.Var, scope sysvars.Scope, s *session, globa
 	return valueIn(global, v)
 }
 
-func varColumns(st Statement) []protocol.Column {
+func varColumns(st sqltext.Statement) []protocol.Column {
 	var cols []protocol.Column
 	for _, vc := range st.Columns {
 		col := protocol.Column{Name: vc.Label, Length: 1024}
@@ -35,7 +36,7 @@ func varColumns(st Statement) []protocol.Column {
 // unsignedFlag is UNSIGNED_FLAG of a column definition.
 const unsignedFlag = 32
 
-func columnOf(vc VarColumn) protocol.Column {
+func columnOf(vc sqltext.VarColumn) protocol.Column {
 	m := vc.Var.Column()
 	col := protocol.Column{Name: vc.Label, Length: m.Length}
 	if m.Length == 0 {
@@ -52,7 +53,7 @@ func columnOf(vc VarColumn) protocol.Column {
 
 // selectVars answers SELECT @@x [, @@y …]. The store is asked for the columns
 // that are its own.
-func (h *Handler) selectVars(ctx context.Context, c *protocol.Conn, s *session, sql []byte, st Statement) (protocol.Reply, error) {
+func (h *Handler) selectVars(ctx context.Context, c *protocol.Conn, s *session, sql []byte, st sqltext.Statement) (protocol.Reply, error) {
 	global, err := h.vars.read(ctx)
 	if err != nil {
 		return nil, err
@@ -96,7 +97,7 @@ func (h *Handler) selectVars(ctx context.Context, c *protocol.Conn, s *session, 
 
 // showVariables answers SHOW [GLOBAL|SESSION] VARIABLES where one of ours may
 // be meant: the store's rows and ours, by name.
-func (h *Handler) showVariables(ctx context.Context, c *protocol.Conn, s *session, sql []byte, st Statement) (protocol.Reply, error) {
+func (h *Handler) showVariables(ctx context.Context, c *protocol.Conn, s *session, sql []byte, st sqltext.Statement) (protocol.Reply, error) {
 	rows, err := h.ourVariables(ctx, c, s, sql, st)
 	if err != nil {
 		return nil, err
@@ -131,7 +132,7 @@ func announce(cols []protocol.Column, rows [][]any) {
 }
 
 // ourVariables are the rows of ours that the statement asks for.
-func (h *Handler) ourVariables(ctx context.Context, c *protocol.Conn, s *session, sql []byte, st Statement) ([][]any, error) {
+func (h *Handler) ourVariables(ctx context.Context, c *protocol.Conn, s *session, sql []byte, st sqltext.Statement) ([][]any, error) {
 	global, err := h.vars.read(ctx)
 	if err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
 	"dxfproxy/server"
+	"dxfproxy/sqltext"
 	"dxfproxy/table"
 )
 
@@ -50,7 +51,7 @@ type smallness struct {
 
 // askSmall asks the session for the facts, and meanwhile whatever says that the change may
 // be made there.
-func (h *Handler) askSmall(ctx context.Context, c *protocol.Conn, s *session, st Statement) (sessionFacts, smallness, error) {
+func (h *Handler) askSmall(ctx context.Context, c *protocol.Conn, s *session, st sqltext.Statement) (sessionFacts, smallness, error) {
 	var small smallness
 	t := st.Table
 	if strings.Contains(t.Schema+t.Name, `\`) || !strings.Contains(c.ServerVersion(), "MariaDB") { // MySQL's lock_wait_timeout is a second at least
@@ -86,7 +87,7 @@ func (y smallness) fits(schema, name string) bool {
 // atOnce makes the change on the client's session, if the table is small, no job is at work
 // on it and nobody uses it. A nil reply: it is to be a job.
 func (h *Handler) atOnce(
-	ctx context.Context, c *protocol.Conn, facts sessionFacts, small smallness, schema string, text []byte, st Statement,
+	ctx context.Context, c *protocol.Conn, facts sessionFacts, small smallness, schema string, text []byte, st sqltext.Statement,
 ) (protocol.Reply, error) {
 	names, ok := decodeAll(facts.charset, schema, st.Table.Name)
 	if !ok || !small.fits(names[0], names[1]) {

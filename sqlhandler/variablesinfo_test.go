@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dxfproxy/sqltext"
 	"dxfproxy/sysvars"
 )
 
@@ -20,7 +21,7 @@ func TestVariablesInfo(t *testing.T) {
 		require.Equal(t, want, strings.Count(text, "'"+v.Name+"'"), v.Name)
 	}
 	require.Contains(t, text, "g.variable_name = v.VARIABLE_NAME AND v.VARIABLE_NAME <> 'tidb_cloud_storage_uri'")
-	st := Classify([]byte("SELECT * FROM information_schema.VARIABLES_INFO"), Mode{})
-	require.Equal(t, VirtualTables, st.Kind)
-	require.True(t, Match([]byte("SELECT * FROM information_schema.VARIABLES_INFO")))
+	st := sqltext.Classify([]byte("SELECT * FROM information_schema.VARIABLES_INFO"), sqltext.Mode{})
+	require.Equal(t, sqltext.VirtualTables, st.Kind)
+	require.True(t, sqltext.Match([]byte("SELECT * FROM information_schema.VARIABLES_INFO")))
 }

@@ -12,6 +12,7 @@ import (
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
 	"dxfproxy/server"
+	"dxfproxy/sqltext"
 )
 
 // Times of a wait. Polling is the truth; wake-ups only make it sooner.
@@ -104,7 +105,7 @@ func (h *Handler) tableChange(id int64) waitable {
 
 // noting adds what the trial had to say of the statement to a job's answer. A session that
 // wants no notes gets none.
-func (w waitable) noting(t trial, st Statement, v variables) waitable {
+func (w waitable) noting(t trial, st sqltext.Statement, v variables) waitable {
 	look := w.look
 	w.look = func(ctx context.Context) (ending, error) {
 		e, err := look(ctx)
@@ -121,7 +122,7 @@ func (w waitable) noting(t trial, st Statement, v variables) waitable {
 
 // altered is the answer to a statement that has changed a table, in the store's words. What
 // IGNORE has left out of it the store does not tell a job.
-func altered(rows uint64, warnings []protocol.Warning, st Statement) protocol.OK {
+func altered(rows uint64, warnings []protocol.Warning, st sqltext.Statement) protocol.OK {
 	ok := protocol.OK{AffectedRows: rows, Warnings: warnings}
 	if !st.Ignore {
 		ok.Info = fmt.Sprintf("Records: %d  Duplicates: 0  Warnings: %d", rows, len(warnings))

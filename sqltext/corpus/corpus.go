@@ -1,8 +1,9 @@
-package sqlhandler
+// Package corpus is statements that tests are made of.
+package corpus
 
-// corpus are the statements of the golden file, of the comparison with TiDB's
+// Statements are those of the golden file, of the comparison with TiDB's
 // parser, and the seeds of the fuzz targets.
-var corpus = []string{
+var Statements = []string{
 	// Adding indexes.
 	"ALTER TABLE t ADD INDEX ia (a)",
 	"alter table `my db`.`t``1` add index `i``x` (`a b`)",

@@ -1,4 +1,4 @@
-package sqlhandler
+package sqltext
 
 import "bytes"
 
@@ -14,7 +14,7 @@ const needleWindow = 4 << 10
 // global_variables, variables_info or sql_log_bin, in any case, or an IMPORT behind a
 // semicolon or in an executable comment. KILL is the relay's business.
 func Match(text []byte) bool {
-	l := lexer{src: text}
+	l := Lexer{src: text}
 	for {
 		if !l.skipBlank() || l.executable {
 			// Text in an executable comment is the store's to judge, but for one.

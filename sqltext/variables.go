@@ -1,4 +1,4 @@
-package sqlhandler
+package sqltext
 
 import (
 	"strings"
@@ -47,7 +47,7 @@ func (p *reader) set(st *Statement) {
 	ours, logBin := false, false
 	for !p.bad {
 		a := p.assignment()
-		ours, logBin = ours || a.Var != nil, logBin || a.logBin()
+		ours, logBin = ours || a.Var != nil, logBin || a.LogBin()
 		st.Assignments = append(st.Assignments, a)
 		if !p.punct(',') {
 			break
@@ -62,16 +62,16 @@ func (p *reader) set(st *Statement) {
 	}
 }
 
-// logBin says whether the session's sql_log_bin is assigned to; there is no other.
-func (a Assignment) logBin() bool { return !a.User && strings.EqualFold(a.Name, "sql_log_bin") }
+// LogBin says whether the session's sql_log_bin is assigned to; there is no other.
+func (a Assignment) LogBin() bool { return !a.User && strings.EqualFold(a.Name, "sql_log_bin") }
 
 func (p *reader) assignment() Assignment {
 	a := Assignment{Span: Span{Start: p.peek().Start}}
-	switch t := p.peek(); t.kind {
-	case tokUserVar:
+	switch t := p.peek(); t.Kind {
+	case TokenUserVar:
 		p.i++
 		a.Name, a.User = string(t.Of(p.text)), true
-	case tokSysVar:
+	case TokenSysVar:
 		p.i++
 		a.Form, a.Name = p.sysVar()
 	default:
@@ -130,9 +130,9 @@ func (p *reader) dotted() string {
 }
 
 // value says what the tokens of a right-hand side are.
-func (p *reader) value(toks []token) (sysvars.ValueKind, string) {
+func (p *reader) value(toks []Token) (sysvars.ValueKind, string) {
 	sign := ""
-	if len(toks) == 2 && (p.isPunct(toks[0], '-') || p.isPunct(toks[0], '+')) && (toks[1].kind == tokInteger || toks[1].kind == tokNumber) {
+	if len(toks) == 2 && (p.isPunct(toks[0], '-') || p.isPunct(toks[0], '+')) && (toks[1].Kind == TokenInteger || toks[1].Kind == TokenNumber) {
 		if p.isPunct(toks[0], '-') {
 			sign = "-"
 		}
@@ -143,22 +143,22 @@ func (p *reader) value(toks []token) (sysvars.ValueKind, string) {
 	}
 	t := toks[0]
 	text := string(t.Of(p.text))
-	switch t.kind {
-	case tokInteger:
+	switch t.Kind {
+	case TokenInteger:
 		if text = strings.TrimLeft(text, "0"); text == "" {
 			text = "0"
 		}
 		return sysvars.NumberValue, sign + text
-	case tokNumber:
+	case TokenNumber:
 		if strings.Trim(text, "0123456789.") != "" {
 			return sysvars.Expr, "" // 1e3 and 0x10 have their value, not their text
 		}
 		return sysvars.NumberValue, sign + text
-	case tokString:
-		return sysvars.StringValue, stringValue(p.text, t, p.mode)
-	case tokName:
-		return sysvars.WordValue, identifier(p.text, t)
-	case tokWord:
+	case TokenString:
+		return sysvars.StringValue, StringValue(p.text, t, p.mode)
+	case TokenName:
+		return sysvars.WordValue, Identifier(p.text, t)
+	case TokenWord:
 		switch strings.ToUpper(text) {
 		case "DEFAULT":
 			return sysvars.DefaultValue, text
@@ -178,7 +178,7 @@ func (p *reader) selectVars(st *Statement) {
 	ours := false
 	for !p.bad {
 		start := p.peek().Start
-		if p.peek().kind != tokSysVar {
+		if p.peek().Kind != TokenSysVar {
 			return
 		}
 		p.i++
@@ -208,10 +208,10 @@ func (p *reader) selectVars(st *Statement) {
 func (p *reader) alias(c *VarColumn) {
 	as := p.word("AS")
 	switch t := p.peek(); {
-	case t.kind == tokString:
-		c.Label = stringValue(p.text, t, p.mode)
+	case t.Kind == TokenString:
+		c.Label = StringValue(p.text, t, p.mode)
 	case isName(t) && !isWord(p.text, t, "LIMIT") && !isWord(p.text, t, "FROM"):
-		c.Label = identifier(p.text, t)
+		c.Label = Identifier(p.text, t)
 	case as:
 		p.fail()
 		return
@@ -270,11 +270,11 @@ func (p *reader) filter(st *Statement) {
 	switch {
 	case p.word("LIKE"):
 		t := p.advance()
-		if t.kind != tokString {
+		if t.Kind != TokenString {
 			p.fail()
 			return
 		}
-		st.Like, st.HasLk = stringValue(p.text, t, p.mode), true
+		st.Like, st.HasLk = StringValue(p.text, t, p.mode), true
 	case p.word("WHERE"):
 		st.Where = p.rest()
 	}

@@ -1,37 +1,25 @@
-package sqlhandler
+package sqltext
 
-import (
-	"bytes"
-
-	"dxfproxy/dxf"
-)
-
-// errUnreadable refuses an IMPORT INTO that is not for us to read and not for the
-// store: it would put the secrets of the location into its error and its logs. So
-// nothing of the text is in here.
-var errUnreadable = &dxf.Error{
-	Code: 1064, State: "42000", Class: "parser",
-	Message: "You have an error in your SQL syntax; IMPORT INTO stands alone, in no executable comment and with every quote closed: nothing was run",
-}
+import "bytes"
 
 // hidesImport says whether one of the statements of a text that cannot be read
 // as one begins as an IMPORT INTO. An executable comment may be a part of its
 // statement, or nothing: what it begins with and what follows it may be the first
 // word, as long as nothing stood outside of such comments.
 func hidesImport(text []byte, mode Mode) bool {
-	l := lexer{src: text, mode: mode}
+	l := Lexer{src: text, mode: mode}
 	begins, outside, imports := true, false, false
 	for {
 		was := l.inside
-		t := l.next()
-		if t.kind == tokBad || t.kind == tokEOF {
+		t := l.Next()
+		if t.Kind == TokenBad || t.Kind == TokenEOF {
 			return false
 		}
 		begins = begins || l.inside != was && !outside
 		switch {
 		case imports && isWord(text, t, "INTO"):
 			return true
-		case t.kind == tokPunct && text[t.Start] == ';':
+		case t.Kind == TokenPunct && text[t.Start] == ';':
 			begins, outside, imports = true, false, false
 		default:
 			imports = begins && isWord(text, t, "IMPORT")

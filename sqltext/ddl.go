@@ -1,4 +1,4 @@
-package sqlhandler
+package sqltext
 
 // create reads what follows CREATE.
 func (p *reader) create(st *Statement) {
@@ -48,7 +48,7 @@ func (p *reader) viewHead() bool {
 	return false
 }
 
-func (p *reader) headWord(t token) bool {
+func (p *reader) headWord(t Token) bool {
 	return isWord(p.text, t, "VIEW") || isWord(p.text, t, "ALGORITHM") || isWord(p.text, t, "DEFINER") || isWord(p.text, t, "SQL")
 }
 

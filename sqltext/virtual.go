@@ -1,9 +1,12 @@
-package sqlhandler
+package sqltext
 
 import (
 	"slices"
 	"strings"
 )
+
+// quote quotes a name.
+func quote(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
 
 // virtualTables are the names a TiDB client reads the framework under, schema
 // by schema, in lower case as the meta schema spells them. No store has a table
@@ -42,15 +45,15 @@ func RewriteTables(text []byte, mode Mode, metaSchema string) ([]byte, bool) {
 	if !ok || len(refs) == 0 {
 		return text, false
 	}
-	var edits []edit
+	var edits []Edit
 	for _, r := range refs {
-		name := quoteName(r.table)
+		name := quote(r.table)
 		if r.qualified {
-			name = quoteName(metaSchema) + "." + name
+			name = quote(metaSchema) + "." + name
 		}
-		edits = append(edits, edit{r.Span, name})
+		edits = append(edits, Edit{r.Span, name})
 	}
-	return apply(text, edits), true
+	return Apply(text, edits), true
 }
 
 // RewriteBareTables is RewriteTables for names without a schema, in a session
@@ -65,20 +68,20 @@ func RewriteBareTables(text []byte, mode Mode, metaSchema, current string) ([]by
 			named[r.table] = true
 		}
 	}
-	var edits []edit
+	var edits []Edit
 	for _, r := range refs {
-		switch name := quoteName(r.table); {
+		switch name := quote(r.table); {
 		case !named[r.table]:
 		case r.qualified:
-			edits = append(edits, edit{r.Span, quoteName(metaSchema) + "." + name})
+			edits = append(edits, Edit{r.Span, quote(metaSchema) + "." + name})
 		default:
-			edits = append(edits, edit{r.Span, name})
+			edits = append(edits, Edit{r.Span, name})
 		}
 	}
-	return apply(text, edits), len(named) > 0
+	return Apply(text, edits), len(named) > 0
 }
 
-func hasBare(text []byte, toks []token) bool {
+func hasBare(text []byte, toks []Token) bool {
 	return slices.ContainsFunc(bareRefs(text, toks), func(r virtualRef) bool { return r.qualified })
 }
 
@@ -90,14 +93,14 @@ var afterFrom = words("SELECT SET WHERE GROUP HAVING ORDER LIMIT UNION EXCEPT IN
 
 // bareRefs finds names of virtual tables, of whatever schema, that stand in a
 // table's place without a schema (to be qualified), and those before a column's.
-func bareRefs(text []byte, toks []token) []virtualRef {
+func bareRefs(text []byte, toks []Token) []virtualRef {
 	var refs []virtualRef
 	lists := []bool{false} // by depth of parentheses: this is a FROM's list
 	expected := false      // a table's name
 	for i, t := range toks {
 		list := &lists[len(lists)-1]
 		word := ""
-		if t.kind == tokWord {
+		if t.Kind == TokenWord {
 			word = strings.ToUpper(string(t.Of(text)))
 		}
 		if isName(t) && isDot(text, toks[i+1]) && (i == 0 || !isDot(text, toks[i-1])) {
@@ -116,14 +119,14 @@ func bareRefs(text []byte, toks []token) []virtualRef {
 			expected = true
 		case afterFrom[word]:
 			*list, expected = false, false
-		case t.kind == tokPunct && text[t.Start] == '(':
+		case t.Kind == TokenPunct && text[t.Start] == '(':
 			lists = append(lists, expected)
-		case t.kind == tokPunct && text[t.Start] == ')':
+		case t.Kind == TokenPunct && text[t.Start] == ')':
 			if len(lists) > 1 {
 				lists = lists[:len(lists)-1]
 			}
 			expected = false
-		case t.kind == tokPunct && text[t.Start] == ',':
+		case t.Kind == TokenPunct && text[t.Start] == ',':
 			expected = *list
 		default:
 			expected = false
@@ -152,14 +155,14 @@ type virtualRef struct {
 // virtualRefs finds the references. It reports false for a text that is not
 // understood: an unfinished quote or an executable comment.
 func virtualRefs(text []byte, mode Mode) ([]virtualRef, bool) {
-	l := lexer{src: text, mode: mode}
+	l := Lexer{src: text, mode: mode}
 	var refs []virtualRef
 	named := map[string]bool{}
 	bare := []virtualRef{}
-	var prev, a, dot token // the window before the token at hand
+	var prev, a, dot Token // the window before the token at hand
 	for {
-		t := l.next()
-		if t.kind == tokBad || l.executable {
+		t := l.Next()
+		if t.Kind == TokenBad || l.executable {
 			return nil, false
 		}
 		if isName(a) && isDot(text, dot) && !isDot(text, prev) {
@@ -173,7 +176,7 @@ func virtualRefs(text []byte, mode Mode) ([]virtualRef, bool) {
 				bare = append(bare, virtualRef{a.Span, table, false})
 			}
 		}
-		if t.kind == tokEOF {
+		if t.Kind == TokenEOF {
 			break
 		}
 		prev, a, dot = a, dot, t
@@ -198,11 +201,11 @@ func mergeBare(refs, bare []virtualRef, named map[string]bool) []virtualRef {
 	return append(all, refs...)
 }
 
-func isName(t token) bool { return t.kind == tokWord || t.kind == tokName }
+func isName(t Token) bool { return t.Kind == TokenWord || t.Kind == TokenName }
 
-func isDot(text []byte, t token) bool { return t.kind == tokPunct && text[t.Start] == '.' }
+func isDot(text []byte, t Token) bool { return t.Kind == TokenPunct && text[t.Start] == '.' }
 
-func virtualTable(text []byte, schema, table token) (string, bool) {
+func virtualTable(text []byte, schema, table Token) (string, bool) {
 	s, ok := lower(text, schema)
 	if !ok || virtualTables[s] == nil {
 		return "", false
@@ -211,9 +214,9 @@ func virtualTable(text []byte, schema, table token) (string, bool) {
 	return t, ok && virtualTables[s][t]
 }
 
-func lower(text []byte, t token) (string, bool) {
+func lower(text []byte, t Token) (string, bool) {
 	if t.End-t.Start > longestVirtual+2 {
 		return "", false
 	}
-	return strings.ToLower(identifier(text, t)), true
+	return strings.ToLower(Identifier(text, t)), true
 }

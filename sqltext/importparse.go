@@ -1,4 +1,4 @@
-package sqlhandler
+package sqltext
 
 import (
 	"errors"
@@ -15,18 +15,18 @@ import (
 	"dxfproxy/dxf"
 )
 
-// importStatement is an IMPORT INTO as it was written.
-type importStatement struct {
-	schema, table string // schema is "" if it was not named
-	fields        []dxf.ImportField
-	set           []dxf.ImportSet // the expressions are not checked yet, see checkSet
-	location      string
-	format        string // lower case; csv when there is none
-	options       []importOption
-	query         bool // FROM SELECT: location and format mean nothing
+// Import is an IMPORT INTO as it was written.
+type Import struct {
+	Schema, Table string // Schema is "" if it was not named
+	Fields        []dxf.ImportField
+	Set           []dxf.ImportSet // the expressions as SQL; whether they are harmless is not known here
+	Location      string
+	Format        string // lower case; csv when there is none
+	Options       []ImportOption
+	Query         bool // FROM SELECT: Location and Format mean nothing
 
-	columnsText, setText string // as tidb_import_jobs.parameters has them
-	exprs                []ast.ExprNode
+	ColumnsText, SetText string         // as tidb_import_jobs.parameters has them
+	Exprs                []ast.ExprNode // those of Set
 }
 
 // Texts of the parser for what it understands and TiDB refuses in plain words.
@@ -36,11 +36,11 @@ var plainRefusals = []string{"Cannot use user variable(", "Cannot use SET clause
 // up to 10 MB for what parsable lets through, and a processor.
 var parsers = make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))
 
-// parse gives a text to TiDB's parser, the only place that does: what is too much
+// Parse gives a text to TiDB's parser, the only place that does: what is too much
 // for its memory is refused, and so is what it panics of, such as a number of more than
 // a hundred digits.
-func parse(text []byte, sqlMode string) (nodes []ast.StmtNode, err error) {
-	if err := parsable(text, modeNamed(sqlMode)); err != nil {
+func Parse(text []byte, sqlMode string) (nodes []ast.StmtNode, err error) {
+	if err := parsable(text, ModeOf(sqlMode)); err != nil {
 		return nil, err
 	}
 	parsers <- struct{}{}
@@ -57,11 +57,12 @@ func parse(text []byte, sqlMode string) (nodes []ast.StmtNode, err error) {
 	return nodes, err
 }
 
-// parseImport reads an IMPORT INTO, but for the query of one that has it. text is
-// UTF-8; sqlMode is the session's. Its errors are TiDB's.
-func parseImport(text []byte, sqlMode string) (*importStatement, error) {
-	o, _ := outlineImport(text, modeNamed(sqlMode))
-	nodes, err := parse(o.withoutQuery(text), sqlMode)
+// ParseImport reads an IMPORT INTO, but for the query of one that has it. text is
+// UTF-8; sqlMode is the session's. Its errors are TiDB's; one that is no *dxf.Error is of the syntax, and
+// may quote a secret of the location.
+func ParseImport(text []byte, sqlMode string) (*Import, error) {
+	o, _ := OutlineImport(text, ModeOf(sqlMode))
+	nodes, err := Parse(o.WithoutQuery(text), sqlMode)
 	var own *dxf.Error
 	if errors.As(err, &own) {
 		return nil, own
@@ -72,24 +73,24 @@ func parseImport(text []byte, sqlMode string) (*importStatement, error) {
 				return nil, dxf.Errorf("%s", strings.TrimRight(err.Error()[i:], " "))
 			}
 		}
-		return nil, syntaxError(err)
+		return nil, err
 	}
 	var n *ast.ImportIntoStmt
 	if len(nodes) == 1 {
 		n, _ = nodes[0].(*ast.ImportIntoStmt)
 	}
 	if n == nil {
-		return nil, errNoImport
+		return nil, ErrNoImport
 	}
-	st := &importStatement{
-		schema: n.Table.Schema.O, table: n.Table.Name.O,
-		location: n.Path, format: "csv", query: n.Select != nil,
+	st := &Import{
+		Schema: n.Table.Schema.O, Table: n.Table.Name.O,
+		Location: n.Path, Format: "csv", Query: n.Select != nil,
 	}
 	if n.Format != nil {
-		st.format = strings.ToLower(*n.Format)
+		st.Format = strings.ToLower(*n.Format)
 	}
 	for _, o := range n.Options {
-		st.options = append(st.options, readOption(o))
+		st.Options = append(st.Options, readOption(o))
 	}
 	if err := o.sameTarget(st); err != nil {
 		return nil, err
@@ -98,18 +99,8 @@ func parseImport(text []byte, sqlMode string) (*importStatement, error) {
 	return st, st.readSet(n.ColumnAssignments, sqlMode)
 }
 
-// modeNamed is what the lexer must know of an sql_mode.
-func modeNamed(sqlMode string) Mode {
-	var m Mode
-	for name := range strings.SplitSeq(sqlMode, ",") {
-		m.AnsiQuotes = m.AnsiQuotes || name == "ANSI_QUOTES"
-		m.NoBackslashEscapes = m.NoBackslashEscapes || name == "NO_BACKSLASH_ESCAPES"
-	}
-	return m
-}
-
-// sqlMode is the inverse of modeNamed.
-func (m Mode) sqlMode() string {
+// SQLMode is the inverse of ModeOf.
+func (m Mode) SQLMode() string {
 	var names []string
 	if m.AnsiQuotes {
 		names = append(names, "ANSI_QUOTES")
@@ -133,7 +124,7 @@ func lexicalMode(sqlMode string) mysql.SQLMode {
 	return m
 }
 
-func (st *importStatement) readFields(list []*ast.ColumnNameOrUserVar) {
+func (st *Import) readFields(list []*ast.ColumnNameOrUserVar) {
 	if len(list) == 0 {
 		return
 	}
@@ -145,17 +136,17 @@ func (st *importStatement) readFields(list []*ast.ColumnNameOrUserVar) {
 		}
 		_ = c.Restore(ctx) // only names
 		if c.ColumnName != nil {
-			st.fields = append(st.fields, dxf.ImportField{Column: c.ColumnName.Name.O})
+			st.Fields = append(st.Fields, dxf.ImportField{Column: c.ColumnName.Name.O})
 		} else {
-			st.fields = append(st.fields, dxf.ImportField{Var: strings.ToLower(c.UserVar.Name)})
+			st.Fields = append(st.Fields, dxf.ImportField{Var: strings.ToLower(c.UserVar.Name)})
 		}
 	}
-	st.columnsText = "(" + b.String() + ")"
+	st.ColumnsText = "(" + b.String() + ")"
 }
 
 // readSet takes the assignments, as text for people and as SQL that means the
 // same in every sql_mode that reads backslashes as the session does.
-func (st *importStatement) readSet(list []*ast.Assignment, sqlMode string) error {
+func (st *Import) readSet(list []*ast.Assignment, sqlMode string) error {
 	var texts []string
 	for _, a := range list {
 		var shown strings.Builder
@@ -172,10 +163,10 @@ func (st *importStatement) readSet(list []*ast.Assignment, sqlMode string) error
 		if err != nil {
 			return err
 		}
-		st.set = append(st.set, dxf.ImportSet{Column: a.Column.Name.O, Expr: sql})
-		st.exprs = append(st.exprs, expr)
+		st.Set = append(st.Set, dxf.ImportSet{Column: a.Column.Name.O, Expr: sql})
+		st.Exprs = append(st.Exprs, expr)
 	}
-	st.setText = strings.Join(texts, ", ")
+	st.SetText = strings.Join(texts, ", ")
 	return nil
 }
 
@@ -183,7 +174,7 @@ func (st *importStatement) readSet(list []*ast.Assignment, sqlMode string) error
 func writeExpression(expr ast.ExprNode, sqlMode string) (string, error) {
 	flags := format.RestoreStringSingleQuotes | format.RestoreKeyWordUppercase | format.RestoreNameBackQuotes |
 		format.RestoreStringWithoutDefaultCharset
-	if !modeNamed(sqlMode).NoBackslashEscapes {
+	if !ModeOf(sqlMode).NoBackslashEscapes {
 		flags |= format.RestoreStringEscapeBackslash
 	}
 	var sql strings.Builder
@@ -193,21 +184,21 @@ func writeExpression(expr ast.ExprNode, sqlMode string) (string, error) {
 	return sql.String(), nil
 }
 
-// rewritten reads once more what was written of the SET clause, since that and not
+// Rewritten reads once more what was written of the SET clause, since that and not
 // the client's text is what runs later, with other rights: it must be the same
-// expressions.
-func (st *importStatement) rewritten(sqlMode string) error {
-	if len(st.set) == 0 {
-		return nil
+// expressions. They are returned as they were read this time.
+func (st *Import) Rewritten(sqlMode string) (exprs []ast.ExprNode, err error) {
+	if len(st.Set) == 0 {
+		return nil, nil
 	}
 	text := []byte("SELECT ")
-	for i, a := range st.set {
+	for i, a := range st.Set {
 		if i > 0 {
 			text = append(text, ", "...)
 		}
 		text = append(text, a.Expr...)
 	}
-	nodes, err := parse(text, sqlMode)
+	nodes, err := Parse(text, sqlMode)
 	var fields []*ast.SelectField
 	if err == nil && len(nodes) == 1 {
 		s, ok := nodes[0].(*ast.SelectStmt)
@@ -215,22 +206,24 @@ func (st *importStatement) rewritten(sqlMode string) error {
 			fields = s.Fields.Fields
 		}
 	}
-	if len(fields) != len(st.set) {
-		return errNotRewritten
+	if len(fields) != len(st.Set) {
+		return nil, errNotRewritten
 	}
-	again := importStatement{fields: st.fields}
 	for i, f := range fields {
 		if f.Expr == nil || f.AsName.O != "" {
-			return errNotRewritten
+			return nil, errNotRewritten
 		}
 		sql, err := writeExpression(f.Expr, sqlMode)
-		if err != nil || sql != st.set[i].Expr {
-			return errNotRewritten
+		if err != nil || sql != st.Set[i].Expr {
+			return nil, errNotRewritten
 		}
-		again.exprs = append(again.exprs, f.Expr)
+		exprs = append(exprs, f.Expr)
 	}
-	return checkSet(&again)
+	return exprs, nil
 }
+
+// ErrNoImport refuses what no parser takes for an IMPORT INTO.
+var ErrNoImport = dxf.Errorf("dxfproxy: this is no IMPORT INTO statement")
 
 var errNotRewritten = dxf.Errorf("dxfproxy: the SET clause cannot be written so that the store reads the same")
 

@@ -1,4 +1,4 @@
-package sqlhandler
+package sqltext
 
 import (
 	"strconv"
@@ -6,11 +6,11 @@ import (
 	"dxfproxy/sysvars"
 )
 
-// maxText is the longest text that is looked into, and maxWords the number of tokens;
+// MaxText is the longest text that is looked into, and maxWords the number of tokens;
 // longer ones are relayed. A token takes twenty times the memory of its text, and who
 // sends it needs nothing but a login.
 const (
-	maxText  = 1 << 20
+	MaxText  = 1 << 20
 	maxWords = 20_000
 )
 
@@ -137,7 +137,7 @@ func (s *Statement) Indexes() []string {
 
 // Classify says what the text is. It works on words and punctuation only; a
 // statement it does not understand to the last token, a text of several
-// statements, of more than maxText or maxWords or with an executable comment is Other.
+// statements, of more than MaxText or maxWords or with an executable comment is Other.
 func Classify(text []byte, mode Mode) Statement {
 	src := text
 	if n := len(src); n > 0 && src[n-1] == 0 {
@@ -146,7 +146,7 @@ func Classify(text []byte, mode Mode) Statement {
 	if st, ok := classifyImport(src, mode); ok {
 		return st
 	}
-	if len(text) > maxText {
+	if len(text) > MaxText {
 		return Statement{Wait: -1}
 	}
 	toks, ok := tokens(src, mode)
@@ -184,24 +184,24 @@ func Classify(text []byte, mode Mode) Statement {
 // tokens cuts the text, with a tokEOF at the end and without the semicolons
 // before it. It reports false for a text of several statements, for what cannot
 // be trusted, and for more than maxWords.
-func tokens(text []byte, mode Mode) ([]token, bool) {
-	l := lexer{src: text, mode: mode}
-	toks := make([]token, 0, 32)
+func tokens(text []byte, mode Mode) ([]Token, bool) {
+	l := Lexer{src: text, mode: mode}
+	toks := make([]Token, 0, 32)
 	for {
-		t := l.next()
-		if t.kind == tokBad || l.executable || len(toks) > maxWords {
+		t := l.Next()
+		if t.Kind == TokenBad || l.executable || len(toks) > maxWords {
 			return nil, false
 		}
-		if t.kind == tokPunct && text[t.Start] == ';' {
-			for t.kind == tokPunct && text[t.Start] == ';' {
-				t = l.next()
+		if t.Kind == TokenPunct && text[t.Start] == ';' {
+			for t.Kind == TokenPunct && text[t.Start] == ';' {
+				t = l.Next()
 			}
-			if t.kind != tokEOF || l.executable {
+			if t.Kind != TokenEOF || l.executable {
 				return nil, false
 			}
 		}
 		toks = append(toks, t)
-		if t.kind == tokEOF {
+		if t.Kind == TokenEOF {
 			return toks, true
 		}
 	}
@@ -254,22 +254,22 @@ func (p *reader) statement(st *Statement) {
 type reader struct {
 	text []byte
 	mode Mode
-	toks []token
+	toks []Token
 	i    int
 	bad  bool
 
 	conditional bool // ifExists or ifNotExists took something
 }
 
-func (p *reader) peek() token { return p.toks[p.i] }
+func (p *reader) peek() Token { return p.toks[p.i] }
 
-func (p *reader) peekAt(n int) token {
+func (p *reader) peekAt(n int) Token {
 	return p.toks[min(p.i+n, len(p.toks)-1)]
 }
 
-func (p *reader) advance() token {
+func (p *reader) advance() Token {
 	t := p.toks[p.i]
-	if t.kind != tokEOF {
+	if t.Kind != TokenEOF {
 		p.i++
 	}
 	return t
@@ -314,7 +314,7 @@ func (p *reader) need(keyword string) {
 	}
 }
 
-func (p *reader) isPunct(t token, c byte) bool { return t.kind == tokPunct && p.text[t.Start] == c }
+func (p *reader) isPunct(t Token, c byte) bool { return t.Kind == TokenPunct && p.text[t.Start] == c }
 
 func (p *reader) punct(c byte) bool {
 	if p.isPunct(p.peek(), c) {
@@ -326,7 +326,7 @@ func (p *reader) punct(c byte) bool {
 
 // end fails unless everything was taken.
 func (p *reader) end() {
-	if p.peek().kind != tokEOF {
+	if p.peek().Kind != TokenEOF {
 		p.fail()
 	}
 }
@@ -347,7 +347,7 @@ func (p *reader) name() string {
 		return ""
 	}
 	p.i++
-	return identifier(p.text, t)
+	return Identifier(p.text, t)
 }
 
 // table takes a table reference, t or db.t.
@@ -377,7 +377,7 @@ func (p *reader) tables() []TableName {
 func (p *reader) integer() int64 {
 	t := p.peek()
 	n, err := strconv.ParseInt(string(t.Of(p.text)), 10, 64)
-	if t.kind != tokInteger || err != nil {
+	if t.Kind != TokenInteger || err != nil {
 		p.fail()
 		return 0
 	}
@@ -411,7 +411,7 @@ func (p *reader) group() bool {
 	}
 	for depth := 1; depth > 0; {
 		switch t := p.advance(); {
-		case t.kind == tokEOF:
+		case t.Kind == TokenEOF:
 			p.fail()
 			return true
 		case p.isPunct(t, '('):
@@ -428,7 +428,7 @@ func (p *reader) item() {
 	for {
 		t := p.peek()
 		switch {
-		case t.kind == tokEOF, p.isPunct(t, ','):
+		case t.Kind == TokenEOF, p.isPunct(t, ','):
 			return
 		case p.isPunct(t, ')'):
 			p.fail()

@@ -1,4 +1,4 @@
-package sqlhandler
+package sqltext
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dxfproxy/sqltext/corpus"
 	"dxfproxy/sysvars"
 )
 
@@ -137,7 +138,7 @@ func describe(text string, st Statement) string {
 // file is rewritten with -update-classify, and the difference is to be read.
 func TestClassifyGolden(t *testing.T) {
 	var b strings.Builder
-	for _, text := range corpus {
+	for _, text := range corpus.Statements {
 		st := Classify([]byte(text), Mode{})
 		fmt.Fprintf(&b, "%s\n= %s\n\n", text, describe(text, st))
 		if st.Kind != Other {
@@ -208,6 +209,22 @@ func TestReplaceTable(t *testing.T) {
 	}
 }
 
+// TestConditional tells the statements that may do nothing.
+func TestConditional(t *testing.T) {
+	for text, want := range map[string]bool{
+		"DROP TABLE IF EXISTS t":                  true,
+		"DROP TABLE t":                            false,
+		"CREATE TABLE IF NOT EXISTS t (a INT)":    true,
+		"CREATE DATABASE IF NOT EXISTS d":         true,
+		"ALTER TABLE t DROP INDEX IF EXISTS i":    true,
+		"DROP INDEX IF EXISTS i ON t":             true,
+		"ALTER TABLE t ADD COLUMN `if` INT":       false,
+		"CREATE TABLE t (a INT COMMENT 'IF NOT')": false,
+	} {
+		require.Equal(t, want, Classify([]byte(text), Mode{}).Conditional, text)
+	}
+}
+
 func TestMatch(t *testing.T) {
 	for text, want := range map[string]bool{
 		"": false, ";": false, "SELECT 1": false, "select * from dist_framework_met": false, "SET autocommit=0": false,
@@ -238,7 +255,7 @@ var everyday = []string{
 }
 
 func TestMatchAllocatesNothing(t *testing.T) {
-	for _, s := range append(everyday, corpus...) {
+	for _, s := range append(everyday, corpus.Statements...) {
 		text := []byte(s)
 		require.Zero(t, testing.AllocsPerRun(10, func() { Match(text) }), s)
 	}
@@ -272,7 +289,7 @@ func BenchmarkClassify(b *testing.B) {
 }
 
 func FuzzClassify(f *testing.F) {
-	for _, s := range corpus {
+	for _, s := range corpus.Statements {
 		f.Add([]byte(s), false, false)
 	}
 	f.Add([]byte("SELECT DISTINCT 1 + @@tidb_redact_log, (@@global.tidb_redact_log) x FROM tidb_ddl_job, mysql.tidb_ddl_job"), false, false)
@@ -296,11 +313,11 @@ func FuzzClassify(f *testing.F) {
 		}
 		if len(st.Vars) > 0 {
 			src := bytes.TrimSuffix(text, []byte{0})
-			edits := selectLabels(src, st.Vars, mode)
+			edits := SelectLabels(src, st.Vars, mode)
 			for _, r := range st.Vars {
-				edits = append(edits, edit{r.Span, "1"})
+				edits = append(edits, Edit{r.Span, "1"})
 			}
-			written := apply(src, edits)
+			written := Apply(src, edits)
 			if again := Classify(written, mode); len(again.Vars) > 0 || st.Bare != again.Bare {
 				t.Fatalf("%q with values is %q", text, written)
 			}

@@ -1,4 +1,4 @@
-package sqlhandler
+package sqltext
 
 // indexBody reads the name, type, parts and options of an index of an ALTER
 // TABLE, all that follows INDEX, KEY or UNIQUE. A primary key has no name.
@@ -81,7 +81,7 @@ func (p *reader) indexOption() bool {
 		}
 	case p.anyWord("COMMENT", "ENGINE_ATTRIBUTE", "SECONDARY_ENGINE_ATTRIBUTE"):
 		p.punct('=')
-		if p.advance().kind != tokString {
+		if p.advance().Kind != TokenString {
 			p.fail()
 		}
 	case p.words("WITH", "PARSER"):

@@ -1,4 +1,4 @@
-package sqlhandler
+package sqltext
 
 import (
 	"testing"
@@ -30,11 +30,11 @@ func TestExpressions(t *testing.T) {
 	} {
 		st := Classify([]byte(text), Mode{})
 		require.Equal(t, Expressions, st.Kind, text)
-		edits := selectLabels([]byte(text), st.Vars, Mode{})
+		edits := SelectLabels([]byte(text), st.Vars, Mode{})
 		for _, r := range st.Vars {
-			edits = append(edits, edit{r.Span, "?"})
+			edits = append(edits, Edit{r.Span, "?"})
 		}
-		require.Equal(t, want, string(apply([]byte(text), edits)))
+		require.Equal(t, want, string(Apply([]byte(text), edits)))
 	}
 	require.Equal(t, VirtualTables, Classify([]byte("SELECT @@tidb_redact_log FROM mysql.tidb_ddl_job"), Mode{}).Kind)
 }

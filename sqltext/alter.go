@@ -1,4 +1,4 @@
-package sqlhandler
+package sqltext
 
 // SpecKind says what one change of an ALTER TABLE does.
 type SpecKind uint8
@@ -156,7 +156,7 @@ func (p *reader) alter(st *Statement) {
 func (p *reader) wait(st *Statement) {
 	start := p.peek().Start
 	switch {
-	case isWord(p.text, p.peek(), "WAIT") && p.peekAt(1).kind == tokInteger:
+	case isWord(p.text, p.peek(), "WAIT") && p.peekAt(1).Kind == TokenInteger:
 		p.i++
 		st.Wait = int(min(p.integer(), 1<<31-1))
 	case p.word("NOWAIT"):
@@ -224,7 +224,7 @@ func (p *reader) spec(st *Statement) Spec {
 	if p.i-first > optionTokens && (s.Kind == SpecTableComment || s.Kind == SpecAutoIncrement) {
 		s.Kind = SpecTableOption // other options follow without a comma
 	}
-	if t := p.peek(); t.kind != tokEOF && !p.isPunct(t, ',') {
+	if t := p.peek(); t.Kind != TokenEOF && !p.isPunct(t, ',') {
 		p.fail()
 	}
 	if s.Span.End = p.before(); s.Span.End <= s.Span.Start {
@@ -365,7 +365,7 @@ func (p *reader) columnList() {
 }
 
 // constraintWord says whether the token begins the body of a constraint.
-func (p *reader) constraintWord(t token) bool {
+func (p *reader) constraintWord(t Token) bool {
 	for _, k := range []string{"PRIMARY", "UNIQUE", "FOREIGN", "CHECK", "IF"} {
 		if isWord(p.text, t, k) {
 			return true
@@ -445,7 +445,7 @@ func (p *reader) renameSpec(s *Spec) {
 func (p *reader) tableOption(s *Spec) {
 	s.Kind = SpecTableOption
 	t := p.peek()
-	if t.kind != tokWord {
+	if t.Kind != TokenWord {
 		p.fail()
 		return
 	}

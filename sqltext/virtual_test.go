@@ -1,4 +1,4 @@
-package sqlhandler
+package sqltext
 
 import (
 	"testing"

@@ -1,4 +1,4 @@
-package sqlhandler
+package sqltext
 
 import (
 	"fmt"
@@ -9,6 +9,8 @@ import (
 	"github.com/pingcap/tidb/pkg/parser/ast"
 	_ "github.com/pingcap/tidb/pkg/parser/test_driver"
 	"github.com/stretchr/testify/require"
+
+	"dxfproxy/sqltext/corpus"
 	"pgregory.net/rapid"
 )
 
@@ -88,7 +90,7 @@ func mariaOnly(text string) bool {
 
 func TestClassifyAgreesWithParser(t *testing.T) {
 	both := 0
-	for _, text := range corpus {
+	for _, text := range corpus.Statements {
 		want, ok := judge(text)
 		st := Classify([]byte(text), Mode{})
 		if mariaOnly(text) {
@@ -222,7 +224,7 @@ func TestClassifyAgreesWithParserOnDrawnStatements(t *testing.T) {
 // FuzzClassifyParser compares on printable ASCII, where both lexers follow the
 // same manual.
 func FuzzClassifyParser(f *testing.F) {
-	for _, s := range corpus {
+	for _, s := range corpus.Statements {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

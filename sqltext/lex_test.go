@@ -1,31 +1,33 @@
-package sqlhandler
+package sqltext
 
 import (
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"dxfproxy/sqltext/corpus"
 )
 
 var kindNames = [...]string{
-	tokEOF: "eof", tokWord: "word", tokName: "name", tokString: "string", tokInteger: "int", tokNumber: "number",
-	tokSysVar: "@@", tokUserVar: "uservar", tokPunct: "punct", tokBad: "bad",
+	TokenEOF: "eof", TokenWord: "word", TokenName: "name", TokenString: "string", TokenInteger: "int", TokenNumber: "number",
+	TokenSysVar: "@@", TokenUserVar: "uservar", TokenPunct: "punct", TokenBad: "bad",
 }
 
 func lexAll(text string, mode Mode) (string, bool) {
-	l := lexer{src: []byte(text), mode: mode}
+	l := Lexer{src: []byte(text), mode: mode}
 	var out []string
 	for {
-		t := l.next()
-		if t.kind == tokEOF {
+		t := l.Next()
+		if t.Kind == TokenEOF {
 			return strings.Join(out, " "), l.executable
 		}
-		if t.kind == tokPunct {
+		if t.Kind == TokenPunct {
 			out = append(out, string(t.Of(l.src)))
 		} else {
-			out = append(out, kindNames[t.kind]+"<"+string(t.Of(l.src))+">")
+			out = append(out, kindNames[t.Kind]+"<"+string(t.Of(l.src))+">")
 		}
-		if t.kind == tokBad {
+		if t.Kind == TokenBad {
 			return strings.Join(out, " "), l.executable
 		}
 	}
@@ -78,40 +80,40 @@ func TestLexer(t *testing.T) {
 
 func TestUnquote(t *testing.T) {
 	for text, want := range map[string]string{`'it''s'`: "it's", `'a\'\n\\\%\q'`: "a'\n\\\\%q", `"x""'"`: `x"'`, `''`: ""} {
-		l := lexer{src: []byte(text)}
-		require.Equal(t, want, stringValue(l.src, l.next(), Mode{}), text)
+		l := Lexer{src: []byte(text)}
+		require.Equal(t, want, StringValue(l.src, l.Next(), Mode{}), text)
 	}
-	l := lexer{src: []byte(`'a\n'`), mode: Mode{NoBackslashEscapes: true}}
-	require.Equal(t, `a\n`, stringValue(l.src, l.next(), l.mode))
-	l = lexer{src: []byte("`a``b`")}
-	require.Equal(t, "a`b", identifier(l.src, l.next()))
+	l := Lexer{src: []byte(`'a\n'`), mode: Mode{NoBackslashEscapes: true}}
+	require.Equal(t, `a\n`, StringValue(l.src, l.Next(), l.mode))
+	l = Lexer{src: []byte("`a``b`")}
+	require.Equal(t, "a`b", Identifier(l.src, l.Next()))
 }
 
 func FuzzLexer(f *testing.F) {
-	for _, s := range corpus {
+	for _, s := range corpus.Statements {
 		f.Add([]byte(s), false, false)
 	}
 	f.Add([]byte("/*!99999 '\\' \"`@@.1e+/*"), true, true)
 	f.Fuzz(func(t *testing.T, text []byte, noBackslash, ansi bool) {
-		l := lexer{src: text, mode: Mode{noBackslash, ansi}}
+		l := Lexer{src: text, mode: Mode{noBackslash, ansi}}
 		last := 0
 		for {
-			tok := l.next()
+			tok := l.Next()
 			if tok.Start < last || tok.End < tok.Start || tok.End > len(text) {
 				t.Fatalf("token %v after %d in %q", tok, last, text)
 			}
-			if tok.kind == tokEOF || tok.kind == tokBad {
+			if tok.Kind == TokenEOF || tok.Kind == TokenBad {
 				return
 			}
 			if tok.End == tok.Start {
-				t.Fatalf("empty token at %d in %q", tok.Start, text)
+				t.Fatalf("empty Token at %d in %q", tok.Start, text)
 			}
 			last = tok.End
-			switch tok.kind {
-			case tokString:
-				stringValue(text, tok, l.mode)
-			case tokName, tokWord:
-				identifier(text, tok)
+			switch tok.Kind {
+			case TokenString:
+				StringValue(text, tok, l.mode)
+			case TokenName, TokenWord:
+				Identifier(text, tok)
 			}
 		}
 	})

@@ -1,4 +1,4 @@
-package sqlhandler
+package sqltext
 
 // Mode is the part of a session's sql_mode that decides where a quoted text
 // ends. Both are visible in the status flags of every OK (0x0200 and, MariaDB
@@ -20,30 +20,31 @@ type Span struct {
 // Of returns the bytes of the span.
 func (s Span) Of(text []byte) []byte { return text[s.Start:s.End] }
 
-// tokenKind says what a token is.
-type tokenKind uint8
+// TokenKind says what a token is.
+type TokenKind uint8
 
+// Kinds of tokens.
 const (
-	tokEOF     tokenKind = iota
-	tokWord              // a keyword or an unquoted identifier
-	tokName              // a quoted identifier, quotes included in the span
-	tokString            // a quoted text, quotes included in the span
-	tokInteger           // decimal digits only
-	tokNumber            // any other number: 1.5, 1e3, 0x1F
-	tokSysVar            // @@; the name follows as words and dots
-	tokUserVar           // @name, @'name', a lone @
-	tokPunct             // one byte
-	tokBad               // a quote or a comment that does not end
+	TokenEOF     TokenKind = iota
+	TokenWord              // a keyword or an unquoted identifier
+	TokenName              // a quoted identifier, quotes included in the span
+	TokenString            // a quoted text, quotes included in the span
+	TokenInteger           // decimal digits only
+	TokenNumber            // any other number: 1.5, 1e3, 0x1F
+	TokenSysVar            // @@; the name follows as words and dots
+	TokenUserVar           // @name, @'name', a lone @
+	TokenPunct             // one byte
+	TokenBad               // a quote or a comment that does not end
 )
 
-type token struct {
-	kind tokenKind
+// Token is a piece of a text that means something.
+type Token struct {
+	Kind TokenKind
 	Span
 }
 
-// lexer cuts a text into tokens without allocating. The zero value with src
-// and mode set is ready.
-type lexer struct {
+// Lexer cuts a text into tokens without allocating.
+type Lexer struct {
 	src  []byte
 	pos  int
 	mode Mode
@@ -56,6 +57,9 @@ type lexer struct {
 	afterDot   bool // an identifier may begin with a digit here
 }
 
+// NewLexer begins to read a text.
+func NewLexer(text []byte, mode Mode) *Lexer { return &Lexer{src: text, mode: mode} }
+
 func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
@@ -67,7 +71,7 @@ func isWordByte(c byte) bool {
 }
 
 // at returns the byte n ahead, 0 past the end.
-func (l *lexer) at(n int) byte {
+func (l *Lexer) at(n int) byte {
 	if l.pos+n < len(l.src) {
 		return l.src[l.pos+n]
 	}
@@ -76,7 +80,7 @@ func (l *lexer) at(n int) byte {
 
 // skipBlank moves past white space and comments. It reports false for a
 // comment that does not end.
-func (l *lexer) skipBlank() bool {
+func (l *Lexer) skipBlank() bool {
 	for l.pos < len(l.src) {
 		switch c := l.src[l.pos]; {
 		case isSpace(c):
@@ -99,7 +103,7 @@ func (l *lexer) skipBlank() bool {
 	return !l.inside
 }
 
-func (l *lexer) skipLine() {
+func (l *Lexer) skipLine() {
 	for l.pos < len(l.src) && l.src[l.pos] != '\n' {
 		l.pos++
 	}
@@ -107,7 +111,7 @@ func (l *lexer) skipLine() {
 
 // openComment moves past a plain comment, or past the opening of an executable
 // one: /*! or /*M! and five or six digits of a version.
-func (l *lexer) openComment() bool {
+func (l *Lexer) openComment() bool {
 	n := 0
 	switch {
 	case l.at(2) == '!':
@@ -135,45 +139,45 @@ func (l *lexer) openComment() bool {
 	return false
 }
 
-// next returns the next token. After tokEOF or tokBad it must not be called.
-func (l *lexer) next() token {
+// Next returns the next token. After tokEOF or tokBad it must not be called.
+func (l *Lexer) Next() Token {
 	afterDot := l.afterDot
 	l.afterDot = false
 	before := l.pos
 	if !l.skipBlank() {
-		return token{tokBad, Span{before, len(l.src)}}
+		return Token{TokenBad, Span{before, len(l.src)}}
 	}
 	start := l.pos
 	if start == len(l.src) {
-		return token{tokEOF, Span{start, start}}
+		return Token{TokenEOF, Span{start, start}}
 	}
-	kind := tokPunct
+	kind := TokenPunct
 	switch c := l.src[start]; {
 	case c == '\'':
-		kind = l.quoted(tokString, !l.mode.NoBackslashEscapes)
+		kind = l.quoted(TokenString, !l.mode.NoBackslashEscapes)
 	case c == '"' && l.mode.AnsiQuotes:
-		kind = l.quoted(tokName, false)
+		kind = l.quoted(TokenName, false)
 	case c == '"':
-		kind = l.quoted(tokString, !l.mode.NoBackslashEscapes)
+		kind = l.quoted(TokenString, !l.mode.NoBackslashEscapes)
 	case c == '`':
-		kind = l.quoted(tokName, false)
+		kind = l.quoted(TokenName, false)
 	case c == '@':
 		kind = l.variable()
 	case isDigit(c) && !afterDot, c == '.' && isDigit(l.at(1)) && !l.joined():
 		kind = l.number()
 	case isWordByte(c):
 		l.word()
-		kind = tokWord
+		kind = TokenWord
 	default:
 		l.pos++
 		l.afterDot = c == '.'
 	}
-	return token{kind, Span{start, l.pos}}
+	return Token{kind, Span{start, l.pos}}
 }
 
 // joined says whether the dot at hand follows an identifier directly, as in
 // db.1st: then it is no decimal point.
-func (l *lexer) joined() bool {
+func (l *Lexer) joined() bool {
 	if l.pos == 0 {
 		return false
 	}
@@ -181,14 +185,14 @@ func (l *lexer) joined() bool {
 	return isWordByte(c) || c == '`' || c == '"' && l.mode.AnsiQuotes
 }
 
-func (l *lexer) word() {
+func (l *Lexer) word() {
 	for l.pos < len(l.src) && isWordByte(l.src[l.pos]) {
 		l.pos++
 	}
 }
 
 // quoted moves past a quoted text; a doubled quote stands for one.
-func (l *lexer) quoted(kind tokenKind, escapes bool) tokenKind {
+func (l *Lexer) quoted(kind TokenKind, escapes bool) TokenKind {
 	quote := l.src[l.pos]
 	for l.pos++; l.pos < len(l.src); l.pos++ {
 		switch c := l.src[l.pos]; {
@@ -202,40 +206,40 @@ func (l *lexer) quoted(kind tokenKind, escapes bool) tokenKind {
 		}
 	}
 	l.pos = len(l.src)
-	return tokBad
+	return TokenBad
 }
 
-func (l *lexer) variable() tokenKind {
+func (l *Lexer) variable() TokenKind {
 	l.pos++
 	switch l.at(0) {
 	case '@':
 		l.pos++
 		l.afterDot = true // a name follows
-		return tokSysVar
+		return TokenSysVar
 	case '\'', '"':
-		if l.quoted(tokUserVar, !l.mode.NoBackslashEscapes) == tokBad {
-			return tokBad
+		if l.quoted(TokenUserVar, !l.mode.NoBackslashEscapes) == TokenBad {
+			return TokenBad
 		}
 	case '`':
-		if l.quoted(tokUserVar, false) == tokBad {
-			return tokBad
+		if l.quoted(TokenUserVar, false) == TokenBad {
+			return TokenBad
 		}
 	default:
 		for l.pos < len(l.src) && (isWordByte(l.src[l.pos]) || l.src[l.pos] == '.') {
 			l.pos++
 		}
 	}
-	return tokUserVar
+	return TokenUserVar
 }
 
 // number moves past a number, or past an identifier that begins with digits.
-func (l *lexer) number() tokenKind {
+func (l *Lexer) number() TokenKind {
 	for isDigit(l.at(0)) {
 		l.pos++
 	}
-	kind := tokInteger
+	kind := TokenInteger
 	if l.at(0) == '.' {
-		kind = tokNumber
+		kind = TokenNumber
 		for l.pos++; isDigit(l.at(0)); {
 			l.pos++
 		}
@@ -249,23 +253,23 @@ func (l *lexer) number() tokenKind {
 			for l.pos += n; isDigit(l.at(0)); {
 				l.pos++
 			}
-			kind = tokNumber
+			kind = TokenNumber
 		}
 	}
 	if !isWordByte(l.at(0)) {
 		return kind
 	}
-	hex := kind == tokInteger && (l.at(0) == 'x' || l.at(0) == 'b')
+	hex := kind == TokenInteger && (l.at(0) == 'x' || l.at(0) == 'b')
 	l.word()
-	if hex || kind == tokNumber {
-		return tokNumber
+	if hex || kind == TokenNumber {
+		return TokenNumber
 	}
-	return tokWord
+	return TokenWord
 }
 
 // isWord compares an unquoted word with an upper-case keyword.
-func isWord(text []byte, t token, keyword string) bool {
-	return t.kind == tokWord && equalFold(text[t.Start:t.End], keyword)
+func isWord(text []byte, t Token, keyword string) bool {
+	return t.Kind == TokenWord && equalFold(text[t.Start:t.End], keyword)
 }
 
 // equalFold compares ASCII text with an upper-case word.
@@ -284,10 +288,10 @@ func equalFold(b []byte, upper string) bool {
 	return true
 }
 
-// identifier returns the name a word or a quoted name stands for.
-func identifier(text []byte, t token) string {
+// Identifier returns the name a word or a quoted name stands for.
+func Identifier(text []byte, t Token) string {
 	b := t.Of(text)
-	if t.kind != tokName {
+	if t.Kind != TokenName {
 		return string(b)
 	}
 	quote, out := b[0], make([]byte, 0, len(b))
@@ -300,8 +304,8 @@ func identifier(text []byte, t token) string {
 	return string(out)
 }
 
-// stringValue returns the text a quoted string stands for.
-func stringValue(text []byte, t token, mode Mode) string {
+// StringValue returns the text a quoted string stands for.
+func StringValue(text []byte, t Token, mode Mode) string {
 	b := t.Of(text)
 	quote, out := b[0], make([]byte, 0, len(b))
 	for i := 1; i < len(b)-1; i++ {

@@ -1,29 +1,29 @@
-package sqlhandler
+package sqltext
 
 // classifyImport knows an IMPORT INTO, from which no store makes anything but an
 // error with a piece of the text: all of them are ours, of whatever length, and what
 // is wrong with one is ours to say. Unlike other statements it costs no memory:
 // anybody can send one.
 func classifyImport(text []byte, mode Mode) (Statement, bool) {
-	l := lexer{src: text, mode: mode}
-	first := l.next()
-	if !isWord(text, first, "IMPORT") || !isWord(text, l.next(), "INTO") {
+	l := Lexer{src: text, mode: mode}
+	first := l.Next()
+	if !isWord(text, first, "IMPORT") || !isWord(text, l.Next(), "INTO") {
 		return Statement{}, false
 	}
 	st := Statement{Kind: ImportInto, Text: Span{first.Start, len(text)}, Wait: -1}
 	end, closed := l.pos, false
 	for {
-		t := l.next()
+		t := l.Next()
 		switch {
-		case t.kind == tokEOF && !l.executable:
+		case t.Kind == TokenEOF && !l.executable:
 			st.Text.End = end
-			if o, ok := outlineImport(text, mode); ok {
-				st.Table = o.table
+			if o, ok := OutlineImport(text, mode); ok {
+				st.Table = o.Table
 			}
 			return st, true
-		case t.kind == tokPunct && text[t.Start] == ';':
+		case t.Kind == TokenPunct && text[t.Start] == ';':
 			closed = true
-		case t.kind == tokEOF, t.kind == tokBad, closed:
+		case t.Kind == TokenEOF, t.Kind == TokenBad, closed:
 			st.Kind = ImportUnreadable
 			return st, true
 		default:

@@ -1,4 +1,4 @@
-package sqlhandler
+package sqltext
 
 import (
 	"runtime"
@@ -21,7 +21,7 @@ func TestR7ClassifyIsBounded(t *testing.T) {
 		"SELECT 1 FROM tidb_global_task, mysql.global_task.a": ",a.b",
 		"DROP TABLE a":                                        ",a",
 	} {
-		text := []byte(head + strings.Repeat(unit, (maxText-100)/len(unit)))
+		text := []byte(head + strings.Repeat(unit, (MaxText-100)/len(unit)))
 		require.True(t, Match(text), head)
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)

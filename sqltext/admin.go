@@ -1,4 +1,4 @@
-package sqlhandler
+package sqltext
 
 import (
 	"strings"
@@ -35,7 +35,7 @@ func (p *reader) adminForms(st *Statement) {
 		st.IDs = p.integers()
 	case p.words("SHOW", "DDL", "JOBS"):
 		st.Kind = AdminShowDDLJobs
-		if p.peek().kind == tokInteger {
+		if p.peek().Kind == TokenInteger {
 			st.Count = p.integer()
 		}
 		if p.word("WHERE") {

@@ -1,4 +1,4 @@
-package sqlhandler
+package sqltext
 
 import (
 	"testing"
@@ -14,6 +14,6 @@ func TestS19SecretsOfTables(t *testing.T) {
 		"CREATE TABLE password (connection INT COMMENT 'c', password CHAR(3))":    "CREATE TABLE password (connection INT COMMENT 'c', password CHAR(3))",
 		"CREATE TABLE t (a INT) CONNECTION='unfinished":                           "CREATE TABLE t (a INT) CONNECTION='unfinished",
 	} {
-		require.Equal(t, want, string(hideSecrets([]byte(text), Mode{})))
+		require.Equal(t, want, string(HideSecrets([]byte(text), Mode{})))
 	}
 }

@@ -1,4 +1,4 @@
-package sqlhandler
+package sqltext
 
 import (
 	"bytes"
@@ -6,55 +6,55 @@ import (
 	"dxfproxy/dxf"
 )
 
-// importOutline is what the lexer alone sees of an IMPORT INTO: enough to ask the
+// ImportOutline is what the lexer alone sees of an IMPORT INTO: enough to ask the
 // store what the client may do, before a parser has spent memory on the rest.
-type importOutline struct {
-	table    TableName
-	location string // of FROM 'location'
-	query    Span   // of FROM SELECT; empty for a location
+type ImportOutline struct {
+	Table    TableName
+	Location string // of FROM 'location'
+	Query    Span   // of FROM SELECT; empty for a location
 }
 
-// outlineImport looks at a statement that Classify took for an IMPORT INTO. It
+// OutlineImport looks at a statement that Classify took for an IMPORT INTO. It
 // answers false for one that no parser would take: without a table, or without
 // anything behind FROM that could be read.
-func outlineImport(text []byte, m Mode) (importOutline, bool) {
-	l := lexer{src: text, mode: m}
-	var o importOutline
-	if !isWord(text, l.next(), "IMPORT") || !isWord(text, l.next(), "INTO") {
+func OutlineImport(text []byte, m Mode) (ImportOutline, bool) {
+	l := Lexer{src: text, mode: m}
+	var o ImportOutline
+	if !isWord(text, l.Next(), "IMPORT") || !isWord(text, l.Next(), "INTO") {
 		return o, false
 	}
-	t := l.next()
+	t := l.Next()
 	if !isName(t) {
 		return o, false
 	}
-	o.table = TableName{Name: identifier(text, t), Span: t.Span}
-	if t = l.next(); t.kind == tokPunct && text[t.Start] == '.' {
-		if t = l.next(); !isName(t) {
+	o.Table = TableName{Name: Identifier(text, t), Span: t.Span}
+	if t = l.Next(); t.Kind == TokenPunct && text[t.Start] == '.' {
+		if t = l.Next(); !isName(t) {
 			return o, false
 		}
-		o.table = TableName{Schema: o.table.Name, Name: identifier(text, t), Span: Span{o.table.Span.Start, t.End}}
-		t = l.next()
+		o.Table = TableName{Schema: o.Table.Name, Name: Identifier(text, t), Span: Span{o.Table.Span.Start, t.End}}
+		t = l.Next()
 	}
-	for depth := 0; depth > 0 || !isWord(text, t, "FROM"); t = l.next() {
-		if depth += nests(text, t); depth < 0 || t.kind == tokEOF || t.kind == tokBad {
+	for depth := 0; depth > 0 || !isWord(text, t, "FROM"); t = l.Next() {
+		if depth += nests(text, t); depth < 0 || t.Kind == TokenEOF || t.Kind == TokenBad {
 			return o, false
 		}
 	}
-	t = l.next()
-	if t.kind == tokString {
-		o.location = stringValue(text, t, m)
+	t = l.Next()
+	if t.Kind == TokenString {
+		o.Location = StringValue(text, t, m)
 		return o, true
 	}
 	if !queryBegins(text, t) {
 		return o, false
 	}
-	o.query = querySpan(&l, t)
-	return o, o.query.Has()
+	o.Query = querySpan(&l, t)
+	return o, o.Query.Has()
 }
 
 // nests is by how much a token changes the depth of parentheses.
-func nests(text []byte, t token) int {
-	if t.kind == tokPunct {
+func nests(text []byte, t Token) int {
+	if t.Kind == TokenPunct {
 		switch text[t.Start] {
 		case '(':
 			return 1
@@ -65,7 +65,7 @@ func nests(text []byte, t token) int {
 	return 0
 }
 
-func queryBegins(text []byte, t token) bool {
+func queryBegins(text []byte, t Token) bool {
 	return nests(text, t) == 1 || isWord(text, t, "SELECT") || isWord(text, t, "WITH") || isWord(text, t, "TABLE") || isWord(text, t, "VALUES")
 }
 
@@ -73,19 +73,19 @@ func queryBegins(text []byte, t token) bool {
 // instead of what a parser makes of them: the store is to judge what the client
 // wrote. The last WITH outside parentheses begins the options, if a name and then a
 // value, a comma or nothing follows it: no WITH of a query is like that.
-func querySpan(l *lexer, t token) Span {
+func querySpan(l *Lexer, t Token) Span {
 	text, s := l.src, Span{t.Start, t.End}
 	last, ends := s, 0 // ends: in front of the last WITH of options
 	for depth := nests(text, t); ; {
 		last = t.Span
-		t = l.next()
+		t = l.Next()
 		switch {
-		case t.kind == tokEOF:
+		case t.Kind == TokenEOF:
 			if s.End = last.End; ends > 0 {
 				s.End = ends
 			}
 			return s
-		case t.kind == tokBad:
+		case t.Kind == TokenBad:
 			return Span{}
 		case depth == 0 && isWord(text, t, "WITH"):
 			if ahead := *l; optionsFollow(&ahead) {
@@ -96,22 +96,22 @@ func querySpan(l *lexer, t token) Span {
 	}
 }
 
-func optionsFollow(l *lexer) bool {
-	name := l.next()
-	if name.kind != tokWord || isWord(l.src, name, "ROLLUP") || isWord(l.src, name, "TIES") {
+func optionsFollow(l *Lexer) bool {
+	name := l.Next()
+	if name.Kind != TokenWord || isWord(l.src, name, "ROLLUP") || isWord(l.src, name, "TIES") {
 		return false
 	}
-	t := l.next()
-	return t.kind == tokEOF || t.kind == tokPunct && (l.src[t.Start] == '=' || l.src[t.Start] == ',')
+	t := l.Next()
+	return t.Kind == TokenEOF || t.Kind == TokenPunct && (l.src[t.Start] == '=' || l.src[t.Start] == ',')
 }
 
-// withoutQuery is the statement for a parser: it is not asked about the query, which
+// WithoutQuery is the statement for a parser: it is not asked about the query, which
 // may be as long as the store likes.
-func (o importOutline) withoutQuery(text []byte) []byte {
-	if !o.query.Has() {
+func (o ImportOutline) WithoutQuery(text []byte) []byte {
+	if !o.Query.Has() {
 		return text
 	}
-	return apply(bytes.Clone(text), []edit{{o.query, "SELECT 1"}})
+	return Apply(bytes.Clone(text), []Edit{{o.Query, "SELECT 1"}})
 }
 
 // What TiDB's parser is given. It needs 500 bytes of memory for an operator, and for
@@ -122,29 +122,29 @@ const (
 	maxTokens  = 20_000
 	maxNesting = 200
 	maxBeside  = 64
-	// maxUnasked is how much is parsed of a text before it is known what its client
+	// MaxUnasked is how much is parsed of a text before it is known what its client
 	// may do, and without a look at it: 2 MB at worst.
-	maxUnasked = 4 << 10
+	MaxUnasked = 4 << 10
 )
 
 // parsable says whether a text may be given to TiDB's parser, whoever sent it.
 func parsable(text []byte, m Mode) *dxf.Error {
-	if len(text) <= maxUnasked {
+	if len(text) <= MaxUnasked {
 		return nil
 	}
 	if len(text) > maxParsed {
 		return dxf.Errorf("dxfproxy: the statement has %d bytes, and at most %d are read", len(text), maxParsed)
 	}
-	l := lexer{src: text, mode: m}
+	l := Lexer{src: text, mode: m}
 	count, depth, beside, end := 0, 0, 0, 0
 	for {
-		t := l.next()
+		t := l.Next()
 		switch {
-		case t.kind == tokBad:
+		case t.Kind == TokenBad:
 			return dxf.Errorf("dxfproxy: a quote or a comment of the statement does not end")
 		case hasCode(text[end:t.Start]):
-			return dxf.Errorf("dxfproxy: a comment with code in it is not read in a statement of more than %d bytes", maxUnasked)
-		case t.kind == tokEOF:
+			return dxf.Errorf("dxfproxy: a comment with code in it is not read in a statement of more than %d bytes", MaxUnasked)
+		case t.Kind == TokenEOF:
 			return nil
 		}
 		end = t.End
@@ -154,7 +154,7 @@ func parsable(text []byte, m Mode) *dxf.Error {
 		} else if isWord(text, t, "END") {
 			depth--
 		}
-		if beside++; t.kind != tokString {
+		if beside++; t.Kind != TokenString {
 			beside = 0
 		}
 		if count++; count > maxTokens || depth > maxNesting || beside > maxBeside {
@@ -181,8 +181,8 @@ func hasCode(gap []byte) bool {
 
 // sameTarget refuses a statement of which the parser has read another table, or
 // another location, than the one that the client's session was asked about.
-func (o importOutline) sameTarget(st *importStatement) error {
-	if o.table.Schema != st.schema || o.table.Name != st.table || o.query.Has() != st.query || !st.query && o.location != st.location {
+func (o ImportOutline) sameTarget(st *Import) error {
+	if o.Table.Schema != st.Schema || o.Table.Name != st.Table || o.Query.Has() != st.Query || !st.Query && o.Location != st.Location {
 		return dxf.Errorf("dxfproxy: the statement can be read in more than one way")
 	}
 	return nil
