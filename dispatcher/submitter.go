@@ -103,8 +103,8 @@ func rebuilt(history []dxf.Job, job dxf.Job, schema, name string) bool {
 			continue
 		}
 		switch {
-		case j.ID < job.ID && j.Reorg == nil && j.EndTime.Before(since):
-			// It was done when it got its number, and its end has microseconds: what it has put there
+		case (j.ID < job.ID || j.Unawaited) && j.Reorg == nil && j.EndTime.Before(since):
+			// It was done before the job was made, and its end has microseconds: what it has put there
 			// is what the job is about.
 		case strings.HasSuffix(j.Type, "schema"), strings.HasPrefix(j.Type, "rename table"), j.Type == "drop table", j.Type == "create table":
 			for n := range strings.SplitSeq(j.Table, ",") {

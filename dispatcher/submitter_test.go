@@ -20,6 +20,8 @@ func TestRebuilt(t *testing.T) {
 	made.ID = 6
 	late := made
 	late.ID = 8
+	beside := late
+	beside.Unawaited = true
 	failed := job("add index", "t", time.Minute)
 	failed.State = dxf.JobRollbackDone
 	for name, c := range map[string]struct {
@@ -39,6 +41,7 @@ func TestRebuilt(t *testing.T) {
 		"its schema was":        {[]dxf.Job{job("add index", "t", time.Hour), job("drop schema", "", time.Minute)}, false},
 		"made just before":      {[]dxf.Job{job("add index", "t", time.Minute), made}, true},
 		"recorded afterwards":   {[]dxf.Job{job("add index", "t", time.Minute), late}, false},
+		"recorded beside":       {[]dxf.Job{job("add index", "t", time.Minute), beside}, true},
 		"another table dropped": {[]dxf.Job{job("add index", "t", time.Hour), job("drop table", "u", time.Minute)}, true},
 	} {
 		require.Equal(t, c.want, rebuilt(c.history, dxf.Job{ID: 7, CreateTime: since}, "s", "t"), name)

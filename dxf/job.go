@@ -62,6 +62,9 @@ type Job struct {
 	SubJobs     []SubJob    `json:"sub_jobs,omitempty"`
 	User        string      `json:"user,omitempty"`    // CURRENT_USER() of the client
 	ConnID      uint32      `json:"conn_id,omitempty"` // the client's connection
+	// Unawaited: no job was unfinished after this had ended. It may have got its id after
+	// jobs that came later.
+	Unawaited bool `json:"unawaited,omitempty"`
 }
 
 // SubJob is one change of a multi-change ALTER.

@@ -277,6 +277,7 @@ func (h *Handler) submit(
 	// now: then it is cancelled.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), submitTimeout)
 	defer cancel()
+	h.history.settled(ctx) // what was done before has an id before
 	return h.jobs.Submit(ctx, j, t, meta)
 }
 

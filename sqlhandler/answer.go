@@ -72,8 +72,8 @@ func (h *Handler) answer(ctx context.Context, c *protocol.Conn, stmt protocol.St
 	}
 	text := func(s sqltext.Span) string { return string(s.Of(stmt.SQL)) }
 	switch st.Kind {
-	case sqltext.AdminShowDDL, sqltext.AdminShowDDLJobs, sqltext.AdminShowDDLJobQueries, sqltext.VirtualTables:
-		h.history.settled(ctx) // what this client has changed is in what it sees
+	case sqltext.AdminShowDDL, sqltext.AdminShowDDLJobs, sqltext.AdminShowDDLJobQueries, sqltext.VirtualTables, sqltext.AdminResumeDDLJobs:
+		h.history.settled(ctx) // what this client has changed is in what it sees, and known to what it sets going
 	}
 	switch st.Kind {
 	case sqltext.AddIndex:
@@ -265,7 +265,7 @@ func (h *Handler) remember(ctx context.Context, c *protocol.Conn, sql []byte, st
 		if !ok || st.Conditional && c.StoreWarnings() > 0 {
 			return // nothing was changed, and TiDB makes no job of nothing
 		}
-		h.writeDown(j, began) // before the client goes on: a job that waits has to know what became of its table
+		h.keep(j, began)
 	}}, nil
 }
 

@@ -88,7 +88,7 @@ func (h *Handler) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return h.vars.run(ctx, h.log) })
 	g.Go(func() error { return h.sweepScratch(ctx) })
-	g.Go(func() error { return h.history.run(ctx, h.record) })
+	g.Go(func() error { return h.history.run(ctx, h.awaited, h.record) })
 	return g.Wait()
 }
 

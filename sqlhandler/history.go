@@ -2,6 +2,7 @@ package sqlhandler
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,21 +14,27 @@ import (
 const (
 	// maxKept is how many changes may wait to be written down; who makes the next one
 	// writes it himself.
-	maxKept   = 64
+	maxKept = 128
+	// gather is how long the first of them waits for more, while no job is unfinished: one
+	// commit is then enough for all.
+	gather    = 20 * time.Millisecond
 	keepLimit = 5 * time.Second
 )
 
-// A history writes down, beside the clients, the small changes that were made on their
-// sessions: a dump makes one after the other, and none waits for the row of the one before it.
+// A history writes down, beside the clients, the changes that were made on their sessions: a
+// dump makes one after the other, and none waits for the row of the one before it.
 type history struct {
 	mu      sync.Mutex
 	running bool
-	waiting []dxf.Job     // oldest first; the first one is being written
+	waiting []dxf.Job     // oldest first
 	news    chan struct{} // size 1: there is something to write
+	asked   chan struct{} // size 1: somebody waits until it is written
 	idle    chan struct{} // closed when there is nothing any more; nil: nothing is waiting
 }
 
-func newHistory() *history { return &history{news: make(chan struct{}, 1)} }
+func newHistory() *history {
+	return &history{news: make(chan struct{}, 1), asked: make(chan struct{}, 1)}
+}
 
 // later takes a change in; false: it is to be written now.
 func (y *history) later(j dxf.Job) bool {
@@ -40,11 +47,16 @@ func (y *history) later(j dxf.Job) bool {
 	if y.idle == nil {
 		y.idle = make(chan struct{})
 	}
+	tell(y.news)
+	return true
+}
+
+// tell leaves word in a channel of size 1.
+func tell(c chan struct{}) {
 	select {
-	case y.news <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
-	return true
 }
 
 // settled waits until what was taken in is written, or was tried to be.
@@ -55,20 +67,24 @@ func (y *history) settled(ctx context.Context) {
 	if idle == nil {
 		return
 	}
+	tell(y.asked)
 	select {
 	case <-idle:
 	case <-ctx.Done():
 	}
 }
 
-// run writes until ctx ends, and what is left then.
-func (y *history) run(ctx context.Context, write func(dxf.Job)) error {
+// run writes until ctx ends, and what is left then; without delay while somebody awaits it.
+func (y *history) run(ctx context.Context, awaited func(context.Context) bool, write func(...dxf.Job)) error {
 	y.mu.Lock()
 	y.running = true
 	y.mu.Unlock()
 	for ended := false; !ended; {
 		select {
 		case <-y.news:
+			if !awaited(ctx) {
+				y.gather(ctx)
+			}
 		case <-ctx.Done():
 			ended = true
 			y.mu.Lock()
@@ -81,10 +97,22 @@ func (y *history) run(ctx context.Context, write func(dxf.Job)) error {
 	return nil
 }
 
-// next writes one; false: there is none.
-func (y *history) next(write func(dxf.Job)) bool {
+// gather waits for more to write, but not when somebody waits for it.
+func (y *history) gather(ctx context.Context) {
+	t := time.NewTimer(gather)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-y.asked:
+	case <-ctx.Done():
+	}
+}
+
+// next writes what is there; false: nothing is.
+func (y *history) next(write func(...dxf.Job)) bool {
 	y.mu.Lock()
-	if len(y.waiting) == 0 {
+	n := len(y.waiting)
+	if n == 0 {
 		if y.idle != nil {
 			close(y.idle)
 			y.idle = nil
@@ -92,36 +120,38 @@ func (y *history) next(write func(dxf.Job)) bool {
 		y.mu.Unlock()
 		return false
 	}
-	j := y.waiting[0]
+	these := slices.Clone(y.waiting)
 	y.mu.Unlock()
-	write(j)
+	write(these...)
 	y.mu.Lock()
-	y.waiting = y.waiting[1:]
+	y.waiting = slices.Clone(y.waiting[n:])
 	y.mu.Unlock()
 	return true
 }
 
-// keep adds a small change that was made to the history.
+// keep adds a change that was made to the history, beside the client.
 func (h *Handler) keep(j dxf.Job, began time.Time) {
-	j = during(j, began)
+	j.CreateTime, j.StartTime, j.EndTime = began, began, time.Now().UTC()
 	if !h.history.later(j) {
 		h.record(j)
 	}
 }
 
-// writeDown adds a change that was made to the history, at once.
-func (h *Handler) writeDown(j dxf.Job, began time.Time) { h.record(during(j, began)) }
-
-// during is a job that has ended just now.
-func during(j dxf.Job, began time.Time) dxf.Job {
-	j.CreateTime, j.StartTime, j.EndTime = began, began, time.Now().UTC()
-	return j
+// awaited says whether a job is unfinished, which may wait for its turn and then has to
+// know what became of its table.
+func (h *Handler) awaited(ctx context.Context) bool {
+	jobs, err := h.jobs.UnfinishedJobs(ctx)
+	return err != nil || len(jobs) > 0
 }
 
-func (h *Handler) record(j dxf.Job) {
+func (h *Handler) record(jobs ...dxf.Job) {
 	ctx, cancel := context.WithTimeout(context.Background(), keepLimit)
 	defer cancel()
-	if _, err := h.jobs.Record(ctx, j); err != nil {
-		h.log.Warn("a table change could not be written to the history", zap.String("type", j.Type), zap.Error(err))
+	unawaited := !h.awaited(ctx)
+	for i := range jobs {
+		jobs[i].Unawaited = unawaited
+	}
+	if _, err := h.jobs.Record(ctx, jobs...); err != nil {
+		h.log.Warn("table changes could not be written to the history", zap.Int("changes", len(jobs)), zap.String("first", jobs[0].Type), zap.Error(err))
 	}
 }

@@ -21,9 +21,11 @@ func TestHistory(t *testing.T) {
 	held := make(chan struct{})
 	ended := make(chan error, 1)
 	go func() {
-		ended <- y.run(ctx, func(j dxf.Job) {
+		ended <- y.run(ctx, func(context.Context) bool { return false }, func(jobs ...dxf.Job) {
 			<-held
-			written = append(written, j.ID)
+			for _, j := range jobs {
+				written = append(written, j.ID)
+			}
 		})
 	}()
 	require.Eventually(t, func() bool { return y.later(dxf.Job{ID: 1}) }, 10*time.Second, time.Millisecond)

@@ -11,9 +11,9 @@ type Jobs interface {
 	// Submit makes the job row (queueing) and the task row (pending) in one
 	// transaction and returns the job's id. meta.JobID is filled in.
 	Submit(ctx context.Context, j dxf.Job, t dxf.Task, meta dxf.BackfillMeta) (int64, error)
-	// Record adds an ended job to the history: DDL that ran on the client's
-	// own session. It returns the job's id.
-	Record(ctx context.Context, j dxf.Job) (int64, error)
+	// Record adds ended jobs to the history: DDL that ran on the client's own
+	// session. They get ids in their order, and the last one's is returned.
+	Record(ctx context.Context, jobs ...dxf.Job) (int64, error)
 	// Job finds a job, unfinished or in the history, with its row count as of
 	// now. dxf.ErrNotFound.
 	Job(ctx context.Context, id int64) (dxf.Job, error)

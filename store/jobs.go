@@ -98,38 +98,45 @@ func insertTask(ctx context.Context, tx *sqlx.Tx, t dxf.Task, meta any) error {
 	return err
 }
 
-// Record adds an ended job to the history.
-func (db *DB) Record(ctx context.Context, j dxf.Job) (int64, error) {
-	if !j.State.Ended() {
-		return 0, fmt.Errorf("record job: it is %s", j.State)
+// Record adds ended jobs to the history, all or none, with ids in their order; the last
+// one's is returned.
+func (db *DB) Record(ctx context.Context, jobs ...dxf.Job) (last int64, err error) {
+	for _, j := range jobs {
+		if !j.State.Ended() {
+			return 0, fmt.Errorf("record job: it is %s", j.State)
+		}
 	}
-	err := db.tx(ctx, func(tx *sqlx.Tx) error {
-		id, err := nextJob(ctx, tx)
-		if err != nil {
+	err = db.tx(ctx, func(tx *sqlx.Tx) error {
+		if last, err = nextJobs(ctx, tx, len(jobs)); err != nil {
 			return err
 		}
 		now, err := storeNow(ctx, tx)
 		if err != nil {
 			return err
 		}
-		j.ID = id
-		if j.CreateTime.IsZero() {
-			j.CreateTime = now
+		for i, j := range jobs {
+			j.ID = last - int64(len(jobs)-1-i)
+			if j.CreateTime.IsZero() {
+				j.CreateTime = now
+			}
+			ask.Stamp(&j, now)
+			if err := insertHistory(ctx, tx, j); err != nil {
+				return err
+			}
 		}
-		ask.Stamp(&j, now)
-		return insertHistory(ctx, tx, j)
+		return nil
 	})
-	if err != nil {
-		return 0, err
-	}
-	return j.ID, nil
+	return last, err
 }
 
-// nextJob takes a job id. Ids become visible in their order: the counter's row
-// stays locked until the transaction ends.
-func nextJob(ctx context.Context, tx *sqlx.Tx) (int64, error) {
-	const nextSQL = `UPDATE counter SET value = LAST_INSERT_ID(value + 1) WHERE name = 'job'`
-	r, err := tx.ExecContext(ctx, nextSQL)
+// nextJob takes a job id.
+func nextJob(ctx context.Context, tx *sqlx.Tx) (int64, error) { return nextJobs(ctx, tx, 1) }
+
+// nextJobs takes n job ids, of which the last is returned. Ids become visible in their
+// order: the counter's row stays locked until the transaction ends.
+func nextJobs(ctx context.Context, tx *sqlx.Tx, n int) (last int64, err error) {
+	const nextSQL = `UPDATE counter SET value = LAST_INSERT_ID(value + ?) WHERE name = 'job'`
+	r, err := tx.ExecContext(ctx, nextSQL, n)
 	if err != nil {
 		return 0, err
 	}

@@ -76,25 +76,27 @@ func (s *Store) insertTask(t dxf.Task, meta any, now time.Time) error {
 	return nil
 }
 
-// Record adds an ended job to the history.
-func (s *Store) Record(ctx context.Context, j dxf.Job) (int64, error) {
+// Record adds ended jobs to the history.
+func (s *Store) Record(ctx context.Context, jobs ...dxf.Job) (int64, error) {
 	now, err := s.begin(ctx)
 	defer s.mu.Unlock()
 	if err != nil {
 		return 0, err
 	}
-	if !j.State.Ended() {
-		return 0, fmt.Errorf("record job: it is %s", j.State)
+	for _, j := range jobs {
+		if !j.State.Ended() {
+			return 0, fmt.Errorf("record job: it is %s", j.State)
+		}
+		s.lastJob++
+		j.ID = s.lastJob
+		if j.CreateTime.IsZero() {
+			j.CreateTime = now
+		}
+		ask.Stamp(&j, now)
+		j = copyJob(j)
+		s.history[j.ID] = &j
 	}
-	s.lastJob++
-	j.ID = s.lastJob
-	if j.CreateTime.IsZero() {
-		j.CreateTime = now
-	}
-	ask.Stamp(&j, now)
-	j = copyJob(j)
-	s.history[j.ID] = &j
-	return j.ID, nil
+	return s.lastJob, nil
 }
 
 // taskOf finds a task by its key.

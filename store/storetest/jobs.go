@@ -290,8 +290,14 @@ func record(b *bench) {
 	require.NoError(b.t, err)
 	require.Empty(b.t, own, "another's, but for a blank")
 	require.Greater(b.t, b.submit(), ids[6], "one sequence of ids")
-	_, err = b.Record(b.ctx, dxf.Job{State: dxf.JobRunning})
+	_, err = b.Record(b.ctx, dxf.Job{State: dxf.JobSynced}, dxf.Job{State: dxf.JobRunning})
 	require.Error(b.t, err)
+	two := dxf.Job{Type: "create table", State: dxf.JobSynced}
+	last, err := b.Record(b.ctx, two, two)
+	require.NoError(b.t, err)
+	ended, err = b.History(b.ctx, 2)
+	require.NoError(b.t, err)
+	require.Equal(b.t, []int64{last, last - 1}, []int64{ended[0].ID, ended[1].ID})
 }
 
 func text(format string, jobID int64) string { return fmt.Sprintf(format, jobID) }
