@@ -45,8 +45,9 @@ type ImportMeta struct {
 	Seen    []string `json:"seen,omitempty"`    // Local: the nodes that see the files
 	Size    int64    `json:"size,omitempty"`    // bytes of all files
 	Staging string   `json:"staging,omitempty"` // the table that takes the target's place
-	// Uncounted is the table that is loaded in the place of Staging, whose
-	// AUTO_INCREMENT it lacks; the build exchanges them. "": Staging itself is.
+	// Uncounted is a table like Staging, but without its AUTO_INCREMENT. The chunks are
+	// loaded into it, and the build exchanges the two. Where it is "", they are loaded
+	// into Staging.
 	Uncounted string `json:"uncounted,omitempty"`
 	Old       string `json:"old,omitempty"` // the sentry, then the empty table
 	// Direct: the rows go from the staging table into the target in one

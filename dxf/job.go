@@ -88,6 +88,13 @@ type Reorg struct {
 	MaxNodeCount  int    `json:"max_node_count"`
 }
 
+// What tidb_ddl_reorg_worker_cnt and tidb_ddl_reorg_batch_size are by default. A job
+// that has these does not say so in its COMMENTS.
+const (
+	DefaultThread    = 4
+	DefaultBatchSize = 256
+)
+
 // Comments is COMMENTS of ADMIN SHOW DDL JOBS: TiDB's parts in TiDB's order,
 // then, in ours, what an unfinished job waits for.
 func (j Job) Comments() string {
@@ -101,10 +108,10 @@ func (j Job) Comments() string {
 		} else {
 			parts = append(parts, "txn")
 		}
-		if r.Thread != 4 {
+		if r.Thread != DefaultThread {
 			parts = append(parts, "thread="+strconv.Itoa(r.Thread))
 		}
-		if r.BatchSize != 256 {
+		if r.BatchSize != DefaultBatchSize {
 			parts = append(parts, "batch_size="+strconv.Itoa(r.BatchSize))
 		}
 		if r.MaxWriteSpeed != 0 {

@@ -1,6 +1,7 @@
-// Package executor does the work inside one subtask of a backfill: it copies a
-// range of rows into the shadow table, builds the indexes there, compares a
-// range of both tables, swaps their names, or runs the store's own DDL.
+// Package executor does the work inside one subtask. Of an index job it copies a
+// range of rows into the shadow table, builds the indexes there, compares a range of
+// both tables, swaps their names, or runs the store's own DDL. Of an import it looks
+// for the files, loads them, builds the indexes, counts the rows, and swaps the names.
 //
 // Everything here may run twice: a subtask that was interrupted starts again
 // from its checkpoint, on this node or another. Three rules keep that safe.

@@ -122,8 +122,8 @@ var errYield = errors.New("the chunk before is not committed")
 
 // chunk writes one chunk, again if somebody was in its way.
 func (l *lane) chunk(ctx context.Context, c *chunk) error {
-	// Not before the one in front has its turn: else that one might never get it,
-	// while what waits for it takes them all.
+	// The chunk in front gets its turn first. Otherwise the chunks behind it, which wait
+	// until it has committed, could hold all the turns, and it would never get one.
 	if err := l.before(ctx, c.afterBegun); err != nil {
 		return err
 	}

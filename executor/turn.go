@@ -63,9 +63,10 @@ func (k *kept) learn(name string, waited time.Duration, got bool) {
 	k.patience[name] = max(waited/8, leastPatience)
 }
 
-// holder is the chunk's session, or the transaction that is open on it. While one is,
-// it must be the transaction: database/sql closes a session that it finds dead, and
-// waits there for the end of the transaction that is on it.
+// holder is what a chunk asks for its turn on: its session, or the transaction that is
+// open on that session, if there is one. It must not be the session then: when
+// database/sql finds a session dead it closes it, and closing waits for the end of the
+// transaction.
 type holder interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)

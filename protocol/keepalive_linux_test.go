@@ -26,7 +26,7 @@ func TestKeepAliveOnClients(t *testing.T) {
 		idle, err = syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE)
 	}))
 	require.NoError(t, err)
-	require.EqualValues(t, KeepAlive.Idle/time.Second, idle)
+	require.EqualValues(t, KeepAlive().Idle/time.Second, idle)
 	cancel()
 	require.NoError(t, <-done)
 }

@@ -212,12 +212,14 @@ func (s *Server) session(ctx context.Context, c *Conn, watch *supervisor) {
 
 // KeepAlive lets the kernel find peers that vanished without a word, within two
 // minutes.
-var KeepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4}
+func KeepAlive() net.KeepAliveConfig {
+	return net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4}
+}
 
 // keepAlive sets it. Go has switched Nagle's algorithm off already.
 func keepAlive(c net.Conn) {
 	if tc, ok := c.(*net.TCPConn); ok {
-		_ = tc.SetKeepAliveConfig(KeepAlive)
+		_ = tc.SetKeepAliveConfig(KeepAlive())
 	}
 }
 

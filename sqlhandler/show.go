@@ -160,7 +160,8 @@ func subJobComments(j dxf.Job) string {
 	if j.Reorg == nil {
 		return ""
 	}
-	return dxf.Job{Reorg: &dxf.Reorg{Ingest: j.Reorg.Ingest, Dist: j.Reorg.Dist, Thread: 4, BatchSize: 256}}.Comments()
+	r := dxf.Reorg{Ingest: j.Reorg.Ingest, Dist: j.Reorg.Dist, Thread: dxf.DefaultThread, BatchSize: dxf.DefaultBatchSize}
+	return dxf.Job{Reorg: &r}.Comments()
 }
 
 // filter lets the client's session evaluate an expression over rows: they

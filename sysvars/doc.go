@@ -5,5 +5,5 @@
 //
 // Names, limits and error texts are those of TiDB v8.5 (system variable
 // reference of its manual, and the answers of a real server, kept in testdata).
-// One variable is ours and carries the prefix dxf_.
+// Those with the prefix dxf_ are ours.
 package sysvars

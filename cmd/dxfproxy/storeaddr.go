@@ -106,7 +106,7 @@ func dialOne(ctx context.Context, addr string, shares int) (net.Conn, error) {
 		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/time.Duration(shares))
 		defer cancel()
 	}
-	dialer := net.Dialer{KeepAliveConfig: protocol.KeepAlive}
+	dialer := net.Dialer{KeepAliveConfig: protocol.KeepAlive()}
 	return dialer.DialContext(ctx, "tcp", addr)
 }
 
