@@ -53,22 +53,22 @@ test: setup ## check, then all tests with the race detector
 test-stores: setup ## relay and jobs on MariaDB 11.8 and MySQL 9.7, the relay before TiDB 8.5; fetches them. STORES="mysql-9.7", JOBS=TestTypes
 	@set -e; dirs=$$(scripts/stores $(STORES)); for dir in $$dirs; do \
 		echo "on $$dir"; export DXFPROXY_TEST_BASEDIR=$$dir; \
-		$(GO) test -count=1 ./relaytest; \
+		$(GO) test -count=1 ./internal/relaytest; \
 		case $$dir in *mysql-*) $(GO) test -count=1 -run TestMySQLAccountsOnEitherLeg ./protocol ;; esac; \
 		case $$dir in *tidb-*) continue ;; esac; \
 		$(GO) test -count=1 ./store ./table ./changefeed; \
 		$(GO) test -count=1 -timeout 20m -run '$(if $(JOBS),^TestI[12],^TestI)' ./executor; \
-		$(GO) test -count=1 -timeout 40m -run '$(JOBS)' ./dxftest; \
+		$(GO) test -count=1 -timeout 40m -run '$(JOBS)' ./internal/dxftest; \
 	done
 
 .PHONY: conformance
 conformance: build ## others' test suites at a store and through a node: what differs; SUITES="godriver clients dump mtr mtr-ps mtr-cursor mtr-nonblocking"
 	@scripts/setup conformance
-	$(GO) run ./conformance -binary bin/dxfproxy $(SUITES)
+	$(GO) run ./internal/conformance -binary bin/dxfproxy $(SUITES)
 
 .PHONY: chaos
 chaos: setup build ## jobs while nodes, network and store break, every acknowledged write compared; RUNS=200 SEED=1 FAULTS="swallow failover" STORES=mysql-9.7
-	$(GO) run ./chaos -binary bin/dxfproxy $(if $(RUNS),-runs $(RUNS)) $(if $(SEED),-seed $(SEED)) $(if $(FAULTS),-faults "$(FAULTS)") $(if $(STORES),-basedir "$$(scripts/stores $(STORES))")
+	$(GO) run ./internal/chaos -binary bin/dxfproxy $(if $(RUNS),-runs $(RUNS)) $(if $(SEED),-seed $(SEED)) $(if $(FAULTS),-faults "$(FAULTS)") $(if $(STORES),-basedir "$$(scripts/stores $(STORES))")
 
 .PHONY: real-files
 real-files: ## public Parquet files against DuckDB, value by value; fetches both. FILES=folder reads that
@@ -104,24 +104,24 @@ fuzz: ## every fuzz target for FUZZTIME each
 
 .PHONY: bench
 bench: setup build ## ADD INDEX against the store's own ALTER and pt-online-schema-change
-	$(GO) run ./bench/addindex -binary bin/dxfproxy
+	$(GO) run ./internal/bench/addindex -binary bin/dxfproxy
 
 .PHONY: bench-small
 bench-small: setup build ## an index on an empty table, and a dump, beside the store's own
-	$(GO) run ./bench/addindex -binary bin/dxfproxy -small -rounds 5
+	$(GO) run ./internal/bench/addindex -binary bin/dxfproxy -small -rounds 5
 
 .PHONY: bench-far
 bench-far: setup build ## the copy of a million rows with nodes 20, 50 and 100 ms from the store
-	$(GO) run ./bench/addindex -binary bin/dxfproxy -rows 1000000 -latency 20ms,50ms,100ms
+	$(GO) run ./internal/bench/addindex -binary bin/dxfproxy -rows 1000000 -latency 20ms,50ms,100ms
 
 .PHONY: bench-import
 bench-import: build ## IMPORT INTO against LOAD DATA and myloader; on another store: STORES=mysql-9.7; BENCH="-rows 500000 -rounds 1"
 	@scripts/setup import
-	$(GO) run ./bench/importinto -binary bin/dxfproxy $(if $(STORES),-basedir "$$(scripts/stores $(STORES))") $(BENCH)
+	$(GO) run ./internal/bench/importinto -binary bin/dxfproxy $(if $(STORES),-basedir "$$(scripts/stores $(STORES))") $(BENCH)
 
 .PHONY: bench-relay
 bench-relay: setup build ## what the relay costs a statement: against HAProxy, and in detail
-	$(GO) run ./bench/relay -binary bin/dxfproxy
+	$(GO) run ./internal/bench/relay -binary bin/dxfproxy
 	$(GO) test -run '^$$' -bench . -benchmem ./protocol ./sqltext
 
 .PHONY: clean

@@ -7,7 +7,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 
-	"dxfproxy/cluster/wire"
+	"dxfproxy/internal/cluster/wire"
 )
 
 // TestC6WindowsAreOneRoundTrip: a changed row and a marker, each in a window of its own or

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"dxfproxy/cluster/clustertest"
+	"dxfproxy/internal/cluster/clustertest"
 	"dxfproxy/mariadbd"
 )
 

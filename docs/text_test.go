@@ -10,7 +10,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"dxfproxy/cluster/clustertest"
+	"dxfproxy/internal/cluster/clustertest"
 	"dxfproxy/sysvars"
 )
 

@@ -18,7 +18,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
-	"dxfproxy/cluster/clustertest"
+	"dxfproxy/internal/cluster/clustertest"
 	"dxfproxy/source/sourcetest"
 )
 

@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/changefeed"
-	"dxfproxy/cluster/wire"
 	"dxfproxy/dxf"
 	"dxfproxy/executor"
+	"dxfproxy/internal/cluster/wire"
 )
 
 // followed lets the executor and the product's changefeed reach the store through a

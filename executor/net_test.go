@@ -10,9 +10,9 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 
-	"dxfproxy/cluster/wire"
 	"dxfproxy/dxf"
 	"dxfproxy/executor"
+	"dxfproxy/internal/cluster/wire"
 	"dxfproxy/server"
 	"dxfproxy/store"
 	"dxfproxy/table"

@@ -14,7 +14,7 @@ import (
 	"go.uber.org/zap/zaptest"
 	"golang.org/x/sync/errgroup"
 
-	"dxfproxy/cluster/wire"
+	"dxfproxy/internal/cluster/wire"
 	"dxfproxy/lifeline"
 	"dxfproxy/mariadbd"
 	"dxfproxy/mariadbd/mariadbdtest"

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"dxfproxy/cluster/wire"
+	"dxfproxy/internal/cluster/wire"
 )
 
 // A waiting handler waits until its context ends and tells the cause.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"dxfproxy/demo"
+	"dxfproxy/internal/demo"
 )
 
 // runDemo parses the flags of demo and runs it.
