@@ -34,8 +34,8 @@ const alterPause = 50 * time.Millisecond
 
 // alterJob answers ADMIN ALTER DDL JOBS id option = value, …. The values are
 // checked before the job is looked for, in the order of the options' names.
-func (h *Handler) alterJob(ctx context.Context, c *protocol.Conn, sql []byte, st sqltext.Statement) (protocol.Reply, error) {
-	if err := h.mayChangeJobs(ctx, c, st.IDs); err != nil {
+func (h *Handler) alterJob(ctx context.Context, c *protocol.Conn, st *sqltext.AlterDDLJob) (protocol.Reply, error) {
+	if err := h.mayChangeJobs(ctx, c, []int64{st.ID}); err != nil {
 		return nil, err
 	}
 	options := slices.Clone(st.Options)
@@ -43,7 +43,7 @@ func (h *Handler) alterJob(ctx context.Context, c *protocol.Conn, sql []byte, st
 	var mods []dxf.Modification
 	for _, o := range options {
 		if o.Kind == sysvars.Expr || o.Kind == sysvars.WordValue {
-			return nil, unsupported(string(st.Text.Of(sql)))
+			return nil, unsupported(string(st.SQL()))
 		}
 		m, err := modification(o)
 		if err != nil {
@@ -51,7 +51,7 @@ func (h *Handler) alterJob(ctx context.Context, c *protocol.Conn, sql []byte, st
 		}
 		mods = append(mods, m)
 	}
-	id := st.IDs[0]
+	id := st.ID
 	err := h.whenAltered(ctx, id, func() error { return h.jobs.AlterJob(ctx, id, mods) })
 	var e *dxf.Error
 	if errors.As(err, &e) && e.Code == 8224 {

@@ -28,8 +28,7 @@ func TestModification(t *testing.T) {
 		"MAX_WRITE_SPEED = '2 MiB'": "",
 		"MAX_WRITE_SPEED = 0":       "",
 	} {
-		st := sqltext.Classify([]byte("ADMIN ALTER DDL JOBS 5 "+option), sqltext.Mode{})
-		require.Equal(t, sqltext.AdminAlterDDLJobs, st.Kind, option)
+		st := alterDDLJob(t, option)
 		_, err := modification(st.Options[0])
 		if want == "" {
 			require.NoError(t, err, option)
@@ -37,7 +36,14 @@ func TestModification(t *testing.T) {
 		}
 		require.Equal(t, dxf.Errorf("%s", want), err, option)
 	}
-	m, err := modification(sqltext.Classify([]byte("ADMIN ALTER DDL JOBS 5 MAX_WRITE_SPEED = '2MiB'"), sqltext.Mode{}).Options[0])
+	m, err := modification(alterDDLJob(t, "MAX_WRITE_SPEED = '2MiB'").Options[0])
 	require.NoError(t, err)
 	require.Equal(t, dxf.Modification{Type: dxf.ModifyMaxWriteSpeed, To: 2 << 20}, m)
+}
+
+func alterDDLJob(t *testing.T, option string) *sqltext.AlterDDLJob {
+	t.Helper()
+	st, ok := sqltext.Classify([]byte("ADMIN ALTER DDL JOBS 5 "+option), sqltext.Mode{}).(*sqltext.AlterDDLJob)
+	require.True(t, ok, option)
+	return st
 }

@@ -28,26 +28,26 @@ func mode(s protocol.StatusFlags) sqltext.Mode {
 // ANSI_QUOTES, which decides what is text and what is not as soon as there is a double
 // quote; and in some character sets a quote or a backslash may be half a character.
 // Such a statement is the store's.
-func understand(ctx context.Context, c *protocol.Conn, stmt protocol.Statement) (sqltext.Statement, sqltext.Mode, error) {
+func understand(ctx context.Context, c *protocol.Conn, stmt protocol.Statement) (sqltext.Statement, error) {
 	m := mode(stmt.Status)
 	st := sqltext.Classify(stmt.SQL, m)
 	quotes := !m.AnsiQuotes && bytes.IndexByte(stmt.SQL, '"') >= 0 && !strings.Contains(c.ServerVersion(), "MariaDB")
 	halves := mayBeHalf(stmt.SQL)
-	if st.Kind == sqltext.Other || !quotes && !halves {
-		return st, m, nil
+	if _, other := st.(*sqltext.Other); other || !quotes && !halves {
+		return st, nil
 	}
 	v, err := askRow(ctx, c, inUTF8("@@SESSION.sql_mode"), inUTF8("@@SESSION.character_set_client"))
 	if err != nil {
-		return st, m, err
+		return st, err
 	}
 	if halves && ambiguous[v[1]] {
-		return sqltext.Statement{Wait: -1}, m, nil
+		return &sqltext.Other{}, nil
 	}
 	if sqltext.ModeOf(v[0]).AnsiQuotes && !m.AnsiQuotes {
 		m.AnsiQuotes = true
 		st = sqltext.Classify(stmt.SQL, m)
 	}
-	return st, m, nil
+	return st, nil
 }
 
 // mayBeHalf says whether a backslash or a backquote may be the second half of a
@@ -63,114 +63,109 @@ func mayBeHalf(text []byte) bool {
 
 // answer is the one place that says who answers a statement.
 func (h *Handler) answer(ctx context.Context, c *protocol.Conn, stmt protocol.Statement) (protocol.Reply, error) {
-	st, m, err := understand(ctx, c, stmt)
+	st, err := understand(ctx, c, stmt)
 	if err != nil {
 		return nil, err
 	}
 	if stmt.Prepared {
-		return h.prepare(ctx, c, stmt, st, m)
+		return h.prepare(ctx, c, st)
 	}
-	text := func(s sqltext.Span) string { return string(s.Of(stmt.SQL)) }
-	switch st.Kind {
-	case sqltext.AdminShowDDL, sqltext.AdminShowDDLJobs, sqltext.AdminShowDDLJobQueries, sqltext.VirtualTables, sqltext.AdminResumeDDLJobs:
-		h.history.settled(ctx) // what this client has changed is in what it sees, and known to what it sets going
-	}
-	switch st.Kind {
-	case sqltext.AddIndex:
-		return h.addIndex(ctx, c, h.session(c), stmt.SQL, st)
-	case sqltext.OtherDDL:
-		return h.remember(ctx, c, stmt.SQL, st)
-	case sqltext.SetVars, sqltext.SetLogBin:
-		if err := h.mayUnlog(ctx, c, stmt.SQL, st); err != nil {
-			return nil, err
+	switch st := st.(type) {
+	case *sqltext.AlterTable:
+		if st.Long() {
+			return h.longDDL(ctx, c, h.session(c), stmt.SQL, st)
 		}
-		if st.Kind == sqltext.SetLogBin {
-			return protocol.Forward{}, nil
-		}
-		return h.set(ctx, c, h.session(c), stmt.SQL, st, m)
-	case sqltext.SelectVars:
-		return h.selectVars(ctx, c, h.session(c), stmt.SQL, st)
-	case sqltext.ShowVariables:
-		return h.showVariables(ctx, c, h.session(c), stmt.SQL, st)
-	case sqltext.ShowWarnings, sqltext.ShowErrors, sqltext.ShowCountWarnings, sqltext.ShowCountErrors:
+		return h.remember(ctx, c, &st.DDL)
+	case *sqltext.DDL:
+		return h.remember(ctx, c, st)
+	case *sqltext.SetVariables:
+		return h.set(ctx, c, h.session(c), st)
+	case *sqltext.SelectVariables:
+		return h.selectVars(ctx, c, h.session(c), st)
+	case *sqltext.ShowVariables:
+		return h.showVariables(ctx, c, h.session(c), st)
+	case *sqltext.ShowDiagnostics:
 		return showDiagnostics(c, st), nil
-	case sqltext.AdminShowDDL:
+	case *sqltext.ShowDDL:
 		return h.showDDL(ctx, c)
-	case sqltext.AdminShowDDLJobs:
-		return h.showJobs(ctx, c, int(st.Count), text(st.Where))
-	case sqltext.AdminShowDDLJobQueries:
+	case *sqltext.ShowDDLJobs:
+		return h.showJobs(ctx, c, st)
+	case *sqltext.ShowDDLJobQueries:
 		return h.showQueries(ctx, c, st)
-	case sqltext.AdminCancelDDLJobs:
-		return h.eachJob(ctx, c, st.IDs, h.jobs.CancelJob)
-	case sqltext.AdminPauseDDLJobs:
-		return h.eachJob(ctx, c, st.IDs, h.jobs.PauseJob)
-	case sqltext.AdminResumeDDLJobs:
-		return h.eachJob(ctx, c, st.IDs, h.jobs.ResumeJob)
-	case sqltext.AdminAlterDDLJobs:
-		return h.alterJob(ctx, c, stmt.SQL, st)
-	case sqltext.AdminCheckTable, sqltext.AdminCheckIndex, sqltext.AdminChecksumTable, sqltext.AdminUnknown, sqltext.ImportUnknown:
-		return nil, unsupported(text(st.Text))
-	case sqltext.ImportUnreadable:
+	case *sqltext.ChangeDDLJobs:
+		return h.changeJobs(ctx, c, st)
+	case *sqltext.AlterDDLJob:
+		return h.alterJob(ctx, c, st)
+	case *sqltext.Unsupported:
+		return nil, unsupported(string(st.SQL()))
+	case *sqltext.UnreadableImport:
 		return nil, errUnreadable
-	case sqltext.ImportInto:
-		return h.importInto(ctx, c, h.session(c), stmt.SQL, st)
-	case sqltext.ShowImportJob:
-		return h.showImportJob(ctx, c, st.IDs[0])
-	case sqltext.ShowImportJobs:
-		return h.showImportJobs(ctx, c, st, text(st.Where))
-	case sqltext.CancelImportJob:
-		return h.cancelImportJob(ctx, c, st.IDs[0])
-	case sqltext.PauseImportJob:
-		return h.pauseImportJob(ctx, c, st.IDs[0])
-	case sqltext.ResumeImportJob:
-		return h.resumeImportJob(ctx, c, st.IDs[0])
-	case sqltext.VirtualTables, sqltext.Expressions:
-		sql, changed, err := h.rewrite(ctx, c, stmt.SQL, st, m)
-		switch {
-		case err != nil:
-			return nil, err
-		case !changed:
-			return protocol.Forward{}, nil
-		case asksColumns(sql):
-			return showColumns(ctx, c, sql)
-		}
-		return protocol.ForwardSQL{SQL: sql}, nil
+	case *sqltext.ImportInto:
+		return h.importInto(ctx, c, h.session(c), st)
+	case *sqltext.ShowImportJob:
+		return h.showImportJob(ctx, c, st.ID)
+	case *sqltext.ShowImportJobs:
+		return h.showImportJobs(ctx, c, st)
+	case *sqltext.ChangeImportJob:
+		return h.changeImportJob(ctx, c, st)
+	case *sqltext.Mixed:
+		return h.mixed(ctx, c, st)
 	}
 	return protocol.Forward{}, nil
+}
+
+// mixed answers a statement of the store's that has names of ours in it.
+func (h *Handler) mixed(ctx context.Context, c *protocol.Conn, st *sqltext.Mixed) (protocol.Reply, error) {
+	if st.Tables() {
+		h.history.settled(ctx) // what this client has changed is in what it sees
+	}
+	sql, changed, err := h.rewrite(ctx, c, st)
+	switch {
+	case err != nil:
+		return nil, err
+	case !changed:
+		return protocol.Forward{}, nil
+	case st.AsksColumns:
+		return showColumns(ctx, c, sql)
+	}
+	return protocol.ForwardSQL{SQL: sql}, nil
 }
 
 // prepare says how a statement that is only being prepared is treated: what
 // the store can prepare it prepares, for its columns and its errors, and the
 // statement comes again when it is executed. One that is rewritten is the store's
 // from then on: our variables in its expressions keep the values they have now.
-func (h *Handler) prepare(ctx context.Context, c *protocol.Conn, stmt protocol.Statement, st sqltext.Statement, m sqltext.Mode) (protocol.Reply, error) {
-	switch st.Kind {
-	case sqltext.AddIndex, sqltext.OtherDDL, sqltext.SetLogBin, sqltext.ShowVariables, sqltext.ShowWarnings, sqltext.ShowErrors, sqltext.ShowCountWarnings, sqltext.ShowCountErrors:
+func (h *Handler) prepare(ctx context.Context, c *protocol.Conn, st sqltext.Statement) (protocol.Reply, error) {
+	switch st := st.(type) {
+	case *sqltext.AlterTable, *sqltext.DDL, *sqltext.ShowVariables, *sqltext.ShowDiagnostics:
 		return protocol.OnExecute{}, nil
-	case sqltext.SetVars, sqltext.AdminAlterDDLJobs:
+	case *sqltext.SetVariables:
+		if !st.Ours() {
+			return protocol.OnExecute{}, nil
+		}
 		return protocol.Local{}, nil
-	case sqltext.SelectVars:
+	case *sqltext.AlterDDLJob, *sqltext.ChangeImportJob:
+		return protocol.Local{}, nil
+	case *sqltext.SelectVariables:
 		return protocol.Local{Columns: varColumns(st)}, nil
-	case sqltext.AdminShowDDL:
+	case *sqltext.ShowDDL:
 		return protocol.Local{Columns: ddlColumns}, nil
-	case sqltext.AdminShowDDLJobs:
+	case *sqltext.ShowDDLJobs:
 		return protocol.Local{Columns: jobColumns}, nil
-	case sqltext.AdminShowDDLJobQueries:
+	case *sqltext.ShowDDLJobQueries:
 		return protocol.Local{Columns: queryColumns(st)}, nil
-	case sqltext.AdminCancelDDLJobs, sqltext.AdminPauseDDLJobs, sqltext.AdminResumeDDLJobs:
+	case *sqltext.ChangeDDLJobs:
 		return protocol.Local{Columns: resultColumns}, nil
-	case sqltext.ImportInto:
-		return prepareImport(stmt.SQL, st, m)
-	case sqltext.ShowImportJob, sqltext.ShowImportJobs:
+	case *sqltext.ImportInto:
+		return prepareImport(st)
+	case *sqltext.ShowImportJob, *sqltext.ShowImportJobs:
 		return protocol.Local{Columns: importColumns}, nil
-	case sqltext.CancelImportJob, sqltext.PauseImportJob, sqltext.ResumeImportJob:
-		return protocol.Local{}, nil
-	case sqltext.AdminCheckTable, sqltext.AdminCheckIndex, sqltext.AdminChecksumTable, sqltext.AdminUnknown, sqltext.ImportUnknown:
-		return packet(unsupported(string(st.Text.Of(stmt.SQL)))), nil
-	case sqltext.ImportUnreadable:
+	case *sqltext.Unsupported:
+		return packet(unsupported(string(st.SQL()))), nil
+	case *sqltext.UnreadableImport:
 		return packet(errUnreadable), nil
-	case sqltext.VirtualTables, sqltext.Expressions:
-		if sql, changed, err := h.rewrite(ctx, c, stmt.SQL, st, m); err != nil || changed {
+	case *sqltext.Mixed:
+		if sql, changed, err := h.rewrite(ctx, c, st); err != nil || changed {
 			return protocol.ForwardSQL{SQL: sql}, err
 		}
 	}
@@ -222,21 +217,18 @@ func syntaxError(err error) *dxf.Error {
 
 // showDiagnostics shows the warnings of the statement before, if that was
 // answered here; else the store's.
-func showDiagnostics(c *protocol.Conn, st sqltext.Statement) protocol.Reply {
+func showDiagnostics(c *protocol.Conn, st *sqltext.ShowDiagnostics) protocol.Reply {
 	ws := c.Warnings()
 	if len(ws) == 0 {
 		return protocol.Forward{}
 	}
-	if st.Kind == sqltext.ShowErrors || st.Kind == sqltext.ShowCountErrors {
-		ws = nil // we raise warnings and notes only
+	counted := "@@session.warning_count"
+	if st.Errors {
+		counted, ws = "@@session.error_count", nil // we raise warnings and notes only
 	}
-	if st.Kind == sqltext.ShowCountWarnings || st.Kind == sqltext.ShowCountErrors {
-		name := "@@session.warning_count"
-		if st.Kind == sqltext.ShowCountErrors {
-			name = "@@session.error_count"
-		}
+	if st.Count {
 		return &protocol.ResultSet{
-			Columns: []protocol.Column{{Name: name, Type: protocol.TypeLongLong, Length: 21}},
+			Columns: []protocol.Column{{Name: counted, Type: protocol.TypeLongLong, Length: 21}},
 			Rows:    [][]any{{len(ws)}},
 		}
 	}
@@ -244,19 +236,29 @@ func showDiagnostics(c *protocol.Conn, st sqltext.Statement) protocol.Reply {
 		{Name: "Level", Length: 28}, {Name: "Code", Type: protocol.TypeLong, Length: 4}, {Name: "Message", Length: 2048},
 	}}
 	for i, w := range ws {
-		if st.HasLimit && (uint64(i) < st.Offset || uint64(i) >= st.Offset+st.Limit) {
-			continue
+		if st.Limit.Has(i) {
+			rs.Rows = append(rs.Rows, []any{w.Level, w.Code, w.Message})
 		}
-		rs.Rows = append(rs.Rows, []any{w.Level, w.Code, w.Message})
 	}
 	return rs
+}
+
+// forward lets the store run a statement, whatever it is.
+func (h *Handler) forward(ctx context.Context, c *protocol.Conn, st sqltext.Statement) (protocol.Reply, error) {
+	switch st := st.(type) {
+	case *sqltext.AlterTable:
+		return h.remember(ctx, c, &st.DDL)
+	case *sqltext.DDL:
+		return h.remember(ctx, c, st)
+	}
+	return protocol.Forward{}, nil
 }
 
 // remember lets the store run a table change on the client's own session and
 // then leaves a row in the history, so that ADMIN SHOW DDL JOBS tells the whole
 // story.
-func (h *Handler) remember(ctx context.Context, c *protocol.Conn, sql []byte, st sqltext.Statement) (protocol.Reply, error) {
-	j, ok, err := h.change(ctx, c, sql, st)
+func (h *Handler) remember(ctx context.Context, c *protocol.Conn, st *sqltext.DDL) (protocol.Reply, error) {
+	j, ok, err := h.change(ctx, c, st)
 	if err != nil || !ok {
 		return protocol.Forward{}, err
 	}
@@ -271,15 +273,15 @@ func (h *Handler) remember(ctx context.Context, c *protocol.Conn, sql []byte, st
 
 // change is what the history tells of a statement that runs on the client's session; ok is
 // false where it tells nothing.
-func (h *Handler) change(ctx context.Context, c *protocol.Conn, sql []byte, st sqltext.Statement) (j dxf.Job, ok bool, err error) {
+func (h *Handler) change(ctx context.Context, c *protocol.Conn, st *sqltext.DDL) (j dxf.Job, ok bool, err error) {
 	if st.JobType == "" {
 		return j, false, nil
 	}
 	schema, name := st.Schema, ""
-	if tables := resulting(st); len(tables) > 0 {
-		schema = tables[0].Schema
+	if len(st.Tables) > 0 {
+		schema = st.Tables[0].Schema
 		var names []string
-		for _, t := range tables {
+		for _, t := range st.Tables {
 			names = append(names, t.Name)
 		}
 		name = strings.Join(names, ",")
@@ -299,28 +301,12 @@ func (h *Handler) change(ctx context.Context, c *protocol.Conn, sql []byte, st s
 	j = dxf.Job{
 		User: user, Type: st.JobType, Schema: strings.ToLower(schema), Table: strings.ToLower(name),
 		State: dxf.JobSynced, SchemaState: schemaStateAfter(st.JobType), ConnID: c.ID(),
-		Query: shownText(string(sqltext.HideSecrets(st.Text.Of(sql), mode(c.Status())))),
+		Query: shownText(string(st.Public())),
 	}
-	for _, s := range st.Specs {
-		if st.JobType == sqltext.MultiChange && s.Kind != sqltext.SpecOption && len(j.SubJobs) < maxShownChanges {
-			j.SubJobs = append(j.SubJobs, dxf.SubJob{Type: s.JobType(), SchemaState: schemaStateAfter(s.JobType()), State: dxf.JobDone})
-		}
+	for _, typ := range st.Changes[:min(len(st.Changes), maxShownChanges)] {
+		j.SubJobs = append(j.SubJobs, dxf.SubJob{Type: typ, SchemaState: schemaStateAfter(typ), State: dxf.JobDone})
 	}
 	return j, true, nil
-}
-
-// resulting lists the tables a change is told of: those it was made to, and
-// after a RENAME the new names, as TiDB does.
-func resulting(st sqltext.Statement) []sqltext.TableName {
-	switch {
-	case len(st.NewTables) > 0:
-		return st.NewTables
-	case len(st.Tables) > 0:
-		return st.Tables
-	case st.Table.Name != "":
-		return []sqltext.TableName{st.Table}
-	}
-	return nil
 }
 
 // schemaStateAfter is what a finished job's SCHEMA_STATE says: what is gone is

@@ -167,7 +167,7 @@ func askTable(ctx context.Context, c *protocol.Conn, schema, table string, creat
 	rs, err := query(ctx, c, "SHOW CREATE TABLE %s.%s", quoteName(schema), quoteName(table))
 	if code(err) == 1142 {
 		// Who may not even see the table is told so in the words of the change.
-		if refused := mayAddIndex(ctx, c, schema, table, createIndex); refused != nil {
+		if refused := mayAlter(ctx, c, schema, table, createIndex); refused != nil {
 			return notOurs, refused
 		}
 	}
@@ -186,11 +186,11 @@ func askTable(ctx context.Context, c *protocol.Conn, schema, table string, creat
 	return baseTable, nil
 }
 
-// mayAddIndex asks whether the client may change the table: the same statement
+// mayAlter asks whether the client may change the table: the same statement
 // with a column that is not there is refused with 1072 when it may, and with
 // the store's own words when it may not. Like the change itself it commits the
 // open transaction.
-func mayAddIndex(ctx context.Context, c *protocol.Conn, schema, table string, createIndex bool) error {
+func mayAlter(ctx context.Context, c *protocol.Conn, schema, table string, createIndex bool) error {
 	probe := "ALTER TABLE %[1]s.%[2]s ADD INDEX __dxf_probe (" + noColumn + ")"
 	if createIndex {
 		probe = "CREATE INDEX __dxf_probe ON %[1]s.%[2]s (" + noColumn + ")"

@@ -28,10 +28,10 @@ var (
 // (too many connections, a host that is blocked).
 func unanswered(err error) bool { return server.Lost(err) || server.IsErr(err, 1040, 1129, 1203, 1226) }
 
-// addIndex makes a job of a statement that adds indexes, and waits for it.
-func (h *Handler) addIndex(ctx context.Context, c *protocol.Conn, s *session, text []byte, st sqltext.Statement) (protocol.Reply, error) {
+// longDDL makes a job of a statement that may take long, and waits for it.
+func (h *Handler) longDDL(ctx context.Context, c *protocol.Conn, s *session, text []byte, st *sqltext.AlterTable) (protocol.Reply, error) {
 	for end := time.Now().Add(storePatience); ; {
-		reply, err := h.addIndexOnce(ctx, c, s, text, st)
+		reply, err := h.longDDLOnce(ctx, c, s, text, st)
 		if !unanswered(err) || ctx.Err() != nil {
 			return reply, err
 		}

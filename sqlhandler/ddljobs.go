@@ -9,7 +9,6 @@ import (
 	"dxfproxy/dxf"
 	"dxfproxy/grants"
 	"dxfproxy/protocol"
-	"dxfproxy/sqltext"
 )
 
 // information_schema.ddl_jobs shows everybody the jobs of the tables they have some
@@ -32,25 +31,13 @@ const (
 // shownColumns are those of the view.
 var shownColumns = append(slices.Clone(jobColumns[:12]), protocol.Column{Name: "QUERY", Length: 4 << 20})
 
-// selectJobs puts the derived table in the place of the view, where a SELECT reads
-// that and the client may not. current is the session's schema in lower case.
-func (h *Handler) selectJobs(ctx context.Context, c *protocol.Conn, text []byte, m sqltext.Mode, current string) ([]byte, error) {
-	refs := sqltext.JobRefs(text, m, current)
-	if len(refs) == 0 {
-		return text, nil
-	}
+// jobsShown is the derived table; "" for a client that may read the view.
+func (h *Handler) jobsShown(ctx context.Context, c *protocol.Conn) (string, error) {
 	held, err := heldBy(ctx, c)
 	if err != nil || held.May(h.schema, ddlJobs, "SELECT") {
-		return text, err
+		return "", err
 	}
-	table, err := h.jobsTable(ctx, c, held)
-	if err != nil {
-		return nil, err
-	}
-	for i, e := range refs {
-		refs[i].Text = strings.Replace(e.Text, ddlJobs+"()", table, 1)
-	}
-	return sqltext.Apply(text, refs), nil
+	return h.jobsTable(ctx, c, held)
 }
 
 // jobsTable is a derived table of the jobs that an account with these grants

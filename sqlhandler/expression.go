@@ -1,9 +1,9 @@
 package sqlhandler
 
 import (
-	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"dxfproxy/protocol"
@@ -11,18 +11,17 @@ import (
 	"dxfproxy/sysvars"
 )
 
-// writeVars puts the values of our variables into the text, in the place of
-// their names. A column of the result keeps the name it would have had. read gives
-// the global values.
-func (h *Handler) writeVars(s *session, text []byte, refs []sqltext.VarRef, m sqltext.Mode, read func() (map[string]string, error)) ([]byte, error) {
+// values are the values of our variables, to be written in the place of their names.
+// read gives the global ones.
+func (h *Handler) values(s *session, refs []sqltext.VarRef, read func() (map[string]string, error)) ([]sqltext.Edit, error) {
 	if len(refs) == 0 {
-		return text, nil
+		return nil, nil
 	}
 	global, err := read()
 	if err != nil {
 		return nil, err
 	}
-	edits := sqltext.SelectLabels(text, refs, m)
+	var edits []sqltext.Edit
 	for _, r := range refs {
 		scope, refused := r.Var.CheckRead(r.Form)
 		if refused != nil {
@@ -30,13 +29,7 @@ func (h *Handler) writeVars(s *session, text []byte, refs []sqltext.VarRef, m sq
 		}
 		edits = append(edits, sqltext.Edit{Span: r.Span, Text: varLiteral(r.Var, r.Var.Select(h.valueOf(r.Var, scope, s, global)))})
 	}
-	return sqltext.Apply(text, edits), nil
-}
-
-// writeVarsIn is writeVars for a part of a statement: an expression.
-func (h *Handler) writeVarsIn(s *session, text []byte, m sqltext.Mode, read func() (map[string]string, error)) (string, error) {
-	written, err := h.writeVars(s, text, sqltext.VarRefs(text, m), m, read)
-	return string(written), err
+	return edits, nil
 }
 
 // varLiteral is a value as an expression of the type TiDB gives the variable. A
@@ -57,32 +50,27 @@ func currentSchema(ctx context.Context, c *protocol.Conn) (string, error) {
 	return askText(ctx, c, "DATABASE()")
 }
 
-// rewrite gives a statement of Kind VirtualTables or Expressions its values and
-// tables; changed is false when none of its names mean ours.
-func (h *Handler) rewrite(ctx context.Context, c *protocol.Conn, text []byte, st sqltext.Statement, m sqltext.Mode) (sql []byte, changed bool, err error) {
-	text = bytes.TrimSuffix(text, []byte{0}) // as Classify does
+// rewrite gives a statement its values and tables; changed is false when none of its
+// names mean ours.
+func (h *Handler) rewrite(ctx context.Context, c *protocol.Conn, st *sqltext.Mixed) (sql []byte, changed bool, err error) {
 	read := func() (map[string]string, error) { return h.vars.read(ctx) }
-	if sql, err = h.writeVars(h.session(c), text, st.Vars, m, read); err != nil {
+	edits, err := h.values(h.session(c), st.Vars, read)
+	if err != nil {
 		return nil, false, err
 	}
 	current := ""
-	if st.Bare {
+	if st.Bare() {
 		if current, err = currentSchema(ctx, c); err != nil {
 			return nil, false, err
 		}
 		current = strings.ToLower(current)
 	}
-	shown, err := h.selectJobs(ctx, c, sql, m, current)
-	if err != nil {
-		return nil, false, err
+	jobs := ""
+	if st.SelectsJobs(current) {
+		if jobs, err = h.jobsShown(ctx, c); err != nil {
+			return nil, false, err
+		}
 	}
-	changed = len(st.Vars) > 0 || !bytes.Equal(shown, sql)
-	sql, qualified := sqltext.RewriteTables(shown, m, h.schema)
-	changed = changed || qualified
-	if st.Bare {
-		var bare bool
-		sql, bare = sqltext.RewriteBareTables(sql, m, h.schema, current)
-		changed = changed || bare
-	}
-	return sql, changed, nil
+	edits = slices.Concat(edits, st.Labels, st.In(h.schema, current, jobs))
+	return st.With(edits), len(edits) > 0, nil
 }

@@ -47,7 +47,7 @@ func FuzzImportStatement(f *testing.F) {
 			}
 		}
 		facts := sessionFacts{sqlMode: strings.Join(modes, ","), charset: fuzzCharsets[int(set)%len(fuzzCharsets)]}
-		text, err := importText(sql, facts)
+		text, _, err := importText(sql, facts)
 		if err != nil {
 			return
 		}

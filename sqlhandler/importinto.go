@@ -27,8 +27,8 @@ var transactional = []string{"innodb", "rocksdb", "xtradb"}
 // it, and is not asked whether the client may. So no more of it is looked at than
 // is needed: whether it gives rows. Of a short one the client hears already now
 // what is wrong. Whether quotes are those of names is known when it is executed.
-func prepareImport(sql []byte, st sqltext.Statement, m sqltext.Mode) (protocol.Reply, error) {
-	sql = st.Text.Of(sql)
+func prepareImport(st *sqltext.ImportInto) (protocol.Reply, error) {
+	sql, m := st.SQL(), st.Mode()
 	ansi := sqltext.Mode{AnsiQuotes: true, NoBackslashEscapes: m.NoBackslashEscapes}
 	o, ok := sqltext.OutlineImport(sql, m)
 	if !ok {
@@ -53,14 +53,13 @@ func prepareImport(sql []byte, st sqltext.Statement, m sqltext.Mode) (protocol.R
 // runs IMPORT INTO … FROM SELECT. What the client may do, its own session is
 // asked, before a parser has seen more than a few KiB of the statement; the other
 // checks come in TiDB's order, and the first that fails is the answer.
-func (h *Handler) importInto(ctx context.Context, c *protocol.Conn, s *session, sql []byte, found sqltext.Statement) (protocol.Reply, error) {
+func (h *Handler) importInto(ctx context.Context, c *protocol.Conn, s *session, found *sqltext.ImportInto) (protocol.Reply, error) {
 	facts, err := askSession(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	im := &importing{h: h, c: c, facts: facts}
-	sql = found.Text.Of(sql)
-	if im.text, err = importText(sql, facts); err != nil {
+	if im.text, im.query, err = importText(found.SQL(), facts); err != nil {
 		return nil, err
 	}
 	o, ok := sqltext.OutlineImport(im.text, sqltext.ModeOf(facts.sqlMode))
@@ -74,7 +73,7 @@ func (h *Handler) importInto(ctx context.Context, c *protocol.Conn, s *session, 
 		return nil, errInTransaction
 	}
 	im.st = &sqltext.Import{Schema: o.Table.Schema, Table: o.Table.Name, Location: o.Location, Query: o.Query.Has()}
-	reply, err := im.run(ctx, s, sql)
+	reply, err := im.run(ctx, s)
 	// With autocommit off our questions have begun a transaction. It would hold
 	// the table against the very job that is waited for.
 	if endErr := im.endQuestions(ctx); err == nil {
@@ -91,21 +90,21 @@ func (h *Handler) importInto(ctx context.Context, c *protocol.Conn, s *session, 
 }
 
 // importText is the statement in UTF-8, without its query, whose bytes are not to be
-// looked at.
-func importText(sql []byte, facts sessionFacts) ([]byte, error) {
+// looked at, and the query as the client sent it.
+func importText(sql []byte, facts sessionFacts) (text, query []byte, err error) {
 	if !ambiguous[facts.charset] {
 		o, _ := sqltext.OutlineImport(sql, sqltext.ModeOf(facts.sqlMode))
-		sql = o.WithoutQuery(sql)
+		sql, query = o.WithoutQuery(sql), o.Query.Of(sql)
 	}
-	text, err := decode.ToUTF8(facts.charset, sql)
+	text, err = decode.ToUTF8(facts.charset, sql)
 	var bad *decode.CharsetError
 	if errors.As(err, &bad) {
-		return nil, &dxf.Error{Code: 1300, State: "HY000", Message: fmt.Sprintf("Invalid %s character string: '%s'", bad.Charset, bad.Bytes)}
+		return nil, nil, &dxf.Error{Code: 1300, State: "HY000", Message: fmt.Sprintf("Invalid %s character string: '%s'", bad.Charset, bad.Bytes)}
 	}
 	if err != nil {
-		return nil, dxf.Errorf("dxfproxy cannot read this statement: %s", err)
+		return nil, nil, dxf.Errorf("dxfproxy cannot read this statement: %s", err)
 	}
-	return text, nil
+	return text, query, nil
 }
 
 // importing is one IMPORT INTO on its way to a job.
@@ -113,6 +112,7 @@ type importing struct {
 	h     *Handler
 	c     *protocol.Conn
 	text  []byte          // in UTF-8, without the query
+	query []byte          // as the client sent it; empty for a location
 	st    *sqltext.Import // where to and where from; the rest when it is parsed
 	facts sessionFacts
 
@@ -123,7 +123,7 @@ type importing struct {
 }
 
 // run checks the statement and makes the job; of a query it is all, and answers.
-func (im *importing) run(ctx context.Context, s *session, sql []byte) (protocol.Reply, error) {
+func (im *importing) run(ctx context.Context, s *session) (protocol.Reply, error) {
 	if err := im.resolve(ctx); err != nil {
 		return nil, err
 	}
@@ -145,7 +145,7 @@ func (im *importing) run(ctx context.Context, s *session, sql []byte) (protocol.
 	}
 	st := im.st
 	if st.Query {
-		return im.fromSelect(ctx, sql)
+		return im.fromSelect(ctx)
 	}
 	var err error
 	if im.settings, err = checkOptions(st, im.h.node.CPUCount); err != nil {

@@ -17,19 +17,17 @@ import (
 // fromSelect runs IMPORT INTO … FROM SELECT: one INSERT … SELECT on the client's
 // own session, which is atomic, and where the client's rights decide what is
 // read. There is no job; KILL is the way to stop it.
-func (im *importing) fromSelect(ctx context.Context, sql []byte) (protocol.Reply, error) {
+func (im *importing) fromSelect(ctx context.Context) (protocol.Reply, error) {
 	if ambiguous[im.facts.charset] {
 		return nil, dxf.Errorf("dxfproxy does not import from a query in character set %s", im.facts.charset)
 	}
-	m := mode(im.c.Status())
-	o, _ := sqltext.OutlineImport(sql, sqltext.ModeOf(im.facts.sqlMode))
-	if !o.Query.Has() {
+	if len(im.query) == 0 {
 		return nil, dxf.Errorf("dxfproxy: the query of the IMPORT INTO is not found")
 	}
 	if err := checkColumns(im.info, im.st); err != nil {
 		return nil, err
 	}
-	query, _ := sqltext.RewriteTables(o.Query.Of(sql), m, im.h.schema)
+	query, _ := sqltext.RewriteTables(im.query, sqltext.ModeOf(im.facts.sqlMode), im.h.schema)
 	insert := insertSelect(im.info, im.st, string(query))
 	// The store says now what is wrong with the query, and counts its columns.
 	if _, err := im.c.Query(ctx, "EXPLAIN "+insert); err != nil {

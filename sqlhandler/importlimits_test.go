@@ -21,7 +21,9 @@ func TestS20OtherTextsAreBounded(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			_ = unsupported(text)
-			_, _ = prepareImport([]byte(text), sqltext.Statement{Text: sqltext.Span{End: len(text)}}, sqltext.Mode{})
+			if st, ok := sqltext.Classify([]byte(text), sqltext.Mode{}).(*sqltext.ImportInto); ok {
+				_, _ = prepareImport(st)
+			}
 			runtime.ReadMemStats(&after)
 			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16<<20), name)
 		}
@@ -35,6 +37,6 @@ func TestParserPanics(t *testing.T) {
 	_, err := parseImport([]byte(text), "")
 	require.Equal(t, uint16(1064), dxf.ErrorOf(err).Code)
 	require.Equal(t, uint16(1064), unsupported("ADMIN "+strings.Repeat("0", 121)+".000000").Code)
-	_, err = prepareImport([]byte(text), sqltext.Statement{Text: sqltext.Span{End: len(text)}}, sqltext.Mode{})
+	_, err = prepareImport(sqltext.Classify([]byte(text), sqltext.Mode{}).(*sqltext.ImportInto))
 	require.Error(t, err)
 }

@@ -15,12 +15,12 @@ var errUnlogged = dxf.Errorf("sql_log_bin cannot be set to OFF while a job runs:
 
 // mayUnlog refuses to take a session's changes out of the binlog while a job may need
 // them there. Whether the client may do it at all is the store's to say.
-func (h *Handler) mayUnlog(ctx context.Context, c *protocol.Conn, sql []byte, st sqltext.Statement) error {
+func (h *Handler) mayUnlog(ctx context.Context, c *protocol.Conn, st *sqltext.SetVariables) error {
 	for _, a := range st.Assignments {
 		if !a.LogBin() {
 			continue
 		}
-		off, err := turnsOff(ctx, c, a, sql)
+		off, err := turnsOff(ctx, c, st, a)
 		if err != nil {
 			return err
 		}
@@ -40,11 +40,11 @@ func (h *Handler) mayUnlog(ctx context.Context, c *protocol.Conn, sql []byte, st
 
 // turnsOff says whether a switch is given the value OFF. What only the store can
 // compute it is asked for; an error is that of the SET too.
-func turnsOff(ctx context.Context, c *protocol.Conn, a sqltext.Assignment, sql []byte) (bool, error) {
+func turnsOff(ctx context.Context, c *protocol.Conn, st *sqltext.SetVariables, a sqltext.Assignment) (bool, error) {
 	text := a.Text
 	switch a.Kind {
 	case sysvars.Expr:
-		rs, err := query(ctx, c, "SELECT (%s)", a.Value.Of(sql))
+		rs, err := query(ctx, c, "SELECT (%s)", st.Of(a.Value))
 		if err != nil {
 			return false, err
 		}

@@ -47,7 +47,7 @@ var errUntold = errors.New("what the statement does to the table cannot be told 
 // What the job will do is made of the two definitions of the copy. Where that is
 // more than added indexes, or they may be misread, it is tried as well: another copy has to
 // become the same.
-func (h *Handler) try(ctx context.Context, info *table.Info, st sqltext.Statement, text []byte, facts sessionFacts) (t trial, err error) {
+func (h *Handler) try(ctx context.Context, info *table.Info, st *sqltext.AlterTable, facts sessionFacts) (t trial, err error) {
 	mode, ok := plainMode(facts.sqlMode)
 	if !ok {
 		return t, errUntold
@@ -57,7 +57,7 @@ func (h *Handler) try(ctx context.Context, info *table.Info, st sqltext.Statemen
 		return t, err
 	}
 	defer func() { err = errors.Join(err, first.drop(ctx)) }()
-	plain, err := sqltext.PlainText(text, sqltext.ModeOf(facts.sqlMode), decoder(facts.charset), st.Table.Span, first.quoted())
+	plain, err := st.Plain(first.quoted(), decoder(facts.charset))
 	if err != nil {
 		return t, errUntold
 	}
@@ -150,7 +150,7 @@ func (h *Handler) tryChanges(ctx context.Context, info *table.Info, changes []st
 }
 
 // renamed are the columns to which the statement gives another name.
-func renamed(st sqltext.Statement) map[string]string {
+func renamed(st *sqltext.AlterTable) map[string]string {
 	names := map[string]string{}
 	for _, s := range st.Specs {
 		if s.To != "" {

@@ -10,21 +10,28 @@ import (
 	"dxfproxy/sysvars"
 )
 
-// set answers SET with one of our variables in it. Ours are checked first, the
+// set answers SET with one of our variables or sql_log_bin in it. Ours are checked first, the
 // others are set by the store, and only then ours: an error leaves nothing half
 // done but what the store itself would leave.
-func (h *Handler) set(ctx context.Context, c *protocol.Conn, s *session, sql []byte, st sqltext.Statement, m sqltext.Mode) (protocol.Reply, error) {
+func (h *Handler) set(ctx context.Context, c *protocol.Conn, s *session, st *sqltext.SetVariables) (protocol.Reply, error) {
+	if err := h.mayUnlog(ctx, c, st); err != nil {
+		return nil, err
+	}
+	if !st.Ours() {
+		return protocol.Forward{}, nil
+	}
 	var theirs []string
 	var ours []assignment
 	var ok protocol.OK
 	read := sync.OnceValues(func() (map[string]string, error) { return h.vars.read(ctx) })
 	for _, a := range st.Assignments {
-		value, err := h.writeVarsIn(s, a.Value.Of(sql), m, read)
+		edits, err := h.values(s, st.In(a.Value), read)
 		if err != nil {
 			return nil, err
 		}
+		value := st.Part(a.Value, edits)
 		if a.Var == nil {
-			theirs = append(theirs, string(sql[a.Span.Start:a.Value.Start])+value)
+			theirs = append(theirs, st.Of(sqltext.Span{Start: a.Span.Start, End: a.Value.Start})+value)
 			continue
 		}
 		n, err := h.check(ctx, c, value, a, &ok)

@@ -39,7 +39,9 @@ const defaultHistory = 10
 // showJobs answers ADMIN SHOW DDL JOBS [n] [WHERE expr]: every unfinished job
 // by id, then the newest n finished ones, newest first. Without SUPER they are the
 // client's own, where TiDB shows none.
-func (h *Handler) showJobs(ctx context.Context, c *protocol.Conn, n int, where string) (protocol.Reply, error) {
+func (h *Handler) showJobs(ctx context.Context, c *protocol.Conn, st *sqltext.ShowDDLJobs) (protocol.Reply, error) {
+	h.history.settled(ctx) // what this client has changed is in what it sees
+	n := int(st.Count)
 	if n <= 0 {
 		n = defaultHistory
 	}
@@ -55,8 +57,8 @@ func (h *Handler) showJobs(ctx context.Context, c *protocol.Conn, n int, where s
 	for _, j := range append(jobs, old...) {
 		rows = append(rows, jobRows(j, zone)...)
 	}
-	if where != "" {
-		return filter(ctx, c, jobColumns, rows, where)
+	if st.Where != "" {
+		return filter(ctx, c, jobColumns, rows, st.Where)
 	}
 	return &protocol.ResultSet{Columns: jobColumns, Rows: rows}, nil
 }
@@ -232,6 +234,7 @@ var ddlColumns = []protocol.Column{
 
 // showDDL answers ADMIN SHOW DDL: one row.
 func (h *Handler) showDDL(ctx context.Context, c *protocol.Conn) (protocol.Reply, error) {
+	h.history.settled(ctx) // what this client has changed is in what it sees
 	if err := mayAdminister(ctx, c); err != nil {
 		return nil, err
 	}
@@ -278,8 +281,8 @@ func runningJob(j dxf.Job) string {
 		start.UTC().Format("2006-01-02 15:04:05.999 -0700 MST"), errText)
 }
 
-func queryColumns(st sqltext.Statement) []protocol.Column {
-	if st.HasLimit {
+func queryColumns(st *sqltext.ShowDDLJobQueries) []protocol.Column {
+	if st.Limit != nil {
 		return []protocol.Column{{Name: "JOB_ID", Length: 256}, {Name: "QUERY", Length: 1024}}
 	}
 	return []protocol.Column{{Name: "QUERY", Length: 1024}}
@@ -288,10 +291,11 @@ func queryColumns(st sqltext.Statement) []protocol.Column {
 // showQueries answers ADMIN SHOW DDL JOB QUERIES. By ids it looks among the
 // unfinished and the last ten finished jobs, and finds nothing when as many ids
 // are given as there are jobs, as TiDB does; by LIMIT, among all.
-func (h *Handler) showQueries(ctx context.Context, c *protocol.Conn, st sqltext.Statement) (protocol.Reply, error) {
+func (h *Handler) showQueries(ctx context.Context, c *protocol.Conn, st *sqltext.ShowDDLJobQueries) (protocol.Reply, error) {
+	h.history.settled(ctx) // what this client has changed is in what it sees
 	n := defaultHistory
-	if st.HasLimit {
-		n = int(min(st.Offset+st.Limit, 1<<20))
+	if st.Limit != nil {
+		n = int(min(st.Limit.Offset+st.Limit.Count, 1<<20))
 	}
 	jobs, old, err := h.visibleJobs(ctx, c, n)
 	if err != nil {
@@ -299,9 +303,9 @@ func (h *Handler) showQueries(ctx context.Context, c *protocol.Conn, st sqltext.
 	}
 	jobs = append(jobs, old...)
 	rs := &protocol.ResultSet{Columns: queryColumns(st)}
-	if st.HasLimit {
+	if st.Limit != nil {
 		for i, j := range jobs {
-			if uint64(i) >= st.Offset && uint64(i) < st.Offset+st.Limit {
+			if st.Limit.Has(i) {
 				rs.Rows = append(rs.Rows, []any{fmt.Sprint(j.ID), j.Query})
 			}
 		}
@@ -322,14 +326,20 @@ func (h *Handler) showQueries(ctx context.Context, c *protocol.Conn, st sqltext.
 
 var resultColumns = []protocol.Column{{Name: "JOB_ID", Length: 256}, {Name: "RESULT", Length: 512}}
 
-// eachJob answers ADMIN CANCEL, PAUSE and RESUME DDL JOBS: one row for each
+// changeJobs answers ADMIN CANCEL, PAUSE and RESUME DDL JOBS: one row for each
 // id, and never an error of the statement itself.
-func (h *Handler) eachJob(ctx context.Context, c *protocol.Conn, ids []int64, do func(context.Context, int64) error) (protocol.Reply, error) {
-	if err := h.mayChangeJobs(ctx, c, ids); err != nil {
+func (h *Handler) changeJobs(ctx context.Context, c *protocol.Conn, st *sqltext.ChangeDDLJobs) (protocol.Reply, error) {
+	do := map[sqltext.Verb]func(context.Context, int64) error{
+		sqltext.Cancel: h.jobs.CancelJob, sqltext.Pause: h.jobs.PauseJob, sqltext.Resume: h.jobs.ResumeJob,
+	}[st.Verb]
+	if st.Verb == sqltext.Resume {
+		h.history.settled(ctx) // what this client has changed is known to what it sets going
+	}
+	if err := h.mayChangeJobs(ctx, c, st.IDs); err != nil {
 		return nil, err
 	}
 	rs := &protocol.ResultSet{Columns: resultColumns}
-	for _, id := range ids {
+	for _, id := range st.IDs {
 		result := "successful"
 		if err := h.whenAltered(ctx, id, func() error { return do(ctx, id) }); err != nil {
 			var e *dxf.Error

@@ -35,38 +35,3 @@ func TestJobRows(t *testing.T) {
 	several.State = dxf.JobRunning
 	require.Contains(t, shown(several), sqltext.MultiChange+"|0|running|ingest, DXF, long ago\n")
 }
-
-func TestResulting(t *testing.T) {
-	for text, want := range map[string]string{
-		"RENAME TABLE a TO b, c TO d.e": "b,d.e",
-		"DROP TABLE a, d.b":             "a,d.b",
-		"ALTER TABLE d.t DROP COLUMN c": "d.t",
-		"CREATE TABLE t (a INT)":        "t",
-		"DROP DATABASE d":               "",
-	} {
-		var names []string
-		for _, n := range resulting(sqltext.Classify([]byte(text), sqltext.Mode{})) {
-			if n.Schema != "" {
-				n.Name = n.Schema + "." + n.Name
-			}
-			names = append(names, n.Name)
-		}
-		require.Equal(t, want, strings.Join(names, ","), text)
-	}
-}
-
-func TestAsksColumns(t *testing.T) {
-	for text, want := range map[string]bool{
-		"SHOW COLUMNS FROM `dxf`.`tidb_global_task`":              true,
-		"show full fields from `dxf`.`tidb_global_task` like 'x'": true,
-		"DESC `dxf`.`tidb_global_task`":                           true,
-		"describe `dxf`.`tidb_global_task`":                       true,
-		"DESC SELECT * FROM `dxf`.`tidb_global_task`":             false,
-		"SHOW INDEX FROM `dxf`.`tidb_global_task`":                false,
-		"SHOW CREATE TABLE `dxf`.`tidb_global_task`":              false,
-		"SELECT 1": false,
-		"":         false,
-	} {
-		require.Equal(t, want, asksColumns([]byte(text)), text)
-	}
-}

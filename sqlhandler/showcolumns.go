@@ -8,27 +8,6 @@ import (
 	"dxfproxy/protocol"
 )
 
-// asksColumns says whether a text asks for the columns of one table.
-func asksColumns(text []byte) bool {
-	words := strings.Fields(strings.ToUpper(string(head(text, 64))))
-	word := func(i int) string {
-		if i < len(words) {
-			return words[i]
-		}
-		return ""
-	}
-	switch word(0) {
-	case "SHOW":
-		if word(1) == "FULL" {
-			words = words[1:]
-		}
-		return word(1) == "COLUMNS" || word(1) == "FIELDS"
-	case "DESC", "DESCRIBE":
-		return len(strings.Fields(string(text))) == 2
-	}
-	return false
-}
-
 // displayWidth is what MariaDB adds to a type's name and TiDB does not.
 var displayWidth = regexp.MustCompile(`^(bigint|int)\(\d+\)| /\* mariadb-5\.3 \*/$`)
 

@@ -50,7 +50,7 @@ func (h *Handler) showImportJob(ctx context.Context, c *protocol.Conn, id int64)
 }
 
 // showImportJobs answers SHOW IMPORT JOBS: the client's own, or with SUPER all.
-func (h *Handler) showImportJobs(ctx context.Context, c *protocol.Conn, st sqltext.Statement, where string) (protocol.Reply, error) {
+func (h *Handler) showImportJobs(ctx context.Context, c *protocol.Conn, st *sqltext.ShowImportJobs) (protocol.Reply, error) {
 	user, err := h.account(ctx, c)
 	if err != nil {
 		return nil, err
@@ -76,13 +76,25 @@ func (h *Handler) showImportJobs(ctx context.Context, c *protocol.Conn, st sqlte
 	for _, j := range jobs {
 		rows = append(rows, importRow(j, zone))
 	}
-	if st.HasLk {
-		where = fmt.Sprintf("CAST(Job_ID AS CHAR) LIKE _utf8mb4 x'%x'", st.Like)
+	where := st.Where
+	if st.Like != nil {
+		where = fmt.Sprintf("CAST(Job_ID AS CHAR) LIKE _utf8mb4 x'%x'", *st.Like)
 	}
 	if where != "" {
 		return filter(ctx, c, importColumns, rows, where)
 	}
 	return &protocol.ResultSet{Columns: importColumns, Rows: rows}, nil
+}
+
+// changeImportJob answers CANCEL, PAUSE and RESUME IMPORT JOB.
+func (h *Handler) changeImportJob(ctx context.Context, c *protocol.Conn, st *sqltext.ChangeImportJob) (protocol.Reply, error) {
+	switch st.Verb {
+	case sqltext.Cancel:
+		return h.cancelImportJob(ctx, c, st.ID)
+	case sqltext.Pause:
+		return h.pauseImportJob(ctx, c, st.ID)
+	}
+	return h.resumeImportJob(ctx, c, st.ID)
 }
 
 // cancelImportJob answers CANCEL IMPORT JOB id when all is undone.

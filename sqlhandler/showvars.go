@@ -21,7 +21,7 @@ func (h *Handler) valueOf(v *sysvars.Var, scope sysvars.Scope, s *session, globa
 	return valueIn(global, v)
 }
 
-func varColumns(st sqltext.Statement) []protocol.Column {
+func varColumns(st *sqltext.SelectVariables) []protocol.Column {
 	var cols []protocol.Column
 	for _, vc := range st.Columns {
 		col := protocol.Column{Name: vc.Label, Length: 1024}
@@ -53,7 +53,7 @@ func columnOf(vc sqltext.VarColumn) protocol.Column {
 
 // selectVars answers SELECT @@x [, @@y …]. The store is asked for the columns
 // that are its own.
-func (h *Handler) selectVars(ctx context.Context, c *protocol.Conn, s *session, sql []byte, st sqltext.Statement) (protocol.Reply, error) {
+func (h *Handler) selectVars(ctx context.Context, c *protocol.Conn, s *session, st *sqltext.SelectVariables) (protocol.Reply, error) {
 	global, err := h.vars.read(ctx)
 	if err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func (h *Handler) selectVars(ctx context.Context, c *protocol.Conn, s *session, 
 	var theirs []string
 	for _, vc := range st.Columns {
 		if vc.Var == nil {
-			theirs = append(theirs, string(vc.Span.Of(sql)))
+			theirs = append(theirs, st.Of(vc.Span))
 		}
 	}
 	asked := &protocol.ResultSet{}
@@ -89,7 +89,7 @@ func (h *Handler) selectVars(ctx context.Context, c *protocol.Conn, s *session, 
 		rs.Columns = append(rs.Columns, columnOf(vc))
 		row = append(row, vc.Var.Select(h.valueOf(vc.Var, scope, s, global)))
 	}
-	if !st.HasLimit || st.Limit > 0 && st.Offset == 0 {
+	if st.Limit.Has(0) {
 		rs.Rows = [][]any{row}
 	}
 	return rs, nil
@@ -97,19 +97,19 @@ func (h *Handler) selectVars(ctx context.Context, c *protocol.Conn, s *session, 
 
 // showVariables answers SHOW [GLOBAL|SESSION] VARIABLES where one of ours may
 // be meant: the store's rows and ours, by name.
-func (h *Handler) showVariables(ctx context.Context, c *protocol.Conn, s *session, sql []byte, st sqltext.Statement) (protocol.Reply, error) {
-	rows, err := h.ourVariables(ctx, c, s, sql, st)
+func (h *Handler) showVariables(ctx context.Context, c *protocol.Conn, s *session, st *sqltext.ShowVariables) (protocol.Reply, error) {
+	rows, err := h.ourVariables(ctx, c, s, st)
 	if err != nil {
 		return nil, err
 	}
 	if len(rows) == 0 {
 		return protocol.Forward{}, nil
 	}
-	rs, err := c.Query(ctx, string(st.Text.Of(sql)))
+	rs, err := c.Query(ctx, string(st.SQL()))
 	if err != nil {
 		return nil, err
 	}
-	if len(rs.Rows) == 0 && !st.Where.Has() {
+	if len(rs.Rows) == 0 && st.Where == "" {
 		announce(rs.Columns, rows)
 	}
 	rs.Rows = append(rs.Rows, rows...)
@@ -132,15 +132,14 @@ func announce(cols []protocol.Column, rows [][]any) {
 }
 
 // ourVariables are the rows of ours that the statement asks for.
-func (h *Handler) ourVariables(ctx context.Context, c *protocol.Conn, s *session, sql []byte, st sqltext.Statement) ([][]any, error) {
+func (h *Handler) ourVariables(ctx context.Context, c *protocol.Conn, s *session, st *sqltext.ShowVariables) ([][]any, error) {
 	global, err := h.vars.read(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var rows [][]any
-	pattern := strings.ToLower(st.Like)
 	for _, v := range sysvars.All() {
-		if !v.InShow(st.Form == sysvars.FormGlobal) || st.HasLk && !like(pattern, v.Name) {
+		if !v.InShow(st.Form == sysvars.FormGlobal) || st.Like != nil && !like(strings.ToLower(*st.Like), v.Name) {
 			continue
 		}
 		form := sysvars.Plain
@@ -153,12 +152,12 @@ func (h *Handler) ourVariables(ctx context.Context, c *protocol.Conn, s *session
 		}
 		rows = append(rows, []any{v.Name, v.Show(h.valueOf(v, scope, s, global))})
 	}
-	if !st.Where.Has() || len(rows) == 0 {
+	if st.Where == "" || len(rows) == 0 {
 		return rows, nil
 	}
 	// The expression is the store's to evaluate, on rows of ours.
 	cols := []protocol.Column{{Name: "Variable_name"}, {Name: "Value"}}
-	reply, err := filter(ctx, c, cols, rows, string(st.Where.Of(sql)))
+	reply, err := filter(ctx, c, cols, rows, st.Where)
 	if err != nil {
 		return nil, err
 	}

@@ -51,7 +51,7 @@ type smallness struct {
 
 // askSmall asks the session for the facts, and meanwhile whatever says that the change may
 // be made there.
-func (h *Handler) askSmall(ctx context.Context, c *protocol.Conn, s *session, st sqltext.Statement) (sessionFacts, smallness, error) {
+func (h *Handler) askSmall(ctx context.Context, c *protocol.Conn, s *session, st *sqltext.AlterTable) (sessionFacts, smallness, error) {
 	var small smallness
 	t := st.Table
 	if strings.Contains(t.Schema+t.Name, `\`) || !strings.Contains(c.ServerVersion(), "MariaDB") { // MySQL's lock_wait_timeout is a second at least
@@ -87,15 +87,15 @@ func (y smallness) fits(schema, name string) bool {
 // atOnce makes the change on the client's session, if the table is small, no job is at work
 // on it and nobody uses it. A nil reply: it is to be a job.
 func (h *Handler) atOnce(
-	ctx context.Context, c *protocol.Conn, facts sessionFacts, small smallness, schema string, text []byte, st sqltext.Statement,
+	ctx context.Context, c *protocol.Conn, facts sessionFacts, small smallness, schema string, st *sqltext.AlterTable,
 ) (protocol.Reply, error) {
 	names, ok := decodeAll(facts.charset, schema, st.Table.Name)
 	if !ok || !small.fits(names[0], names[1]) {
 		return nil, nil
 	}
-	j := newJob(c, facts, text, st, small.settings, names[0], names[1])
+	j := newJob(c, facts, st, small.settings, names[0], names[1])
 	began := time.Now().UTC()
-	reply, err := runNow(ctx, c, string(st.Text.Of(text)), small.told[2])
+	reply, err := runNow(ctx, c, string(st.SQL()), small.told[2])
 	made, done := reply.(protocol.OK)
 	var refusal *protocol.Error
 	switch {

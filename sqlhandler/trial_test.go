@@ -103,7 +103,7 @@ func (v *trials) follow(text []byte, sqlMode, charset string) string {
 	defer cancel()
 	info, err := table.Load(ctx, v.work, "mine", "t")
 	require.NoError(v, err)
-	tried, err := v.try(ctx, info, st, text, sessionFacts{sqlMode: sqlMode, charset: charset})
+	tried, err := v.try(ctx, info, st, sessionFacts{sqlMode: sqlMode, charset: charset})
 	var refused *dxf.Error
 	if errors.Is(err, errUntold) || errors.As(err, &refused) {
 		return ""

@@ -12,7 +12,6 @@ import (
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
 	"dxfproxy/server"
-	"dxfproxy/sqltext"
 )
 
 // Times of a wait. Polling is the truth; wake-ups only make it sooner.
@@ -105,7 +104,7 @@ func (h *Handler) tableChange(id int64) waitable {
 
 // noting adds what the trial had to say of the statement to a job's answer. A session that
 // wants no notes gets none.
-func (w waitable) noting(t trial, st sqltext.Statement, v variables) waitable {
+func (w waitable) noting(t trial, ignore bool, v variables) waitable {
 	look := w.look
 	w.look = func(ctx context.Context) (ending, error) {
 		e, err := look(ctx)
@@ -113,7 +112,7 @@ func (w waitable) noting(t trial, st sqltext.Statement, v variables) waitable {
 			if v["sql_notes"] == "OFF" {
 				ok.Warnings = slices.DeleteFunc(ok.Warnings, func(w protocol.Warning) bool { return w.Level == "Note" })
 			}
-			e.reply = altered(ok.AffectedRows, append(slices.Clone(t.warnings), ok.Warnings...), st)
+			e.reply = altered(ok.AffectedRows, append(slices.Clone(t.warnings), ok.Warnings...), ignore)
 		}
 		return e, err
 	}
@@ -122,9 +121,9 @@ func (w waitable) noting(t trial, st sqltext.Statement, v variables) waitable {
 
 // altered is the answer to a statement that has changed a table, in the store's words. What
 // IGNORE has left out of it the store does not tell a job.
-func altered(rows uint64, warnings []protocol.Warning, st sqltext.Statement) protocol.OK {
+func altered(rows uint64, warnings []protocol.Warning, ignore bool) protocol.OK {
 	ok := protocol.OK{AffectedRows: rows, Warnings: warnings}
-	if !st.Ignore {
+	if !ignore {
 		ok.Info = fmt.Sprintf("Records: %d  Duplicates: 0  Warnings: %d", rows, len(warnings))
 	}
 	return ok

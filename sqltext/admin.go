@@ -6,6 +6,47 @@ import (
 	"dxfproxy/sysvars"
 )
 
+// ShowDDL is ADMIN SHOW DDL.
+type ShowDDL struct{ Text }
+
+// ShowDDLJobs is ADMIN SHOW DDL JOBS [n] [WHERE expression].
+type ShowDDLJobs struct {
+	Text
+	Count int64 // n, 0 if not given
+	Where string
+}
+
+// ShowDDLJobQueries is ADMIN SHOW DDL JOB QUERIES, of some jobs or by LIMIT.
+type ShowDDLJobQueries struct {
+	Text
+	IDs   []int64
+	Limit *Limit
+}
+
+// Verb is what is asked of jobs.
+type Verb string
+
+// Verbs.
+const (
+	Cancel Verb = "CANCEL"
+	Pause  Verb = "PAUSE"
+	Resume Verb = "RESUME"
+)
+
+// ChangeDDLJobs is ADMIN CANCEL, PAUSE or RESUME DDL JOBS.
+type ChangeDDLJobs struct {
+	Text
+	Verb Verb
+	IDs  []int64
+}
+
+// AlterDDLJob is ADMIN ALTER DDL JOBS.
+type AlterDDLJob struct {
+	Text
+	ID      int64
+	Options []AdminOption
+}
+
 // AdminOption is one option of ADMIN ALTER DDL JOBS.
 type AdminOption struct {
 	Name  string // lower case
@@ -14,51 +55,43 @@ type AdminOption struct {
 }
 
 // admin reads what follows ADMIN. No store has such a statement: what is not
-// understood is AdminUnknown, and ours to refuse.
-func (p *reader) admin(st *Statement) {
-	after := p.i
-	p.adminForms(st)
-	if p.end(); p.bad || st.Kind == Other {
-		*st = Statement{Kind: AdminUnknown, Text: st.Text, Wait: -1}
-		p.i, p.bad = after, false
+// understood is ours to refuse.
+func (p *reader) admin() Statement {
+	st := p.adminForms()
+	if p.end(); p.bad || st == nil {
+		p.bad = false
+		return &Unsupported{p.Text}
 	}
+	return st
 }
 
-func (p *reader) adminForms(st *Statement) {
+func (p *reader) adminForms() Statement {
 	switch {
 	case p.words("SHOW", "DDL", "JOB", "QUERIES"):
-		st.Kind = AdminShowDDLJobQueries
-		if isWord(p.text, p.peek(), "LIMIT") {
-			p.limit(st)
-			return
+		if limit := p.limit(); limit != nil {
+			return &ShowDDLJobQueries{Text: p.Text, Limit: limit}
 		}
-		st.IDs = p.integers()
+		return &ShowDDLJobQueries{Text: p.Text, IDs: p.integers()}
 	case p.words("SHOW", "DDL", "JOBS"):
-		st.Kind = AdminShowDDLJobs
+		st := &ShowDDLJobs{Text: p.Text}
 		if p.peek().Kind == TokenInteger {
 			st.Count = p.integer()
 		}
 		if p.word("WHERE") {
 			st.Where = p.rest()
 		}
+		return st
 	case p.words("SHOW", "DDL"):
-		st.Kind = AdminShowDDL
-	case p.words("CANCEL", "DDL", "JOBS"):
-		st.Kind, st.IDs = AdminCancelDDLJobs, p.integers()
-	case p.words("PAUSE", "DDL", "JOBS"):
-		st.Kind, st.IDs = AdminPauseDDLJobs, p.integers()
-	case p.words("RESUME", "DDL", "JOBS"):
-		st.Kind, st.IDs = AdminResumeDDLJobs, p.integers()
+		return &ShowDDL{p.Text}
 	case p.words("ALTER", "DDL", "JOBS"):
-		st.Kind, st.IDs = AdminAlterDDLJobs, []int64{p.integer()}
-		st.Options = p.adminOptions()
-	case p.words("CHECK", "TABLE"):
-		st.Kind, st.Tables = AdminCheckTable, p.tables()
-	case p.words("CHECK", "INDEX"):
-		st.Kind, st.Table, st.Index = AdminCheckIndex, p.table(), p.name()
-	case p.words("CHECKSUM", "TABLE"):
-		st.Kind, st.Tables = AdminChecksumTable, p.tables()
+		return &AlterDDLJob{Text: p.Text, ID: p.integer(), Options: p.adminOptions()}
 	}
+	for _, verb := range []Verb{Cancel, Pause, Resume} {
+		if p.words(string(verb), "DDL", "JOBS") {
+			return &ChangeDDLJobs{Text: p.Text, Verb: verb, IDs: p.integers()}
+		}
+	}
+	return nil
 }
 
 func (p *reader) adminOptions() []AdminOption {

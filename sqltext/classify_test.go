@@ -1,30 +1,19 @@
 package sqltext
 
 import (
-	"bytes"
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/sqltext/corpus"
-	"dxfproxy/sysvars"
 )
 
 var updateGolden = flag.Bool("update-classify", false, "rewrite testdata/classify.txt")
-
-var kindText = [...]string{
-	Other: "other", AddIndex: "add index", OtherDDL: "ddl", SetVars: "set", SetLogBin: "set sql_log_bin", SelectVars: "select vars", ShowVariables: "show variables",
-	ShowWarnings: "show warnings", ShowErrors: "show errors", ShowCountWarnings: "count warnings", ShowCountErrors: "count errors",
-	AdminShowDDL: "show ddl", AdminShowDDLJobs: "show jobs", AdminShowDDLJobQueries: "show queries", AdminCancelDDLJobs: "cancel",
-	AdminPauseDDLJobs: "pause", AdminResumeDDLJobs: "resume", AdminAlterDDLJobs: "alter jobs", AdminCheckTable: "check table",
-	AdminCheckIndex: "check index", AdminChecksumTable: "checksum", AdminUnknown: "admin?", VirtualTables: "virtual", Expressions: "expressions",
-	ImportInto: "import into", ShowImportJob: "show import job", ShowImportJobs: "show import jobs", CancelImportJob: "cancel import",
-	PauseImportJob: "pause import", ResumeImportJob: "resume import", ImportUnknown: "import?",
-}
 
 var specText = [...]string{
 	SpecOther: "other", SpecAddIndex: "+index", SpecAddPrimaryKey: "+primary", SpecAddVectorIndex: "+vector", SpecAddForeignKey: "+fk",
@@ -37,101 +26,134 @@ var specText = [...]string{
 	SpecTableCharset: "charset", SpecTableComment: "comment", SpecAutoIncrement: "auto_increment", SpecOption: "how",
 }
 
+// kind is the name of a statement's type.
+func kind(st Statement) string { return strings.TrimPrefix(fmt.Sprintf("%T", st), "*sqltext.") }
+
+// long is the statement if it is one that may take long, else nil.
+func long(st Statement) *AlterTable {
+	if alter, ok := st.(*AlterTable); ok && alter.Long() {
+		return alter
+	}
+	return nil
+}
+
 // describe prints all Classify found, for the golden file.
 func describe(text string, st Statement) string {
 	var b strings.Builder
 	src := []byte(text)
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
-	p("%s", kindText[st.Kind])
-	if st.Table.Name != "" {
-		p(" table=%s.%s<%s>", st.Table.Schema, st.Table.Name, st.Table.Span.Of(src))
-	}
-	if st.JobType != "" {
-		p(" job=%q", st.JobType)
-	}
-	if st.Schema != "" {
-		p(" schema=%s", st.Schema)
-	}
-	for i, t := range st.Tables {
-		p(" t%d=%s.%s", i, t.Schema, t.Name)
-		if i < len(st.NewTables) {
-			p("->%s.%s", st.NewTables[i].Schema, st.NewTables[i].Name)
+	limit := func(l *Limit) {
+		if l != nil {
+			p(" limit=%d,%d", l.Offset, l.Count)
 		}
 	}
+	filter := func(f Filter) {
+		if f.Like != nil {
+			p(" like=%q", *f.Like)
+		}
+		if f.Where != "" {
+			p(" where=<%s>", f.Where)
+		}
+	}
+	p("%s", kind(st))
+	switch st := st.(type) {
+	case *AlterTable:
+		describeDDL(&b, &st.DDL)
+		describeAlter(&b, st, src)
+	case *DDL:
+		describeDDL(&b, st)
+	case *SetVariables:
+		for _, a := range st.Assignments {
+			p("\n  <%s> name=%s form=%d ours=%t kind=%d text=%q value=<%s>", st.Of(a.Span), a.Name, a.Form, a.Var != nil, a.Kind, a.Text, st.Of(a.Value))
+			for _, r := range st.In(a.Value) {
+				p(" var=<%s>", st.Of(r.Span))
+			}
+		}
+	case *SelectVariables:
+		limit(st.Limit)
+		for _, c := range st.Columns {
+			p("\n  <%s> name=%s label=%s form=%d ours=%t", st.Of(c.Span), c.Name, c.Label, c.Form, c.Var != nil)
+		}
+	case *ShowVariables:
+		p(" form=%d", st.Form)
+		filter(st.Filter)
+	case *ShowDiagnostics:
+		p(" errors=%t count=%t", st.Errors, st.Count)
+		limit(st.Limit)
+	case *ShowDDLJobs:
+		p(" n=%d", st.Count)
+		filter(Filter{Where: st.Where})
+	case *ShowDDLJobQueries:
+		p(" ids=%v", st.IDs)
+		limit(st.Limit)
+	case *ChangeDDLJobs:
+		p(" %s ids=%v", st.Verb, st.IDs)
+	case *AlterDDLJob:
+		p(" id=%d", st.ID)
+		for _, o := range st.Options {
+			p(" %s=%q/%d", o.Name, o.Value, o.Kind)
+		}
+	case *ShowImportJob:
+		p(" id=%d", st.ID)
+	case *ShowImportJobs:
+		filter(st.Filter)
+	case *ChangeImportJob:
+		p(" %s id=%d", st.Verb, st.ID)
+	case *Mixed:
+		for _, v := range st.Vars {
+			p(" var=<%s>", st.Of(v.Span))
+		}
+		for _, e := range st.In("dxf", "mysql", "") {
+			p(" <%s> %s", st.Of(e.Span), e.Text)
+		}
+		p(" columns=%t", st.AsksColumns)
+	}
+	return b.String()
+}
+
+func describeDDL(b *strings.Builder, st *DDL) {
+	fmt.Fprintf(b, " job=%q conditional=%t", st.JobType, st.Conditional)
+	if st.Schema != "" {
+		fmt.Fprintf(b, " schema=%s", st.Schema)
+	}
+	for _, t := range st.Tables {
+		fmt.Fprintf(b, " %s.%s<%s>", t.Schema, t.Name, st.Of(t.Span))
+	}
+	if len(st.Changes) > 0 {
+		fmt.Fprintf(b, " changes=%q", st.Changes)
+	}
+}
+
+func describeAlter(b *strings.Builder, st *AlterTable, src []byte) {
+	p := func(format string, args ...any) { fmt.Fprintf(b, format, args...) }
+	p(" long=%t", st.Long())
 	if st.CreateIndex {
 		p(" create-index")
 	}
 	if st.Algorithm+st.Lock != "" {
-		p(" algorithm=%s<%s> lock=%s<%s>", st.Algorithm, st.AlgorithmSpan.Of(src), st.Lock, st.LockSpan.Of(src))
+		p(" algorithm=%s lock=%s", st.Algorithm, st.Lock)
 	}
 	if st.Wait >= 0 {
-		p(" wait=%d<%s>", st.Wait, st.WaitSpan.Of(src))
+		p(" wait=%d", st.Wait)
 	}
-	for flag, on := range map[string]bool{"if-exists": st.IfExists} {
-		if on {
-			p(" %s", flag)
-		}
+	if st.IfExists {
+		p(" if-exists")
 	}
 	if st.Ignore {
 		p(" ignore")
-	}
-	if st.Virtual {
-		p(" virtual")
-	}
-	if st.Unique() {
-		p(" unique")
-	}
-	if st.HasLimit {
-		p(" limit=%d,%d", st.Offset, st.Limit)
-	}
-	if st.Form != sysvars.Plain {
-		p(" form=%d", st.Form)
-	}
-	if st.HasLk {
-		p(" like=%q", st.Like)
-	}
-	if st.Where.Has() {
-		p(" where=<%s>", st.Where.Of(src))
-	}
-	if st.Count != 0 {
-		p(" n=%d", st.Count)
-	}
-	if st.IDs != nil {
-		p(" ids=%v", st.IDs)
-	}
-	if st.Index != "" {
-		p(" index=%s", st.Index)
-	}
-	for _, o := range st.Options {
-		p(" %s=%q/%d", o.Name, o.Value, o.Kind)
 	}
 	for _, s := range st.Specs {
 		p("\n  %s <%s>", specText[s.Kind], s.Span.Of(src))
 		if s.Name != "" {
 			p(" name=%s", s.Name)
 		}
-		if s.Kind == SpecAddIndex || s.Kind == SpecAddPrimaryKey {
+		if s.To != "" {
+			p(" to=%s", s.To)
+		}
+		if s.Adds() {
 			p(" index=%q", s.Index)
 		}
-		for name, on := range map[string]bool{"unique": s.Unique && !s.FullText, "fulltext": s.FullText, "spatial": s.Spatial} {
-			if on {
-				p(" %s", name)
-			}
-		}
-		if s.IfNotExists {
-			p(" if-not-exists")
-		}
-		for _, part := range s.Parts {
-			p(" (%s%s %d desc=%t)", part.Column, part.Expr.Of(src), part.Length, part.Desc)
-		}
 	}
-	for _, a := range st.Assignments {
-		p("\n  <%s> name=%s form=%d ours=%t kind=%d text=%q value=<%s>", a.Span.Of(src), a.Name, a.Form, a.Var != nil, a.Kind, a.Text, a.Value.Of(src))
-	}
-	for _, c := range st.Columns {
-		p("\n  <%s> name=%s label=%s form=%d ours=%t", c.Span.Of(src), c.Name, c.Label, c.Form, c.Var != nil)
-	}
-	return b.String()
 }
 
 // TestClassifyGolden keeps what is found in each statement of the corpus. The
@@ -141,7 +163,7 @@ func TestClassifyGolden(t *testing.T) {
 	for _, text := range corpus.Statements {
 		st := Classify([]byte(text), Mode{})
 		fmt.Fprintf(&b, "%s\n= %s\n\n", text, describe(text, st))
-		if st.Kind != Other {
+		if _, other := st.(*Other); !other {
 			require.True(t, Match([]byte(text)), "Match lets pass %s", text)
 		}
 	}
@@ -179,22 +201,22 @@ func TestClassifyRefusesDoubt(t *testing.T) {
 		"DROP TABLE t1,", "ALTER TABLE mysql.tidb_global_task",
 	} {
 		st := Classify([]byte(text), Mode{})
-		require.Equal(t, kindText[Other], kindText[st.Kind], "%s", text)
+		require.IsType(t, &Other{}, st, "%s", text)
 	}
-	long := "ALTER TABLE t ADD INDEX i (a) COMMENT '" + strings.Repeat("x", 1<<20) + "'"
-	require.Equal(t, Other, Classify([]byte(long), Mode{}).Kind)
+	tooLong := "ALTER TABLE t ADD INDEX i (a) COMMENT '" + strings.Repeat("x", 1<<20) + "'"
+	require.IsType(t, &Other{}, Classify([]byte(tooLong), Mode{}))
 }
 
 func TestClassifyModes(t *testing.T) {
-	st := Classify([]byte(`ALTER TABLE "d"."t" ADD INDEX "i" ("a")`), Mode{AnsiQuotes: true})
-	require.Equal(t, AddIndex, st.Kind)
-	require.Equal(t, "d.t i a", st.Table.Schema+"."+st.Table.Name+" "+st.Specs[0].Index+" "+st.Specs[0].Parts[0].Column)
-	require.Equal(t, Other, Classify([]byte(`ALTER TABLE "d"."t" ADD INDEX "i" ("a")`), Mode{}).Kind)
+	st := long(Classify([]byte(`ALTER TABLE "d"."t" ADD INDEX "i" ("a")`), Mode{AnsiQuotes: true}))
+	require.NotNil(t, st)
+	require.Equal(t, "d.t i", st.Table.Schema+"."+st.Table.Name+" "+st.Specs[0].Index)
+	require.IsType(t, &Other{}, Classify([]byte(`ALTER TABLE "d"."t" ADD INDEX "i" ("a")`), Mode{}))
 
 	text := []byte(`ALTER TABLE t ADD INDEX i (a) COMMENT 'x\'`)
-	require.Equal(t, Other, Classify(text, Mode{}).Kind)
-	require.Equal(t, AddIndex, Classify(text, Mode{NoBackslashEscapes: true}).Kind)
-	require.Equal(t, AddIndex, Classify([]byte("ALTER TABLE t ADD INDEX i (a)\x00"), Mode{}).Kind)
+	require.IsType(t, &Other{}, Classify(text, Mode{}))
+	require.NotNil(t, long(Classify(text, Mode{NoBackslashEscapes: true})))
+	require.NotNil(t, long(Classify([]byte("ALTER TABLE t ADD INDEX i (a)\x00"), Mode{})))
 }
 
 // TestReplaceTable shows what the spans are for.
@@ -204,9 +226,41 @@ func TestReplaceTable(t *testing.T) {
 		"CREATE INDEX t ON t(t) WAIT 5 LOCK=NONE;":           "CREATE INDEX t ON `n`(t) WAIT 5 LOCK=NONE;",
 		"alter online table if exists d.t nowait add key(a)": "alter online table if exists `n` nowait add key(a)",
 	} {
-		s := Classify([]byte(text), Mode{}).Table.Span
-		require.Equal(t, want, text[:s.Start]+"`n`"+text[s.End:])
+		st := long(Classify([]byte(text), Mode{}))
+		require.Equal(t, want, string(st.With([]Edit{{st.Table.Span, "`n`"}})))
 	}
+}
+
+// TestTables are those that the history tells of.
+func TestTables(t *testing.T) {
+	for text, want := range map[string]string{
+		"RENAME TABLE a TO b, c TO d.e": "b,d.e",
+		"DROP TABLE a, d.b":             "a,d.b",
+		"ALTER TABLE d.t DROP COLUMN c": "d.t",
+		"CREATE TABLE t (a INT)":        "t",
+		"DROP DATABASE d":               "",
+	} {
+		var names []string
+		for _, n := range ddlOf(t, text).Tables {
+			if n.Schema != "" {
+				n.Name = n.Schema + "." + n.Name
+			}
+			names = append(names, n.Name)
+		}
+		require.Equal(t, want, strings.Join(names, ","), text)
+	}
+}
+
+func ddlOf(t *testing.T, text string) *DDL {
+	t.Helper()
+	switch st := Classify([]byte(text), Mode{}).(type) {
+	case *AlterTable:
+		return &st.DDL
+	case *DDL:
+		return st
+	}
+	t.Fatalf("%s is no DDL", text)
+	return nil
 }
 
 // TestConditional tells the statements that may do nothing.
@@ -221,7 +275,7 @@ func TestConditional(t *testing.T) {
 		"ALTER TABLE t ADD COLUMN `if` INT":       false,
 		"CREATE TABLE t (a INT COMMENT 'IF NOT')": false,
 	} {
-		require.Equal(t, want, Classify([]byte(text), Mode{}).Conditional, text)
+		require.Equal(t, want, ddlOf(t, text).Conditional, text)
 	}
 }
 
@@ -298,34 +352,21 @@ func FuzzClassify(f *testing.F) {
 		Match(text)
 		st := Classify(text, mode)
 		describe(string(text), st) // slices every span
-		for _, s := range st.Specs {
-			if !s.Span.Has() {
-				t.Fatalf("empty change in %q", text)
+		switch st := st.(type) {
+		case *AlterTable:
+			for _, s := range st.Specs {
+				if !s.Span.Has() {
+					t.Fatalf("empty change in %q", text)
+				}
 			}
-		}
-		if st.Kind == AddIndex {
 			// The table's bytes can be replaced, and nothing else changes.
-			other := string(text[:st.Table.Span.Start]) + "`x`" + string(text[st.Table.Span.End:])
-			again := Classify([]byte(other), mode)
-			if again.Kind != AddIndex || again.Table.Name != "x" || again.Table.Schema != "" || len(again.Specs) != len(st.Specs) {
-				t.Fatalf("%q: with another table %q it is %s", text, other, describe(other, again))
+			other := st.With([]Edit{{st.Table.Span, "`x`"}})
+			again, ok := Classify(other, mode).(*AlterTable)
+			if !ok || again.Table.Name != "x" || again.Table.Schema != "" || len(again.Specs) != len(st.Specs) || again.Long() != st.Long() {
+				t.Fatalf("%q: with another table %q it is %v", text, other, again)
 			}
-		}
-		if len(st.Vars) > 0 {
-			src := bytes.TrimSuffix(text, []byte{0})
-			edits := SelectLabels(src, st.Vars, mode)
-			for _, r := range st.Vars {
-				edits = append(edits, Edit{r.Span, "1"})
-			}
-			written := Apply(src, edits)
-			if again := Classify(written, mode); len(again.Vars) > 0 || st.Bare != again.Bare {
-				t.Fatalf("%q with values is %q", text, written)
-			}
-		}
-		if out, changed := RewriteBareTables(text, mode, "dxf", "mysql"); changed {
-			if again, twice := RewriteBareTables(out, mode, "dxf", "mysql"); twice {
-				t.Fatalf("%q rewritten twice: %q, %q", text, out, again)
-			}
+		case *Mixed:
+			fuzzMixed(t, text, mode, st)
 		}
 		out, changed := RewriteTables(text, mode, "dxf")
 		if changed {
@@ -334,4 +375,25 @@ func FuzzClassify(f *testing.F) {
 			}
 		}
 	})
+}
+
+// fuzzMixed demands that a statement with all its names written has none of ours left.
+func fuzzMixed(t *testing.T, text []byte, mode Mode, st *Mixed) {
+	edits := slices.Clone(st.Labels)
+	for _, r := range st.Vars {
+		edits = append(edits, Edit{r.Span, "1"})
+	}
+	valued := st.With(edits)
+	again, _ := Classify(valued, mode).(*Mixed)
+	if again == nil && st.Tables() || again != nil && (len(again.Vars) > 0 || st.Bare() != again.Bare()) {
+		t.Fatalf("%q with values is %q", text, valued)
+	}
+	for _, current := range []string{"mysql", "information_schema"} {
+		for _, jobs := range []string{"", "(SELECT 1 AS JOB_ID)"} {
+			written := st.With(slices.Concat(edits, st.In("dxf", current, jobs)))
+			if again, ok := Classify(written, mode).(*Mixed); ok && len(again.In("dxf", current, jobs)) > 0 {
+				t.Fatalf("%q in %s became %q, where %v", text, current, written, again.In("dxf", current, jobs))
+			}
+		}
+	}
 }

@@ -1,32 +1,52 @@
 package sqltext
 
+// DDL is a change of tables or schemas. By itself it is one that is not ours to run, only
+// to remember.
+type DDL struct {
+	Text
+	JobType string   // TiDB's, "" if the statement makes no job there
+	Changes []string // the job types of several changes, in order
+	Schema  string   // of CREATE, DROP and ALTER DATABASE
+	// Tables are those that the change is told of: those it was made to, and after a
+	// RENAME the new names, as TiDB does.
+	Tables      []TableName
+	Conditional bool // IF EXISTS or IF NOT EXISTS stands somewhere: the store may do nothing
+}
+
+// ddl is a change of tables, with what was read of it.
+func (p *reader) ddl(jobType string, tables ...TableName) *DDL {
+	return &DDL{Text: p.Text, JobType: jobType, Tables: tables, Conditional: p.conditional}
+}
+
+// schemaDDL is a change of a schema.
+func (p *reader) schemaDDL(jobType, schema string) *DDL {
+	st := p.ddl(jobType)
+	st.Schema = schema
+	return st
+}
+
 // create reads what follows CREATE.
-func (p *reader) create(st *Statement) {
+func (p *reader) create() Statement {
 	p.words("OR", "REPLACE")
-	if p.createIndex(st) {
-		return
+	if st := p.createIndex(); st != nil {
+		return st
 	}
+	jobType := ""
 	switch {
 	case p.word("TABLE"):
-		p.ifNotExists()
-		st.Table = p.table()
-		st.Kind, st.JobType = OtherDDL, "create table"
+		jobType = "create table"
 	case p.anyWord("DATABASE", "SCHEMA"):
 		p.ifNotExists()
-		st.Schema = p.name()
-		st.Kind, st.JobType = OtherDDL, "create schema"
+		return p.schemaDDL("create schema", p.name())
 	case p.word("SEQUENCE"):
-		p.ifNotExists()
-		st.Table = p.table()
-		st.Kind, st.JobType = OtherDDL, "create sequence"
+		jobType = "create sequence"
 	case p.viewHead():
-		p.ifNotExists()
-		st.Table = p.table()
-		st.Kind, st.JobType = OtherDDL, "create view"
+		jobType = "create view"
 	default:
-		return
+		return nil
 	}
-	st.Virtual = hasVirtual(p.text, p.mode)
+	p.ifNotExists()
+	return p.ddl(jobType, p.table())
 }
 
 // viewHead takes [ALGORITHM = v] [DEFINER = user] [SQL SECURITY v] VIEW.
@@ -37,11 +57,11 @@ func (p *reader) viewHead() bool {
 	}
 	for n := range longest {
 		t := p.peekAt(n)
-		if isWord(p.text, t, "VIEW") {
+		if isWord(p.all, t, "VIEW") {
 			p.i += n + 1
 			return true
 		}
-		if isWord(p.text, t, "PROCEDURE") || isWord(p.text, t, "FUNCTION") || isWord(p.text, t, "TRIGGER") || isWord(p.text, t, "EVENT") {
+		if isWord(p.all, t, "PROCEDURE") || isWord(p.all, t, "FUNCTION") || isWord(p.all, t, "TRIGGER") || isWord(p.all, t, "EVENT") {
 			return false
 		}
 	}
@@ -49,76 +69,65 @@ func (p *reader) viewHead() bool {
 }
 
 func (p *reader) headWord(t Token) bool {
-	return isWord(p.text, t, "VIEW") || isWord(p.text, t, "ALGORITHM") || isWord(p.text, t, "DEFINER") || isWord(p.text, t, "SQL")
+	return isWord(p.all, t, "VIEW") || isWord(p.all, t, "ALGORITHM") || isWord(p.all, t, "DEFINER") || isWord(p.all, t, "SQL")
 }
 
 // drop reads what follows DROP.
-func (p *reader) drop(st *Statement) {
+func (p *reader) drop() Statement {
+	jobType := ""
 	switch {
 	case p.anyWord("TABLE", "TABLES"):
-		st.JobType = "drop table"
+		jobType = "drop table"
 	case p.word("VIEW"):
-		st.JobType = "drop view"
+		jobType = "drop view"
 	case p.word("SEQUENCE"):
-		st.JobType = "drop sequence"
+		jobType = "drop sequence"
 	case p.anyWord("DATABASE", "SCHEMA"):
 		p.ifExists()
-		st.Schema = p.name()
-		p.end()
-		st.Kind, st.JobType = OtherDDL, "drop schema"
-		return
-	case p.words("ONLINE", "INDEX"), p.word("INDEX"):
-		p.ifExists()
 		name := p.name()
-		p.need("ON")
-		st.Table = p.table()
-		p.wait(st)
-		for !p.bad && p.algorithmOrLock(st) {
-		}
 		p.end()
-		st.Kind, st.JobType = OtherDDL, "drop index"
-		st.Specs = []Spec{{Kind: SpecDropIndex, Span: st.Text, Name: name}}
-		return
+		return p.schemaDDL("drop schema", name)
+	case p.words("ONLINE", "INDEX"), p.word("INDEX"):
+		return p.dropIndex()
 	default:
-		return
+		return nil
 	}
 	p.ifExists()
-	st.Tables = p.tables()
-	st.Table = st.Tables[0]
-	p.wait(st)
+	tables := p.tables()
+	p.wait()
 	p.anyWord("RESTRICT", "CASCADE")
 	p.end()
-	st.Kind = OtherDDL
+	return p.ddl(jobType, tables...)
 }
 
 // truncate reads what follows TRUNCATE.
-func (p *reader) truncate(st *Statement) {
+func (p *reader) truncate() Statement {
 	p.word("TABLE")
-	st.Table = p.table()
-	p.wait(st)
+	t := p.table()
+	p.wait()
 	p.end()
-	st.Kind, st.JobType = OtherDDL, "truncate table"
+	return p.ddl("truncate table", t)
 }
 
 // rename reads what follows RENAME.
-func (p *reader) rename(st *Statement) {
+func (p *reader) rename() Statement {
 	if !p.anyWord("TABLE", "TABLES") {
-		return
+		return nil
 	}
 	p.ifExists()
+	var named []TableName
 	for !p.bad {
-		st.Tables = append(st.Tables, p.table())
-		var ignored Statement // a WAIT clause may stand after each old name
-		p.wait(&ignored)
+		p.table()
+		p.wait() // may stand after each old name
 		p.need("TO")
-		st.NewTables = append(st.NewTables, p.table())
+		named = append(named, p.table())
 		if !p.punct(',') {
 			break
 		}
 	}
 	p.end()
-	st.Kind, st.JobType, st.Table = OtherDDL, "rename table", st.Tables[0]
-	if len(st.Tables) > 1 {
-		st.JobType = "rename tables"
+	if len(named) > 1 {
+		return p.ddl("rename tables", named...)
 	}
+	return p.ddl("rename table", named...)
 }

@@ -1,7 +1,6 @@
 package sqltext
 
 import (
-	"slices"
 	"strings"
 
 	"dxfproxy/sysvars"
@@ -13,24 +12,6 @@ type VarRef struct {
 	Span Span
 	Form sysvars.Form // the scope named
 	Var  *sysvars.Var
-}
-
-// expressionVerb says whether a statement may have variables in expressions. Of
-// a SET only one that was understood is known to have ours on right-hand sides
-// alone.
-func expressionVerb(p *reader, understood bool) bool {
-	p.i = 0
-	return p.punct('(') || p.anyWord("SELECT", "WITH", "VALUES", "INSERT", "REPLACE", "UPDATE", "DELETE", "DO", "CALL", "EXPLAIN") ||
-		understood && p.word("SET")
-}
-
-// VarRefs finds the variables of ours in a text that is no statement but a part of one.
-func VarRefs(text []byte, m Mode) []VarRef {
-	toks, ok := tokens(text, m)
-	if !ok {
-		return nil
-	}
-	return (&reader{text: text, mode: m, toks: toks}).varRefs()
 }
 
 // varRefs finds the variables of ours.
@@ -53,25 +34,6 @@ func (p *reader) varRefs() []VarRef {
 	return refs
 }
 
-// Edit replaces a piece of a text.
-type Edit struct {
-	Span
-	Text string
-}
-
-// Apply makes edits, no two of which overlap.
-func Apply(text []byte, edits []Edit) []byte {
-	slices.SortFunc(edits, func(a, b Edit) int { return a.Start - b.Start })
-	var out []byte
-	from := 0
-	for _, e := range edits {
-		out = append(out, text[from:e.Start]...)
-		out = append(out, e.Text...)
-		from = e.End
-	}
-	return append(out, text[from:]...)
-}
-
 var (
 	selectOptions = words("ALL DISTINCT DISTINCTROW HIGH_PRIORITY STRAIGHT_JOIN SQL_NO_CACHE SQL_CACHE SQL_CALC_FOUND_ROWS SQL_SMALL_RESULT SQL_BIG_RESULT SQL_BUFFER_RESULT")
 	selectEnds    = words("FROM INTO WHERE GROUP HAVING ORDER LIMIT PROCEDURE FOR LOCK UNION EXCEPT INTERSECT WINDOW OFFSET FETCH")
@@ -91,19 +53,15 @@ func words(list string) map[string]bool {
 // several bytes.
 const maxLabel = 200
 
-// SelectLabels are aliases for the columns of a SELECT that have one of our
-// variables in them and no alias yet: their own text. refs are in the text's order.
-func SelectLabels(text []byte, refs []VarRef, m Mode) []Edit {
-	toks, ok := tokens(text, m)
-	if !ok {
-		return nil
-	}
-	p := &reader{text: text, mode: m, toks: toks}
+// labels are aliases for the columns of a SELECT that have one of our variables in
+// them and no alias yet: their own text. refs are in the text's order.
+func (p *reader) labels(refs []VarRef) []Edit {
+	p.i, p.bad = 0, false
 	if !p.word("SELECT") {
 		return nil
 	}
 	is := func(t Token, set map[string]bool) bool {
-		return t.Kind == TokenWord && set[strings.ToUpper(string(t.Of(text)))]
+		return t.Kind == TokenWord && set[strings.ToUpper(string(t.Of(p.all)))]
 	}
 	for is(p.peek(), selectOptions) {
 		p.i++
@@ -125,7 +83,7 @@ func SelectLabels(text []byte, refs []VarRef, m Mode) []Edit {
 		}
 		ours := len(refs) > 0 && refs[0].Span.End <= item.End
 		if ours && item.End-item.Start <= maxLabel && !p.labelled(p.toks[first:p.i], is) {
-			labels = append(labels, Edit{Span{item.End, item.End}, " AS " + quote(string(item.Of(text)))})
+			labels = append(labels, Edit{Span{item.End, item.End}, " AS " + quote(p.Of(item))})
 		}
 		if !p.punct(',') {
 			return labels
@@ -143,7 +101,7 @@ func (p *reader) labelled(item []Token, is func(Token, map[string]bool) bool) bo
 			depth++
 		case p.isPunct(t, ')'):
 			depth--
-		case depth == 0 && isWord(p.text, t, "AS"):
+		case depth == 0 && isWord(p.all, t, "AS"):
 			return true
 		}
 	}

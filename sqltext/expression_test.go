@@ -28,13 +28,14 @@ func TestExpressions(t *testing.T) {
 		"SELECT 1, @@`tidb_redact_log`":                                     "SELECT 1, ? AS `@@``tidb_redact_log```",
 		"DO @@tidb_redact_log":                                              "DO ?",
 	} {
-		st := Classify([]byte(text), Mode{})
-		require.Equal(t, Expressions, st.Kind, text)
-		edits := SelectLabels([]byte(text), st.Vars, Mode{})
+		st, ok := Classify([]byte(text), Mode{}).(*Mixed)
+		require.True(t, ok && !st.Tables(), text)
+		edits := st.Labels
 		for _, r := range st.Vars {
 			edits = append(edits, Edit{r.Span, "?"})
 		}
-		require.Equal(t, want, string(Apply([]byte(text), edits)))
+		require.Equal(t, want, string(st.With(edits)))
 	}
-	require.Equal(t, VirtualTables, Classify([]byte("SELECT @@tidb_redact_log FROM mysql.tidb_ddl_job"), Mode{}).Kind)
+	st := Classify([]byte("SELECT @@tidb_redact_log FROM mysql.tidb_ddl_job"), Mode{}).(*Mixed)
+	require.True(t, st.Tables())
 }

@@ -111,7 +111,7 @@ func (o ImportOutline) WithoutQuery(text []byte) []byte {
 	if !o.Query.Has() {
 		return text
 	}
-	return Apply(bytes.Clone(text), []Edit{{o.Query, "SELECT 1"}})
+	return apply(text, []Edit{{o.Query, "SELECT 1"}})
 }
 
 // What TiDB's parser is given. It needs 500 bytes of memory for an operator, and for

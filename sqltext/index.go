@@ -3,17 +3,15 @@ package sqltext
 // indexBody reads the name, type, parts and options of an index of an ALTER
 // TABLE, all that follows INDEX, KEY or UNIQUE. A primary key has no name.
 func (p *reader) indexBody(s *Spec, named bool) {
-	if p.ifNotExists() {
-		s.IfNotExists = true
-	}
-	if t := p.peek(); isName(t) && (isWord(p.text, t, "TYPE") || !p.indexType()) {
+	p.ifNotExists()
+	if t := p.peek(); isName(t) && (isWord(p.all, t, "TYPE") || !p.indexType()) {
 		// The name of a primary key is read and, as by the servers, ignored.
 		if name := p.name(); named {
 			s.Index = name
 		}
 		p.indexType()
 	}
-	s.Parts = p.indexParts()
+	p.indexParts()
 	for !p.bad && p.indexOption() {
 	}
 }
@@ -22,8 +20,8 @@ func (p *reader) indexBody(s *Spec, named bool) {
 // only behind a name, being a possible name itself.
 func (p *reader) indexType() bool {
 	switch {
-	case isWord(p.text, p.peek(), "USING"):
-	case isWord(p.text, p.peek(), "TYPE"):
+	case isWord(p.all, p.peek(), "USING"):
+	case isWord(p.all, p.peek(), "TYPE"):
 	default:
 		return false
 	}
@@ -34,31 +32,23 @@ func (p *reader) indexType() bool {
 	return true
 }
 
-// indexParts reads (a, b(10) DESC, (expression)).
-func (p *reader) indexParts() []IndexPart {
+// indexParts moves past (a, b(10) DESC, (expression)).
+func (p *reader) indexParts() {
 	if !p.punct('(') {
 		p.fail()
-		return nil
+		return
 	}
-	var parts []IndexPart
 	for !p.bad {
-		var part IndexPart
-		if start := p.peek().Start; p.isPunct(p.peek(), '(') {
-			p.group()
-			part.Expr = Span{start, p.before()}
-		} else {
-			part.Column = p.name()
+		if !p.group() {
+			p.name()
 			if p.punct('(') {
-				part.Length = p.integer()
+				p.integer()
 				if !p.punct(')') {
 					p.fail()
 				}
 			}
 		}
-		if part.Desc = p.word("DESC"); !part.Desc {
-			p.word("ASC")
-		}
-		parts = append(parts, part)
+		p.anyWord("DESC", "ASC")
 		if !p.punct(',') {
 			break
 		}
@@ -66,7 +56,6 @@ func (p *reader) indexParts() []IndexPart {
 	if !p.punct(')') {
 		p.fail()
 	}
-	return parts
 }
 
 // indexOption takes one option that may follow the parts, and reports whether
@@ -99,34 +88,38 @@ func (p *reader) indexOption() bool {
 	return true
 }
 
-// createIndex reads what follows CREATE if it is an index.
-func (p *reader) createIndex(st *Statement) bool {
+// createIndex reads what follows CREATE if it is an index; nil if it is none.
+func (p *reader) createIndex() *AlterTable {
 	from := p.i
-	s := Spec{Kind: SpecAddIndex, Span: st.Text}
 	p.word("ONLINE")
-	switch {
-	case p.word("UNIQUE"):
-		s.Unique = true
-	case p.word("FULLTEXT"):
-		s.FullText = true
-	case p.word("SPATIAL"):
-		s.Spatial = true
-	}
+	p.anyWord("UNIQUE", "FULLTEXT", "SPATIAL")
 	if !p.word("INDEX") {
 		p.i = from
-		return false
+		return nil
 	}
-	s.IfNotExists = p.ifNotExists()
-	s.Index = p.name()
+	p.ifNotExists()
+	st := &AlterTable{CreateIndex: true}
+	name := p.name()
+	st.Specs = []Spec{{Kind: SpecAddIndex, Span: p.alone, Index: name}}
 	p.indexType()
 	p.need("ON")
 	st.Table = p.table()
-	s.Parts = p.indexParts()
-	p.wait(st)
+	p.indexParts()
+	st.Wait = p.wait()
 	for !p.bad && (p.indexOption() || p.algorithmOrLock(st)) {
 	}
-	p.end()
-	st.Kind, st.JobType, st.CreateIndex = AddIndex, s.JobType(), true
-	st.Specs = []Spec{s}
-	return true
+	return p.finish(st)
+}
+
+// dropIndex reads what follows DROP INDEX.
+func (p *reader) dropIndex() *AlterTable {
+	p.ifExists()
+	st := &AlterTable{}
+	st.Specs = []Spec{{Kind: SpecDropIndex, Span: p.alone, Name: p.name()}}
+	p.need("ON")
+	st.Table = p.table()
+	st.Wait = p.wait()
+	for !p.bad && p.algorithmOrLock(st) {
+	}
+	return p.finish(st)
 }

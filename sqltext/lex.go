@@ -1,5 +1,7 @@
 package sqltext
 
+import "iter"
+
 // Mode is the part of a session's sql_mode that decides where a quoted text
 // ends. Both are visible in the status flags of every OK (0x0200 and, MariaDB
 // only, 0x8000).
@@ -55,6 +57,7 @@ type Lexer struct {
 	executable bool
 	inside     bool // of an executable comment
 	afterDot   bool // an identifier may begin with a digit here
+	failed     bool // all has come to a TokenBad
 }
 
 // NewLexer begins to read a text.
@@ -175,6 +178,18 @@ func (l *Lexer) Next() Token {
 	return Token{kind, Span{start, l.pos}}
 }
 
+// all are the tokens to the end, and with it, or to what does not end.
+func (l *Lexer) all() iter.Seq[Token] {
+	return func(yield func(Token) bool) {
+		for {
+			t := l.Next()
+			if l.failed = t.Kind == TokenBad; l.failed || !yield(t) || t.Kind == TokenEOF {
+				return
+			}
+		}
+	}
+}
+
 // joined says whether the dot at hand follows an identifier directly, as in
 // db.1st: then it is no decimal point.
 func (l *Lexer) joined() bool {
@@ -270,6 +285,16 @@ func (l *Lexer) number() TokenKind {
 // isWord compares an unquoted word with an upper-case keyword.
 func isWord(text []byte, t Token, keyword string) bool {
 	return t.Kind == TokenWord && equalFold(text[t.Start:t.End], keyword)
+}
+
+// isOneOf compares an unquoted word with upper-case keywords.
+func isOneOf(text []byte, t Token, keywords ...string) bool {
+	for _, k := range keywords {
+		if isWord(text, t, k) {
+			return true
+		}
+	}
+	return false
 }
 
 // equalFold compares ASCII text with an upper-case word.

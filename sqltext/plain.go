@@ -15,14 +15,13 @@ import (
 // errPlain: the statement has no plain notation. It is the client's session's.
 var errPlain = errors.New("the statement cannot be written in plain notation")
 
-// PlainText writes the statement in plain notation, about another table, which takes
-// the place of the span at. toUTF8 makes UTF-8 of a text in the client's character set,
-// or says that it cannot.
-func PlainText(text []byte, m Mode, toUTF8 func([]byte) (string, bool), at Span, table string) (string, error) {
-	toks, _ := tokens(text, m)
+// Plain writes the statement in plain notation, about another table. toUTF8 makes UTF-8
+// of a text in the client's character set, or says that it cannot.
+func (st *AlterTable) Plain(table string, toUTF8 func([]byte) (string, bool)) (string, error) {
+	text, at := st.all, st.Table.Span
 	var b strings.Builder
 	var last Token
-	for _, t := range toks {
+	for _, t := range st.toks {
 		inside := t.Start >= at.Start && t.End <= at.End && t.Kind != TokenEOF
 		switch {
 		case t.Kind == TokenEOF:
@@ -30,7 +29,7 @@ func PlainText(text []byte, m Mode, toUTF8 func([]byte) (string, bool), at Span,
 		case inside && t.Start > at.Start:
 			last = t
 			continue // of the reference that the table's name took the place of
-		case m.NoBackslashEscapes && isWord(text, t, "LIKE"):
+		case st.mode.NoBackslashEscapes && isWord(text, t, "LIKE"):
 			return "", errPlain // its default escape character is gone in that mode
 		}
 		if b.Len() > 0 && (t.Start > last.End || mustPart(text, last, t)) {
@@ -41,7 +40,7 @@ func PlainText(text []byte, m Mode, toUTF8 func([]byte) (string, bool), at Span,
 			last = t
 			continue
 		}
-		word, ok := plainToken(text, last, t, m, toUTF8)
+		word, ok := plainToken(text, last, t, st.mode, toUTF8)
 		if !ok {
 			return "", errPlain
 		}

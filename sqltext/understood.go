@@ -18,7 +18,7 @@ var elsewhere = []string{"REFERENCES", "NEXTVAL", "LASTVAL", "SETVAL", "NEXT", "
 
 // Understood says whether a job may be made of the statement. A WAIT clause
 // bounds the wait for a lock, which a job, that tries again, would not.
-func Understood(text []byte, st Statement, m Mode) bool {
+func (st *AlterTable) Understood() bool {
 	if st.Wait >= 0 {
 		return false
 	}
@@ -26,15 +26,12 @@ func Understood(text []byte, st Statement, m Mode) bool {
 		if !alterAlone[spec.Kind] {
 			return false
 		}
-		if spec.Kind == SpecAddIndex || spec.Kind == SpecAddPrimaryKey {
+		if spec.Adds() {
 			continue
 		}
-		l := Lexer{src: spec.Span.Of(text), mode: m}
-		for t := l.Next(); t.Kind != TokenEOF && t.Kind != TokenBad; t = l.Next() {
-			for _, w := range elsewhere {
-				if isWord(l.src, t, w) {
-					return false
-				}
+		for _, t := range st.inside(spec.Span) {
+			if isOneOf(st.all, t, elsewhere...) {
+				return false
 			}
 		}
 	}

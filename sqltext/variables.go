@@ -1,10 +1,34 @@
 package sqltext
 
 import (
+	"slices"
 	"strings"
 
 	"dxfproxy/sysvars"
 )
+
+// SetVariables is a SET with one of our variables or sql_log_bin in it.
+type SetVariables struct {
+	Text
+	Assignments []Assignment
+	Vars        []VarRef // those of ours on right-hand sides, in the text's order
+}
+
+// Ours says whether one of our variables is assigned to.
+func (st *SetVariables) Ours() bool {
+	return slices.ContainsFunc(st.Assignments, func(a Assignment) bool { return a.Var != nil })
+}
+
+// In are the variables of ours in a piece of the statement.
+func (st *SetVariables) In(s Span) []VarRef {
+	var refs []VarRef
+	for _, r := range st.Vars {
+		if r.Span.Start >= s.Start && r.Span.End <= s.End {
+			refs = append(refs, r)
+		}
+	}
+	return refs
+}
 
 // Assignment is one item of a SET statement.
 type Assignment struct {
@@ -17,6 +41,13 @@ type Assignment struct {
 	Value Span              // of the right-hand side
 	Kind  sysvars.ValueKind // Expr: must be computed by the store
 	Text  string            // of every other kind: what to give Var.Check
+}
+
+// SelectVariables is SELECT @@x [AS a], … with one of ours among them.
+type SelectVariables struct {
+	Text
+	Columns []VarColumn
+	Limit   *Limit
 }
 
 // VarColumn is one column of SELECT @@x [AS a], ….
@@ -43,23 +74,23 @@ var scopeForms = []struct {
 
 // set reads what follows SET. Only a list of assignments with one of our
 // variables or sql_log_bin in it is ours.
-func (p *reader) set(st *Statement) {
-	ours, logBin := false, false
+func (p *reader) set() Statement {
+	st := &SetVariables{Text: p.Text}
+	logBin := false
 	for !p.bad {
 		a := p.assignment()
-		ours, logBin = ours || a.Var != nil, logBin || a.LogBin()
+		logBin = logBin || a.LogBin()
 		st.Assignments = append(st.Assignments, a)
 		if !p.punct(',') {
 			break
 		}
 	}
 	p.end()
-	switch {
-	case ours:
-		st.Kind = SetVars
-	case logBin:
-		st.Kind = SetLogBin
+	if p.bad || !logBin && !st.Ours() {
+		return nil
 	}
+	st.Vars = p.varRefs()
+	return st
 }
 
 // LogBin says whether the session's sql_log_bin is assigned to; there is no other.
@@ -70,7 +101,7 @@ func (p *reader) assignment() Assignment {
 	switch t := p.peek(); t.Kind {
 	case TokenUserVar:
 		p.i++
-		a.Name, a.User = string(t.Of(p.text)), true
+		a.Name, a.User = string(t.Of(p.all)), true
 	case TokenSysVar:
 		p.i++
 		a.Form, a.Name = p.sysVar()
@@ -142,7 +173,7 @@ func (p *reader) value(toks []Token) (sysvars.ValueKind, string) {
 		return sysvars.Expr, ""
 	}
 	t := toks[0]
-	text := string(t.Of(p.text))
+	text := string(t.Of(p.all))
 	switch t.Kind {
 	case TokenInteger:
 		if text = strings.TrimLeft(text, "0"); text == "" {
@@ -155,9 +186,9 @@ func (p *reader) value(toks []Token) (sysvars.ValueKind, string) {
 		}
 		return sysvars.NumberValue, sign + text
 	case TokenString:
-		return sysvars.StringValue, StringValue(p.text, t, p.mode)
+		return sysvars.StringValue, StringValue(p.all, t, p.mode)
 	case TokenName:
-		return sysvars.WordValue, Identifier(p.text, t)
+		return sysvars.WordValue, Identifier(p.all, t)
 	case TokenWord:
 		switch strings.ToUpper(text) {
 		case "DEFAULT":
@@ -172,23 +203,24 @@ func (p *reader) value(toks []Token) (sysvars.ValueKind, string) {
 	return sysvars.Expr, ""
 }
 
-// selectVars reads what follows SELECT: nothing but system variables, one of
+// selectVariables reads what follows SELECT: nothing but system variables, one of
 // ours among them.
-func (p *reader) selectVars(st *Statement) {
+func (p *reader) selectVariables() Statement {
+	st := &SelectVariables{Text: p.Text}
 	ours := false
 	for !p.bad {
 		start := p.peek().Start
 		if p.peek().Kind != TokenSysVar {
-			return
+			return nil
 		}
 		p.i++
 		var c VarColumn
 		c.Form, c.Name = p.sysVar()
 		c.Span = Span{start, p.before()}
 		if p.bad {
-			return
+			return nil
 		}
-		c.Label = string(c.Span.Of(p.text))
+		c.Label = p.Of(c.Span)
 		c.Var, _ = sysvars.Lookup(c.Name)
 		ours = ours || c.Var != nil
 		p.alias(&c)
@@ -197,11 +229,12 @@ func (p *reader) selectVars(st *Statement) {
 			break
 		}
 	}
-	p.limit(st)
+	st.Limit = p.limit()
 	p.end()
-	if ours {
-		st.Kind = SelectVars
+	if !ours {
+		return nil
 	}
+	return st
 }
 
 // alias takes [AS] a.
@@ -209,9 +242,9 @@ func (p *reader) alias(c *VarColumn) {
 	as := p.word("AS")
 	switch t := p.peek(); {
 	case t.Kind == TokenString:
-		c.Label = StringValue(p.text, t, p.mode)
-	case isName(t) && !isWord(p.text, t, "LIMIT") && !isWord(p.text, t, "FROM"):
-		c.Label = Identifier(p.text, t)
+		c.Label = StringValue(p.all, t, p.mode)
+	case isName(t) && !isWord(p.all, t, "LIMIT") && !isWord(p.all, t, "FROM"):
+		c.Label = Identifier(p.all, t)
 	case as:
 		p.fail()
 		return
@@ -219,63 +252,4 @@ func (p *reader) alias(c *VarColumn) {
 		return
 	}
 	p.i++
-}
-
-// show reads what follows SHOW.
-func (p *reader) show(st *Statement) {
-	switch {
-	case p.words("GLOBAL", "VARIABLES"):
-		st.Kind, st.Form = ShowVariables, sysvars.FormGlobal
-	case p.words("SESSION", "VARIABLES"), p.words("LOCAL", "VARIABLES"):
-		st.Kind, st.Form = ShowVariables, sysvars.FormSession
-	case p.word("VARIABLES"):
-		st.Kind = ShowVariables
-	case p.words("IMPORT", "JOBS"):
-		p.importJobs(st)
-		return
-	case isWord(p.text, p.peekAt(1), "JOB") && p.word("IMPORT"):
-		p.importJob(st, ShowImportJob)
-		return
-	case p.word("WARNINGS"):
-		st.Kind = ShowWarnings
-		p.limit(st)
-		p.end()
-		return
-	case p.word("ERRORS"):
-		st.Kind = ShowErrors
-		p.limit(st)
-		p.end()
-		return
-	case p.word("COUNT"):
-		if !p.punct('(') || !p.punct('*') || !p.punct(')') {
-			return
-		}
-		switch {
-		case p.word("WARNINGS"):
-			st.Kind = ShowCountWarnings
-		case p.word("ERRORS"):
-			st.Kind = ShowCountErrors
-		}
-		p.end()
-		return
-	default:
-		return
-	}
-	p.filter(st)
-	p.end()
-}
-
-// filter takes LIKE 'pattern' or WHERE expression.
-func (p *reader) filter(st *Statement) {
-	switch {
-	case p.word("LIKE"):
-		t := p.advance()
-		if t.Kind != TokenString {
-			p.fail()
-			return
-		}
-		st.Like, st.HasLk = StringValue(p.text, t, p.mode), true
-	case p.word("WHERE"):
-		st.Where = p.rest()
-	}
 }

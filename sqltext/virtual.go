@@ -1,7 +1,7 @@
 package sqltext
 
 import (
-	"slices"
+	"iter"
 	"strings"
 )
 
@@ -37,111 +37,19 @@ const longestVirtual = len("tidb_background_subtask_history")
 // meta schema, and whether there was any. Quoting, case and blanks around the
 // dot do not matter; strings and comments are left alone. A reference to a
 // column (mysql.tidb_global_task.id) and a bare qualifier (DDL_JOBS.job_id) of
-// a table that was rewritten follow the table.
-//
-// A name without its schema, as after USE mysql, is RewriteBareTables' business.
+// a table that was rewritten follow the table. It costs no memory but for what it
+// finds, however long the text is.
 func RewriteTables(text []byte, mode Mode, metaSchema string) ([]byte, bool) {
-	refs, ok := virtualRefs(text, mode)
-	if !ok || len(refs) == 0 {
+	l := NewLexer(text, mode)
+	refs := virtualRefs(text, l.all())
+	if l.failed || l.executable || len(refs) == 0 {
 		return text, false
 	}
 	var edits []Edit
 	for _, r := range refs {
-		name := quote(r.table)
-		if r.qualified {
-			name = quote(metaSchema) + "." + name
-		}
-		edits = append(edits, Edit{r.Span, name})
+		edits = append(edits, r.in(metaSchema))
 	}
-	return Apply(text, edits), true
-}
-
-// RewriteBareTables is RewriteTables for names without a schema, in a session
-// whose schema is current (in lower case). Only names that stand where a table
-// does are taken: after FROM, JOIN, INTO and the like, and in the list of a FROM.
-func RewriteBareTables(text []byte, mode Mode, metaSchema, current string) ([]byte, bool) {
-	toks, _ := tokens(text, mode)
-	refs := bareRefs(text, toks)
-	named := map[string]bool{}
-	for _, r := range refs {
-		if r.qualified && virtualTables[current][r.table] {
-			named[r.table] = true
-		}
-	}
-	var edits []Edit
-	for _, r := range refs {
-		switch name := quote(r.table); {
-		case !named[r.table]:
-		case r.qualified:
-			edits = append(edits, Edit{r.Span, quote(metaSchema) + "." + name})
-		default:
-			edits = append(edits, Edit{r.Span, name})
-		}
-	}
-	return Apply(text, edits), len(named) > 0
-}
-
-func hasBare(text []byte, toks []Token) bool {
-	return slices.ContainsFunc(bareRefs(text, toks), func(r virtualRef) bool { return r.qualified })
-}
-
-// beforeTable are the words that a table's name follows.
-var beforeTable = words("FROM JOIN STRAIGHT_JOIN INTO UPDATE TABLE DESC DESCRIBE EXPLAIN INSERT REPLACE IGNORE")
-
-// afterFrom are the words that end the list of a FROM.
-var afterFrom = words("SELECT SET WHERE GROUP HAVING ORDER LIMIT UNION EXCEPT INTERSECT VALUES WINDOW")
-
-// bareRefs finds names of virtual tables, of whatever schema, that stand in a
-// table's place without a schema (to be qualified), and those before a column's.
-func bareRefs(text []byte, toks []Token) []virtualRef {
-	var refs []virtualRef
-	lists := []bool{false} // by depth of parentheses: this is a FROM's list
-	expected := false      // a table's name
-	for i, t := range toks {
-		list := &lists[len(lists)-1]
-		word := ""
-		if t.Kind == TokenWord {
-			word = strings.ToUpper(string(t.Of(text)))
-		}
-		if isName(t) && isDot(text, toks[i+1]) && (i == 0 || !isDot(text, toks[i-1])) {
-			if table, ok := lower(text, t); ok && anyVirtual(table) {
-				refs = append(refs, virtualRef{t.Span, table, false})
-			}
-		}
-		switch {
-		case expected && isName(t) && !beforeTable[word] && !isDot(text, toks[i+1]):
-			if table, ok := lower(text, t); ok && anyVirtual(table) {
-				refs = append(refs, virtualRef{t.Span, table, true})
-			}
-			expected = false
-		case beforeTable[word]:
-			*list = *list || word == "FROM" || word == "JOIN" || word == "STRAIGHT_JOIN" || word == "UPDATE"
-			expected = true
-		case afterFrom[word]:
-			*list, expected = false, false
-		case t.Kind == TokenPunct && text[t.Start] == '(':
-			lists = append(lists, expected)
-		case t.Kind == TokenPunct && text[t.Start] == ')':
-			if len(lists) > 1 {
-				lists = lists[:len(lists)-1]
-			}
-			expected = false
-		case t.Kind == TokenPunct && text[t.Start] == ',':
-			expected = *list
-		default:
-			expected = false
-		}
-	}
-	return refs
-}
-
-func anyVirtual(table string) bool {
-	for _, tables := range virtualTables {
-		if tables[table] {
-			return true
-		}
-	}
-	return false
+	return apply(text, edits), true
 }
 
 // virtualRef is a reference to a virtual table: the bytes of schema, dot and
@@ -152,19 +60,23 @@ type virtualRef struct {
 	qualified bool
 }
 
-// virtualRefs finds the references. It reports false for a text that is not
-// understood: an unfinished quote or an executable comment.
-func virtualRefs(text []byte, mode Mode) ([]virtualRef, bool) {
-	l := Lexer{src: text, mode: mode}
+// in makes the reference one to the table in the meta schema.
+func (r virtualRef) in(metaSchema string) Edit {
+	name := quote(r.table)
+	if r.qualified {
+		name = quote(metaSchema) + "." + name
+	}
+	return Edit{r.Span, name}
+}
+
+// virtualRefs finds the references with a schema, and what qualifies columns of the same
+// tables.
+func virtualRefs(text []byte, toks iter.Seq[Token]) []virtualRef {
 	var refs []virtualRef
 	named := map[string]bool{}
 	bare := []virtualRef{}
 	var prev, a, dot Token // the window before the token at hand
-	for {
-		t := l.Next()
-		if t.Kind == TokenBad || l.executable {
-			return nil, false
-		}
+	for t := range toks {
 		if isName(a) && isDot(text, dot) && !isDot(text, prev) {
 			if isName(t) {
 				if table, ok := virtualTable(text, a, t); ok {
@@ -176,12 +88,9 @@ func virtualRefs(text []byte, mode Mode) ([]virtualRef, bool) {
 				bare = append(bare, virtualRef{a.Span, table, false})
 			}
 		}
-		if t.Kind == TokenEOF {
-			break
-		}
 		prev, a, dot = a, dot, t
 	}
-	return mergeBare(refs, bare, named), true
+	return mergeBare(refs, bare, named)
 }
 
 // mergeBare adds the bare qualifiers of rewritten tables, in text order.

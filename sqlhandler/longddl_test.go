@@ -10,6 +10,13 @@ import (
 	"dxfproxy/sqltext"
 )
 
+func alterTable(t *testing.T, text string) *sqltext.AlterTable {
+	t.Helper()
+	st, ok := sqltext.Classify([]byte(text), sqltext.Mode{}).(*sqltext.AlterTable)
+	require.True(t, ok, text)
+	return st
+}
+
 func TestWay(t *testing.T) {
 	dist := settings{Reorg: dxf.Reorg{Dist: true, Ingest: true}}
 	ingest := settings{Reorg: dxf.Reorg{Ingest: true}}
@@ -28,7 +35,7 @@ func TestWay(t *testing.T) {
 		{"ALTER TABLE t ADD INDEX i (a), LOCK=SHARED", settings{}, dxf.WayNative},
 		{"ALTER IGNORE TABLE t ADD UNIQUE INDEX i (a)", dist, dxf.WayNative},
 	} {
-		require.Equal(t, c.want, way(c.set, sqltext.Classify([]byte(c.text), sqltext.Mode{})), c.text)
+		require.Equal(t, c.want, way(c.set, alterTable(t, c.text)), c.text)
 	}
 }
 
@@ -45,16 +52,16 @@ func TestSubJobs(t *testing.T) {
 		"ALTER TABLE t ADD INDEX ta (a), ADD COLUMN c INT, ADD UNIQUE tb (b), ADD COLUMN d INT": sqltext.MultiChange + ":add column,add column,add index*",
 		"ALTER TABLE t ADD PRIMARY KEY (a), ADD INDEX i (b)":                                    sqltext.MultiChange + ":add primary key*,add index*",
 	} {
-		j := dxf.Job{Type: "add index", Action: actionAddIndex}
-		addSubJobs(&j, sqltext.Classify([]byte(text), sqltext.Mode{}))
+		st := alterTable(t, text)
+		require.NotZero(t, actions[st.JobType], text)
 		var subs []string
-		for _, s := range j.SubJobs {
+		for _, s := range subJobs(st) {
 			name := s.Type
 			if s.Reorg {
 				name += "*"
 			}
 			subs = append(subs, name)
 		}
-		require.Equal(t, want, j.Type+":"+strings.Join(subs, ","), text)
+		require.Equal(t, want, st.JobType+":"+strings.Join(subs, ","), text)
 	}
 }

@@ -33,47 +33,49 @@ var errNoFastReorg = &dxf.Error{
 
 var errNoDatabase = &dxf.Error{Code: 1046, State: "3D000", Message: "No database selected", Class: "planner"}
 
-// addIndexOnce does so if the store answers. The client's own session is asked whether the
+// longDDLOnce does so if the store answers. The client's own session is asked whether the
 // client may do this; the store, on an empty copy, whether it can be done. What is not a
 // base table of the user goes to the store untouched. Only before there is a job is a lost
 // connection its error.
-func (h *Handler) addIndexOnce(ctx context.Context, c *protocol.Conn, s *session, text []byte, st sqltext.Statement) (protocol.Reply, error) {
+func (h *Handler) longDDLOnce(ctx context.Context, c *protocol.Conn, s *session, text []byte, st *sqltext.AlterTable) (protocol.Reply, error) {
 	facts, small, err := h.askSmall(ctx, c, s, st)
 	if err != nil {
 		return nil, err
 	}
 	// MySQL's status flags do not tell of ANSI_QUOTES: only now it is known what is quoted.
-	m := sqltext.ModeOf(facts.sqlMode)
-	if m != mode(c.Status()) {
-		if st = sqltext.Classify(text, m); st.Kind != sqltext.AddIndex {
-			return h.remember(ctx, c, text, st)
+	if m := sqltext.ModeOf(facts.sqlMode); m != st.Mode() {
+		again := sqltext.Classify(text, m)
+		alter, ok := again.(*sqltext.AlterTable)
+		if !ok || !alter.Long() {
+			return h.forward(ctx, c, again)
 		}
+		st = alter
 	}
-	if h.trial == nil || ambiguous[facts.charset] || !sqltext.Understood(text, st, m) {
-		return h.remember(ctx, c, text, st)
+	if h.trial == nil || ambiguous[facts.charset] || !st.Understood() {
+		return h.remember(ctx, c, &st.DDL)
 	}
 	schema := st.Table.Schema
 	if schema == "" {
 		schema = facts.schema
 	}
 	if schema == "" && facts.unspoken {
-		return h.remember(ctx, c, text, st)
+		return h.remember(ctx, c, &st.DDL)
 	}
 	if schema == "" {
 		return nil, errNoDatabase
 	}
 	if systemSchemas[strings.ToLower(schema)] || schema == h.schema || schema == h.scratch {
-		return h.remember(ctx, c, text, st)
+		return h.remember(ctx, c, &st.DDL)
 	}
-	if reply, err := h.atOnce(ctx, c, facts, small, schema, text, st); err != nil || reply != nil {
+	if reply, err := h.atOnce(ctx, c, facts, small, schema, st); err != nil || reply != nil {
 		return reply, err
 	}
-	return h.addIndexJob(ctx, c, s, facts, schema, text, st)
+	return h.longDDLJob(ctx, c, s, facts, schema, st)
 }
 
-// addIndexJob makes the job, unless the store has to judge or do it after all, and waits for it.
-func (h *Handler) addIndexJob(
-	ctx context.Context, c *protocol.Conn, s *session, facts sessionFacts, schema string, text []byte, st sqltext.Statement,
+// longDDLJob makes the job, unless the store has to judge or do it after all, and waits for it.
+func (h *Handler) longDDLJob(
+	ctx context.Context, c *protocol.Conn, s *session, facts sessionFacts, schema string, st *sqltext.AlterTable,
 ) (protocol.Reply, error) {
 	kind, err := askTable(ctx, c, schema, st.Table.Name, st.CreateIndex)
 	switch {
@@ -82,9 +84,9 @@ func (h *Handler) addIndexJob(
 	case err != nil:
 		return nil, err
 	case kind == locked:
-		return h.remember(ctx, c, text, st)
+		return h.remember(ctx, c, &st.DDL)
 	}
-	if err := mayAddIndex(ctx, c, schema, st.Table.Name, st.CreateIndex); err != nil {
+	if err := mayAlter(ctx, c, schema, st.Table.Name, st.CreateIndex); err != nil {
 		return nil, err
 	}
 	settings, err := h.settings(ctx, s)
@@ -96,7 +98,7 @@ func (h *Handler) addIndexJob(
 	}
 	names, ok := decodeAll(facts.charset, schema, st.Table.Name)
 	if !ok || slices.ContainsFunc(names, beyondNames) {
-		return h.remember(ctx, c, text, st)
+		return h.remember(ctx, c, &st.DDL)
 	}
 	schema, name := names[0], names[1]
 	info, err := table.Load(ctx, h.sql, schema, name)
@@ -114,27 +116,27 @@ func (h *Handler) addIndexJob(
 	if facts.variables, err = askVariables(ctx, c); err != nil {
 		return nil, err
 	}
-	t, err := h.try(ctx, info, st, text, facts)
+	t, err := h.try(ctx, info, st, facts)
 	switch {
 	case errors.Is(err, errUntold):
-		return h.remember(ctx, c, text, st)
+		return h.remember(ctx, c, &st.DDL)
 	case err != nil && len(info.Parents)+len(info.Children) > 0:
 		// The copy has no foreign keys, so its judgement of a statement that
 		// touches one is no judgement; the table itself will tell.
-		return h.remember(ctx, c, text, st)
+		return h.remember(ctx, c, &st.DDL)
 	case err != nil:
 		return nil, err
 	case t.unchanged():
-		return altered(0, t.warnings, st), nil
+		return altered(0, t.warnings, st.Ignore), nil
 	}
 	if err := h.surelyDouble(ctx, info, st, t); err != nil {
 		return nil, err
 	}
 	meta := changeMeta(facts, settings, info, t, st)
 	meta.TableID = id
-	job, err := h.submit(ctx, c, facts, text, st, settings, seen, meta)
+	job, err := h.submit(ctx, c, facts, st, settings, seen, meta)
 	if server.Lost(err) {
-		h.log.Warn("it is not known whether a job was made", zap.String("statement", loggable(text)), zap.Error(err))
+		h.log.Warn("it is not known whether a job was made", zap.String("statement", loggable(st.SQL())), zap.Error(err))
 		return nil, errUnknownJob
 	}
 	if err != nil {
@@ -146,7 +148,7 @@ func (h *Handler) addIndexJob(
 		ctx, stop = context.WithTimeoutCause(ctx, limit, errLimit)
 		defer stop()
 	}
-	reply, err := h.wait(ctx, c, h.tableChange(job).noting(t, st, facts.variables))
+	reply, err := h.wait(ctx, c, h.tableChange(job).noting(t, st.Ignore, facts.variables))
 	if unanswered(err) {
 		err = dxf.Errorf("job %d goes on: %s", job, err)
 	}
@@ -154,7 +156,7 @@ func (h *Handler) addIndexJob(
 }
 
 // changeMeta is what the job is to do, and how.
-func changeMeta(facts sessionFacts, settings settings, info *table.Info, t trial, st sqltext.Statement) dxf.BackfillMeta {
+func changeMeta(facts sessionFacts, settings settings, info *table.Info, t trial, st *sqltext.AlterTable) dxf.BackfillMeta {
 	return dxf.BackfillMeta{
 		Schema: info.Schema, Table: info.Name, Fingerprint: info.Fingerprint,
 		Changes: t.changes, Target: t.after, Ignore: st.Ignore, Algorithm: st.Algorithm, Lock: st.Lock,
@@ -163,8 +165,7 @@ func changeMeta(facts sessionFacts, settings settings, info *table.Info, t trial
 		Way:    way(settings, st),
 		Thread: settings.Thread, BatchSize: settings.BatchSize, Priority: settings.priority,
 		MaxWriteSpeed: settings.MaxWriteSpeed, ErrorLimit: settings.errorLimit, NativeMaxSize: settings.nativeMaxSize,
-		Unique: st.Unique(),
-		Rows:   info.Rows,
+		Rows: info.Rows,
 	}
 }
 
@@ -176,7 +177,7 @@ func beyondNames(name string) bool {
 
 // surelyDouble refuses a unique index over new columns alone, when more than one row
 // would have the same default there: after the copy it would be known as well.
-func (h *Handler) surelyDouble(ctx context.Context, info *table.Info, st sqltext.Statement, t trial) error {
+func (h *Handler) surelyDouble(ctx context.Context, info *table.Info, st *sqltext.AlterTable, t trial) error {
 	key, value, ok := table.SurelyDouble(t.before, t.end)
 	if !ok || st.Ignore {
 		return nil
@@ -192,13 +193,13 @@ func (h *Handler) surelyDouble(ctx context.Context, info *table.Info, st sqltext
 }
 
 // indexNames are the names of the indexes that the statement adds, in UTF-8.
-func indexNames(st sqltext.Statement, charset string) []string {
+func indexNames(st *sqltext.AlterTable, charset string) []string {
 	names, _ := decodeAll(charset, st.Indexes()...)
 	return names
 }
 
 // privilege is the one that the store asks for the statement.
-func privilege(st sqltext.Statement) string {
+func privilege(st *sqltext.AlterTable) string {
 	if st.CreateIndex {
 		return "INDEX"
 	}
@@ -207,7 +208,7 @@ func privilege(st sqltext.Statement) string {
 
 // way says how the job is to run: as the settings say, unless the statement
 // itself asks for something only the store's own DDL can give.
-func way(s settings, st sqltext.Statement) dxf.Way {
+func way(s settings, st *sqltext.AlterTable) dxf.Way {
 	if st.Ignore {
 		return dxf.WayNative // rows that are double are to go, not to be complained about
 	}
@@ -257,9 +258,9 @@ const submitTimeout = 30 * time.Second
 
 // submit writes the job and its task.
 func (h *Handler) submit(
-	ctx context.Context, c *protocol.Conn, facts sessionFacts, text []byte, st sqltext.Statement, s settings, made time.Time, meta dxf.BackfillMeta,
+	ctx context.Context, c *protocol.Conn, facts sessionFacts, st *sqltext.AlterTable, s settings, made time.Time, meta dxf.BackfillMeta,
 ) (int64, error) {
-	j := newJob(c, facts, text, st, s, meta.Schema, meta.Table)
+	j := newJob(c, facts, st, s, meta.Schema, meta.Table)
 	j.CreateTime = made
 	raw, err := json.Marshal(meta)
 	if err != nil {
@@ -281,18 +282,18 @@ func (h *Handler) submit(
 	return h.jobs.Submit(ctx, j, t, meta)
 }
 
-// newJob is what is shown of a job that adds indexes, before anything is done.
-func newJob(c *protocol.Conn, facts sessionFacts, text []byte, st sqltext.Statement, s settings, schema, name string) dxf.Job {
+// newJob is what is shown of a job before anything is done.
+func newJob(c *protocol.Conn, facts sessionFacts, st *sqltext.AlterTable, s settings, schema, name string) dxf.Job {
 	j := dxf.Job{
-		Type: "add index", Action: actionAddIndex,
+		Type: st.JobType, Action: actions[st.JobType],
 		Schema: schema, Table: name,
 		State: dxf.JobQueueing, SchemaState: dxf.SchemaNone,
-		Query: queryText(text, st.Text, facts.charset), CreateTime: time.Now().UTC(),
+		Query: queryText(st.SQL(), facts.charset), CreateTime: time.Now().UTC(),
 		Indexes: indexNames(st, facts.charset),
 		Reorg:   &s.Reorg,
 		User:    facts.user, ConnID: c.ID(),
+		SubJobs: subJobs(st),
 	}
-	addSubJobs(&j, st)
 	return j
 }
 
@@ -304,12 +305,11 @@ const (
 )
 
 // queryText is the text of a statement as it is shown: nothing is ever made of it.
-func queryText(text []byte, span sqltext.Span, charset string) string {
-	b := span.Of(text)
-	if s, ok := decoder(charset)(b); ok {
+func queryText(text []byte, charset string) string {
+	if s, ok := decoder(charset)(text); ok {
 		return shownText(s)
 	}
-	return shownText(string(b))
+	return shownText(string(text))
 }
 
 // shownText is so much of a text as is kept, in UTF-8.
@@ -320,39 +320,27 @@ func shownText(s string) string {
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
-// Action numbers of jobs, TiDB's.
-const (
-	actionAddIndex      = 7
-	actionAddPrimaryKey = 32
-	actionMultiChange   = 61
-)
+// actions are TiDB's numbers for its types of jobs.
+var actions = map[string]int{"add index": 7, "add primary key": 32, sqltext.MultiChange: 61}
 
-// addSubJobs turns a job of several changes into a multi-change. Several added
-// indexes are one sub-job, the last, since they are built together.
-func addSubJobs(j *dxf.Job, st sqltext.Statement) {
+// subJobs are the changes of a statement that makes several. Several added indexes are
+// one of them, the last, since they are built together.
+func subJobs(st *sqltext.AlterTable) []dxf.SubJob {
+	if st.JobType != sqltext.MultiChange {
+		return nil
+	}
 	var subs []dxf.SubJob
-	add := func(typ string, reorg bool) {
-		subs = append(subs, dxf.SubJob{Type: typ, SchemaState: dxf.SchemaNone, State: dxf.JobQueueing, Reorg: reorg})
+	add := func(jobType string, reorg bool) {
+		subs = append(subs, dxf.SubJob{Type: jobType, SchemaState: dxf.SchemaNone, State: dxf.JobQueueing, Reorg: reorg})
 	}
 	merge := len(st.Indexes()) > 1
-	changes := 0
 	for _, spec := range st.Specs {
-		if spec.Kind == sqltext.SpecOption {
-			continue
-		}
-		changes++
-		if spec.Kind != sqltext.SpecAddIndex || !merge {
-			add(spec.JobType(), spec.Kind == sqltext.SpecAddIndex || spec.Kind == sqltext.SpecAddPrimaryKey)
+		if spec.Kind != sqltext.SpecOption && (spec.Kind != sqltext.SpecAddIndex || !merge) {
+			add(spec.JobType(), spec.Adds())
 		}
 	}
 	if merge {
-		add("add index", true)
+		add(sqltext.Spec{Kind: sqltext.SpecAddIndex}.JobType(), true)
 	}
-	if changes > 1 {
-		j.Type, j.Action, j.SubJobs = sqltext.MultiChange, actionMultiChange, subs[:min(len(subs), maxShownChanges)]
-		return
-	}
-	if subs[0].Type == "add primary key" {
-		j.Type, j.Action = "add primary key", actionAddPrimaryKey
-	}
+	return subs[:min(len(subs), maxShownChanges)]
 }
