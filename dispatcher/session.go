@@ -38,11 +38,12 @@ func newPlanner(db *sql.DB, log *zap.Logger) planner {
 	return planner{db: db, log: log}
 }
 
-// session opens a session that holds the job's locks, for planning or clean-up
-// (who). Who holds them is at work
-// under a right that is over, or was, when its node died: one that does nothing is ended, and
-// at clean-up, when nobody may do anything for the job any more, whoever is left after
-// orphans (0: never). Of another account nobody may hold them at all.
+// session opens a session that holds the job's locks; who is what it is for, in the words of
+// the notes: planning or clean-up. A session that holds them already works for an owner
+// or a node whose right to that has ended, by its death perhaps. If it does nothing, it is
+// ended at once. If it is in a statement, it is waited for, and ended after orphans (0:
+// never): clean-up sets that, for by then nobody may do anything for the job any more.
+// A session of another account is ended in any case.
 func (p planner) session(ctx context.Context, lock table.Lock, who string, orphans time.Duration) (*server.Session, error) {
 	s, err := server.OpenSession(ctx, p.db, sessionEnd, "SET SESSION foreign_key_checks = 0")
 	if err != nil {

@@ -5,7 +5,7 @@ import "encoding/json"
 // Way is how a backfill task does its work.
 type Way string
 
-// Ways of DESIGN section 4.
+// Ways: the cheapest that hurts nobody is chosen when the task is planned.
 const (
 	WayDistributed Way = "distributed" // copy on all nodes into a shadow table
 	WayTxn         Way = "txn"         // the same on one node, in small transactions
@@ -63,7 +63,6 @@ type BackfillMeta struct {
 	MaxWriteSpeed int64  `json:"max_write_speed"`
 	ErrorLimit    int64  `json:"error_limit"` // tidb_ddl_error_count_limit
 	NativeMaxSize int64  `json:"native_max_size"`
-	Unique        bool   `json:"unique"` // the change adds a unique index
 
 	// From planning.
 	Note *Error `json:"note,omitempty"` // why it runs natively

@@ -38,7 +38,6 @@ type ImportMeta struct {
 	Thread        int    `json:"thread"`
 	MaxWriteSpeed int64  `json:"max_write_speed"` // bytes per second and node, 0 for no limit
 	Checksum      string `json:"checksum"`        // required, optional, off
-	RecordErrors  int64  `json:"record_errors"`
 
 	// From planning.
 	Local   bool     `json:"local,omitempty"`   // a path on the nodes' disks

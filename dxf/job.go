@@ -26,13 +26,11 @@ const (
 // SchemaState is SCHEMA_STATE of ADMIN SHOW DDL JOBS.
 type SchemaState string
 
-// Schema states of an index being added.
+// Schema states of an index being added: of TiDB's five those that a copy has.
 const (
-	SchemaNone       SchemaState = "none"
-	SchemaDeleteOnly SchemaState = "delete only"
-	SchemaWriteOnly  SchemaState = "write only"
-	SchemaReorg      SchemaState = "write reorganization"
-	SchemaPublic     SchemaState = "public"
+	SchemaNone   SchemaState = "none"
+	SchemaReorg  SchemaState = "write reorganization"
+	SchemaPublic SchemaState = "public"
 )
 
 // A Job is what the user sees in ADMIN SHOW DDL JOBS: a row of tidb_ddl_job

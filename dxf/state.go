@@ -32,8 +32,8 @@ var TaskStates = []TaskState{
 	TaskCancelling, TaskPausing, TaskPaused, TaskResuming, TaskModifying,
 }
 
-// taskMoves is the table of legal moves (tidb-surface: TiDB v8.5's task state
-// machine). A paused or resuming task may also be cancelled: TiDB allows
+// taskMoves is the table of legal moves, those of TiDB v8.5's task state machine
+// (pkg/disttask/framework/proto). A paused or resuming task may also be cancelled: TiDB allows
 // ADMIN CANCEL of a paused job. A reverting task succeeds when its clean-up
 // finds that its effect is in place already and cannot be taken back.
 var taskMoves = map[TaskState][]TaskState{

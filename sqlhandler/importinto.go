@@ -331,7 +331,7 @@ func (im *importing) submit(ctx context.Context, s *session) error {
 		Format: st.Format, CSV: set.csv, SplitFile: set.splitFile,
 		Fields: st.Fields, Set: st.Set,
 		SQLMode: im.facts.sqlMode, TimeZone: zone,
-		Node: im.h.node.ID, Thread: set.thread, MaxWriteSpeed: set.maxWriteSpeed, Checksum: set.checksum, RecordErrors: set.recordErrors,
+		Node: im.h.node.ID, Thread: set.thread, MaxWriteSpeed: set.maxWriteSpeed, Checksum: set.checksum,
 	}
 	if err := im.h.key.Close(&meta, st.Location); err != nil {
 		return err

@@ -19,7 +19,6 @@ type importSettings struct {
 	thread        int
 	maxWriteSpeed int64
 	checksum      string
-	recordErrors  int64
 	detached      bool
 }
 
@@ -51,7 +50,7 @@ var (
 func checkOptions(st *sqltext.Import, cpus int) (importSettings, error) {
 	set := importSettings{
 		csv:    dxf.CSVConfig{Terminated: ",", Enclosed: `"`, Escaped: `\`, Null: `\N`},
-		thread: max(1, cpus/2), checksum: "required", recordErrors: 100,
+		thread: max(1, cpus/2), checksum: "required",
 	}
 	limit := cpus
 	if st.Query {
@@ -100,9 +99,7 @@ func checkOptions(st *sqltext.Import, cpus int) (importSettings, error) {
 		set.checksum, ok = checksumLevels[strings.ToLower(s)]
 		c.refuseUnless(ok, "checksum_table")
 	}
-	if n, ok := c.integer("record_errors", -1); ok {
-		set.recordErrors = n
-	}
+	c.integer("record_errors", -1) // none is passed over
 	_, set.detached = given["detached"]
 	if s, ok := c.text("cloud_storage_uri"); ok { // nothing is sorted there
 		c.refuseUnless(s == "" || isCloudURI(s), "cloud_storage_uri")

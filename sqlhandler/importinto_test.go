@@ -92,7 +92,7 @@ func TestCheckOptions(t *testing.T) {
 	const cpus = 8
 	plain := importSettings{
 		csv:    dxf.CSVConfig{Terminated: ",", Enclosed: `"`, Escaped: `\`, Null: `\N`},
-		thread: 4, checksum: "required", recordErrors: 100,
+		thread: 4, checksum: "required",
 	}
 	with := func(change func(*importSettings)) importSettings {
 		s := plain
@@ -124,8 +124,8 @@ func TestCheckOptions(t *testing.T) {
 		"checksum_table='TRUE'":         plain,
 		"checksum_table='Optional'":     with(func(s *importSettings) { s.checksum = "optional" }),
 		"checksum_table='false'":        with(func(s *importSettings) { s.checksum = "off" }),
-		"record_errors=-1":              with(func(s *importSettings) { s.recordErrors = -1 }),
-		"record_errors=0, detached":     with(func(s *importSettings) { s.recordErrors, s.detached = 0, true }),
+		"record_errors=-1":              with(func(*importSettings) {}),
+		"record_errors=0, detached":     with(func(s *importSettings) { s.detached = true }),
 		"cloud_storage_uri=''":          plain,
 		"cloud_storage_uri='s3://b/x'":  plain,
 		"cloud_storage_uri='GCS://b/x'": plain,
