@@ -2,7 +2,6 @@ package dispatcher
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,6 +12,7 @@ import (
 
 // A world is what one pass read from the store.
 type world struct {
+	types dxf.Types
 	nodes []dxf.Node              // that are alive
 	tasks []dxf.Task              // that have not ended, best rank first
 	subs  map[int64][]dxf.Subtask // of the present step, by task
@@ -148,7 +148,7 @@ func (w world) behind() map[int64]string {
 	last := make(map[string]string) // job by table
 	byID := slices.SortedFunc(slices.Values(w.tasks), func(a, b dxf.Task) int { return cmp.Compare(a.ID, b.ID) })
 	for _, t := range byID {
-		job, table := changes(t)
+		job, table := w.changes(t)
 		if job == "" {
 			continue
 		}
@@ -161,19 +161,19 @@ func (w world) behind() map[int64]string {
 }
 
 // changes names a task's job, for people, and the table that it changes; "" for
-// unknown types. Names are folded: whether the store tells T from t is the store's
-// affair, and to wait is always safe.
-func changes(t dxf.Task) (job, table string) {
-	word := map[dxf.TaskType]string{dxf.Backfill: "job", dxf.ImportInto: "import job"}[t.Type]
-	var m struct { // what the metas of both types have
-		JobID  int64  `json:"job_id"`
-		Schema string `json:"schema"`
-		Table  string `json:"table"`
-	}
-	if word == "" || json.Unmarshal(t.Meta, &m) != nil {
+// unknown types, and for none. Names are folded: whether the store tells T from t is the
+// store's affair, and to wait is always safe.
+func (w world) changes(t dxf.Task) (job, table string) {
+	kind, known := w.types[t.Type]
+	head, err := dxf.HeadOf(t.Meta)
+	if !known || err != nil || head.Table == "" {
 		return "", ""
 	}
-	return fmt.Sprintf("%s %d", word, m.JobID), strings.ToLower(m.Schema) + "\x00" + strings.ToLower(m.Table)
+	job = fmt.Sprintf("task %d", t.ID)
+	if ref := kind.JobOf(t); ref.ID != 0 {
+		job = ref.String()
+	}
+	return job, strings.ToLower(head.Schema) + "\x00" + strings.ToLower(head.Table)
 }
 
 func noNode(scope string) string { return fmt.Sprintf("no node in service scope '%s'", scope) }

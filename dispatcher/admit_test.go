@@ -11,8 +11,10 @@ import (
 	"dxfproxy/dxf"
 )
 
+var bothTypes = dxf.TypesOf(dxf.BackfillType, dxf.ImportType)
+
 func backfill(id int64, state dxf.TaskState, table string) dxf.Task {
-	meta, err := json.Marshal(dxf.BackfillMeta{JobID: 100 + id, Schema: "test", Table: table})
+	meta, err := json.Marshal(dxf.BackfillMeta{MetaHead: dxf.MetaHead{JobID: 100 + id, Schema: "test", Table: table}})
 	if err != nil {
 		panic(err)
 	}
@@ -25,7 +27,7 @@ func TestAdmitOneTaskPerTable(t *testing.T) {
 	behind := backfill(7, dxf.TaskPending, "t1")
 	unknown := backfill(5, dxf.TaskPending, "t1")
 	unknown.Type = "unknown"
-	w := world{nodes: nodesOf("a", "b", "c"), tasks: []dxf.Task{
+	w := world{types: bothTypes, nodes: nodesOf("a", "b", "c"), tasks: []dxf.Task{
 		backfill(4, dxf.TaskPending, "T1"), // ranks best, but asked last
 		backfill(1, dxf.TaskPaused, "t1"),
 		backfill(2, dxf.TaskPending, "t1"),
@@ -120,19 +122,19 @@ func TestModified(t *testing.T) {
 	task.Step = dxf.StepCopy
 	task.ModifyParams = []byte(`{"prev_state":"paused","modifications":[
 		{"type":"modify_concurrency","to":8},{"type":"modify_batch_size","to":512},{"type":"modify_max_write_speed","to":1048576}]}`)
-	a, err := modified(task, 4)
+	a, err := modified(dxf.BackfillType, task, 4)
 	require.NoError(t, err)
 	require.Equal(t, dxf.TaskPaused, a.State)
 	require.Equal(t, dxf.StepCopy, a.Step)
 	require.Equal(t, 4, a.Concurrency)
 	var m dxf.BackfillMeta
 	require.NoError(t, json.Unmarshal(a.Meta, &m))
-	require.Equal(t, dxf.BackfillMeta{JobID: 101, Schema: "test", Table: "t1", Thread: 8, BatchSize: 512, MaxWriteSpeed: 1 << 20}, m)
+	require.Equal(t, dxf.BackfillMeta{MetaHead: dxf.MetaHead{JobID: 101, Schema: "test", Table: "t1"}, Thread: 8, BatchSize: 512, MaxWriteSpeed: 1 << 20}, m)
 
 	// What cannot be applied changes nothing, but the task goes on.
 	for _, params := range []string{``, `{"prev_state":"running","modifications":[{"type":"modify_colour","to":1}]}`, `{"prev_state":"reverted"}`} {
 		task.ModifyParams = []byte(params)
-		a, _ := modified(task, 4)
+		a, _ := modified(dxf.BackfillType, task, 4)
 		require.True(t, task.State.CanMove(a.State), params)
 		require.Equal(t, dxf.TaskRunning, a.State, params)
 		require.Zero(t, a.Concurrency)

@@ -16,33 +16,41 @@ import (
 	"dxfproxy/table"
 )
 
-// Backfill is the Extension of tasks that change a table: ADD INDEX and what
+// Backfill is the dxf.Planner of tasks that change a table: ADD INDEX and what
 // stands beside it in one statement.
 type Backfill struct {
 	planner
 	store FeedStore
 }
 
-// NewBackfill makes the extension. db is a pool of connections to the store
+// NewBackfill makes the planner. db is a pool of connections to the store
 // under the account that does the jobs' work; log may be nil.
 func NewBackfill(db *sql.DB, store FeedStore, log *zap.Logger) *Backfill {
 	return &Backfill{planner: newPlanner(db, log), store: store}
+}
+
+// telling is the planner for one task.
+func (b *Backfill) telling(tell dxf.Tell) *Backfill {
+	own := *b
+	own.Tell = tell
+	return &own
 }
 
 // Plan says what follows t.Step:
 //
 //	init → copy → build → [verify →] cutover → done
 //	init → native → done
-func (b *Backfill) Plan(ctx context.Context, t dxf.Task, nodes int) (Plan, error) {
+func (b *Backfill) Plan(ctx context.Context, t dxf.Task, nodes int, tell dxf.Tell) (dxf.Plan, error) {
+	b = b.telling(tell)
 	var m dxf.BackfillMeta
 	if err := json.Unmarshal(t.Meta, &m); err != nil {
-		return Plan{}, dxf.Errorf("read the meta of task %d: %s", t.ID, err)
+		return dxf.Plan{}, dxf.Errorf("read the meta of task %d: %s", t.ID, err)
 	}
 	if len(m.Changes) == 0 {
-		return Plan{}, dxf.Errorf("job %d says nothing of what it changes: it was submitted through a node of another version", m.JobID)
+		return dxf.Plan{}, dxf.Errorf("job %d says nothing of what it changes: it was submitted through a node of another version", m.JobID)
 	}
 	if err := b.stillMay(ctx, m.User, m.Schema, m.Table, m.Privilege); err != nil {
-		return Plan{}, err
+		return dxf.Plan{}, err
 	}
 	if m.Way == dxf.WayTxn || nodes < 1 {
 		nodes = 1
@@ -59,9 +67,9 @@ func (b *Backfill) Plan(ctx context.Context, t dxf.Task, nodes int) (Plan, error
 	case dxf.StepNative:
 		return b.afterNative(ctx, t, m)
 	case dxf.StepCutover:
-		return Plan{Step: dxf.StepDone}, nil
+		return dxf.Plan{Step: dxf.StepDone}, nil
 	}
-	return Plan{}, dxf.Errorf("a backfill has no step after %s", t.Step)
+	return dxf.Plan{}, dxf.Errorf("a backfill has no step after %s", dxf.BackfillType.StepName(t.Step))
 }
 
 // selectProcessors: MariaDB's default of thread_pool_size is the number of the
@@ -104,7 +112,7 @@ func (b *Backfill) glance(ctx context.Context, q server.Querier, m dxf.BackfillM
 // the outcome is.
 func (planner) IsRetryableErr(err error) bool {
 	var own *dxf.Error
-	var open undecided
+	var open dxf.InDoubt
 	switch {
 	case err == nil:
 		return false

@@ -36,7 +36,7 @@ func newJob(t *testing.T, srv *mariadbd.Server) *job {
 	j.exec("CREATE TABLE t (id INT PRIMARY KEY, a INT)", "INSERT INTO t VALUES (1, 1)")
 	j.Backfill = dispatcher.NewBackfill(j.db, j.feeds, nil)
 	j.task = dxf.Task{Type: dxf.Backfill, Step: dxf.StepInit, Meta: encode(t, dxf.BackfillMeta{
-		JobID: 7, Schema: j.schema, Table: "t", Changes: []string{"ADD INDEX (a)"}, Way: dxf.WayDistributed,
+		MetaHead: dxf.MetaHead{JobID: 7, Schema: j.schema, Table: "t"}, Changes: []string{"ADD INDEX (a)"}, Way: dxf.WayDistributed,
 	})}
 	return j
 }
@@ -56,9 +56,9 @@ func (j *job) count(query string) (n int) {
 }
 
 // plan plans the first step; the task stays as it was, as if the owner had died.
-func (j *job) plan() dispatcher.Plan {
+func (j *job) plan() dxf.Plan {
 	j.t.Helper()
-	p, err := j.Plan(j.t.Context(), j.task, 1)
+	p, err := j.Plan(j.t.Context(), j.task, 1, nil)
 	require.NoError(j.t, err)
 	return p
 }
@@ -88,9 +88,9 @@ func TestBackfillPlanLost(t *testing.T) {
 				require.Zero(t, j.count("SELECT COUNT(*) FROM t__dxf7_new"))
 			case "native":
 				again.Meta = encode(t, dxf.BackfillMeta{
-					JobID: 7, Schema: j.schema, Table: "t", Changes: []string{"ADD INDEX (a)"}, Way: dxf.WayDistributed, NativeMaxSize: 1 << 30,
+					MetaHead: dxf.MetaHead{JobID: 7, Schema: j.schema, Table: "t"}, Changes: []string{"ADD INDEX (a)"}, Way: dxf.WayDistributed, NativeMaxSize: 1 << 30,
 				})
-				p, err := j.Plan(t.Context(), again, 1)
+				p, err := j.Plan(t.Context(), again, 1, nil)
 				require.NoError(t, err)
 				require.Equal(t, dxf.StepNative, p.Step)
 				j.nothingLeft()
@@ -105,20 +105,20 @@ func TestBackfillPlanLost(t *testing.T) {
 			}
 			require.NoError(t, tx.Rollback())
 
-			won, err := j.OnDone(t.Context(), again)
+			won, err := j.OnDone(t.Context(), again, nil)
 			require.NoError(t, err)
 			require.False(t, won)
 			j.nothingLeft()
-			won, err = j.OnDone(t.Context(), again) // twice
+			won, err = j.OnDone(t.Context(), again, nil) // twice
 			require.NoError(t, err)
 			require.False(t, won)
 		})
 	}
 	// A table that no feed names is somebody's.
 	j.exec("CREATE TABLE t__dxf7_new (a INT)", "INSERT INTO t__dxf7_new VALUES (1)")
-	_, err := j.Plan(t.Context(), j.task, 1)
+	_, err := j.Plan(t.Context(), j.task, 1, nil)
 	require.ErrorContains(t, err, "in the way")
-	_, err = j.OnDone(t.Context(), j.task)
+	_, err = j.OnDone(t.Context(), j.task, nil)
 	require.NoError(t, err)
 	require.Equal(t, 1, j.count("SELECT COUNT(*) FROM t__dxf7_new"))
 }
@@ -158,7 +158,7 @@ func TestBackfillPlanAgainUnderWrites(t *testing.T) {
 	}, 30*time.Second, time.Millisecond)
 	require.Equal(t, 1, j.count("SELECT COUNT(*) FROM t__dxf7_new"))
 	require.Equal(t, before+1, j.count("SELECT MAX(id) FROM t__dxf7_new"))
-	_, err = j.OnDone(t.Context(), j.task)
+	_, err = j.OnDone(t.Context(), j.task, nil)
 	require.NoError(t, err)
 	j.nothingLeft()
 }
@@ -170,7 +170,7 @@ func TestBackfillOrphan(t *testing.T) {
 	srv := mariadbdtest.StartT(t)
 	j := newJob(t, srv)
 	var notes []string
-	ctx := dispatcher.WithWaiting(t.Context(), func(text string) error { notes = append(notes, text); return nil })
+	tell := func(text string) error { notes = append(notes, text); return nil }
 
 	orphan, err := server.OpenSession(t.Context(), j.db)
 	require.NoError(t, err)
@@ -182,7 +182,7 @@ func TestBackfillOrphan(t *testing.T) {
 		_, err := orphan.ExecContext(context.WithoutCancel(t.Context()), "DO SLEEP(600)")
 		ended <- err
 	}()
-	_, err = j.OnDone(ctx, j.task)
+	_, err = j.OnDone(t.Context(), j.task, tell)
 	require.NoError(t, err)
 	require.Error(t, <-ended)
 	require.Equal(t, []string{
@@ -200,7 +200,7 @@ func TestS15Stranger(t *testing.T) {
 	j := newJob(t, srv)
 	j.Secret = "a secret"
 	var notes []string
-	ctx := dispatcher.WithWaiting(t.Context(), func(text string) error { notes = append(notes, text); return nil })
+	tell := func(text string) error { notes = append(notes, text); return nil }
 	account := func(name string) *sql.DB {
 		j.exec(fmt.Sprintf("CREATE USER %s@'%%' IDENTIFIED BY 'x'", name))
 		cfg, err := mysql.ParseDSN(srv.DSN())
@@ -225,12 +225,12 @@ func TestS15Stranger(t *testing.T) {
 	// A name that everybody can guess holds nobody up.
 	hold(table.JobLock(7).Name())
 	hold(table.JobLock(7).Swap())
-	_, err := j.OnDone(ctx, j.task)
+	_, err := j.OnDone(t.Context(), j.task, tell)
 	require.NoError(t, err)
 	require.Empty(t, notes)
 
 	id := hold(j.Secret.Lock(table.JobLock(7).Swap()))
-	_, err = j.OnDone(ctx, j.task)
+	_, err = j.OnDone(t.Context(), j.task, tell)
 	require.NoError(t, err)
 	require.Equal(t, []string{fmt.Sprintf("clean-up ends connection %d of another account, which holds the job's lock", id), ""}, distinct(notes))
 
@@ -241,7 +241,7 @@ func TestS15Stranger(t *testing.T) {
 		j.exec("GRANT SELECT ON performance_schema.threads TO meek@'%'")
 	}
 	id = hold(j.Secret.Lock(table.JobLock(7).Name()))
-	_, err = meek.OnDone(ctx, j.task)
+	_, err = meek.OnDone(t.Context(), j.task, tell)
 	require.ErrorContains(t, err, fmt.Sprintf("connection %d of another account holds the job's lock and cannot be ended", id))
 	require.False(t, meek.IsRetryableErr(err), "the job ends")
 }
@@ -265,9 +265,9 @@ func TestBackfillOrphanOfSuccessor(t *testing.T) {
 	defer successor.Close()
 	_, err = successor.Lock(t.Context(), table.JobLock(7).Name(), 0, nil)
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(dispatcher.WithWaiting(t.Context(), func(string) error { return dxf.ErrNotOwner }), 6*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
 	defer cancel()
-	_, err = j.OnDone(ctx, j.task)
+	_, err = j.OnDone(ctx, j.task, func(string) error { return dxf.ErrNotOwner })
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.NoError(t, successor.PingContext(t.Context()))
 }
@@ -282,7 +282,7 @@ func TestBackfillDoneInDoubt(t *testing.T) {
 	j.exec("RENAME TABLE t TO t__dxf7_old, t__dxf7_new TO t")
 
 	j.feeds.dropErr = dxf.Errorf("no")
-	won, err := j.OnDone(t.Context(), j.task)
+	won, err := j.OnDone(t.Context(), j.task, nil)
 	require.ErrorContains(t, err, "no")
 	require.True(t, won, "told as reverted")
 	require.False(t, j.IsRetryableErr(err))
@@ -296,7 +296,7 @@ func TestBackfillDoneInDoubt(t *testing.T) {
 	b := dispatcher.NewBackfill(denied, j.feeds, nil)
 	for step, again := range map[dxf.Step]bool{dxf.StepCutover: true, dxf.StepNative: true, dxf.StepDone: true, dxf.StepCopy: false, dxf.StepInit: false} {
 		j.task.Step = step
-		_, err = b.OnDone(t.Context(), j.task)
+		_, err = b.OnDone(t.Context(), j.task, nil)
 		require.Error(t, err)
 		require.Equal(t, again, b.IsRetryableErr(err), "%s: %v", step, err)
 	}

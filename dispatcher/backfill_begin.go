@@ -16,35 +16,35 @@ import (
 // table. It all happens on one session that holds the job's lock, so that a
 // former owner who is frozen half-way can do nothing more when he wakes up: the
 // next owner got the lock because that session is gone.
-func (b *Backfill) begin(ctx context.Context, m dxf.BackfillMeta, nodes, concurrency int) (Plan, error) {
+func (b *Backfill) begin(ctx context.Context, m dxf.BackfillMeta, nodes, concurrency int) (dxf.Plan, error) {
 	s, err := b.session(ctx, table.JobLock(m.JobID), "planning", 0)
 	if err != nil {
-		return Plan{}, err
+		return dxf.Plan{}, err
 	}
 	defer s.Close()
 	if err := b.sweep(ctx, s, m); err != nil {
-		return Plan{}, err
+		return dxf.Plan{}, err
 	}
 	info, err := b.glance(ctx, s, m)
 	if err != nil {
-		return Plan{}, err
+		return dxf.Plan{}, err
 	}
 	asked := m.Fingerprint
 	if m.TableID, err = b.sameTable(ctx, s, m); err != nil {
-		return Plan{}, err
+		return dxf.Plan{}, err
 	}
 	m.Fingerprint = info.Fingerprint
 	if asked != "" && asked != info.Fingerprint {
 		// A job that was ahead of this one, or somebody else, has changed the
 		// table meanwhile. Nothing is done yet: the change is made to what is there.
 		if err := info.Complete(ctx, s); err != nil {
-			return Plan{}, err
+			return dxf.Plan{}, err
 		}
 		if m.Changes, err = left(info, m); err != nil {
-			return Plan{}, err
+			return dxf.Plan{}, err
 		}
 		if m.Target, err = b.target(ctx, s, info, m); err != nil {
-			return Plan{}, err
+			return dxf.Plan{}, err
 		}
 	}
 	if m.Way == dxf.WayNative || (m.Way == dxf.WayDistributed && info.DataLength < m.NativeMaxSize) {
@@ -52,7 +52,7 @@ func (b *Backfill) begin(ctx context.Context, m dxf.BackfillMeta, nodes, concurr
 	}
 	if info.Columns == nil {
 		if err := info.Complete(ctx, s); err != nil {
-			return Plan{}, err
+			return dxf.Plan{}, err
 		}
 	}
 	return b.beginCopy(ctx, s, info, m, nodes, concurrency)
@@ -61,16 +61,16 @@ func (b *Backfill) begin(ctx context.Context, m dxf.BackfillMeta, nodes, concurr
 // beginCopy makes the shadow, unless the store's own DDL is better, or nothing else is possible.
 func (b *Backfill) beginCopy(
 	ctx context.Context, s *server.Session, info *table.Info, m dxf.BackfillMeta, nodes, concurrency int,
-) (Plan, error) {
+) (dxf.Plan, error) {
 	settings, err := server.LoadSettings(ctx, s)
 	if err != nil {
-		return Plan{}, err
+		return dxf.Plan{}, err
 	}
 	under := table.Conditions{Settings: settings, Mode: m.SQLMode}
 	if m.Target != "" { // else the shadow will tell
 		switch reason, instant, err := judge(info, m.Target, under); {
 		case err != nil:
-			return Plan{}, err
+			return dxf.Plan{}, err
 		case instant:
 			return native(m, "")
 		case reason != "":
@@ -84,51 +84,51 @@ func (b *Backfill) beginCopy(
 		return native(m, table.Reason(err.Error()))
 	}
 	if err := b.makeShadow(ctx, s, info, m); err != nil {
-		return Plan{}, err
+		return dxf.Plan{}, err
 	}
 	// What the statement made of the shadow is the target, whatever we thought.
 	if m.Target, err = table.ShowCreate(ctx, s, m.Schema, m.Shadow); err != nil {
-		return Plan{}, err
+		return dxf.Plan{}, err
 	}
 	if reason, instant, err := judge(info, m.Target, under); err != nil || instant || reason != "" {
 		err = errors.Join(err, drop(ctx, s, m.Schema, m.Shadow))
 		if err != nil {
-			return Plan{}, err
+			return dxf.Plan{}, err
 		}
 		m.Shadow, m.Old = "", ""
 		return native(m, reason)
 	}
 	target, err := table.Parse(m.Target)
 	if err != nil {
-		return Plan{}, err
+		return dxf.Plan{}, err
 	}
 	shadow, err := table.Load(ctx, s, m.Schema, m.Shadow)
 	if err != nil {
-		return Plan{}, err
+		return dxf.Plan{}, err
 	}
 	key := shadow.SameKey(info.CopyKey)
 	if key == nil {
-		return Plan{}, dxf.Errorf("the shadow of %s.%s has not the key %s", m.Schema, m.Table, info.CopyKey.Name)
+		return dxf.Plan{}, dxf.Errorf("the shadow of %s.%s has not the key %s", m.Schema, m.Table, info.CopyKey.Name)
 	}
 	source, err := table.Parse(info.Create)
 	if err != nil {
-		return Plan{}, err
+		return dxf.Plan{}, err
 	}
 	_, build, ok := table.Indexes(source, target, key, info.AutoIncrementColumn())
 	if !ok {
-		return Plan{}, dxf.Errorf("the shadow of %s.%s has no index for its AUTO_INCREMENT column", m.Schema, m.Table)
+		return dxf.Plan{}, dxf.Errorf("the shadow of %s.%s has no index for its AUTO_INCREMENT column", m.Schema, m.Table)
 	}
 	if statement := table.DropIndexes(m.Schema, m.Shadow, build); statement != "" {
 		if _, err := s.ExecContext(ctx, statement); err != nil {
-			return Plan{}, fmt.Errorf("take the indexes off the shadow: %w", err)
+			return dxf.Plan{}, fmt.Errorf("take the indexes off the shadow: %w", err)
 		}
 	}
 	m.Indexes, m.Rows, m.Strict = table.Texts(build), info.Rows, table.Judged(source, target, under)
 	if m.Processors, err = b.processors(ctx); err != nil {
-		return Plan{}, err
+		return dxf.Plan{}, err
 	}
 	if err := b.startFeed(ctx, s, m); err != nil {
-		return Plan{}, err
+		return dxf.Plan{}, err
 	}
 	b.log.Info("shadow made", zap.Int64("job", m.JobID), zap.String("table", m.Schema+"."+m.Table), zap.String("shadow", m.Shadow), zap.Strings("indexes", m.Indexes))
 	p, err := cut(ctx, s, info, m, nodes)
@@ -173,10 +173,10 @@ func (b *Backfill) target(ctx context.Context, s *server.Session, info *table.In
 }
 
 // native plans the store's own DDL. A reason makes a Note for the user.
-func native(m dxf.BackfillMeta, reason table.Reason) (Plan, error) {
+func native(m dxf.BackfillMeta, reason table.Reason) (dxf.Plan, error) {
 	m.Way, m.Shadow, m.Old, m.Indexes = dxf.WayNative, "", "", nil
 	if reason != "" {
-		m.Note = dxf.Errorf("table %s.%s cannot be copied online: %s; the store's own DDL is used", m.Schema, m.Table, reason)
+		m.Note = dxf.Note(fmt.Sprintf("table %s.%s cannot be copied online: %s; the store's own DDL is used", m.Schema, m.Table, reason))
 	}
 	return single(m, dxf.StepNative)
 }

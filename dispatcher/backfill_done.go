@@ -15,7 +15,8 @@ import (
 // OnDone removes the feed, the shadow, the sentry and the old table. Whether
 // the task's effect is in place is decided first, by names: what cannot be
 // removed changes nothing about it.
-func (b *Backfill) OnDone(ctx context.Context, t dxf.Task) (won bool, err error) {
+func (b *Backfill) OnDone(ctx context.Context, t dxf.Task, tell dxf.Tell) (won bool, err error) {
+	b = b.telling(tell)
 	m, err := metaOf(t)
 	if err != nil {
 		return false, err
@@ -59,19 +60,13 @@ func (b *Backfill) OnDone(ctx context.Context, t dxf.Task) (won bool, err error)
 	return won, nil
 }
 
-// undecided is an error that left open whether the task's effect is in place.
-// To guess could tell the user that a change was not made which was.
-type undecided struct{ error }
-
-func (u undecided) Unwrap() error { return u.error }
-
 // inDoubt marks an error that came before the decision, in the steps that can
 // have made the change.
 func inDoubt(t dxf.Task, err error) error {
 	switch t.Step {
 	case dxf.StepNative, dxf.StepCutover, dxf.StepDone:
 		if err != nil {
-			return undecided{err}
+			return dxf.InDoubt{Err: err}
 		}
 	}
 	return err

@@ -35,7 +35,7 @@ func (b *Backfill) startFeed(ctx context.Context, s *server.Session, m dxf.Backf
 	if err != nil {
 		return err
 	}
-	visible := func(p server.Position) error { return visible(ctx, s, p) }
+	visible := func(p server.Position) error { return b.visible(ctx, s, p) }
 	if s.Family == server.MySQL {
 		visible = func(server.Position) error { return b.writeFeed(ctx, s, m, start) }
 	}
@@ -68,7 +68,7 @@ const (
 )
 
 // look looks until there is nothing to wait for; ok is false when limit has passed.
-func look(ctx context.Context, limit time.Duration, waiting string, done func() (bool, error)) (ok bool, err error) {
+func (p planner) look(ctx context.Context, limit time.Duration, waiting string, done func() (bool, error)) (ok bool, err error) {
 	noted := false
 	for start := time.Now(); ; {
 		if ok, err = done(); ok || err != nil {
@@ -79,7 +79,7 @@ func look(ctx context.Context, limit time.Duration, waiting string, done func() 
 		}
 		if !noted && time.Since(start) > noteAfter {
 			noted = true
-			if err := Waiting(ctx, waiting); err != nil {
+			if err := p.Waiting(waiting); err != nil {
 				return false, err
 			}
 		}
@@ -88,16 +88,16 @@ func look(ctx context.Context, limit time.Duration, waiting string, done func() 
 		}
 	}
 	if noted && err == nil {
-		err = Waiting(ctx, "")
+		err = p.Waiting("")
 	}
 	return ok, err
 }
 
-// visible waits until all that is in front of p can be read.
-func visible(ctx context.Context, s *server.Session, p server.Position) error {
-	ok, err := look(ctx, visibleLimit, "planning waits for transactions that are written to the binlog and not yet visible", func() (bool, error) {
+// visible waits until all that is in front of a position can be read.
+func (p planner) visible(ctx context.Context, s *server.Session, to server.Position) error {
+	ok, err := p.look(ctx, visibleLimit, "planning waits for transactions that are written to the binlog and not yet visible", func() (bool, error) {
 		seen, err := server.SnapshotPosition(ctx, s)
-		return err == nil && !seen.Before(p), err
+		return err == nil && !seen.Before(to), err
 	})
 	if err == nil && !ok {
 		err = errInvisible
@@ -118,7 +118,7 @@ func (b *Backfill) decided(ctx context.Context, s *server.Session, m dxf.Backfil
 		return err
 	}
 	defer p.Close()
-	ok, err := look(ctx, undecidedLimit, "planning waits for a prepared XA transaction (XA RECOVER)", func() (bool, error) {
+	ok, err := b.look(ctx, undecidedLimit, "planning waits for a prepared XA transaction (XA RECOVER)", func() (bool, error) {
 		if free, _, err := p.Free(ctx, m.Schema, m.Table); err != nil || free {
 			return free, err
 		}

@@ -62,7 +62,7 @@ func TestFeedWhilePreparing(t *testing.T) {
 	require.Empty(t, known, "the test came too late")
 
 	b := NewBackfill(db, noFeed{t: t}, nil)
-	err = b.startFeed(t.Context(), s, dxf.BackfillMeta{JobID: 7, Schema: schema, Table: "t"})
+	err = b.startFeed(t.Context(), s, dxf.BackfillMeta{MetaHead: dxf.MetaHead{JobID: 7, Schema: schema, Table: "t"}})
 	require.ErrorIs(t, err, errUndecided)
 	require.NoError(t, <-answer)
 	_, err = client.ExecContext(t.Context(), "XA ROLLBACK 'x'")

@@ -20,21 +20,22 @@ func (b *Backfill) Eligible(_ dxf.Task, nodes []dxf.Node) []dxf.Node { return no
 // counts are the store's business.
 func (b *Backfill) Complete(a *dxf.Advance, e *dxf.Error) {
 	t := a.Task
-	if a.Meta != nil {
-		t.Meta = a.Meta
-	}
+	t.Meta = a.NewMeta()
 	m, err := metaOf(t)
 	if err != nil {
 		return
 	}
 	state, step := a.State, a.Step
-	a.JobID, a.Job = m.JobID, func(j *dxf.Job) {
+	a.Change = dxf.OnJob(func(j *dxf.Job) {
 		was := j.SchemaState
 		if len(j.SubJobs) > 0 {
 			was = j.SubJobs[0].SchemaState
 		}
 		j.State, j.SchemaState = jobState(was, state, step)
-		j.Note, j.Affected = m.Note, m.Affected
+		j.Note, j.Affected = nil, m.Affected
+		if m.Note != "" {
+			j.Note = dxf.Errorf("%s", m.Note)
+		}
 		if e != nil && state != dxf.TaskSucceed {
 			j.Error = e
 		}
@@ -55,7 +56,7 @@ func (b *Backfill) Complete(a *dxf.Advance, e *dxf.Error) {
 		if len(j.SubJobs) > 0 {
 			j.SchemaState = dxf.SchemaNone // the parent of several changes has none
 		}
-	}
+	})
 }
 
 // jobState maps a task's state to those of ADMIN SHOW DDL JOBS.

@@ -49,37 +49,34 @@ func tripTo(ctx context.Context, s *server.Session) (time.Duration, error) {
 }
 
 // single is a step of one subtask.
-func single(m dxf.BackfillMeta, step dxf.Step) (Plan, error) {
+func single(m dxf.BackfillMeta, step dxf.Step) (dxf.Plan, error) {
 	text, err := json.Marshal(m)
-	return Plan{Step: step, Meta: text, Subtasks: []dxf.Subtask{{Type: dxf.Backfill, Step: step, Ordinal: 1, Meta: []byte("{}")}}}, err
-}
-
-// subtask is the next subtask of a step.
-func (p *Plan) subtask(meta []byte) {
-	p.Subtasks = append(p.Subtasks, dxf.Subtask{Type: dxf.Backfill, Step: p.Step, Ordinal: len(p.Subtasks) + 1, Meta: meta})
+	p := dxf.Plan{Step: step, Meta: text}
+	p.Add([]byte("{}"))
+	return p, err
 }
 
 // cut plans the copy: the whole table in pieces.
-func cut(ctx context.Context, s *server.Session, info *table.Info, m dxf.BackfillMeta, nodes int) (Plan, error) {
+func cut(ctx context.Context, s *server.Session, info *table.Info, m dxf.BackfillMeta, nodes int) (dxf.Plan, error) {
 	trip, err := tripTo(ctx, s)
 	if err != nil {
-		return Plan{}, err
+		return dxf.Plan{}, err
 	}
 	pieces, err := info.Pieces(ctx, s, pieceSize(info.Rows, nodes, trip), maxPieces)
 	if err != nil {
-		return Plan{}, err
+		return dxf.Plan{}, err
 	}
-	p := Plan{Step: dxf.StepCopy}
+	p := dxf.Plan{Step: dxf.StepCopy}
 	for _, r := range pieces {
 		span, err := json.Marshal(r)
 		if err != nil {
-			return Plan{}, err
+			return dxf.Plan{}, err
 		}
 		meta, err := json.Marshal(dxf.RangeMeta{Range: span})
 		if err != nil {
-			return Plan{}, err
+			return dxf.Plan{}, err
 		}
-		p.subtask(meta)
+		p.Add(meta)
 	}
 	p.Meta, err = json.Marshal(m)
 	return p, err
@@ -87,10 +84,10 @@ func cut(ctx context.Context, s *server.Session, info *table.Info, m dxf.Backfil
 
 // afterCopy plans the build, now that the rows are counted, and beside it a
 // first comparison of the pieces that were copied.
-func (b *Backfill) afterCopy(ctx context.Context, t dxf.Task, m dxf.BackfillMeta) (Plan, error) {
+func (b *Backfill) afterCopy(ctx context.Context, t dxf.Task, m dxf.BackfillMeta) (dxf.Plan, error) {
 	copied, err := b.store.Subtasks(ctx, t.ID, dxf.StepCopy)
 	if err != nil {
-		return Plan{}, fmt.Errorf("count the rows copied: %w", err)
+		return dxf.Plan{}, fmt.Errorf("count the rows copied: %w", err)
 	}
 	m.Rows = 0
 	for _, s := range copied {
@@ -98,21 +95,21 @@ func (b *Backfill) afterCopy(ctx context.Context, t dxf.Task, m dxf.BackfillMeta
 	}
 	p, err := single(m, dxf.StepBuild)
 	for _, s := range copied {
-		p.subtask(s.Meta)
+		p.Add(s.Meta)
 	}
 	return p, err
 }
 
 // afterNative ends the task. What the store said of its statement is for the client; one
 // that adds indexes alone copies no rows.
-func (b *Backfill) afterNative(ctx context.Context, t dxf.Task, m dxf.BackfillMeta) (Plan, error) {
-	done := Plan{Step: dxf.StepDone}
+func (b *Backfill) afterNative(ctx context.Context, t dxf.Task, m dxf.BackfillMeta) (dxf.Plan, error) {
+	done := dxf.Plan{Step: dxf.StepDone}
 	if table.AddsIndexes(m.Changes) && m.Algorithm == "" && !m.Ignore {
 		return done, nil
 	}
 	subs, err := b.store.Subtasks(ctx, t.ID, dxf.StepNative)
 	if err != nil {
-		return Plan{}, fmt.Errorf("count the rows affected: %w", err)
+		return dxf.Plan{}, fmt.Errorf("count the rows affected: %w", err)
 	}
 	for _, s := range subs {
 		m.Affected += s.Summary.Affected
@@ -122,25 +119,25 @@ func (b *Backfill) afterNative(ctx context.Context, t dxf.Task, m dxf.BackfillMe
 }
 
 // afterBuild plans the verification of what the comparison left.
-func (b *Backfill) afterBuild(ctx context.Context, t dxf.Task, m dxf.BackfillMeta) (Plan, error) {
+func (b *Backfill) afterBuild(ctx context.Context, t dxf.Task, m dxf.BackfillMeta) (dxf.Plan, error) {
 	subs, err := b.store.Subtasks(ctx, t.ID, dxf.StepBuild)
 	if err != nil {
-		return Plan{}, fmt.Errorf("read what the comparison left: %w", err)
+		return dxf.Plan{}, fmt.Errorf("read what the comparison left: %w", err)
 	}
-	p := Plan{Step: dxf.StepVerify}
+	p := dxf.Plan{Step: dxf.StepVerify}
 	for _, s := range subs {
 		var c dxf.Comparison
 		if len(s.Checkpoint) > 0 {
 			if err := json.Unmarshal(s.Checkpoint, &c); err != nil {
-				return Plan{}, dxf.Errorf("read the checkpoint of subtask %d: %s", s.ID, err)
+				return dxf.Plan{}, dxf.Errorf("read the checkpoint of subtask %d: %s", s.ID, err)
 			}
 		}
 		for _, span := range c.Differ {
 			meta, err := json.Marshal(dxf.RangeMeta{Range: span})
 			if err != nil {
-				return Plan{}, err
+				return dxf.Plan{}, err
 			}
-			p.subtask(meta)
+			p.Add(meta)
 		}
 	}
 	if len(p.Subtasks) == 0 {

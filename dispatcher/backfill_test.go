@@ -96,7 +96,7 @@ func TestBackfillPlan(t *testing.T) {
 				c.statement = "ALTER TABLE t ADD INDEX kb (b)"
 			}
 			m := dxf.BackfillMeta{
-				JobID: 7, Schema: schema, Table: "t", Changes: []string{strings.TrimPrefix(c.statement, "ALTER TABLE t ")},
+				MetaHead: dxf.MetaHead{JobID: 7, Schema: schema, Table: "t"}, Changes: []string{strings.TrimPrefix(c.statement, "ALTER TABLE t ")},
 				Fingerprint: info.Fingerprint, Way: dxf.WayDistributed,
 			}
 			if c.change != nil {
@@ -105,7 +105,7 @@ func TestBackfillPlan(t *testing.T) {
 			f.started = nil
 			b := dispatcher.NewBackfill(db, f, nil)
 			task := dxf.Task{ID: 1, Type: dxf.Backfill, Step: dxf.StepInit, Meta: encode(t, m)}
-			p, err := b.Plan(t.Context(), task, c.nodes)
+			p, err := b.Plan(t.Context(), task, c.nodes, nil)
 			if strings.HasPrefix(name, "xa") {
 				_, err := conn.ExecContext(t.Context(), "XA ROLLBACK 'x'")
 				require.NoError(t, err)
@@ -121,9 +121,9 @@ func TestBackfillPlan(t *testing.T) {
 				m = dxf.BackfillMeta{}
 				require.NoError(t, json.Unmarshal(p.Meta, &m))
 				if c.note == "" {
-					require.Nil(t, m.Note)
+					require.Empty(t, m.Note)
 				} else {
-					require.Contains(t, m.Note.Message, c.note)
+					require.Contains(t, string(m.Note), c.note)
 				}
 				require.Equal(t, info.Fingerprint, m.Fingerprint)
 				if strings.HasPrefix(name, "changed") {
@@ -141,7 +141,7 @@ func TestBackfillPlan(t *testing.T) {
 			if name == "in way" {
 				return
 			}
-			won, err := b.OnDone(t.Context(), task)
+			won, err := b.OnDone(t.Context(), task, nil)
 			require.NoError(t, err)
 			require.False(t, won)
 			var n int
@@ -167,23 +167,23 @@ func TestBackfillFrozenOwner(t *testing.T) {
 	require.True(t, ok)
 	b := dispatcher.NewBackfill(db, newFeeds(t, srv), nil)
 	task := dxf.Task{Type: dxf.Backfill, Step: dxf.StepInit, Meta: encode(t, dxf.BackfillMeta{
-		JobID: 7, Schema: schema, Table: "t", Changes: []string{"ADD INDEX (a)"}, Way: dxf.WayDistributed,
+		MetaHead: dxf.MetaHead{JobID: 7, Schema: schema, Table: "t"}, Changes: []string{"ADD INDEX (a)"}, Way: dxf.WayDistributed,
 	})}
 	var told string
-	ctx, cancel := context.WithTimeout(dispatcher.WithWaiting(t.Context(), func(text string) error { told = text; return nil }), 1500*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 	defer cancel()
-	_, err = b.Plan(ctx, task, 1)
+	_, err = b.Plan(ctx, task, 1, func(text string) error { told = text; return nil })
 	require.Error(t, err)
 	require.Equal(t, fmt.Sprintf("planning waits for the session of its predecessor (connection %d) to end", frozen.ID), told)
 	require.NoError(t, frozen.Close())
-	p, err := b.Plan(t.Context(), task, 1)
+	p, err := b.Plan(t.Context(), task, 1, nil)
 	require.NoError(t, err)
 	require.Equal(t, dxf.StepCopy, p.Step)
 }
 
 func TestBackfillJob(t *testing.T) {
 	b := dispatcher.NewBackfill(nil, nil, nil)
-	task := dxf.Task{Meta: encode(t, dxf.BackfillMeta{JobID: 7})}
+	task := dxf.Task{Meta: encode(t, dxf.BackfillMeta{MetaHead: dxf.MetaHead{JobID: 7}})}
 	for _, c := range []struct {
 		state  dxf.TaskState
 		step   dxf.Step
@@ -205,8 +205,7 @@ func TestBackfillJob(t *testing.T) {
 	} {
 		a := dxf.Advance{Task: task, State: c.state, Step: c.step}
 		b.Complete(&a, dxf.Errorf("why"))
-		require.EqualValues(t, 7, a.JobID)
-		change := a.Job
+		change := a.Change
 		j := dxf.Job{SchemaState: c.was}
 		change(&j)
 		require.Equal(t, c.job, j.State, "%s", c.state)

@@ -15,23 +15,16 @@ import (
 	"dxfproxy/server"
 )
 
-// The error of a task that was reverted because the user asked for it, which is
-// an import job's too, and how the client of a DDL job is told.
-var (
-	errCancelled    = dxf.Error{Code: 8214, State: "HY000", Message: "cancelled by user"}
-	errJobCancelled = dxf.Error{Code: 8214, State: "HY000", Message: "Cancelled DDL job", Class: "ddl"}
-)
-
 // A Dispatcher moves one task, during one term. It is called by one goroutine
 // at a time.
 type Dispatcher struct {
 	store  TaskStore
-	ext    Extension
+	kind   dxf.Type
 	term   dxf.Term
 	log    *zap.Logger
 	counts *counters
 
-	job, importJob int64 // 0: none
+	job dxf.JobRef // zero: none
 
 	// noted is what the job's row says it waits for; unknown at first, so that
 	// a new owner clears what the old one wrote.
@@ -69,17 +62,11 @@ type outcome struct {
 	ended  bool
 }
 
-func newDispatcher(store TaskStore, ext Extension, term dxf.Term, t dxf.Task, log *zap.Logger, counts *counters) *Dispatcher {
-	d := &Dispatcher{store: store, ext: ext, term: term, counts: counts}
-	a := dxf.Advance{Task: t, State: t.State, Step: t.Step}
-	ext.Complete(&a, t.Error)
-	d.job, d.importJob = a.JobID, a.ImportJobID
+func newDispatcher(store TaskStore, kind dxf.Type, term dxf.Term, t dxf.Task, log *zap.Logger, counts *counters) *Dispatcher {
+	d := &Dispatcher{store: store, kind: kind, term: term, counts: counts, job: kind.JobOf(t)}
 	d.log = log.With(zap.Int64("task", t.ID))
-	if d.job != 0 {
-		d.log = d.log.With(zap.Int64("job", d.job))
-	}
-	if d.importJob != 0 {
-		d.log = d.log.With(zap.Int64("import", d.importJob))
+	if d.job.ID != 0 {
+		d.log = d.log.With(zap.Int64(string(d.job.Kind), d.job.ID))
 	}
 	return d
 }
@@ -105,7 +92,7 @@ func (d *Dispatcher) decide(v view, now time.Time) (do todo, ok bool) {
 		if len(v.nodes) == 0 && counts[dxf.SubtaskPending] > 0 {
 			do.waiting = noNode(v.task.TargetScope)
 			if len(inScope(v.live, v.task.TargetScope)) > 0 {
-				do.waiting = "no node that can read the files is there"
+				do.waiting = d.kind.Unplaced
 			}
 		} else {
 			do.waiting = firstWaiting(v.subs)
@@ -154,7 +141,7 @@ func (d *Dispatcher) act(ctx context.Context, v view, do todo) (outcome, error) 
 	case plan:
 		return d.plan(ctx, v)
 	case revert:
-		return d.revert(ctx, t, whyRevert(t, v.subs))
+		return d.revert(ctx, t, d.whyRevert(t, v.subs))
 	case cleanUp:
 		return d.end(ctx, t, nil)
 	case cancelRest:
@@ -181,7 +168,7 @@ func (d *Dispatcher) act(ctx context.Context, v view, do todo) (outcome, error) 
 		for _, n := range v.live {
 			slots = max(slots, n.CPUCount)
 		}
-		a, err := modified(t, slots)
+		a, err := modified(d.kind, t, slots)
 		if err != nil {
 			d.log.Error("modify", zap.Error(err))
 		}
@@ -193,13 +180,13 @@ func (d *Dispatcher) act(ctx context.Context, v view, do todo) (outcome, error) 
 // plan cuts the next step and deals it out, or ends the task when there is none.
 func (d *Dispatcher) plan(ctx context.Context, v view) (outcome, error) {
 	t := v.task
-	p, err := d.ext.Plan(d.waiting(ctx), t, len(v.nodes))
+	p, err := d.kind.Planner.Plan(ctx, t, len(v.nodes), d.tell(ctx))
 	if err != nil {
 		if ctx.Err() != nil {
 			return outcome{}, context.Cause(ctx)
 		}
 		d.counts.planErrors.Add(1)
-		if d.ext.IsRetryableErr(err) {
+		if d.kind.Planner.IsRetryableErr(err) {
 			return outcome{}, d.retry(ctx, "planning", err)
 		}
 		return d.revert(ctx, t, dxf.ErrorOf(err))
@@ -218,14 +205,14 @@ func (d *Dispatcher) plan(ctx context.Context, v view) (outcome, error) {
 	if then.Step = p.Step; p.Meta != nil {
 		then.Meta = p.Meta
 	}
-	deal(p.Subtasks, d.ext.Eligible(then, v.nodes))
+	deal(p.Subtasks, d.kind.Planner.Eligible(then, v.nodes))
 	a := dxf.Advance{State: dxf.TaskRunning, Step: p.Step, Meta: p.Meta, Subtasks: p.Subtasks, Concurrency: p.Concurrency}
 	if err := d.advance(ctx, t, a); err != nil {
 		return outcome{}, err
 	}
 	d.counts.stepsPlanned.Add(1)
 	d.counts.dealt.Add(int64(len(p.Subtasks)))
-	d.log.Info("step planned", zap.String("step", t.Type.StepName(p.Step)), zap.Int("subtasks", len(p.Subtasks)),
+	d.log.Info("step planned", zap.String("step", d.kind.StepName(p.Step)), zap.Int("subtasks", len(p.Subtasks)),
 		zap.Any("nodes", heldBy(p.Subtasks)))
 	return outcome{again: true, notify: true}, nil
 }
@@ -237,7 +224,7 @@ func (d *Dispatcher) revert(ctx context.Context, t dxf.Task, e *dxf.Error) (outc
 
 // whyRevert returns the error of the first subtask that failed, or of the
 // user's request.
-func whyRevert(t dxf.Task, subs []dxf.Subtask) *dxf.Error {
+func (d *Dispatcher) whyRevert(t dxf.Task, subs []dxf.Subtask) *dxf.Error {
 	var failed []dxf.Subtask
 	for _, s := range subs {
 		if s.State == dxf.SubtaskFailed && s.Error != nil {
@@ -250,10 +237,9 @@ func whyRevert(t dxf.Task, subs []dxf.Subtask) *dxf.Error {
 		}).Error
 	}
 	if t.State == dxf.TaskCancelling {
-		e := errCancelled
-		return &e
+		return dxf.CancelledByUser()
 	}
-	return dxf.Errorf("a subtask of step %s was stopped", t.Type.StepName(t.Step))
+	return dxf.Errorf("a subtask of step %s was stopped", d.kind.StepName(t.Step))
 }
 
 // doubtTries is how often clean-up asks again whether the task's effect is in place
@@ -269,7 +255,7 @@ const deniedTries = 13
 // cleaned up is left behind, and said in the log and to the client; to keep the
 // client waiting would not help it, nor would it help those behind it.
 func (d *Dispatcher) end(ctx context.Context, t dxf.Task, meta []byte) (outcome, error) {
-	won, err := d.ext.OnDone(d.waiting(ctx), t)
+	won, err := d.kind.Planner.OnDone(ctx, t, d.tell(ctx))
 	if err != nil {
 		if ctx.Err() != nil {
 			return outcome{}, context.Cause(ctx)
@@ -299,17 +285,17 @@ func (d *Dispatcher) end(ctx context.Context, t dxf.Task, meta []byte) (outcome,
 
 // again says whether a failed clean-up is worth another try.
 func (d *Dispatcher) again(err error) bool {
-	if open := (undecided{}); errors.As(err, &open) {
-		return d.ext.IsRetryableErr(open.error) || d.failures+1 < doubtTries
+	if open := (dxf.InDoubt{}); errors.As(err, &open) {
+		return d.kind.Planner.IsRetryableErr(open.Err) || d.failures+1 < doubtTries
 	}
-	return d.ext.IsRetryableErr(err) || server.Denied(err) && d.failures+1 < deniedTries
+	return d.kind.Planner.IsRetryableErr(err) || server.Denied(err) && d.failures+1 < deniedTries
 }
 
 // leftBehind tells of what clean-up could not do: an error, with the one that the task
 // has already, or, of a task that ends well, a note.
 func (d *Dispatcher) leftBehind(t dxf.Task, end dxf.TaskState, why error) (e, note *dxf.Error) {
 	text := "clean up: " + dxf.ErrorOf(why).Message
-	if open := (undecided{}); errors.As(why, &open) {
+	if open := (dxf.InDoubt{}); errors.As(why, &open) {
 		text = "it is not known whether the change was made: " + text
 	}
 	if end == dxf.TaskSucceed {
@@ -325,8 +311,8 @@ func (d *Dispatcher) leftBehind(t dxf.Task, end dxf.TaskState, why error) (e, no
 
 // told is a task's error as the client of its job is told.
 func (d *Dispatcher) told(e *dxf.Error) *dxf.Error {
-	if e != nil && *e == errCancelled && d.importJob == 0 {
-		told := errJobCancelled
+	if e != nil && *e == *dxf.CancelledByUser() && d.kind.Cancelled != nil {
+		told := *d.kind.Cancelled
 		return &told
 	}
 	return e
@@ -341,21 +327,16 @@ func (d *Dispatcher) advance(ctx context.Context, t dxf.Task, a dxf.Advance) err
 	if e == nil && a.State != dxf.TaskSucceed {
 		e = t.Error
 	}
-	a.Task = t
-	d.ext.Complete(&a, d.told(e))
-	if change := a.Job; change != nil {
-		a.Job = func(j *dxf.Job) {
-			j.Waiting = ""
-			change(j)
-			if j.Note == nil {
-				j.Note = d.left
-			}
-		}
+	a.Task, a.Job = t, d.job
+	if err := d.keepPauses(&a); err != nil {
+		return fmt.Errorf("note how long task %d stands still: %w", t.ID, err)
 	}
-	if change := a.Import; change != nil {
-		a.Import = func(j *dxf.ImportJob) {
-			j.Waiting = ""
-			change(j)
+	d.kind.Planner.Complete(&a, d.told(e))
+	if change := a.Change; change != nil {
+		a.Change = func(r dxf.JobRow) {
+			r.Wait("")
+			change(r)
+			r.LeaveNote(d.left)
 		}
 	}
 	if err := d.store.Advance(ctx, d.term, a); err != nil {
@@ -364,13 +345,36 @@ func (d *Dispatcher) advance(ctx context.Context, t dxf.Task, a dxf.Advance) err
 	d.noted, d.known = "", true
 	d.failures, d.notBefore = 0, time.Time{}
 	if a.State != t.State {
-		fields := []zap.Field{zap.String("from", string(t.State)), zap.String("to", string(a.State)), zap.String("step", t.Type.StepName(a.Step))}
+		fields := []zap.Field{zap.String("from", string(t.State)), zap.String("to", string(a.State)), zap.String("step", d.kind.StepName(a.Step))}
 		if a.Error != nil {
 			fields = append(fields, zap.Error(a.Error))
 		}
 		d.log.Info("task moved", fields...)
 	}
 	return nil
+}
+
+// keepPauses notes in the head of the meta how long a step that counts rows is paused, by
+// the store's clock, which stamped the requests: who tells how fast it is leaves that out.
+func (d *Dispatcher) keepPauses(a *dxf.Advance) error {
+	pauses, resumes := a.State == dxf.TaskPaused, a.Task.State == dxf.TaskResuming
+	if !d.kind.Steps[a.Step].Counts || !pauses && !resumes {
+		return nil
+	}
+	head, err := dxf.HeadOf(a.NewMeta())
+	if err != nil {
+		return err
+	}
+	switch p := &head.Pauses; {
+	case pauses:
+		p.PausedAt = a.Task.UpdateTime
+	case p.PausedAt.IsZero():
+		return nil
+	default:
+		p.Paused, p.PausedAt = p.Paused+max(a.Task.UpdateTime.Sub(p.PausedAt), 0), time.Time{}
+	}
+	a.Meta, err = dxf.WithPauses(a.NewMeta(), head.Pauses)
+	return err
 }
 
 // moveAll moves all subtasks of the step from one state to another.
@@ -402,7 +406,7 @@ func (d *Dispatcher) retry(ctx context.Context, doing string, err error) error {
 }
 
 func (d *Dispatcher) mustNote(waiting string) bool {
-	return d.job+d.importJob != 0 && (!d.known || d.noted != waiting)
+	return d.job.ID != 0 && (!d.known || d.noted != waiting)
 }
 
 // note writes what the job waits for, once.
@@ -410,12 +414,8 @@ func (d *Dispatcher) note(ctx context.Context, waiting string) error {
 	if !d.mustNote(waiting) {
 		return nil
 	}
-	set, id := d.store.SetWaiting, d.job
-	if d.importJob != 0 {
-		set, id = d.store.SetImportWaiting, d.importJob
-	}
-	if err := set(ctx, d.term, id, waiting); err != nil {
-		return fmt.Errorf("note what job %d waits for: %w", id, err)
+	if err := d.store.SetWaiting(ctx, d.term, d.job, waiting); err != nil {
+		return fmt.Errorf("note what %s waits for: %w", d.job, err)
 	}
 	if waiting != "" || d.known {
 		d.log.Info("task waits", zap.String("waiting", waiting))
@@ -424,9 +424,9 @@ func (d *Dispatcher) note(ctx context.Context, waiting string) error {
 	return nil
 }
 
-// waiting lets the extension note what it waits for.
-func (d *Dispatcher) waiting(ctx context.Context) context.Context {
-	return WithWaiting(ctx, func(text string) error { return d.note(ctx, text) })
+// tell lets the planner note what it waits for.
+func (d *Dispatcher) tell(ctx context.Context) dxf.Tell {
+	return func(waiting string) error { return d.note(ctx, waiting) }
 }
 
 // place makes the moves, those of pending subtasks first and in a transaction

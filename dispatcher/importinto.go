@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -20,7 +19,7 @@ import (
 	"dxfproxy/table"
 )
 
-// ImportInto is the Extension of IMPORT INTO.
+// ImportInto is the dxf.Planner of IMPORT INTO.
 type ImportInto struct {
 	planner
 	// Sources says what may be listed; set before the first plan. Nil is the
@@ -31,7 +30,7 @@ type ImportInto struct {
 	store ImportStore
 }
 
-// ImportStore is what the import extension needs of the store.
+// ImportStore is what the planner of imports needs of the store.
 type ImportStore interface {
 	// Subtasks lists the subtasks of one step, by ordinal.
 	Subtasks(ctx context.Context, taskID int64, step dxf.Step) ([]dxf.Subtask, error)
@@ -40,10 +39,17 @@ type ImportStore interface {
 	SetCheckpoint(ctx context.Context, tx *sql.Tx, taskID int64, step dxf.Step, checkpoint []byte) error
 }
 
-// NewImportInto makes the extension. db is a pool of connections to the store
+// NewImportInto makes the planner. db is a pool of connections to the store
 // under the account that does the jobs' work; log may be nil.
 func NewImportInto(db *sql.DB, store ImportStore, log *zap.Logger) *ImportInto {
 	return &ImportInto{planner: newPlanner(db, log), store: store}
+}
+
+// telling is the planner for one task.
+func (x *ImportInto) telling(tell dxf.Tell) *ImportInto {
+	own := *x
+	own.Tell = tell
+	return &own
 }
 
 // Plan says what follows t.Step:
@@ -51,19 +57,20 @@ func NewImportInto(db *sql.DB, store ImportStore, log *zap.Logger) *ImportInto {
 //	init → [probe →] import → build → post-process → publish → done
 //
 // The files of a node's disk are listed by the nodes, in the step probe.
-func (x *ImportInto) Plan(ctx context.Context, t dxf.Task, nodes int) (Plan, error) {
+func (x *ImportInto) Plan(ctx context.Context, t dxf.Task, nodes int, tell dxf.Tell) (dxf.Plan, error) {
+	x = x.telling(tell)
 	m, err := importMeta(t.Meta)
 	if err != nil {
-		return Plan{}, dxf.Errorf("read the meta of task %d: %s", t.ID, err)
+		return dxf.Plan{}, dxf.Errorf("read the meta of task %d: %s", t.ID, err)
 	}
 	if err := x.stillMay(ctx, m.User, m.Schema, m.Table, importPrivileges(m)...); err != nil {
-		return Plan{}, err
+		return dxf.Plan{}, err
 	}
 	switch t.Step {
 	case dxf.StepInit:
 		local, err := source.IsLocal(m.Location)
 		if err != nil {
-			return Plan{}, err
+			return dxf.Plan{}, err
 		}
 		if local {
 			m.Local = true
@@ -71,22 +78,22 @@ func (x *ImportInto) Plan(ctx context.Context, t dxf.Task, nodes int) (Plan, err
 		}
 		location, err := x.Key.Location(m)
 		if err != nil {
-			return Plan{}, err
+			return dxf.Plan{}, err
 		}
 		files, err := source.Pieces(ctx, x.Sources, location)
 		if err != nil {
-			return Plan{}, err
+			return dxf.Plan{}, err
 		}
 		return x.begin(ctx, m, files, nodes)
 	case dxf.StepProbe:
 		files, err := x.probed(ctx, t, &m)
 		if err != nil {
-			return Plan{}, err
+			return dxf.Plan{}, err
 		}
 		return x.begin(ctx, m, files, len(m.Seen))
 	case dxf.StepImport:
 		if m.Rows, err = x.imported(ctx, t); err != nil {
-			return Plan{}, err
+			return dxf.Plan{}, err
 		}
 		return importSteps(m, dxf.StepBuildIndexes, 1)
 	case dxf.StepBuildIndexes:
@@ -94,18 +101,18 @@ func (x *ImportInto) Plan(ctx context.Context, t dxf.Task, nodes int) (Plan, err
 	case dxf.StepPostProcess:
 		return importSteps(m, dxf.StepPublish, 1)
 	case dxf.StepPublish:
-		return Plan{Step: dxf.StepDone}, nil
+		return dxf.Plan{Step: dxf.StepDone}, nil
 	}
-	return Plan{}, dxf.Errorf("an import has no step after %s", t.Type.StepName(t.Step))
+	return dxf.Plan{}, dxf.Errorf("an import has no step after %s", dxf.ImportType.StepName(t.Step))
 }
 
 func importMeta(text []byte) (m dxf.ImportMeta, err error) { return m, json.Unmarshal(text, &m) }
 
 // importSteps plans a step of n subtasks that need to be told nothing.
-func importSteps(m dxf.ImportMeta, step dxf.Step, n int) (Plan, error) {
-	p := Plan{Step: step}
-	for i := range n {
-		p.Subtasks = append(p.Subtasks, dxf.Subtask{Type: dxf.ImportInto, Step: step, Ordinal: i + 1, Meta: []byte("{}")})
+func importSteps(m dxf.ImportMeta, step dxf.Step, n int) (dxf.Plan, error) {
+	p := dxf.Plan{Step: step}
+	for range n {
+		p.Add([]byte("{}"))
 	}
 	var err error
 	p.Meta, err = json.Marshal(m)
@@ -147,7 +154,7 @@ func (x *ImportInto) probed(ctx context.Context, t dxf.Task, m *dxf.ImportMeta) 
 	m.Seen = groups[best.Sum]
 	slices.Sort(m.Seen)
 	if len(m.Seen) < len(subs) {
-		m.Note = "only " + strings.Join(m.Seen, ", ") + " see the files"
+		m.Note = dxf.Note("only " + strings.Join(m.Seen, ", ") + " see the files")
 		x.log.Warn("not all nodes see the same files", zap.Int64("import", m.JobID), zap.Strings("nodes", m.Seen))
 	}
 	files, err := dxf.UnpackPieces(best.Files)
@@ -222,37 +229,21 @@ func (x *ImportInto) IsRetryableErr(err error) bool {
 	return source.Retryable(err) || x.planner.IsRetryableErr(err)
 }
 
-// Complete says how the job's row changes with the task, and takes the secrets
-// out of the meta of one that ends. How long the import step is paused stands there,
-// too.
+// Complete says how the job's row changes with the task, and takes the secrets out of the
+// meta of one that ends.
 func (x *ImportInto) Complete(a *dxf.Advance, e *dxf.Error) {
-	text := a.Meta
-	if text == nil {
-		text = a.Task.Meta
-	}
-	m, err := importMeta(text)
+	m, err := importMeta(a.NewMeta())
 	if err != nil {
 		return
 	}
-	changed := a.State.Ended()
-	if changed {
+	if a.State.Ended() {
 		m.Location, m.Sealed = source.Mask(m.Location), ""
-	}
-	// The times of the requests, by the store's clock.
-	switch {
-	case a.Step != dxf.StepImport:
-	case a.State == dxf.TaskPaused:
-		m.PausedAt, changed = a.Task.UpdateTime, true
-	case a.Task.State == dxf.TaskResuming && !m.PausedAt.IsZero():
-		m.Paused, m.PausedAt, changed = m.Paused+max(a.Task.UpdateTime.Sub(m.PausedAt), 0), time.Time{}, true
-	}
-	if changed {
 		if text, err := json.Marshal(m); err == nil {
 			a.Meta = text
 		}
 	}
 	state, step := a.State, a.Step
-	a.ImportJobID, a.Import = m.JobID, func(j *dxf.ImportJob) {
+	a.Change = dxf.OnImport(func(j *dxf.ImportJob) {
 		if m.Size > 0 {
 			j.SourceSize = m.Size
 		}
@@ -263,13 +254,13 @@ func (x *ImportInto) Complete(a *dxf.Advance, e *dxf.Error) {
 		case dxf.TaskReverted, dxf.TaskFailed:
 			// The phase stays what it was.
 			j.Status, j.Error = dxf.ImportFailed, e
-			if e != nil && e.Code == errCancelled.Code && strings.HasPrefix(e.Message, errCancelled.Message) {
+			if e.ByUser() {
 				j.Status = dxf.ImportCancelled
 			}
 		case dxf.TaskRunning:
 			j.Status, j.Phase = dxf.ImportRunning, importPhase(step)
 		}
-	}
+	})
 }
 
 // importPhase is what the user sees of a step.

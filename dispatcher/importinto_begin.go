@@ -14,40 +14,40 @@ import (
 
 // begin makes the staging table and cuts the files. It happens on a session that
 // holds the job's lock, see Backfill.begin.
-func (x *ImportInto) begin(ctx context.Context, m dxf.ImportMeta, files []dxf.Piece, nodes int) (Plan, error) {
+func (x *ImportInto) begin(ctx context.Context, m dxf.ImportMeta, files []dxf.Piece, nodes int) (dxf.Plan, error) {
 	m.Size = 0
 	for _, f := range files {
 		m.Size += f.Size
 	}
 	if m.Size == 0 {
-		return Plan{}, errNoFile()
+		return dxf.Plan{}, errNoFile()
 	}
 	s, err := x.session(ctx, table.ImportLock(m.JobID), "planning", 0)
 	if err != nil {
-		return Plan{}, err
+		return dxf.Plan{}, err
 	}
 	defer s.Close()
 	if err := x.sweep(ctx, s, m); err != nil {
-		return Plan{}, err
+		return dxf.Plan{}, err
 	}
 	if m.Processors, err = x.processors(ctx); err != nil {
-		return Plan{}, err
+		return dxf.Plan{}, err
 	}
 	info, err := x.load(ctx, s, m)
 	if err != nil {
-		return Plan{}, err
+		return dxf.Plan{}, err
 	}
 	m.Fingerprint = info.Fingerprint
 	if m.Staging, err = table.StagingName(m.Table, x.Secret.Job(m.JobID)); err != nil {
-		return Plan{}, dxf.Errorf("name the staging table: %s", err)
+		return dxf.Plan{}, dxf.Errorf("name the staging table: %s", err)
 	}
 	if m.Old, err = table.ImportOldName(m.Table, x.Secret.Job(m.JobID)); err != nil {
-		return Plan{}, dxf.Errorf("name the staging table: %s", err)
+		return dxf.Plan{}, dxf.Errorf("name the staging table: %s", err)
 	}
 	if why := whyDirect(info, s.Family); why != "" {
 		m.Direct = true
-		note := fmt.Sprintf("%s, so the rows go into the table in one transaction", why)
-		m.Note = strings.TrimPrefix(m.Note+"; "+note, "; ")
+		note := fmt.Sprintf("%s; %s, so the rows go into the table in one transaction", m.Note, why)
+		m.Note = dxf.Note(strings.TrimPrefix(note, "; "))
 		x.log.Info("import goes straight into the table", zap.Int64("import", m.JobID), zap.String("reason", why))
 	}
 	if m.Indexes, err = x.makeStaging(ctx, s, info, m.Staging); err == nil {
@@ -59,7 +59,7 @@ func (x *ImportInto) begin(ctx context.Context, m dxf.ImportMeta, files []dxf.Pi
 	}
 	if err != nil {
 		_ = x.sweep(ctx, s, m) // else next time
-		return Plan{}, err
+		return dxf.Plan{}, err
 	}
 	x.log.Info("staging table made", zap.Int64("import", m.JobID), zap.String("table", m.Schema+"."+m.Table), zap.String("staging", m.Staging),
 		zap.Strings("indexes", m.Indexes), zap.Int("files", len(files)), zap.Int64("bytes", m.Size))

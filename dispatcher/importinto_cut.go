@@ -70,7 +70,7 @@ func cutFiles(files []dxf.Piece, split bool, nodes int) [][]dxf.Piece {
 }
 
 // importPieces plans the import step.
-func importPieces(m dxf.ImportMeta, pieces [][]dxf.Piece) (Plan, error) {
+func importPieces(m dxf.ImportMeta, pieces [][]dxf.Piece) (dxf.Plan, error) {
 	p, err := importSteps(m, dxf.StepImport, len(pieces))
 	for i, s := range pieces {
 		if err != nil {

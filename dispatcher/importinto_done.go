@@ -14,7 +14,8 @@ import (
 // are in the table is told by the publish subtask's checkpoint, or by the names.
 // What the names say is written down before they are changed: when all is removed
 // they say nothing any more.
-func (x *ImportInto) OnDone(ctx context.Context, t dxf.Task) (won bool, err error) {
+func (x *ImportInto) OnDone(ctx context.Context, t dxf.Task, tell dxf.Tell) (won bool, err error) {
+	x = x.telling(tell)
 	m, err := importMeta(t.Meta)
 	if err != nil {
 		return false, dxf.Errorf("read the meta of task %d: %s", t.ID, err)
@@ -38,7 +39,7 @@ func (x *ImportInto) OnDone(ctx context.Context, t dxf.Task) (won bool, err erro
 		if !won && !m.Direct && !names.Shadow && names.Old {
 			won = true
 			if err := x.notePublished(ctx, s, t); err != nil {
-				return won, undecided{err}
+				return won, dxf.InDoubt{Err: err}
 			}
 		}
 	}
@@ -62,7 +63,7 @@ func (x *ImportInto) OnDone(ctx context.Context, t dxf.Task) (won bool, err erro
 // the table.
 func importDoubt(t dxf.Task, err error) error {
 	if err != nil && (t.Step == dxf.StepPublish || t.Step == dxf.StepDone) {
-		return undecided{err}
+		return dxf.InDoubt{Err: err}
 	}
 	return err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -24,15 +23,15 @@ func (s seen) Subtasks(context.Context, int64, dxf.Step) ([]dxf.Subtask, error) 
 // TestImportLoadedElsewhere: the rows of a piece are where its checkpoint is, whatever a node
 // has told.
 func TestImportLoadedElsewhere(t *testing.T) {
-	task := dxf.Task{ID: 1, Type: dxf.ImportInto, State: dxf.TaskRunning, Step: dxf.StepImport, Meta: encode(t, dxf.ImportMeta{JobID: 3})}
+	task := dxf.Task{ID: 1, Type: dxf.ImportInto, State: dxf.TaskRunning, Step: dxf.StepImport, Meta: encode(t, dxf.ImportMeta{MetaHead: dxf.MetaHead{JobID: 3}})}
 	piece := func(l dxf.ImportLoaded) dxf.Subtask {
 		return dxf.Subtask{State: dxf.SubtaskSucceed, ExecID: "n1", Summary: dxf.Summary{RowCount: 7}, Checkpoint: encode(t, l)}
 	}
 	subs := []dxf.Subtask{piece(dxf.ImportLoaded{Rows: 7, All: true}), piece(dxf.ImportLoaded{Rows: 3})}
-	_, err := dispatcher.NewImportInto(nil, seen{subs: subs}, nil).Plan(t.Context(), task, 1)
+	_, err := dispatcher.NewImportInto(nil, seen{subs: subs}, nil).Plan(t.Context(), task, 1, nil)
 	require.ErrorContains(t, err, "node n1 has loaded a part of the files into another server")
 	subs[1] = piece(dxf.ImportLoaded{Rows: 7, All: true})
-	p, err := dispatcher.NewImportInto(nil, seen{subs: subs}, nil).Plan(t.Context(), task, 1)
+	p, err := dispatcher.NewImportInto(nil, seen{subs: subs}, nil).Plan(t.Context(), task, 1, nil)
 	require.NoError(t, err)
 	var m dxf.ImportMeta
 	require.NoError(t, json.Unmarshal(p.Meta, &m))
@@ -55,11 +54,11 @@ func TestImportNarrowed(t *testing.T) {
 		return dxf.Subtask{State: dxf.SubtaskSucceed, Checkpoint: encode(t, p)}
 	}
 	task := dxf.Task{ID: 1, Type: dxf.ImportInto, State: dxf.TaskRunning, Step: dxf.StepProbe, Meta: encode(t, dxf.ImportMeta{
-		JobID: 3, Schema: schema, Table: "t", Location: "/x/*.csv", Format: "csv", Local: true,
+		MetaHead: dxf.MetaHead{JobID: 3, Schema: schema, Table: "t"}, Location: "/x/*.csv", Format: "csv", Local: true,
 	})}
 
 	x := dispatcher.NewImportInto(db, seen{subs: []dxf.Subtask{probe("n1", "a"), probe("n2", "b"), probe("n3", "a"), probe("n4", "")}}, nil)
-	p, err := x.Plan(t.Context(), task, 4)
+	p, err := x.Plan(t.Context(), task, 4, nil)
 	require.NoError(t, err)
 	require.Equal(t, dxf.StepImport, p.Step)
 	then := dxf.Task{ID: 1, Type: dxf.ImportInto, Step: p.Step, Meta: p.Meta}
@@ -67,7 +66,7 @@ func TestImportNarrowed(t *testing.T) {
 	require.Equal(t, []dxf.Node{{ID: "n1"}, {ID: "n3"}}, x.Eligible(then, all))
 	then.Step = dxf.StepBuildIndexes
 	require.Equal(t, all, x.Eligible(then, all), "who builds reads no files")
-	won, err := x.OnDone(t.Context(), then)
+	won, err := x.OnDone(t.Context(), then, nil)
 	require.NoError(t, err)
 	require.False(t, won)
 	var n int
@@ -76,19 +75,19 @@ func TestImportNarrowed(t *testing.T) {
 
 	// Of groups that disagree that of the client's node counts.
 	own := task
-	own.Meta = encode(t, dxf.ImportMeta{JobID: 3, Schema: schema, Table: "t", Location: "/x/*.csv", Format: "csv", Local: true, Node: "n2"})
-	p, err = x.Plan(t.Context(), own, 4)
+	own.Meta = encode(t, dxf.ImportMeta{MetaHead: dxf.MetaHead{JobID: 3, Schema: schema, Table: "t"}, Location: "/x/*.csv", Format: "csv", Local: true, Node: "n2"})
+	p, err = x.Plan(t.Context(), own, 4, nil)
 	require.NoError(t, err)
 	then = dxf.Task{ID: 1, Type: dxf.ImportInto, Step: p.Step, Meta: p.Meta}
 	require.Equal(t, []dxf.Node{{ID: "n2"}}, x.Eligible(then, all))
 	own.MaxNodeCount = 1
 	require.Equal(t, []dxf.Node{{ID: "n2"}}, x.Eligible(own, all), "its own disk is meant")
 	require.Equal(t, all[2:], x.Eligible(own, all[2:]), "another one may try")
-	_, err = x.OnDone(t.Context(), then)
+	_, err = x.OnDone(t.Context(), then, nil)
 	require.NoError(t, err)
 
 	x = dispatcher.NewImportInto(db, seen{subs: []dxf.Subtask{probe("n4", "")}}, nil)
-	_, err = x.Plan(t.Context(), task, 1)
+	_, err = x.Plan(t.Context(), task, 1, nil)
 	require.Equal(t, uint16(8160), dxf.ErrorOf(err).Code)
 	require.False(t, x.IsRetryableErr(err))
 }
@@ -96,7 +95,7 @@ func TestImportNarrowed(t *testing.T) {
 // TestImportJob: what the user sees of the task's states, and that secrets go.
 func TestImportJob(t *testing.T) {
 	x := dispatcher.NewImportInto(nil, nil, nil)
-	task := dxf.Task{Type: dxf.ImportInto, Meta: encode(t, dxf.ImportMeta{JobID: 3, Rows: 5, Size: 9, Location: "s3://b/k?access-key=A&secret-access-key=S", Sealed: "x"})}
+	task := dxf.Task{Type: dxf.ImportInto, Meta: encode(t, dxf.ImportMeta{MetaHead: dxf.MetaHead{JobID: 3, Rows: 5, Size: 9}, Location: "s3://b/k?access-key=A&secret-access-key=S", Sealed: "x"})}
 	cancelled := &dxf.Error{Code: 8214, State: "HY000", Message: "cancelled by user"}
 	for _, c := range []struct {
 		state  dxf.TaskState
@@ -118,13 +117,11 @@ func TestImportJob(t *testing.T) {
 	} {
 		a := dxf.Advance{Task: task, State: c.state, Step: c.step}
 		x.Complete(&a, c.e)
-		require.EqualValues(t, 3, a.ImportJobID)
-		require.Zero(t, a.JobID)
 		j := dxf.ImportJob{Status: dxf.ImportPending}
 		if c.state != dxf.TaskPending {
 			j.Status, j.Phase = dxf.ImportRunning, c.phase
 		}
-		a.Import(&j)
+		a.Change(&j)
 		require.Equal(t, c.status, j.Status, "%s", c.state)
 		require.Equal(t, c.phase, j.Phase, "%s", c.state)
 		require.EqualValues(t, 9, j.SourceSize)
@@ -138,32 +135,4 @@ func TestImportJob(t *testing.T) {
 			require.Nil(t, a.Meta)
 		}
 	}
-}
-
-// TestImportPauses: how long the import step stands still is kept, pause by pause,
-// and what follows it costs nothing.
-func TestImportPauses(t *testing.T) {
-	x := dispatcher.NewImportInto(nil, nil, nil)
-	at := func(second int) time.Time { return time.Date(2026, 1, 2, 3, 4, second, 0, time.UTC) }
-	task := dxf.Task{Type: dxf.ImportInto, Meta: encode(t, dxf.ImportMeta{JobID: 3, Location: "s3://b/k?access-key=A"})}
-	move := func(from, to dxf.TaskState, step dxf.Step, second int) (m dxf.ImportMeta) {
-		task.State, task.UpdateTime = from, at(second)
-		a := dxf.Advance{Task: task, State: to, Step: step}
-		x.Complete(&a, nil)
-		if a.Meta != nil {
-			task.Meta = a.Meta
-		}
-		require.NoError(t, json.Unmarshal(task.Meta, &m))
-		require.Equal(t, "s3://b/k?access-key=A", m.Location, "it is needed yet")
-		return m
-	}
-	require.Zero(t, move(dxf.TaskPending, dxf.TaskRunning, dxf.StepImport, 1).PausedAt)
-	require.Equal(t, at(10), move(dxf.TaskPausing, dxf.TaskPaused, dxf.StepImport, 10).PausedAt)
-	m := move(dxf.TaskResuming, dxf.TaskRunning, dxf.StepImport, 17)
-	require.Zero(t, m.PausedAt)
-	require.Equal(t, 7*time.Second, m.Paused)
-	move(dxf.TaskPausing, dxf.TaskPaused, dxf.StepImport, 20)
-	require.Equal(t, 10*time.Second, move(dxf.TaskResuming, dxf.TaskRunning, dxf.StepImport, 23).Paused)
-	move(dxf.TaskPausing, dxf.TaskPaused, dxf.StepBuildIndexes, 30)
-	require.Equal(t, 10*time.Second, move(dxf.TaskResuming, dxf.TaskRunning, dxf.StepBuildIndexes, 40).Paused)
 }

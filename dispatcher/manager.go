@@ -30,10 +30,10 @@ const (
 
 // Config is what a Manager is made of.
 type Config struct {
-	Store      TaskStore
-	Node       dxf.Node // this node, the candidate
-	Extensions map[dxf.TaskType]Extension
-	Log        *zap.Logger // nil: none
+	Store TaskStore
+	Node  dxf.Node    // this node, the candidate
+	Types dxf.Types   // with their planners
+	Log   *zap.Logger // nil: none
 	// Notify is called with the live nodes whenever they have something new to
 	// look at. It must not block. nil: nodes find out by polling.
 	Notify func(nodes []dxf.Node)

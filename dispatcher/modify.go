@@ -10,7 +10,7 @@ import (
 // modified returns the Advance that applies t.ModifyParams: the task goes back
 // to the state it was in, with new concurrency (cut to slots, those of the
 // largest node) and meta. Kinds we do not know are an error.
-func modified(t dxf.Task, slots int) (dxf.Advance, error) {
+func modified(kind dxf.Type, t dxf.Task, slots int) (dxf.Advance, error) {
 	back := dxf.Advance{State: dxf.TaskRunning, Step: t.Step}
 	var p dxf.Modify
 	if err := json.Unmarshal(t.ModifyParams, &p); err != nil {
@@ -20,12 +20,7 @@ func modified(t dxf.Task, slots int) (dxf.Advance, error) {
 		back.State = p.PrevState
 	}
 	a := back
-	var m dxf.BackfillMeta
-	if t.Type == dxf.Backfill {
-		if err := json.Unmarshal(t.Meta, &m); err != nil {
-			return back, fmt.Errorf("read meta of task %d: %w", t.ID, err)
-		}
-	}
+	a.Task = t
 	for _, c := range p.Modifications {
 		switch c.Type {
 		case dxf.ModifyConcurrency:
@@ -33,19 +28,16 @@ func modified(t dxf.Task, slots int) (dxf.Advance, error) {
 			if slots > 0 {
 				a.Concurrency = min(a.Concurrency, slots)
 			}
-			m.Thread = int(c.To)
-		case dxf.ModifyBatchSize:
-			m.BatchSize = int(c.To)
-		case dxf.ModifyMaxWriteSpeed:
-			m.MaxWriteSpeed = c.To
+		case dxf.ModifyBatchSize, dxf.ModifyMaxWriteSpeed:
 		default:
 			return back, fmt.Errorf("modify task %d: unknown modification %q", t.ID, c.Type)
 		}
-	}
-	if t.Type == dxf.Backfill {
-		meta, err := json.Marshal(m)
+		if kind.Modify == nil {
+			continue
+		}
+		meta, err := kind.Modify(a.NewMeta(), c)
 		if err != nil {
-			return back, fmt.Errorf("write meta of task %d: %w", t.ID, err)
+			return back, fmt.Errorf("modify the meta of task %d: %w", t.ID, err)
 		}
 		a.Meta = meta
 	}

@@ -29,6 +29,8 @@ type planner struct {
 
 	db  *sql.DB
 	log *zap.Logger
+
+	dxf.Tell // what the task in hand waits for; of a planner that is no task's, nil
 }
 
 func newPlanner(db *sql.DB, log *zap.Logger) planner {
@@ -65,7 +67,7 @@ func (p planner) session(ctx context.Context, lock table.Lock, who string, orpha
 		}
 	}
 	if h.met {
-		if err := Waiting(ctx, ""); err != nil {
+		if err := p.Waiting(""); err != nil {
 			s.Close()
 			return nil, err
 		}
@@ -114,7 +116,7 @@ func (h *holders) meet(ctx context.Context, holder int64) error {
 	case !ours:
 		text = fmt.Sprintf("%s ends connection %d of another account, which holds the job's lock", h.who, holder)
 	}
-	if err := Waiting(ctx, text); err != nil {
+	if err := h.Waiting(text); err != nil {
 		h.log.Warn("note what the job waits for", zap.String("lock", h.lock.Name()), zap.Error(err))
 		return nil // the term may be over, and the holder our successor
 	}

@@ -44,9 +44,7 @@ type TaskStore interface {
 	// their epochs.
 	MoveSubtasks(ctx context.Context, t dxf.Term, taskID int64, step dxf.Step, from, to dxf.SubtaskState) error
 	// SetWaiting notes on the task's job what it waits for ("" for nothing).
-	SetWaiting(ctx context.Context, t dxf.Term, jobID int64, waiting string) error
-	// SetImportWaiting does so on an import job.
-	SetImportWaiting(ctx context.Context, t dxf.Term, jobID int64, waiting string) error
+	SetWaiting(ctx context.Context, t dxf.Term, job dxf.JobRef, waiting string) error
 	// Archive moves ended tasks and their subtasks to the history tables, at
 	// most limit at a time, and deletes history older than 14 days.
 	Archive(ctx context.Context, t dxf.Term, limit int) (int, error)

@@ -69,7 +69,7 @@ type story struct {
 	t     *testing.T
 	ctx   context.Context
 	store *memstore.Store
-	ext   *storyExtension
+	plan  *storyPlanner
 	logs  *observer.ObservedLogs
 	term  dxf.Term
 	owner *tenure
@@ -81,12 +81,12 @@ type story struct {
 
 func newStory(t *testing.T) *story {
 	core, logs := observer.New(zapcore.InfoLevel)
-	s := &story{t: t, ctx: t.Context(), store: memstore.New(), logs: logs, leases: make(map[int][]dxf.Lease)}
-	s.ext = &storyExtension{ranges: make(map[int64]int), plans: make(map[int64]error), waits: make(map[int64]string), won: make(map[int64]bool), dirty: make(map[int64]error)}
-	m := NewManager(Config{
-		Store: s.store, Log: zap.New(core),
-		Extensions: map[dxf.TaskType]Extension{dxf.Backfill: s.ext},
-	})
+	s := &story{t: t, ctx: t.Context(), logs: logs, leases: make(map[int][]dxf.Lease)}
+	s.plan = &storyPlanner{ranges: make(map[int64]int), plans: make(map[int64]error), waits: make(map[int64]string), won: make(map[int64]bool), dirty: make(map[int64]error)}
+	kind := storyType
+	kind.Planner = s.plan
+	s.store = memstore.New(kind)
+	m := NewManager(Config{Store: s.store, Log: zap.New(core), Types: dxf.TypesOf(kind)})
 	var err error
 	s.term, err = s.store.Campaign(s.ctx, dxf.Node{ID: "owner"})
 	require.NoError(t, err)
@@ -180,23 +180,23 @@ func (s *story) command(f []string) []string {
 		err = s.store.ResumeJob(s.ctx, int64(number(pos[0], 0)))
 	case "plan":
 		job := int64(number(pos[0], 0))
-		s.ext.plans[job], s.ext.waits[job] = nil, ""
+		s.plan.plans[job], s.plan.waits[job] = nil, ""
 		if e := dxf.Errorf("%s", strings.Join(pos[2:], " ")); pos[1] == "retry" {
-			s.ext.plans[job] = fmt.Errorf("%w: %w", errAgain, e)
+			s.plan.plans[job] = fmt.Errorf("%w: %w", errAgain, e)
 		} else if pos[1] == "fail" {
-			s.ext.plans[job] = e
+			s.plan.plans[job] = e
 		} else if pos[1] == "wait" {
-			s.ext.waits[job] = strings.Join(pos[2:], " ")
+			s.plan.waits[job] = strings.Join(pos[2:], " ")
 		}
 	case "won":
-		s.ext.won[int64(number(pos[0], 0))] = true
+		s.plan.won[int64(number(pos[0], 0))] = true
 		if len(pos) > 1 {
-			s.ext.dirt = dxf.Errorf("%s", strings.Join(pos[1:], " "))
+			s.plan.dirt = dxf.Errorf("%s", strings.Join(pos[1:], " "))
 		}
 	case "dirty":
 		e := dxf.Errorf("%s", strings.Join(pos[2:], " "))
-		s.ext.dirty[int64(number(pos[0], 0))] = map[string]error{
-			"retry": fmt.Errorf("%w: %w", errAgain, e), "fail": e, "doubt": undecided{e}, "ok": nil,
+		s.plan.dirty[int64(number(pos[0], 0))] = map[string]error{
+			"retry": fmt.Errorf("%w: %w", errAgain, e), "fail": e, "doubt": dxf.InDoubt{Err: e}, "ok": nil,
 		}[pos[1]]
 	case "show":
 		said = s.show()
@@ -213,13 +213,14 @@ func (s *story) command(f []string) []string {
 }
 
 func (s *story) submit(opt map[string]string) ([]string, error) {
-	t := dxf.Task{
-		Type: dxf.Backfill, Priority: number(opt["priority"], dxf.DefaultPriority), Concurrency: number(opt["concurrency"], 2),
+	t := dxf.NewTask{
+		Type: storyType.Name, Priority: number(opt["priority"], dxf.DefaultPriority), Concurrency: number(opt["concurrency"], 2),
 		TargetScope: opt["scope"], MaxNodeCount: number(opt["max_nodes"], 0),
+		Meta: &dxf.MetaHead{Schema: "test", Table: opt["table"]},
 	}
 	j := dxf.Job{Type: "add index", Schema: "test", Table: opt["table"], State: dxf.JobQueueing, Reorg: &dxf.Reorg{}}
-	id, err := s.store.Submit(s.ctx, j, t, dxf.BackfillMeta{Schema: "test", Table: opt["table"]})
-	s.ext.ranges[id] = number(opt["ranges"], 4)
+	id, err := s.store.Submit(s.ctx, j, t)
+	s.plan.ranges[id] = number(opt["ranges"], 4)
 	return []string{fmt.Sprintf("job %d", id)}, err
 }
 
@@ -277,7 +278,7 @@ func (s *story) show() (said []string) {
 	tasks, err := s.store.Tasks(s.ctx)
 	require.NoError(s.t, err)
 	for _, t := range tasks {
-		line := fmt.Sprintf("task %d %s %s:", t.ID, t.State, t.Step)
+		line := fmt.Sprintf("task %d %s %s:", t.ID, t.State, storyType.StepName(t.Step))
 		subs, err := s.store.Subtasks(s.ctx, t.ID, t.Step)
 		require.NoError(s.t, err)
 		for _, sub := range subs {
@@ -369,9 +370,22 @@ func number(text string, otherwise int) int {
 
 var errAgain = errors.New("again")
 
-// A storyExtension has two steps: copy, cut into as many subtasks as the story
+// The steps of the tasks in stories.
+const (
+	storyCopy  dxf.Step = 1
+	storyBuild dxf.Step = 2
+)
+
+// storyType is the type of all tasks in stories.
+var storyType = dxf.Type{
+	Name: "story", Number: 77, Key: "story/", Job: dxf.JobDDL,
+	Steps:     map[dxf.Step]dxf.StepInfo{storyCopy: {Name: "copy", Counts: true}, storyBuild: {Name: "build"}},
+	Cancelled: &dxf.Error{Code: 8214, State: "HY000", Message: "Cancelled DDL job", Class: "ddl"},
+}
+
+// A storyPlanner has two steps: copy, cut into as many subtasks as the story
 // says, and build, with one.
-type storyExtension struct {
+type storyPlanner struct {
 	ranges map[int64]int
 	plans  map[int64]error
 	waits  map[int64]string
@@ -380,43 +394,42 @@ type storyExtension struct {
 	won    map[int64]bool
 }
 
-func (x *storyExtension) Plan(ctx context.Context, t dxf.Task, _ int) (Plan, error) {
-	m, _ := metaOf(t)
+func (x *storyPlanner) Plan(_ context.Context, t dxf.Task, _ int, tell dxf.Tell) (dxf.Plan, error) {
+	m, _ := dxf.HeadOf(t.Meta)
 	if w := x.waits[m.JobID]; w != "" {
 		for _, text := range []string{w, w, ""} {
-			if err := Waiting(ctx, text); err != nil {
-				return Plan{}, err
+			if err := tell.Waiting(text); err != nil {
+				return dxf.Plan{}, err
 			}
 		}
 	}
 	if err := x.plans[m.JobID]; err != nil {
-		return Plan{}, err
+		return dxf.Plan{}, err
 	}
 	switch t.Step {
 	case dxf.StepInit:
-		return Plan{Step: dxf.StepCopy, Subtasks: make([]dxf.Subtask, x.ranges[m.JobID])}, nil
-	case dxf.StepCopy:
-		return Plan{Step: dxf.StepBuild, Subtasks: make([]dxf.Subtask, 1)}, nil
+		return dxf.Plan{Step: storyCopy, Subtasks: make([]dxf.Subtask, x.ranges[m.JobID])}, nil
+	case storyCopy:
+		return dxf.Plan{Step: storyBuild, Subtasks: make([]dxf.Subtask, 1)}, nil
 	}
-	return Plan{Step: dxf.StepDone}, nil
+	return dxf.Plan{Step: dxf.StepDone}, nil
 }
 
-func (x *storyExtension) OnDone(_ context.Context, t dxf.Task) (bool, error) {
-	m, _ := metaOf(t)
+func (x *storyPlanner) OnDone(_ context.Context, t dxf.Task, _ dxf.Tell) (bool, error) {
+	m, _ := dxf.HeadOf(t.Meta)
 	if err := x.dirty[m.JobID]; err != nil {
 		return x.won[m.JobID], err
 	}
 	return x.won[m.JobID], x.dirt
 }
 
-func (x *storyExtension) IsRetryableErr(err error) bool { return errors.Is(err, errAgain) }
+func (x *storyPlanner) IsRetryableErr(err error) bool { return errors.Is(err, errAgain) }
 
-func (x *storyExtension) Eligible(_ dxf.Task, nodes []dxf.Node) []dxf.Node { return nodes }
+func (x *storyPlanner) Eligible(_ dxf.Task, nodes []dxf.Node) []dxf.Node { return nodes }
 
-func (x *storyExtension) Complete(a *dxf.Advance, e *dxf.Error) {
-	m, _ := metaOf(a.Task)
+func (x *storyPlanner) Complete(a *dxf.Advance, e *dxf.Error) {
 	state := a.State
-	a.JobID, a.Job = m.JobID, func(j *dxf.Job) {
+	a.Change = dxf.OnJob(func(j *dxf.Job) {
 		j.Error = e
 		switch state {
 		case dxf.TaskPending, dxf.TaskRunning:
@@ -430,5 +443,5 @@ func (x *storyExtension) Complete(a *dxf.Advance, e *dxf.Error) {
 		case dxf.TaskReverted:
 			j.State = dxf.JobRollbackDone
 		}
-	}
+	})
 }

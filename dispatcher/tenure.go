@@ -110,7 +110,7 @@ func (t *tenure) housekeeping(ctx context.Context, now time.Time) error {
 
 // read reads the world.
 func (t *tenure) read(ctx context.Context) (world, error) {
-	w := world{subs: make(map[int64][]dxf.Subtask)}
+	w := world{types: t.m.cfg.Types, subs: make(map[int64][]dxf.Subtask)}
 	var err error
 	if w.nodes, err = t.m.cfg.Store.Nodes(ctx); err != nil {
 		return w, fmt.Errorf("list nodes: %w", err)
@@ -168,7 +168,7 @@ func (t *tenure) work(ctx context.Context, w world, balance bool, now time.Time)
 			task:    task,
 			subs:    subs,
 			live:    w.nodes,
-			nodes:   atMost(roomy(h.ext.Eligible(task, inScope(w.nodes, task.TargetScope)), used), task.MaxNodeCount, subs, used),
+			nodes:   atMost(roomy(h.kind.Planner.Eligible(task, inScope(w.nodes, task.TargetScope)), used), task.MaxNodeCount, subs, used),
 			hold:    waits[task.ID],
 			balance: balance,
 		}
@@ -228,9 +228,8 @@ func (t *tenure) hand(ctx context.Context, task dxf.Task) (*hand, error) {
 	if h := t.hands[task.ID]; h != nil {
 		return h, nil
 	}
-	ext := t.m.cfg.Extensions[task.Type]
-	if ext != nil {
-		h := &hand{Dispatcher: newDispatcher(t.m.cfg.Store, ext, t.term, task, t.m.log, &t.m.counts)}
+	if kind, ok := t.m.cfg.Types[task.Type]; ok {
+		h := &hand{Dispatcher: newDispatcher(t.m.cfg.Store, kind, t.term, task, t.m.log, &t.m.counts)}
 		t.hands[task.ID] = h
 		return h, nil
 	}

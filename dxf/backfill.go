@@ -2,6 +2,56 @@ package dxf
 
 import "encoding/json"
 
+// Backfill is the name of the task type.
+const Backfill TaskType = "backfill"
+
+// Steps of a backfill. The numbers are ours: the work is another than TiDB's (rows are
+// copied into a shadow table, not indexes into a key space).
+const (
+	StepCopy    Step = 1 // all nodes: ranges of rows into the shadow table
+	StepBuild   Step = 2 // one subtask: all secondary indexes on the shadow; the others compare both tables meanwhile
+	StepVerify  Step = 3 // all nodes: the ranges that differed then, compared again and settled
+	StepCutover Step = 4 // one subtask: the shadow takes the table's name
+	StepNative  Step = 5 // one subtask: the store's own DDL
+)
+
+// BackfillType is what the framework knows of backfills, but for who plans and works.
+var BackfillType = Type{
+	Name: Backfill, Number: 3, Key: "ddl/backfill/", Job: JobDDL,
+	Steps: map[Step]StepInfo{
+		StepCopy:    {Name: "copy", Counts: true},
+		StepBuild:   {Name: "build"},
+		StepVerify:  {Name: "verify"},
+		StepCutover: {Name: "cutover", Effects: true},
+		StepNative:  {Name: "native", Counts: true, Effects: true},
+	},
+	Cancelled:  &Error{Code: 8214, State: "HY000", Message: "Cancelled DDL job", Class: "ddl"},
+	Panicked:   &Error{Code: 8211, State: "HY000", Message: "Reorg worker panic", Class: "ddl"},
+	Modify:     modifyBackfill,
+	ErrorLimit: backfillErrorLimit,
+}
+
+func modifyBackfill(meta []byte, c Modification) ([]byte, error) {
+	return modifyMeta(meta, func(m *BackfillMeta) {
+		switch c.Type {
+		case ModifyConcurrency:
+			m.Thread = int(c.To)
+		case ModifyBatchSize:
+			m.BatchSize = int(c.To)
+		case ModifyMaxWriteSpeed:
+			m.MaxWriteSpeed = c.To
+		}
+	})
+}
+
+func backfillErrorLimit(meta []byte) int64 {
+	var m BackfillMeta
+	if json.Unmarshal(meta, &m) != nil {
+		return DefaultErrorLimit
+	}
+	return m.ErrorLimit
+}
+
 // Way is how a backfill task does its work.
 type Way string
 
@@ -15,9 +65,9 @@ const (
 // BackfillMeta is the meta of a backfill task: everything a step needs to know
 // of the change. Written at submit, completed at planning, never afterwards.
 type BackfillMeta struct {
-	JobID  int64  `json:"job_id"`
-	Schema string `json:"schema"`
-	Table  string `json:"table"`
+	// Of the head Rows is an estimate until the rows are copied, and Note says why the
+	// task runs natively.
+	MetaHead
 	// Changes are the clauses that follow ALTER TABLE name. They are made of the
 	// store's own words for the table before and after (table.Difference), never
 	// of the user's text: they run under the account that does the jobs' work.
@@ -65,14 +115,12 @@ type BackfillMeta struct {
 	NativeMaxSize int64  `json:"native_max_size"`
 
 	// From planning.
-	Note *Error `json:"note,omitempty"` // why it runs natively
 	// Affected is Summary's, once the store's own statement has ended.
 	Affected int64  `json:"affected,omitempty"`
 	Shadow   string `json:"shadow,omitempty"`
 	Old      string `json:"old,omitempty"`
 	// Indexes are the lines of SHOW CREATE TABLE that the build adds to the shadow.
 	Indexes []string `json:"indexes,omitempty"`
-	Rows    int64    `json:"rows,omitempty"` // estimate, for progress
 	// Processors of the store: how many chunks may be under way there at once,
 	// of all nodes; 0 where it does not tell.
 	Processors int `json:"processors,omitempty"`

@@ -16,14 +16,19 @@ type Advance struct {
 	Error       *Error    // nil keeps what is there; a task that succeeds has none
 	Meta        []byte    // nil keeps what is there
 	Subtasks    []Subtask // of Step; Ordinal, ExecID and Meta are read; they begin pending
-	JobID       int64     // 0: the task has no DDL job
-	// Job changes the job's row in the same transaction. A job whose state has
-	// ended afterwards moves to tidb_ddl_history.
-	Job func(*Job)
-	// ImportJobID and Import are the same for an import job. Of an ended job nothing
-	// is changed any more.
-	ImportJobID int64 // 0: the task has no import job
-	Import      func(*ImportJob)
+	Job         JobRef    // zero: the task has none
+	// Change changes the job's row in the same transaction; nil leaves it as it is. A
+	// DDL job whose state has ended afterwards moves to tidb_ddl_history. Of a job that
+	// had ended before nothing is changed.
+	Change func(JobRow)
+}
+
+// NewMeta is the task's meta after the move.
+func (a Advance) NewMeta() []byte {
+	if a.Meta != nil {
+		return a.Meta
+	}
+	return a.Task.Meta
 }
 
 // Placement binds a subtask to a node.

@@ -3,6 +3,7 @@ package dxf
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Sentinels callers branch on.
@@ -76,6 +77,17 @@ func StatementsOnly(job int64) *Error {
 // NoSuchTable is MySQL's error 1146 for a table that is not there, or no more.
 func NoSuchTable(schema, table string) *Error {
 	return &Error{Code: 1146, State: "42S02", Class: "schema", Message: fmt.Sprintf("Table '%s.%s' doesn't exist", schema, table)}
+}
+
+// CancelledByUser is the error of a task that was reverted because the user asked for it.
+func CancelledByUser() *Error {
+	return &Error{Code: 8214, State: "HY000", Message: "cancelled by user"}
+}
+
+// ByUser says whether e is CancelledByUser, perhaps with more behind it.
+func (e *Error) ByUser() bool {
+	user := CancelledByUser()
+	return e != nil && e.Code == user.Code && strings.HasPrefix(e.Message, user.Message)
 }
 
 // ErrorOf turns any error into one for clients. An Error inside is kept.

@@ -1,9 +1,6 @@
 package dxf
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // ImportStatus is Status of SHOW IMPORT JOBS.
 type ImportStatus string
@@ -68,6 +65,3 @@ type ImportParameters struct {
 	Format         string         `json:"format"`
 	Options        map[string]any `json:"options,omitempty"` // those typed
 }
-
-// ImportKey is the task key of an import job.
-func ImportKey(jobID int64) string { return fmt.Sprintf("ImportInto/%d", jobID) }

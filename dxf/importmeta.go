@@ -1,13 +1,37 @@
 package dxf
 
-import "time"
+// ImportInto is the name of the task type.
+const ImportInto TaskType = "ImportInto"
+
+// Steps of an import. Import and post-process have TiDB's numbers.
+const (
+	StepImport       Step = 1  // all nodes: pieces of files into the staging table
+	StepPostProcess  Step = 2  // one subtask: rows counted against the sources, ANALYZE
+	StepProbe        Step = 10 // every node: which of them see the files on their disks
+	StepBuildIndexes Step = 11 // one subtask: all secondary indexes on the staging table
+	StepPublish      Step = 12 // one subtask: the staging table takes the table's name
+)
+
+// ImportType is what the framework knows of imports, but for who plans and works.
+var ImportType = Type{
+	Name: ImportInto, Number: 2, Key: "ImportInto/", Job: JobImport,
+	Steps: map[Step]StepInfo{
+		StepImport:       {Name: "import", Counts: true},
+		StepPostProcess:  {Name: "post-process"},
+		StepProbe:        {Name: "probe"},
+		StepBuildIndexes: {Name: "build"},
+		StepPublish:      {Name: "publish", Effects: true},
+	},
+	Panicked: Errorf("panic occurred during import, please check log"),
+	Unplaced: "no node that can read the files is there",
+}
 
 // ImportMeta is the meta of an import task: everything a step needs to know of
 // the statement. Written at submit, completed at planning.
 type ImportMeta struct {
-	JobID  int64  `json:"job_id"`
-	Schema string `json:"schema"`
-	Table  string `json:"table"`
+	// Of the head Size is of all files, Rows are what all pieces held, known after the
+	// import step, and Note says which nodes see the files and why the import is Direct.
+	MetaHead
 	// Fingerprint is a hash of the table's definition when the job was
 	// submitted; the import is not published into another table.
 	Fingerprint string `json:"fingerprint"`
@@ -42,7 +66,6 @@ type ImportMeta struct {
 	// From planning.
 	Local   bool     `json:"local,omitempty"`   // a path on the nodes' disks
 	Seen    []string `json:"seen,omitempty"`    // Local: the nodes that see the files
-	Size    int64    `json:"size,omitempty"`    // bytes of all files
 	Staging string   `json:"staging,omitempty"` // the table that takes the target's place
 	// Uncounted is a table like Staging, but without its AUTO_INCREMENT. The chunks are
 	// loaded into it, and the build exchanges the two. Where it is "", they are loaded
@@ -51,18 +74,11 @@ type ImportMeta struct {
 	Old       string `json:"old,omitempty"` // the sentry, then the empty table
 	// Direct: the rows go from the staging table into the target in one
 	// transaction, because (Note) the tables cannot be swapped.
-	Direct bool   `json:"direct,omitempty"`
-	Note   string `json:"note,omitempty"`
+	Direct bool `json:"direct,omitempty"`
 	// Indexes are the lines of SHOW CREATE TABLE that the build adds to the staging table.
 	Indexes []string `json:"indexes,omitempty"`
-	Rows    int64    `json:"rows,omitempty"` // what all pieces held; known after the import step
 	// Processors of the store: how many chunks may be under way there at once.
 	Processors int `json:"processors,omitempty"`
-
-	// Paused is how long the import step has stood still because the user wanted it
-	// to, and PausedAt since when it does; zero while it does not.
-	Paused   time.Duration `json:"paused,omitempty"`
-	PausedAt time.Time     `json:"paused_at,omitzero"`
 }
 
 // SealedFor is the place that Sealed belongs to: it is of no use to an import into

@@ -7,7 +7,6 @@ import "time"
 type Subtask struct {
 	ID         int64
 	TaskID     int64 // task_key of the row, as text
-	Type       TaskType
 	Step       Step
 	Ordinal    int // 1, 2, 3 … in the step
 	State      SubtaskState

@@ -16,7 +16,7 @@ import (
 )
 
 // Backfill executes the subtasks of backfill tasks. It implements
-// scheduler.SubtaskExecutor.
+// dxf.Worker.
 type Backfill struct {
 	*worker
 	store Store
@@ -25,10 +25,10 @@ type Backfill struct {
 // NewBackfill makes an executor. db is a pool of connections to the store
 // under the account that does the jobs' work; log may be nil.
 func NewBackfill(db *sql.DB, store Store, log *zap.Logger) *Backfill {
-	return &Backfill{worker: newWorker(db, store, log), store: store}
+	return &Backfill{worker: newWorker(dxf.BackfillType, db, store, log), store: store}
 }
 
-// RunSubtask works on s until it is done; see scheduler.SubtaskExecutor.
+// RunSubtask works on s until it is done; see dxf.Worker.
 func (b *Backfill) RunSubtask(ctx context.Context, t dxf.Task, s dxf.Subtask, report func(dxf.Summary)) (dxf.Summary, error) {
 	r := &run{work: b.begin(t, s, report), store: b.store}
 	if err := r.readMeta(&r.meta); err != nil {

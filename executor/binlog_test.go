@@ -33,7 +33,7 @@ func TestBinlog(t *testing.T) {
 	require.Zero(t, sum.Repaired)
 	h.through(dxf.StepCutover)
 	w.stop()
-	won, err := h.plan.OnDone(t.Context(), h.task)
+	won, err := h.plan.OnDone(t.Context(), h.task, nil)
 	require.NoError(t, err)
 	require.True(t, won)
 	h.requireDone()

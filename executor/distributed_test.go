@@ -32,7 +32,7 @@ func TestUnderLoad(t *testing.T) {
 	w.stop()
 	require.False(t, h.next())
 	h.won()
-	won, err := h.plan.OnDone(t.Context(), h.task)
+	won, err := h.plan.OnDone(t.Context(), h.task, nil)
 	require.NoError(t, err)
 	require.True(t, won, "and again")
 	require.Less(t, w.slowest, 3*time.Second)
@@ -41,7 +41,7 @@ func TestUnderLoad(t *testing.T) {
 // won cleans up after a job that has made its change, and looks at everything.
 func (h *harness) won() {
 	h.Helper()
-	won, err := h.plan.OnDone(h.Context(), h.task)
+	won, err := h.plan.OnDone(h.Context(), h.task, nil)
 	require.NoError(h, err)
 	require.True(h, won)
 	h.requireDone()
@@ -84,7 +84,7 @@ func TestQuiet(t *testing.T) {
 	require.Equal(t, dxf.StepCutover, h.task.Step, "nothing differed")
 	_, err := h.run()
 	require.NoError(t, err)
-	_, err = h.plan.OnDone(t.Context(), h.task)
+	_, err = h.plan.OnDone(t.Context(), h.task, nil)
 	require.NoError(t, err)
 	h.requireDone()
 }
@@ -209,7 +209,7 @@ func TestDuplicate(t *testing.T) {
 	require.Equal(t, dxf.Error{Code: 1062, State: "23000", Class: "kv", Message: e.Message}, *e)
 	require.Regexp(t, `^Duplicate entry '\d+' for key 't\.ua'$`, e.Message)
 	require.False(t, h.exec.IsRetryableErr(err))
-	won, err := h.plan.OnDone(t.Context(), h.task)
+	won, err := h.plan.OnDone(t.Context(), h.task, nil)
 	require.NoError(t, err)
 	require.False(t, won)
 	h.requireClean()
@@ -350,7 +350,7 @@ func TestCutoverZombie(t *testing.T) {
 	require.Equal(t, "1", h.query("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?", h.meta.Shadow))
 	_, err = h.run()
 	require.NoError(t, err)
-	_, err = h.plan.OnDone(t.Context(), h.task)
+	_, err = h.plan.OnDone(t.Context(), h.task, nil)
 	require.NoError(t, err)
 	h.requireDone()
 }
@@ -369,7 +369,7 @@ func TestCutoverChanged(t *testing.T) {
 		_, err := h.run()
 		require.ErrorContains(t, err, "Information schema is changed", change)
 		require.False(t, h.exec.IsRetryableErr(err))
-		won, err := h.plan.OnDone(t.Context(), h.task)
+		won, err := h.plan.OnDone(t.Context(), h.task, nil)
 		require.NoError(t, err)
 		require.False(t, won)
 		h.requireClean()
@@ -508,16 +508,16 @@ func TestCancelDropsAll(t *testing.T) {
 		before := h.query("SELECT COUNT(*) FROM t")
 		switch step {
 		case dxf.StepInit:
-			_, err := h.plan.Plan(t.Context(), h.task, 1) // and died
+			_, err := h.plan.Plan(t.Context(), h.task, 1, nil) // and died
 			require.NoError(t, err)
-			_, err = h.plan.Plan(t.Context(), h.task, 1) // the next owner
+			_, err = h.plan.Plan(t.Context(), h.task, 1, nil) // the next owner
 			require.NoError(t, err)
 		case dxf.StepVerify:
 			h.ready()
 		default:
 			h.through(step)
 		}
-		won, err := h.plan.OnDone(t.Context(), h.task)
+		won, err := h.plan.OnDone(t.Context(), h.task, nil)
 		require.NoError(t, err)
 		require.False(t, won)
 		h.requireClean()

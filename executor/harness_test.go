@@ -62,14 +62,14 @@ func start(t *testing.T, statement string, change func(*dxf.BackfillMeta), table
 	info, err := table.Load(t.Context(), h.db, h.schema, "t")
 	require.NoError(t, err)
 	meta := dxf.BackfillMeta{
-		Schema: h.schema, Table: "t", Changes: []string{strings.TrimPrefix(statement, "ALTER TABLE t ")},
+		MetaHead: dxf.MetaHead{Schema: h.schema, Table: "t"}, Changes: []string{strings.TrimPrefix(statement, "ALTER TABLE t ")},
 		SQLMode: "STRICT_TRANS_TABLES", Fingerprint: info.Fingerprint, Way: dxf.WayDistributed, Thread: 4, BatchSize: 256,
 	}
 	if change != nil {
 		change(&meta)
 	}
 	_, err = h.store.Submit(t.Context(), dxf.Job{Type: "add index", Schema: h.schema, Table: "t", State: dxf.JobQueueing, Query: statement},
-		dxf.Task{Type: dxf.Backfill, State: dxf.TaskPending, Step: dxf.StepInit, Priority: dxf.DefaultPriority, Concurrency: 4}, meta)
+		dxf.NewTask{Type: dxf.Backfill, Concurrency: 4, Meta: &meta})
 	require.NoError(t, err)
 	h.reload()
 	return h
@@ -144,7 +144,7 @@ func (h *harness) through(step dxf.Step) (sum dxf.Summary) {
 func (h *harness) ready() (sum dxf.Summary) {
 	h.Helper()
 	sum = h.through(dxf.StepBuild)
-	p, err := h.plan.Plan(h.Context(), h.task, 1)
+	p, err := h.plan.Plan(h.Context(), h.task, 1, nil)
 	require.NoError(h, err)
 	if p.Step == dxf.StepVerify {
 		sum = h.through(dxf.StepVerify)

@@ -18,7 +18,7 @@ import (
 )
 
 // Import executes the subtasks of IMPORT INTO. It implements
-// scheduler.SubtaskExecutor.
+// dxf.Worker.
 type Import struct {
 	*worker
 	// Sources says what may be read; set before the first subtask. Nil is the
@@ -35,10 +35,10 @@ type Import struct {
 // NewImport makes an executor. db is a pool of connections to the store under the
 // account that does the jobs' work; node is this node's id; log may be nil.
 func NewImport(db *sql.DB, leases Leases, node string, limits ImportLimits, log *zap.Logger) *Import {
-	return &Import{worker: newWorker(db, leases, log), memory: newImportMemory(limits), node: node}
+	return &Import{worker: newWorker(dxf.ImportType, db, leases, log), memory: newImportMemory(limits), node: node}
 }
 
-// RunSubtask works on s until it is done; see scheduler.SubtaskExecutor.
+// RunSubtask works on s until it is done; see dxf.Worker.
 func (x *Import) RunSubtask(ctx context.Context, t dxf.Task, s dxf.Subtask, report func(dxf.Summary)) (dxf.Summary, error) {
 	r := &importRun{work: x.begin(t, s, report), imp: x}
 	if err := r.readMeta(&r.meta); err != nil {

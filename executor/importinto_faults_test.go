@@ -97,7 +97,7 @@ func TestImportZombie(t *testing.T) {
 // TestImportCancelled leaves nothing, wherever it is.
 func TestImportCancelled(t *testing.T) {
 	for _, step := range []dxf.Step{dxf.StepInit, dxf.StepProbe, dxf.StepImport, dxf.StepBuildIndexes, dxf.StepPostProcess} {
-		t.Run(dxf.ImportInto.StepName(step), func(t *testing.T) {
+		t.Run(dxf.ImportType.StepName(step), func(t *testing.T) {
 			j := startImport(t, map[string]string{"1.csv": manyRows(100)}, nil, wide)
 			if step != dxf.StepInit {
 				require.NoError(t, j.until(step))
@@ -162,7 +162,7 @@ func TestImportPublishedInDoubt(t *testing.T) {
 	require.True(t, j.next())
 	j.sql("RENAME TABLE t TO t__dxfi1_old, t__dxfi1_new TO t")
 	for range 3 {
-		won, err := j.imp.OnDone(t.Context(), j.task)
+		won, err := j.imp.OnDone(t.Context(), j.task, nil)
 		require.NoError(t, err)
 		require.True(t, won)
 		j.requireClean()

@@ -63,7 +63,7 @@ func FuzzImportStatements(f *testing.F) {
 			c.class, c.missing = classOf(c.Column), "DEFAULT("+server.Quote(c.Name)+")"
 		}
 		r := &importRun{meta: dxf.ImportMeta{
-			Schema: schema, Staging: name, Fields: []dxf.ImportField{{Column: a}, {Var: variable}, {}}, Set: []dxf.ImportSet{{Column: b, Expr: expr}},
+			MetaHead: dxf.MetaHead{Schema: schema}, Staging: name, Fields: []dxf.ImportField{{Column: a}, {Var: variable}, {}}, Set: []dxf.ImportSet{{Column: b, Expr: expr}},
 		}}
 		p := &producer{importRun: r, columns: columns}
 		l, err := p.layoutOf(nil, shape>>2&1 == 1, shape>>3&1 == 1)

@@ -50,7 +50,7 @@ func startImport(t *testing.T, files map[string]string, change func(*dxf.ImportM
 	info, err := table.Load(t.Context(), j.db, j.schema, "t")
 	require.NoError(t, err)
 	meta := dxf.ImportMeta{
-		Schema: j.schema, Table: "t", Fingerprint: info.Fingerprint, Location: filepath.Join(j.dir, "*"+suffix), Format: "csv",
+		MetaHead: dxf.MetaHead{Schema: j.schema, Table: "t"}, Fingerprint: info.Fingerprint, Location: filepath.Join(j.dir, "*"+suffix), Format: "csv",
 		CSV:     dxf.CSVConfig{Terminated: ",", Enclosed: `"`, Escaped: `\`, Null: `\N`},
 		SQLMode: "STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE", TimeZone: "+02:00", Thread: 2, Checksum: "required",
 	}
@@ -58,7 +58,7 @@ func startImport(t *testing.T, files map[string]string, change func(*dxf.ImportM
 		change(&meta)
 	}
 	j.id, err = j.store.SubmitImport(t.Context(), dxf.ImportJob{Schema: j.schema, Table: "t", CreatedBy: "root@%"},
-		dxf.Task{State: dxf.TaskPending, Step: dxf.StepInit, Priority: dxf.DefaultPriority, Concurrency: 4}, meta)
+		dxf.NewTask{Type: dxf.ImportInto, Concurrency: 4, Meta: &meta})
 	require.NoError(t, err)
 	j.reload()
 	return j
@@ -115,10 +115,10 @@ func (j *importJob) until(step dxf.Step) error {
 func (j *importJob) finish() {
 	j.Helper()
 	require.NoError(j, j.until(dxf.StepDone))
-	won, err := j.imp.OnDone(j.Context(), j.task)
+	won, err := j.imp.OnDone(j.Context(), j.task, nil)
 	require.NoError(j, err)
 	require.True(j, won)
-	won, err = j.imp.OnDone(j.Context(), j.task)
+	won, err = j.imp.OnDone(j.Context(), j.task, nil)
 	require.NoError(j, err)
 	require.True(j, won, "and again")
 	j.requireClean()
@@ -138,7 +138,7 @@ func (j *importJob) fail(step dxf.Step) *dxf.Error {
 func (j *importJob) undone() {
 	j.Helper()
 	for range 2 {
-		won, err := j.imp.OnDone(j.Context(), j.task)
+		won, err := j.imp.OnDone(j.Context(), j.task, nil)
 		require.NoError(j, err)
 		require.False(j, won)
 	}

@@ -40,7 +40,7 @@ func TestNativeTwice(t *testing.T) {
 	_, err = h.exec.RunSubtask(t.Context(), task, s, nil)
 	require.NoError(t, err)
 	task.Step = dxf.StepNative
-	won, err := h.plan.OnDone(t.Context(), task)
+	won, err := h.plan.OnDone(t.Context(), task, nil)
 	require.NoError(t, err)
 	require.True(t, won)
 }

@@ -10,11 +10,12 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest"
 
-	"dxfproxy/dispatcher"
 	"dxfproxy/dxf"
 	"dxfproxy/mariadbd/mariadbdtest"
 	"dxfproxy/store"
 )
+
+var types = dxf.TypesOf(dxf.BackfillType, dxf.ImportType)
 
 // A rig is one task on a real store, of which the test is the owner and the only node.
 type rig struct {
@@ -33,7 +34,7 @@ func newRig(t *testing.T, level zapcore.Level) *rig {
 	r := &rig{T: t, log: zaptest.NewLogger(t, zaptest.Level(level))}
 	r.schema, r.db = mariadbdtest.Schema(t, srv)
 	var err error
-	r.store, err = store.Open(t.Context(), store.Config{DSN: srv.DSN(), Schema: "dxf_" + r.schema})
+	r.store, err = store.Open(t.Context(), store.Config{DSN: srv.DSN(), Types: types, Schema: "dxf_" + r.schema})
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		_, err := r.db.Exec("DROP DATABASE dxf_" + r.schema)
@@ -58,9 +59,9 @@ func (r *rig) load(meta any) {
 }
 
 // advance plans the step after the present one and writes it; false at the end.
-func (r *rig) advance(ext dispatcher.Extension) bool {
+func (r *rig) advance(plan dxf.Planner) bool {
 	r.Helper()
-	p, err := ext.Plan(r.Context(), r.task, 1)
+	p, err := plan.Plan(r.Context(), r.task, 1, nil)
 	require.NoError(r, err)
 	if p.Step == dxf.StepDone {
 		return false
@@ -68,8 +69,8 @@ func (r *rig) advance(ext dispatcher.Extension) bool {
 	for i := range p.Subtasks {
 		p.Subtasks[i].ExecID, p.Subtasks[i].Ordinal = node, i+1
 	}
-	a := dxf.Advance{Task: r.task, State: dxf.TaskRunning, Step: p.Step, Meta: p.Meta, Subtasks: p.Subtasks}
-	ext.Complete(&a, nil)
+	a := dxf.Advance{Task: r.task, State: dxf.TaskRunning, Step: p.Step, Meta: p.Meta, Subtasks: p.Subtasks, Job: types[r.task.Type].JobOf(r.task)}
+	plan.Complete(&a, nil)
 	require.NoError(r, r.store.Advance(r.Context(), r.term, a))
 	return true
 }

@@ -100,6 +100,6 @@ func TestCutoverWaitsForXA(t *testing.T) {
 	require.NotZero(t, waits.Load(), "nobody was told")
 	require.Less(t, slowest(), 900*time.Millisecond)
 	h.sql("XA ROLLBACK 'other'")
-	_, err = h.plan.OnDone(t.Context(), h.task)
+	_, err = h.plan.OnDone(t.Context(), h.task, nil)
 	require.NoError(t, err)
 }

@@ -29,6 +29,7 @@ type worker struct {
 	// Secret keeps the names of locks from others.
 	Secret dxf.Secret
 
+	kind   dxf.Type // whose steps it names
 	db     *sql.DB
 	leases Leases
 	log    *zap.Logger
@@ -39,11 +40,11 @@ type worker struct {
 	kept  kept
 }
 
-func newWorker(db *sql.DB, leases Leases, log *zap.Logger) *worker {
+func newWorker(kind dxf.Type, db *sql.DB, leases Leases, log *zap.Logger) *worker {
 	if log == nil {
 		log = zap.NewNop()
 	}
-	return &worker{db: db, leases: leases, log: log, paces: map[int64]*pace{}, infos: map[string]*table.Info{}}
+	return &worker{kind: kind, db: db, leases: leases, log: log, paces: map[int64]*pace{}, infos: map[string]*table.Info{}}
 }
 
 // maxInfos is how many tables are remembered: a job has two.
@@ -93,7 +94,7 @@ type work struct {
 }
 
 func (w *worker) begin(t dxf.Task, s dxf.Subtask, report func(dxf.Summary)) work {
-	name := t.Type.StepName(s.Step)
+	name := w.kind.StepName(s.Step)
 	k := work{
 		worker: w, step: name, task: t, sub: s, sum: s.Summary, report: report,
 		log: w.log.With(zap.Int64("task", t.ID), zap.Int64("subtask", s.ID), zap.String("step", name)),

@@ -61,7 +61,7 @@ func havoc(c *cluster, r *rand.Rand) {
 		case 4:
 			n.link.still.Store(int64(r.IntN(2) * r.IntN(12) * int(time.Second)))
 		case 5, 6:
-			jobs = append(jobs, c.submit(1+r.IntN(12), func(_ *dxf.Task, m *dxf.BackfillMeta) { m.ErrorLimit = 100 }))
+			jobs = append(jobs, c.submit(1+r.IntN(12), func(_ *dxf.NewTask, m *testMeta) { m.ErrorLimit = 100 }))
 		default:
 			if len(jobs) == 0 {
 				continue

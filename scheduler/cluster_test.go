@@ -23,7 +23,7 @@ import (
 type rows interface {
 	dispatcher.TaskStore
 	scheduler.SubtaskStore
-	Submit(ctx context.Context, j dxf.Job, t dxf.Task, meta dxf.BackfillMeta) (int64, error)
+	Submit(ctx context.Context, j dxf.Job, t dxf.NewTask) (int64, error)
 	Job(ctx context.Context, id int64) (dxf.Job, error)
 	CancelJob(ctx context.Context, id int64) error
 	PauseJob(ctx context.Context, id int64) error
@@ -61,7 +61,7 @@ type run struct {
 // simulate runs f on a cluster and stops its nodes afterwards.
 func simulate(t *testing.T, f func(c *cluster)) {
 	synctest.Test(t, func(t *testing.T) {
-		play(t, memstore.New(), f)
+		play(t, memstore.New(testType), f)
 	})
 }
 
@@ -104,9 +104,11 @@ func (c *cluster) node(id string, slots int, role string) *node {
 	n := &node{c: c, id: id, link: &link{rows: c.store}}
 	self := dxf.Node{ID: id, CPUCount: slots, Role: role, UUID: id}
 	log := zap.NewNop()
+	kind := testType
+	kind.Planner, kind.Worker = &c.steps, executor{n}
 	n.d = dispatcher.NewManager(dispatcher.Config{
 		Store: n.link, Node: self, Log: log,
-		Extensions: map[dxf.TaskType]dispatcher.Extension{dxf.Backfill: &c.steps},
+		Types: dxf.TypesOf(kind),
 		Notify: func([]dxf.Node) {
 			for _, n := range c.nodes() {
 				n.s.Wake()
@@ -115,7 +117,7 @@ func (c *cluster) node(id string, slots int, role string) *node {
 	})
 	n.s = scheduler.NewManager(scheduler.Config{
 		Store: n.link, Node: self, Log: log,
-		Executors: map[dxf.TaskType]scheduler.SubtaskExecutor{dxf.Backfill: executor{n}},
+		Types: dxf.TypesOf(kind),
 		Finished: func() {
 			for _, n := range c.nodes() {
 				n.d.Wake()
@@ -214,15 +216,15 @@ func (c *cluster) until(limit time.Duration, what string, cond func() bool) time
 	}
 }
 
-func (c *cluster) submit(ranges int, change func(*dxf.Task, *dxf.BackfillMeta)) int64 {
+func (c *cluster) submit(ranges int, change func(*dxf.NewTask, *testMeta)) int64 {
 	c.t.Helper()
-	t := dxf.Task{Type: dxf.Backfill, Priority: dxf.DefaultPriority, Concurrency: 2}
 	c.steps.tables++
-	m := dxf.BackfillMeta{Schema: "test", Table: fmt.Sprintf("t%d", c.steps.tables), Rows: int64(ranges), ErrorLimit: 3}
+	m := testMeta{MetaHead: dxf.MetaHead{Schema: "test", Table: fmt.Sprintf("t%d", c.steps.tables), Rows: int64(ranges)}, ErrorLimit: 3}
+	t := dxf.NewTask{Type: testType.Name, Concurrency: 2, Meta: &m}
 	if change != nil {
 		change(&t, &m)
 	}
-	id, err := c.store.Submit(c.ctx, dxf.Job{Type: "add index", State: dxf.JobQueueing, Reorg: &dxf.Reorg{}}, t, m)
+	id, err := c.store.Submit(c.ctx, dxf.Job{Type: "add index", State: dxf.JobQueueing, Reorg: &dxf.Reorg{}}, t)
 	require.NoError(c.t, err)
 	for _, n := range c.nodes() {
 		n.d.Wake()
@@ -258,32 +260,48 @@ func (c *cluster) subtasks() []dxf.Subtask {
 	return subs
 }
 
+const testStep dxf.Step = 1
+
+// testType is the type of all tasks here.
+var testType = dxf.Type{
+	Name: "test", Number: 77, Key: "test/", Job: dxf.JobDDL,
+	Steps:      map[dxf.Step]dxf.StepInfo{testStep: {Name: "work", Counts: true}},
+	Cancelled:  &dxf.Error{Code: 8214, State: "HY000", Message: "Cancelled DDL job", Class: "ddl"},
+	Panicked:   &dxf.Error{Code: 8211, State: "HY000", Message: "Reorg worker panic", Class: "ddl"},
+	ErrorLimit: func(text []byte) int64 { return meta(dxf.Task{Meta: text}).ErrorLimit },
+}
+
+type testMeta struct {
+	dxf.MetaHead
+	ErrorLimit int64 `json:"error_limit"`
+}
+
 // ext plans one step, of as many subtasks as the meta has rows.
 type ext struct {
 	tables   int
 	planning func(context.Context) error // nil: takes no time
 }
 
-func (x *ext) Plan(ctx context.Context, t dxf.Task, _ int) (dispatcher.Plan, error) {
+func (x *ext) Plan(ctx context.Context, t dxf.Task, _ int, _ dxf.Tell) (dxf.Plan, error) {
 	if x.planning != nil {
 		if err := x.planning(ctx); err != nil {
-			return dispatcher.Plan{}, err
+			return dxf.Plan{}, err
 		}
 	}
 	if t.Step != dxf.StepInit {
-		return dispatcher.Plan{Step: dxf.StepDone}, nil
+		return dxf.Plan{Step: dxf.StepDone}, nil
 	}
-	return dispatcher.Plan{Step: dxf.StepCopy, Subtasks: make([]dxf.Subtask, meta(t).Rows)}, nil
+	return dxf.Plan{Step: testStep, Subtasks: make([]dxf.Subtask, meta(t).Rows)}, nil
 }
 
-func (*ext) OnDone(context.Context, dxf.Task) (bool, error) { return false, nil }
-func (*ext) IsRetryableErr(error) bool                      { return false }
+func (*ext) OnDone(context.Context, dxf.Task, dxf.Tell) (bool, error) { return false, nil }
+func (*ext) IsRetryableErr(error) bool                                { return false }
 
 func (*ext) Eligible(_ dxf.Task, nodes []dxf.Node) []dxf.Node { return nodes }
 
 func (*ext) Complete(a *dxf.Advance, e *dxf.Error) {
 	state := a.State
-	a.JobID, a.Job = meta(a.Task).JobID, func(j *dxf.Job) {
+	a.Change = dxf.OnJob(func(j *dxf.Job) {
 		j.Error = e
 		switch state {
 		case dxf.TaskRunning:
@@ -295,10 +313,10 @@ func (*ext) Complete(a *dxf.Advance, e *dxf.Error) {
 		case dxf.TaskReverted:
 			j.State = dxf.JobRollbackDone
 		}
-	}
+	})
 }
 
-func meta(t dxf.Task) (m dxf.BackfillMeta) {
+func meta(t dxf.Task) (m testMeta) {
 	if err := json.Unmarshal(t.Meta, &m); err != nil {
 		panic(err)
 	}

@@ -26,7 +26,7 @@ type held struct {
 	m    *Manager
 	task dxf.Task
 	sub  dxf.Subtask // as leased
-	exec SubtaskExecutor
+	kind dxf.Type
 	log  *zap.Logger
 
 	lease    context.Context // while the node may believe in its leases
@@ -35,12 +35,12 @@ type held struct {
 	progress progress
 }
 
-func (m *Manager) hold(lease context.Context, t dxf.Task, s dxf.Subtask, exec SubtaskExecutor) *held {
-	h := &held{m: m, task: t, sub: s, exec: exec, lease: lease}
+func (m *Manager) hold(lease context.Context, t dxf.Task, s dxf.Subtask, kind dxf.Type) *held {
+	h := &held{m: m, task: t, sub: s, kind: kind, lease: lease}
 	h.ctx, h.stop = context.WithCancelCause(lease)
 	h.progress.sum = s.Summary
 	h.log = m.log.With(zap.Int64("task", t.ID), zap.Int64("subtask", s.ID),
-		zap.String("step", t.Type.StepName(s.Step)), zap.Int("ordinal", s.Ordinal), zap.Int64("epoch", s.Epoch))
+		zap.String("step", kind.StepName(s.Step)), zap.Int("ordinal", s.Ordinal), zap.Int64("epoch", s.Epoch))
 	return h
 }
 
@@ -83,7 +83,7 @@ func (h *held) try() (dxf.Summary, error) {
 	wait := retryFirst
 	for {
 		sum, err := h.once(s)
-		if err == nil || h.ctx.Err() != nil || errors.Is(err, dxf.ErrLeaseLost) || !h.exec.IsRetryableErr(err) {
+		if err == nil || h.ctx.Err() != nil || errors.Is(err, dxf.ErrLeaseLost) || !h.kind.Worker.IsRetryableErr(err) {
 			return sum, err
 		}
 		h.m.counts.retried.Add(1)
@@ -91,7 +91,7 @@ func (h *held) try() (dxf.Summary, error) {
 		switch {
 		case cerr != nil:
 			h.log.Warn("count error", zap.Error(cerr))
-		case int64(n) > h.m.cfg.ErrorLimit(h.task):
+		case int64(n) > h.kind.Retries(h.task):
 			return sum, err
 		}
 		h.log.Warn("subtask tried again", zap.Error(err), zap.Int("errors", n), zap.Duration("again in", wait))
@@ -128,13 +128,12 @@ func (h *held) once(s dxf.Subtask) (sum dxf.Summary, err error) {
 		if p := recover(); p != nil {
 			h.m.counts.panics.Add(1)
 			h.log.Error("executor panicked", zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
-			err = &dxf.Error{Code: 8211, State: "HY000", Message: "Reorg worker panic", Class: "ddl"}
-			if h.task.Type == dxf.ImportInto {
-				err = dxf.Errorf("panic occurred during import, please check log")
+			if err = h.kind.Panicked; h.kind.Panicked == nil {
+				err = dxf.Errorf("the work of the subtask panicked: see the node's log")
 			}
 		}
 	}()
-	return h.exec.RunSubtask(h.ctx, h.task, s, h.progress.report)
+	return h.kind.Worker.RunSubtask(h.ctx, h.task, s, h.progress.report)
 }
 
 // finish writes how the subtask ended. While the lease holds it does not give

@@ -2,7 +2,6 @@ package scheduler_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"strings"
 	"testing"
@@ -139,9 +138,9 @@ func TestRetryFromTheStoreAlone(t *testing.T) {
 				return dxf.Summary{RowCount: 1}, nil
 			}
 			saver := c.store.(interface {
-				SaveCheckpoint(ctx context.Context, tx *sql.Tx, l dxf.Lease, checkpoint []byte, sum dxf.Summary) error
+				Save(ctx context.Context, l dxf.Lease, checkpoint []byte, sum dxf.Summary) error
 			})
-			require.NoError(t, saver.SaveCheckpoint(ctx, nil, s.Lease(), []byte(`{"rows":7}`), dxf.Summary{RowCount: 7}))
+			require.NoError(t, saver.Save(ctx, s.Lease(), []byte(`{"rows":7}`), dxf.Summary{RowCount: 7}))
 			n.link.cut.Store(true)
 			return dxf.Summary{}, errRetry
 		}

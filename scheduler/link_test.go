@@ -98,18 +98,11 @@ func (k *link) MoveSubtasks(ctx context.Context, t dxf.Term, taskID int64, step 
 	return k.rows.MoveSubtasks(ctx, t, taskID, step, from, to)
 }
 
-func (k *link) SetImportWaiting(ctx context.Context, t dxf.Term, jobID int64, waiting string) error {
+func (k *link) SetWaiting(ctx context.Context, t dxf.Term, job dxf.JobRef, waiting string) error {
 	if err := k.err(); err != nil {
 		return err
 	}
-	return k.rows.SetImportWaiting(ctx, t, jobID, waiting)
-}
-
-func (k *link) SetWaiting(ctx context.Context, t dxf.Term, jobID int64, waiting string) error {
-	if err := k.err(); err != nil {
-		return err
-	}
-	return k.rows.SetWaiting(ctx, t, jobID, waiting)
+	return k.rows.SetWaiting(ctx, t, job, waiting)
 }
 
 func (k *link) Archive(ctx context.Context, t dxf.Term, limit int) (v int, err error) {

@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"sync"
 	"time"
@@ -18,19 +17,14 @@ const (
 	pollInterval = 300 * time.Millisecond
 	pollTimeout  = 5 * time.Second
 	defaultGrace = 3 * time.Second
-	// defaultErrorLimit is the default of tidb_ddl_error_count_limit.
-	defaultErrorLimit = 512
 )
 
 // Config is what a Manager is made of.
 type Config struct {
-	Store     SubtaskStore
-	Node      dxf.Node // this node; CPUCount is its number of slots
-	Executors map[dxf.TaskType]SubtaskExecutor
-	Log       *zap.Logger // nil: none
-	// ErrorLimit is how many retryable errors a task may meet before the next
-	// one fails it. nil: what its meta says, see MetaErrorLimit.
-	ErrorLimit func(dxf.Task) int64
+	Store SubtaskStore
+	Node  dxf.Node    // this node; CPUCount is its number of slots
+	Types dxf.Types   // with their workers
+	Log   *zap.Logger // nil: none
 	// Grace is how long running subtasks may go on when the node stops.
 	// 0: 3 s; negative: none.
 	Grace time.Duration
@@ -63,9 +57,6 @@ func NewManager(cfg Config) *Manager {
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
 	}
-	if cfg.ErrorLimit == nil {
-		cfg.ErrorLimit = MetaErrorLimit
-	}
 	if cfg.Grace == 0 {
 		cfg.Grace = defaultGrace
 	}
@@ -85,16 +76,6 @@ func NewManager(cfg Config) *Manager {
 	m.stop = stop
 	m.heart = newHeart(work, cfg, m.log, &m.counts)
 	return m
-}
-
-// MetaErrorLimit is the error_limit in a backfill task's meta, and TiDB's
-// default for other types.
-func MetaErrorLimit(t dxf.Task) int64 {
-	var m dxf.BackfillMeta
-	if t.Type != dxf.Backfill || json.Unmarshal(t.Meta, &m) != nil {
-		return defaultErrorLimit
-	}
-	return m.ErrorLimit
 }
 
 // Wake makes the node look for work at once. It does not block.
@@ -248,11 +229,11 @@ func (m *Manager) giveBack(ctx context.Context, s dxf.Subtask) {
 
 // begin leases a pending subtask into a slot and runs it.
 func (m *Manager) begin(ctx, lease context.Context, a dxf.Assignment) {
-	exec := m.cfg.Executors[a.Task.Type]
-	if exec == nil {
+	kind, ok := m.cfg.Types[a.Task.Type]
+	if !ok {
 		if !m.odd[a.Task.Type] {
 			m.odd[a.Task.Type] = true
-			m.log.Error("no executor for task type", zap.String("type", string(a.Task.Type)))
+			m.log.Error("unknown task type", zap.String("type", string(a.Task.Type)))
 		}
 		return
 	}
@@ -268,7 +249,7 @@ func (m *Manager) begin(ctx, lease context.Context, a dxf.Assignment) {
 		return
 	}
 	m.counts.leased.Add(1)
-	h := m.hold(lease, a.Task, s, exec)
+	h := m.hold(lease, a.Task, s, kind)
 	m.held[s.ID] = h
 	go func() {
 		h.run()

@@ -62,7 +62,7 @@ func TestDeadNodesWorkMoves(t *testing.T) {
 		c.until(5*time.Second, "n1 is owner", func() bool { return c.owner() == n1.id })
 		n2 := c.node("n2", 8, "")
 		c.until(5*time.Second, "two nodes", func() bool { return c.live() == 2 })
-		id := c.submit(4, func(t *dxf.Task, _ *dxf.BackfillMeta) { t.Concurrency = 4 })
+		id := c.submit(4, func(t *dxf.NewTask, _ *testMeta) { t.Concurrency = 4 })
 		c.until(time.Second, "both work", func() bool { return len(c.started(on("n2"))) == 2 })
 		lost := c.started(on("n2"))
 		n2.kill()
@@ -214,7 +214,7 @@ func TestScopeChange(t *testing.T) {
 	simulate(t, func(c *cluster) {
 		c.node("n1", 2, "")
 		n2 := c.node("n2", 2, "")
-		id := c.submit(20, func(t *dxf.Task, _ *dxf.BackfillMeta) { t.TargetScope = "gold" })
+		id := c.submit(20, func(t *dxf.NewTask, _ *testMeta) { t.TargetScope = "gold" })
 		c.until(10*time.Second, "the job says why it waits", func() bool { return c.job(id).Waiting == "no node in service scope 'gold'" })
 		require.Empty(t, c.started(func(run) bool { return true }))
 		require.NoError(t, c.store.SetRole(c.ctx, "n2", "gold"))
@@ -247,9 +247,9 @@ func TestPlanningIsInterrupted(t *testing.T) {
 		n1 := c.node("n1", 2, "")
 		c.until(5*time.Second, "n1 is owner", func() bool { return c.owner() == "n1" && c.live() == 1 })
 		c.node("n2", 2, "")
-		unwanted := c.submit(1, func(t *dxf.Task, _ *dxf.BackfillMeta) { t.Concurrency = 1 })
+		unwanted := c.submit(1, func(t *dxf.NewTask, _ *testMeta) { t.Concurrency = 1 })
 		time.Sleep(time.Second)
-		handed := c.submit(1, func(t *dxf.Task, _ *dxf.BackfillMeta) { t.Concurrency = 1 })
+		handed := c.submit(1, func(t *dxf.NewTask, _ *testMeta) { t.Concurrency = 1 })
 		time.Sleep(time.Second)
 		require.EqualValues(t, 2, plans.Load())
 		require.NoError(t, c.store.CancelJob(c.ctx, unwanted))
@@ -266,7 +266,7 @@ func TestSeventeenTasks(t *testing.T) {
 		c.until(5*time.Second, "an owner and a node", func() bool { return c.owner() != "" && c.live() == 1 })
 		var jobs []int64
 		for range 17 {
-			jobs = append(jobs, c.submit(1, func(t *dxf.Task, _ *dxf.BackfillMeta) { t.Concurrency = 1 }))
+			jobs = append(jobs, c.submit(1, func(t *dxf.NewTask, _ *testMeta) { t.Concurrency = 1 }))
 		}
 		c.until(time.Second, "sixteen run", func() bool { return len(c.started(func(run) bool { return true })) == 16 })
 		c.until(900*time.Millisecond, "the last says why it waits", func() bool {

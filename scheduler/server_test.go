@@ -16,7 +16,7 @@ import (
 // tell is how long the statements take.
 func TestOnAServer(t *testing.T) {
 	srv := mariadbdtest.StartT(t)
-	db, err := store.Open(t.Context(), store.Config{DSN: srv.DSN()})
+	db, err := store.Open(t.Context(), store.Config{DSN: srv.DSN(), Types: dxf.TypesOf(testType)})
 	require.NoError(t, err)
 	defer db.Close()
 
@@ -48,7 +48,7 @@ func TestOnAServer(t *testing.T) {
 		if testing.Short() {
 			t.Skip("a lease takes its time to run out")
 		}
-		c.submit(4, func(t *dxf.Task, _ *dxf.BackfillMeta) { t.Concurrency = 4 })
+		c.submit(4, func(t *dxf.NewTask, _ *testMeta) { t.Concurrency = 4 })
 		c.until(10*time.Second, "work", func() bool { return len(c.started(running)) == 4 })
 		n2.kill()
 		took = c.until(30*time.Second, "n2's subtasks run on n1", func() bool {

@@ -37,17 +37,3 @@ type SubtaskStore interface {
 	// CountError adds one to the task's count of retryable errors and returns it.
 	CountError(ctx context.Context, taskID int64, e *dxf.Error) (int, error)
 }
-
-// SubtaskExecutor does the work of the subtasks of one task type. It is
-// implemented by package executor.
-type SubtaskExecutor interface {
-	// RunSubtask works on s until it is done. Everything it writes is fenced
-	// by s.Lease() in the transaction that writes it. ctx ends with the cause
-	// dxf.ErrCancelled, dxf.ErrPaused, dxf.ErrLeaseLost or plain
-	// context.Canceled (the node stops). It may be called again for the same
-	// subtask, with the checkpoint the last run saved. report may be called at
-	// any time with the progress so far.
-	RunSubtask(ctx context.Context, t dxf.Task, s dxf.Subtask, report func(dxf.Summary)) (dxf.Summary, error)
-	// IsRetryableErr says whether the subtask should be tried again in place.
-	IsRetryableErr(err error) bool
-}

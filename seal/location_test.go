@@ -15,7 +15,7 @@ import (
 func TestS19Location(t *testing.T) {
 	const location = "s3://b/k*.csv?access-key=AK&secret-access-key=very%2Fsecret&session-token=tik.tak"
 	key := seal.NewKey("password", "dxf")
-	m := dxf.ImportMeta{Schema: "d", Table: "t"}
+	m := dxf.ImportMeta{MetaHead: dxf.MetaHead{Schema: "d", Table: "t"}}
 	require.NoError(t, key.Close(&m, location))
 	text, err := json.Marshal(m)
 	require.NoError(t, err)

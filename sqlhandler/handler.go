@@ -23,7 +23,7 @@ import (
 
 // Config is what a Handler stands on.
 type Config struct {
-	Jobs   Jobs
+	Store  Store
 	SQL    *sql.DB // the account that does the jobs' work
 	Meta   *sql.DB // the account of the meta schema, which makes views there; nil: SQL's
 	Schema string  // the meta schema
@@ -46,6 +46,8 @@ type Config struct {
 // Handler answers the statements of all sessions of a node.
 type Handler struct {
 	jobs    Jobs
+	imports Imports
+	nodes   Nodes
 	sql     *sql.DB
 	meta    *sql.DB
 	schema  string
@@ -66,9 +68,9 @@ type Handler struct {
 // New makes a Handler. Run must be running for it to see what other nodes set.
 func New(cfg Config) *Handler {
 	h := &Handler{
-		jobs: cfg.Jobs, sql: cfg.SQL, schema: cfg.Schema, trial: cfg.Trial, scratch: cfg.Scratch, node: cfg.Node,
+		jobs: cfg.Store, imports: cfg.Store, nodes: cfg.Store, sql: cfg.SQL, schema: cfg.Schema, trial: cfg.Trial, scratch: cfg.Scratch, node: cfg.Node,
 		wakeAll: cfg.Wake, setRole: cfg.SetRole, key: cfg.Key, sources: cfg.Sources, log: cfg.Log,
-		vars: newGlobals(cfg.Jobs, cfg.Role), changed: newSignal(), history: newHistory(),
+		vars: newGlobals(cfg.Store, cfg.Role), changed: newSignal(), history: newHistory(),
 	}
 	if h.meta = cfg.Meta; h.meta == nil {
 		h.meta = h.sql

@@ -3,7 +3,6 @@ package sqlhandler_test
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -44,7 +43,7 @@ func newBench(t *testing.T, srv *mariadbd.Server, endpoints ...string) *bench {
 	b := &bench{T: t, meta: "meta_" + strings.ToLower(filepath.Base(t.Name()))}
 	b.schema, b.direct = mariadbdtest.Schema(t, srv)
 	var err error
-	b.db, err = store.Open(t.Context(), store.Config{DSN: srv.DSN(), Schema: b.meta})
+	b.db, err = store.Open(t.Context(), store.Config{DSN: srv.DSN(), Types: dxf.TypesOf(dxf.BackfillType, dxf.ImportType), Schema: b.meta})
 	require.NoError(t, err)
 	t.Cleanup(func() { b.db.Close() })
 	b.file = filepath.Join(t.TempDir(), "rows.csv")
@@ -61,7 +60,7 @@ func newBench(t *testing.T, srv *mariadbd.Server, endpoints ...string) *bench {
 	t.Cleanup(func() { stop(); serving.Wait() })
 	for i := range b.nodes {
 		h := sqlhandler.New(sqlhandler.Config{
-			Jobs: b.db, SQL: b.db.SQL(), Schema: b.meta, Sources: sources, Log: zap.NewNop(),
+			Store: b.db, SQL: b.db.SQL(), Schema: b.meta, Sources: sources, Log: zap.NewNop(),
 			Key:  seal.NewKey("secret", b.meta),
 			Node: dxf.Node{ID: fmt.Sprintf("n%d:4000", i), UUID: fmt.Sprintf("uuid-%d", i), CPUCount: 8},
 		})
@@ -202,7 +201,7 @@ func (b *bench) task(jobID int64, state dxf.TaskState) (t dxf.Task) {
 		tasks, err := b.db.Tasks(b.Context())
 		require.NoError(b, err)
 		for _, t = range tasks {
-			if t.Key == dxf.ImportKey(jobID) && t.State == state {
+			if t.Key == dxf.ImportType.TaskKey(jobID) && t.State == state {
 				return true
 			}
 		}
@@ -214,11 +213,11 @@ func (b *bench) task(jobID int64, state dxf.TaskState) (t dxf.Task) {
 // move advances a job's task as the owner does.
 func (b *bench) move(t dxf.Task, state dxf.TaskState, step dxf.Step, change func(*dxf.ImportJob), subs ...dxf.Subtask) {
 	b.Helper()
-	var m dxf.ImportMeta
-	require.NoError(b, json.Unmarshal(t.Meta, &m))
-	require.NoError(b, b.db.Advance(b.Context(), b.term, dxf.Advance{
-		Task: t, State: state, Step: step, Subtasks: subs, ImportJobID: m.JobID, Import: change,
-	}))
+	a := dxf.Advance{Task: t, State: state, Step: step, Subtasks: subs, Job: dxf.ImportType.JobOf(t)}
+	if change != nil {
+		a.Change = dxf.OnImport(change)
+	}
+	require.NoError(b, b.db.Advance(b.Context(), b.term, a))
 }
 
 // run moves a job to its import step.

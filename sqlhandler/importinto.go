@@ -182,7 +182,7 @@ func (im *importing) parse() error {
 	if !st.Query {
 		err = checkBoth(st, im.facts.sqlMode)
 	}
-	st.Exprs = nil                                  // what executes is in st.set; a tree is a hundred times its text
+	st.Exprs = nil                                  // what executes is in st.Set; a tree is a hundred times its text
 	st.Schema, st.Table = im.st.Schema, im.st.Table // as resolve has found them
 	im.st = st
 	return err
@@ -282,7 +282,7 @@ func (im *importing) listFiles(ctx context.Context) error {
 
 // precheck says whether the import may begin now.
 func (im *importing) precheck(ctx context.Context) error {
-	active, err := im.h.jobs.ImportActive(ctx, im.st.Schema, im.st.Table)
+	active, err := im.h.imports.ImportActive(ctx, im.st.Schema, im.st.Table)
 	switch {
 	case err != nil:
 		return err
@@ -327,7 +327,7 @@ func (im *importing) submit(ctx context.Context, s *session) error {
 		j.ConnID = im.c.ID()
 	}
 	meta := dxf.ImportMeta{
-		Schema: st.Schema, Table: st.Table, Fingerprint: im.info.Fingerprint, TableID: id, User: im.facts.user,
+		MetaHead: dxf.MetaHead{Schema: st.Schema, Table: st.Table}, Fingerprint: im.info.Fingerprint, TableID: id, User: im.facts.user,
 		Format: st.Format, CSV: set.csv, SplitFile: set.splitFile,
 		Fields: st.Fields, Set: st.Set,
 		SQLMode: im.facts.sqlMode, TimeZone: zone,
@@ -336,10 +336,8 @@ func (im *importing) submit(ctx context.Context, s *session) error {
 	if err := im.h.key.Close(&meta, st.Location); err != nil {
 		return err
 	}
-	t := dxf.Task{
-		Type: dxf.ImportInto, State: dxf.TaskPending, Step: dxf.StepInit,
-		Priority: dxf.DefaultPriority, Concurrency: set.thread,
-		TargetScope: vars.Scope, MaxNodeCount: vars.MaxNodeCount,
+	t := dxf.NewTask{
+		Type: dxf.ImportInto, Concurrency: set.thread, TargetScope: vars.Scope, MaxNodeCount: vars.MaxNodeCount, Meta: &meta,
 	}
 	if !vars.Dist {
 		t.MaxNodeCount = 1
@@ -347,7 +345,7 @@ func (im *importing) submit(ctx context.Context, s *session) error {
 	// As for other jobs: whether there is one must be known.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), submitTimeout)
 	defer cancel()
-	im.id, err = im.h.jobs.SubmitImport(ctx, j, t, meta)
+	im.id, err = im.h.imports.SubmitImport(ctx, j, t)
 	return err
 }
 
@@ -367,7 +365,7 @@ func (im *importing) answer(ctx context.Context) (protocol.Reply, error) {
 		return nil, err
 	}
 	if err == nil && im.settings.detached {
-		j, err := im.h.jobs.ImportJob(ctx, im.id)
+		j, err := im.h.imports.ImportJob(ctx, im.id)
 		if err != nil {
 			return nil, err
 		}

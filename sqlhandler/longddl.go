@@ -2,7 +2,6 @@ package sqlhandler
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -158,14 +157,13 @@ func (h *Handler) longDDLJob(
 // changeMeta is what the job is to do, and how.
 func changeMeta(facts sessionFacts, settings settings, info *table.Info, t trial, st *sqltext.AlterTable) dxf.BackfillMeta {
 	return dxf.BackfillMeta{
-		Schema: info.Schema, Table: info.Name, Fingerprint: info.Fingerprint,
+		MetaHead: dxf.MetaHead{Schema: info.Schema, Table: info.Name, Rows: info.Rows}, Fingerprint: info.Fingerprint,
 		Changes: t.changes, Target: t.after, Ignore: st.Ignore, Algorithm: st.Algorithm, Lock: st.Lock,
 		Conditional: st.Conditional, SQLMode: table.ValueMode(facts.sqlMode), Language: t.language,
 		User: facts.user, Privilege: privilege(st),
 		Way:    way(settings, st),
 		Thread: settings.Thread, BatchSize: settings.BatchSize, Priority: settings.priority,
 		MaxWriteSpeed: settings.MaxWriteSpeed, ErrorLimit: settings.errorLimit, NativeMaxSize: settings.nativeMaxSize,
-		Rows: info.Rows,
 	}
 }
 
@@ -262,14 +260,8 @@ func (h *Handler) submit(
 ) (int64, error) {
 	j := newJob(c, facts, st, s, meta.Schema, meta.Table)
 	j.CreateTime = made
-	raw, err := json.Marshal(meta)
-	if err != nil {
-		return 0, fmt.Errorf("write down the change: %w", err)
-	}
-	t := dxf.Task{
-		Type: dxf.Backfill, State: dxf.TaskPending, Step: dxf.StepInit,
-		Priority: dxf.DefaultPriority, Concurrency: s.Thread,
-		TargetScope: s.Scope, MaxNodeCount: s.MaxNodeCount, Meta: raw,
+	t := dxf.NewTask{
+		Type: dxf.Backfill, Concurrency: s.Thread, TargetScope: s.Scope, MaxNodeCount: s.MaxNodeCount, Meta: &meta,
 	}
 	if meta.Way == dxf.WayTxn {
 		t.MaxNodeCount = 1
@@ -279,7 +271,7 @@ func (h *Handler) submit(
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), submitTimeout)
 	defer cancel()
 	h.history.settled(ctx) // what was done before has an id before
-	return h.jobs.Submit(ctx, j, t, meta)
+	return h.jobs.Submit(ctx, j, t)
 }
 
 // newJob is what is shown of a job before anything is done.

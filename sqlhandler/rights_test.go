@@ -268,7 +268,7 @@ func (b *bench) submit(user string) int64 {
 	id, err := b.db.Submit(b.Context(), dxf.Job{
 		Type: "add index", Schema: b.schema, Table: "t", Query: "ALTER TABLE t ADD INDEX (a) -- " + user, User: user,
 		Reorg: &dxf.Reorg{Ingest: true, Dist: true, Thread: 4, BatchSize: 256},
-	}, dxf.Task{Concurrency: 4}, dxf.BackfillMeta{Schema: b.schema, Table: "t"})
+	}, dxf.NewTask{Type: dxf.Backfill, Concurrency: 4, Meta: &dxf.BackfillMeta{MetaHead: dxf.MetaHead{Schema: b.schema, Table: "t"}}})
 	require.NoError(b, err)
 	return id
 }

@@ -326,7 +326,7 @@ func (h *Handler) leftScratch(ctx context.Context) ([]string, error) {
 	if err := rows.Err(); err != nil || len(names) == 0 {
 		return nil, err
 	}
-	nodes, err := h.jobs.Nodes(ctx)
+	nodes, err := h.nodes.Nodes(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -113,14 +113,14 @@ func (h *Handler) assign(ctx context.Context, s *session, n assignment) error {
 		}
 		s.own[n.v.Name] = n.value
 	case sysvars.Global:
-		if err := h.jobs.SetGlobalVar(ctx, n.v.Name, n.value); err != nil {
+		if err := h.vars.store.SetGlobalVar(ctx, n.v.Name, n.value); err != nil {
 			return err
 		}
 		_, err := h.vars.read(ctx)
 		return err
 	case sysvars.Instance:
 		if n.v.Name == sysvars.ServiceScope {
-			if err := h.jobs.SetRole(ctx, h.node.ID, n.value); err != nil {
+			if err := h.nodes.SetRole(ctx, h.node.ID, n.value); err != nil {
 				return err
 			}
 			h.setRole(n.value)

@@ -242,7 +242,7 @@ func (h *Handler) showDDL(ctx context.Context, c *protocol.Conn) (protocol.Reply
 	if err != nil {
 		return nil, err
 	}
-	owner, err := h.jobs.Owner(ctx)
+	owner, err := h.nodes.Owner(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -65,9 +65,9 @@ func (h *Handler) showImportJobs(ctx context.Context, c *protocol.Conn, st *sqlt
 	}
 	var jobs []dxf.ImportJob
 	if super {
-		jobs, err = h.jobs.ImportJobs(ctx)
+		jobs, err = h.imports.ImportJobs(ctx)
 	} else {
-		jobs, err = h.jobs.UserImports(ctx, user)
+		jobs, err = h.imports.UserImports(ctx, user)
 	}
 	if err != nil {
 		return nil, err
@@ -102,7 +102,7 @@ func (h *Handler) cancelImportJob(ctx context.Context, c *protocol.Conn, id int6
 	if _, err := h.itsImport(ctx, c, id); err != nil {
 		return nil, err
 	}
-	if err := h.jobs.CancelImport(ctx, id); err != nil {
+	if err := h.imports.CancelImport(ctx, id); err != nil {
 		return nil, err
 	}
 	h.wakeAll()
@@ -132,7 +132,7 @@ func (h *Handler) pauseImportJob(ctx context.Context, c *protocol.Conn, id int64
 	if _, err := h.itsImport(ctx, c, id); err != nil {
 		return nil, err
 	}
-	if err := h.jobs.PauseImport(ctx, id); err != nil {
+	if err := h.imports.PauseImport(ctx, id); err != nil {
 		return nil, err
 	}
 	h.wakeAll()
@@ -140,7 +140,7 @@ func (h *Handler) pauseImportJob(ctx context.Context, c *protocol.Conn, id int64
 	// Whoever pauses may be killed, and has paused it all the same.
 	job.cancel = func(context.Context) error { return nil }
 	job.look = func(ctx context.Context) (ending, error) {
-		j, err := h.jobs.ImportJob(ctx, id)
+		j, err := h.imports.ImportJob(ctx, id)
 		switch {
 		case err != nil:
 			return ending{}, err
@@ -163,7 +163,7 @@ func (h *Handler) resumeImportJob(ctx context.Context, c *protocol.Conn, id int6
 	if _, err := h.itsImport(ctx, c, id); err != nil {
 		return nil, err
 	}
-	if err := h.jobs.ResumeImport(ctx, id); err != nil {
+	if err := h.imports.ResumeImport(ctx, id); err != nil {
 		return nil, err
 	}
 	h.wakeAll()
@@ -172,7 +172,7 @@ func (h *Handler) resumeImportJob(ctx context.Context, c *protocol.Conn, id int6
 
 // itsImport finds a job that the client may see, and stop.
 func (h *Handler) itsImport(ctx context.Context, c *protocol.Conn, id int64) (dxf.ImportJob, error) {
-	j, err := h.jobs.ImportJob(ctx, id)
+	j, err := h.imports.ImportJob(ctx, id)
 	if errors.Is(err, dxf.ErrNotFound) {
 		return j, importError(8170, "Job ID %d doesn't exist", id)
 	}
@@ -223,7 +223,7 @@ func importProgress(j dxf.ImportJob) string {
 	var parts []string
 	p := j.Progress
 	if p != nil && p.Step > 0 {
-		parts = append(parts, dxf.ImportInto.StepName(p.Step))
+		parts = append(parts, dxf.ImportType.StepName(p.Step))
 		if p.Step == dxf.StepImport && p.Size > 0 {
 			parts = append(parts, fmt.Sprintf("%s of %s", binarySize(p.Bytes), binarySize(p.Size)))
 			if seconds := p.Elapsed.Seconds(); seconds >= 1 && j.Rows > 0 && p.State == dxf.TaskRunning {
@@ -279,7 +279,7 @@ func (h *Handler) importJob(id int64, zone *time.Location) waitable {
 	return waitable{
 		name: fmt.Sprintf("import job %d", id),
 		look: func(ctx context.Context) (ending, error) {
-			j, err := h.jobs.ImportJob(ctx, id)
+			j, err := h.imports.ImportJob(ctx, id)
 			if err != nil {
 				return ending{}, err
 			}
@@ -296,7 +296,7 @@ func (h *Handler) importJob(id int64, zone *time.Location) waitable {
 			return e, nil
 		},
 		progress: func(context.Context) (report, error) { return importReport(last), nil },
-		cancel:   func(ctx context.Context) error { return h.jobs.CancelImport(ctx, id) },
+		cancel:   func(ctx context.Context) error { return h.imports.CancelImport(ctx, id) },
 	}
 }
 

@@ -6,11 +6,19 @@ import (
 	"dxfproxy/dxf"
 )
 
-// Jobs is what statements need of the store.
+// Store is what statements need of the store. Each part is what one group of statements asks.
+type Store interface {
+	Jobs
+	Imports
+	Nodes
+	Variables
+}
+
+// Jobs is what DDL, and the ADMIN statements about it, ask.
 type Jobs interface {
 	// Submit makes the job row (queueing) and the task row (pending) in one
-	// transaction and returns the job's id. meta.JobID is filled in.
-	Submit(ctx context.Context, j dxf.Job, t dxf.Task, meta dxf.BackfillMeta) (int64, error)
+	// transaction and returns the job's id.
+	Submit(ctx context.Context, j dxf.Job, t dxf.NewTask) (int64, error)
 	// Record adds ended jobs to the history: DDL that ran on the client's own
 	// session. They get ids in their order, and the last one's is returned.
 	Record(ctx context.Context, jobs ...dxf.Job) (int64, error)
@@ -36,12 +44,15 @@ type Jobs interface {
 	// why it gets none; dxf.ErrTaskChanged, that it is just getting others, or
 	// coming to a pause.
 	AlterJob(ctx context.Context, id int64, mods []dxf.Modification) error
+}
 
+// Imports is what IMPORT INTO, and the statements about imports, ask.
+type Imports interface {
 	// SubmitImport makes the job row (pending) and the task row (pending) of an
-	// import in one transaction and returns the job's id. meta.JobID and the
-	// task's key and type are filled in. A *dxf.Error (8173) says that a job on
-	// the table is unfinished; of two that come at once one is refused.
-	SubmitImport(ctx context.Context, j dxf.ImportJob, t dxf.Task, meta dxf.ImportMeta) (int64, error)
+	// import in one transaction and returns the job's id. A *dxf.Error (8173)
+	// says that a job on the table is unfinished; of two that come at once one
+	// is refused.
+	SubmitImport(ctx context.Context, j dxf.ImportJob, t dxf.NewTask) (int64, error)
 	// ImportActive says whether an import job on the table is unfinished.
 	ImportActive(ctx context.Context, schema, table string) (bool, error)
 	// ImportJob finds an import job; of an unfinished one with Rows and Progress
@@ -58,14 +69,20 @@ type Jobs interface {
 	// A *dxf.Error (8170, 8171, 8261, 8262) says why it cannot.
 	PauseImport(ctx context.Context, id int64) error
 	ResumeImport(ctx context.Context, id int64) error
+}
 
+// Nodes is what statements ask of the nodes.
+type Nodes interface {
 	// Owner returns the present owner; the zero Term when there is none.
 	Owner(ctx context.Context) (dxf.Term, error)
 	// Nodes lists the live nodes.
 	Nodes(ctx context.Context) ([]dxf.Node, error)
 	// SetRole writes a node's service scope.
 	SetRole(ctx context.Context, nodeID, role string) error
+}
 
+// Variables are the global variables.
+type Variables interface {
 	// GlobalVars returns the global values that were set (others have their
 	// defaults); SetGlobalVar stores one, normalised.
 	GlobalVars(ctx context.Context) (map[string]string, error)

@@ -36,7 +36,7 @@ func newTrials(t testing.TB) *trials {
 	mc, err := mysql.ParseDSN(dsn)
 	require.NoError(t, err)
 	db, err := store.Open(t.Context(), store.Config{
-		DSN: dsn, Log: zap.NewNop(),
+		DSN: dsn, Types: dxf.TypesOf(dxf.BackfillType, dxf.ImportType), Log: zap.NewNop(),
 		Meta:  grants.Account{User: mc.User + "_meta", Password: mc.Passwd},
 		Trial: grants.Account{User: mc.User + "_trial", Password: mc.Passwd},
 	})
@@ -47,7 +47,7 @@ func newTrials(t testing.TB) *trials {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = root.Close() })
 	v := &trials{TB: t, root: root, work: db.SQL(), Handler: New(Config{
-		Jobs: db, SQL: db.SQL(), Schema: db.Schema(), Trial: db.Trial(), Scratch: db.ScratchSchema(),
+		Store: db, SQL: db.SQL(), Schema: db.Schema(), Trial: db.Trial(), Scratch: db.ScratchSchema(),
 		Node: dxf.Node{ID: "n", UUID: "00000000-0000-4000-8000-000000000000"}, Log: zap.NewNop(),
 	})}
 	for _, q := range []string{

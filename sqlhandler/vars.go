@@ -23,7 +23,7 @@ const refreshEvery = 2 * time.Second
 
 // globals are the global values as last read, and this node's instance values.
 type globals struct {
-	jobs  Jobs
+	store Variables
 	known atomic.Pointer[map[string]string]
 
 	mu       sync.Mutex
@@ -31,8 +31,8 @@ type globals struct {
 	typed    string // tidb_service_scope as it was typed last
 }
 
-func newGlobals(jobs Jobs, role string) *globals {
-	g := &globals{jobs: jobs, instance: map[string]string{sysvars.ServiceScope: strings.ToLower(role)}, typed: role}
+func newGlobals(store Variables, role string) *globals {
+	g := &globals{store: store, instance: map[string]string{sysvars.ServiceScope: strings.ToLower(role)}, typed: role}
 	g.known.Store(&map[string]string{})
 	return g
 }
@@ -61,7 +61,7 @@ func (g *globals) run(ctx context.Context, log *zap.Logger) error {
 
 // read fetches the global values from the store.
 func (g *globals) read(ctx context.Context) (map[string]string, error) {
-	m, err := g.jobs.GlobalVars(ctx)
+	m, err := g.store.GlobalVars(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read global variables: %w", err)
 	}

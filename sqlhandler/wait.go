@@ -231,7 +231,7 @@ func (h *Handler) jobsOf(ctx context.Context, id uint32) ([]waitedFor, error) {
 			all = append(all, waitedFor{h.tableChange(j.ID), j.CreateTime})
 		}
 	}
-	imports, err := h.jobs.ImportJobs(ctx)
+	imports, err := h.imports.ImportJobs(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -297,7 +297,7 @@ func changeReport(p dxf.Progress) report {
 	if r.info == "" {
 		r.info = string(p.State)
 		if p.Step > 0 {
-			r.info = p.Step.String()
+			r.info = dxf.BackfillType.StepName(p.Step)
 		}
 	}
 	return r

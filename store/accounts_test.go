@@ -23,7 +23,7 @@ func accounts(t *testing.T, schema string) (store.Config, *observer.ObservedLogs
 	require.NoError(t, err)
 	core, said := observer.New(zap.InfoLevel)
 	return store.Config{
-		DSN: dsn, Schema: schema, Log: zap.New(core),
+		DSN: dsn, Schema: schema, Types: types, Log: zap.New(core),
 		Meta:  grants.Account{User: mc.User + "_meta", Password: mc.Passwd},
 		Trial: grants.Account{User: mc.User + "_trial", Password: mc.Passwd},
 	}, said
@@ -44,7 +44,7 @@ func TestS3TrialsHaveAnAccountOfTheirOwn(t *testing.T) {
 	require.Equal(t, schema+"_scratch", db.ScratchSchema())
 	require.NotNil(t, db.Trial())
 
-	_, err = db.Submit(ctx, dxf.Job{}, dxf.Task{}, dxf.BackfillMeta{})
+	_, err = db.Submit(ctx, dxf.Job{}, dxf.NewTask{Type: dxf.Backfill, Meta: &dxf.BackfillMeta{}})
 	require.NoError(t, err)
 	_, err = db.SQL().ExecContext(ctx, fmt.Sprintf("CREATE TABLE %s.x LIKE %s.t", db.ScratchSchema(), users))
 	require.NoError(t, err)
@@ -115,7 +115,7 @@ func TestAccountsThatCannotBeUsed(t *testing.T) {
 			require.Equal(t, zap.InfoLevel, lines[0].Level)
 			require.Equal(t, zap.WarnLevel, lines[1].Level)
 			t.Log(lines[0].ContextMap(), lines[1].ContextMap())
-			_, err = db.Submit(ctx, dxf.Job{}, dxf.Task{}, dxf.BackfillMeta{})
+			_, err = db.Submit(ctx, dxf.Job{}, dxf.NewTask{Type: dxf.Backfill, Meta: &dxf.BackfillMeta{}})
 			require.NoError(t, err)
 		})
 	}

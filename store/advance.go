@@ -54,24 +54,16 @@ func (db *DB) Advance(ctx context.Context, t dxf.Term, a dxf.Advance) error {
 		if err != nil {
 			return err
 		}
-		if err := insertSubtasks(ctx, tx, a); err != nil {
+		if err := db.insertSubtasks(ctx, tx, a); err != nil || a.Change == nil {
 			return err
 		}
-		if a.JobID != 0 && a.Job != nil {
-			if err := changeJob(ctx, tx, a.JobID, a.Job); err != nil {
-				return err
-			}
-		}
-		if a.ImportJobID != 0 && a.Import != nil {
-			return changeImport(ctx, tx, a.ImportJobID, a.Import)
-		}
-		return nil
+		return db.changeRow(ctx, tx, a.Job, a.Change)
 	})
 }
 
 // insertSubtasks writes the subtasks of the new step, some hundred in each
 // statement.
-func insertSubtasks(ctx context.Context, tx *sqlx.Tx, a dxf.Advance) error {
+func (db *DB) insertSubtasks(ctx context.Context, tx *sqlx.Tx, a dxf.Advance) error {
 	const insertSQL = `
 		INSERT INTO tidb_background_subtask
 			(step, namespace, task_key, ddl_physical_tid, type, exec_id, state, checkpoint, concurrency,
@@ -88,7 +80,7 @@ func insertSubtasks(ctx context.Context, tx *sqlx.Tx, a dxf.Advance) error {
 		n := min(batch, len(subs))
 		args := make([]any, 0, 7*n)
 		for _, s := range subs[:n] {
-			args = append(args, int(a.Step), key, a.Task.Type.Number(), s.ExecID, concurrency, text(s.Meta), s.Ordinal)
+			args = append(args, int(a.Step), key, db.types[a.Task.Type].Number, s.ExecID, concurrency, text(s.Meta), s.Ordinal)
 		}
 		q := insertSQL + strings.TrimSuffix(strings.Repeat(rowSQL+", ", n), ", ")
 		if _, err := tx.ExecContext(ctx, q, args...); err != nil {
@@ -101,7 +93,7 @@ func insertSubtasks(ctx context.Context, tx *sqlx.Tx, a dxf.Advance) error {
 
 // changeJob applies change to a job's row; a job that has ended moves to the
 // history. A job that is not there has ended before.
-func changeJob(ctx context.Context, tx *sqlx.Tx, id int64, change func(*dxf.Job)) error {
+func (db *DB) changeJob(ctx context.Context, tx *sqlx.Tx, id int64, change func(dxf.JobRow)) error {
 	j, err := lockJob(ctx, tx, id)
 	if errors.Is(err, dxf.ErrNotFound) {
 		return nil
@@ -110,7 +102,7 @@ func changeJob(ctx context.Context, tx *sqlx.Tx, id int64, change func(*dxf.Job)
 		return err
 	}
 	var now time.Time
-	if j.RowCount, now, err = rowCount(ctx, tx, id); err != nil {
+	if j.RowCount, now, err = db.rowCount(ctx, tx, dxf.DDLJob(id)); err != nil {
 		return err
 	}
 	change(&j)

@@ -3,10 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/jmoiron/sqlx"
 
@@ -34,29 +32,14 @@ func (db *DB) AlterJob(ctx context.Context, id int64, mods []dxf.Modification) e
 	return db.ask(ctx, id, ask.Alter(mods))
 }
 
-// ask lets decide change a task and its job, both locked, and tells it how far
-// the task's step is.
-func (db *DB) ask(ctx context.Context, id int64, decide func(*dxf.Task, *dxf.Job, dxf.Counts) (changed bool, err error)) error {
-	// Everybody locks tasks by id. To lock by key would take two locks, of the
-	// index and of the row, in the order opposite to theirs.
-	const findSQL = `SELECT id FROM tidb_global_task WHERE task_key = ?`
-	const lockSQL = `SELECT ` + taskColumns + ` FROM tidb_global_task WHERE id = ? FOR UPDATE`
-	const countSQL = `SELECT state, COUNT(*) AS n FROM tidb_background_subtask WHERE task_key = ? AND step = ? GROUP BY state`
-	const askSQL = `UPDATE tidb_global_task SET state = ?, modify_params = ?, state_update_time = NOW() WHERE id = ?`
+// ask lets decide change a task and its job, both locked, and tells it whether it is
+// too late for that.
+func (db *DB) ask(ctx context.Context, id int64, decide func(t *dxf.Task, j *dxf.Job, late bool) (changed bool, err error)) error {
 	return db.tx(ctx, func(tx *sqlx.Tx) error {
-		var row taskRow
-		var taskID int64
-		err := tx.GetContext(ctx, &taskID, findSQL, dxf.BackfillKey(id))
-		if err == nil {
-			err = tx.GetContext(ctx, &row, lockSQL, taskID)
-		}
-		if errors.Is(err, sql.ErrNoRows) {
+		t, late, err := db.lockTask(ctx, tx, dxf.DDLJob(id))
+		if errors.Is(err, dxf.ErrNotFound) {
 			return ask.NotFound(id)
 		}
-		if err != nil {
-			return err
-		}
-		t, err := row.task()
 		if err != nil {
 			return err
 		}
@@ -67,41 +50,92 @@ func (db *DB) ask(ctx context.Context, id int64, decide func(*dxf.Task, *dxf.Job
 		if err != nil {
 			return err
 		}
-		var states []struct {
-			State string `db:"state"`
-			N     int    `db:"n"`
-		}
-		if err := tx.SelectContext(ctx, &states, countSQL, strconv.FormatInt(t.ID, 10), int(t.Step)); err != nil {
-			return err
-		}
-		subs := make(dxf.Counts)
-		for _, s := range states {
-			subs[dxf.SubtaskState(s.State)] = s.N
-		}
-		changed, err := decide(&t, &j, subs)
+		changed, err := decide(&t, &j, late)
 		if err != nil || !changed {
 			return err
 		}
-		if _, err := change(ctx, tx, askSQL, string(t.State), text(t.ModifyParams), t.ID); err != nil {
+		if err := writeRequest(ctx, tx, t); err != nil {
 			return err
 		}
 		return updateJob(ctx, tx, j)
 	})
 }
 
-// JobProgress tells how far an unfinished job is.
-func (db *DB) JobProgress(ctx context.Context, jobID int64) (dxf.Progress, error) {
-	const taskSQL = `SELECT ` + taskColumns + ` FROM tidb_global_task WHERE task_key = ?`
-	const waitingSQL = `SELECT COALESCE(JSON_VALUE(CONVERT(job_meta USING utf8mb4), '$.waiting'), '') FROM tidb_ddl_job WHERE job_id = ?`
+// lockTask reads a job's task and locks it, and says whether its effect may be in place;
+// dxf.ErrNotFound.
+func (db *DB) lockTask(ctx context.Context, tx *sqlx.Tx, job dxf.JobRef) (t dxf.Task, late bool, err error) {
+	// Everybody locks tasks by id. To lock by key would take two locks, of the
+	// index and of the row, in the order opposite to theirs.
+	const findSQL = `SELECT id FROM tidb_global_task WHERE task_key IN (?)`
+	const lockSQL = `SELECT ` + taskColumns + ` FROM tidb_global_task WHERE id = ? FOR UPDATE`
+	const countSQL = `SELECT state, COUNT(*) AS n FROM tidb_background_subtask WHERE task_key = ? AND step = ? GROUP BY state`
+	q, args, err := sqlx.In(findSQL, db.types.TaskKeys(job))
+	if err != nil {
+		return t, false, fmt.Errorf("find the task of %s: %w", job, err)
+	}
 	var row taskRow
-	err := db.meta.GetContext(ctx, &row, taskSQL, dxf.BackfillKey(jobID))
+	err = tx.GetContext(ctx, &row.ID, q, args...)
+	if err == nil {
+		err = tx.GetContext(ctx, &row, lockSQL, row.ID)
+	}
 	if errors.Is(err, sql.ErrNoRows) {
-		return dxf.Progress{}, dxf.ErrNotFound
+		return t, false, dxf.ErrNotFound
 	}
 	if err != nil {
-		return dxf.Progress{}, err
+		return t, false, err
 	}
-	t, err := row.task()
+	if t, err = row.task(); err != nil {
+		return t, false, err
+	}
+	var states []struct {
+		State string `db:"state"`
+		N     int    `db:"n"`
+	}
+	if err := tx.SelectContext(ctx, &states, countSQL, decimal(t.ID), int(t.Step)); err != nil {
+		return t, false, err
+	}
+	subs := make(dxf.Counts)
+	for _, s := range states {
+		subs[dxf.SubtaskState(s.State)] = s.N
+	}
+	return t, db.types[t.Type].Late(t, subs), nil
+}
+
+// writeRequest writes what was asked of a task.
+func writeRequest(ctx context.Context, tx *sqlx.Tx, t dxf.Task) error {
+	const askSQL = `UPDATE tidb_global_task SET state = ?, modify_params = ?, state_update_time = NOW() WHERE id = ?`
+	_, err := change(ctx, tx, askSQL, string(t.State), text(t.ModifyParams), t.ID)
+	return err
+}
+
+// taskOf reads a job's task; dxf.ErrNotFound when it has ended and left.
+func (db *DB) taskOf(ctx context.Context, job dxf.JobRef) (t dxf.Task, head dxf.MetaHead, err error) {
+	const taskSQL = `SELECT ` + taskColumns + ` FROM tidb_global_task WHERE task_key IN (?)`
+	q, args, err := sqlx.In(taskSQL, db.types.TaskKeys(job))
+	if err != nil {
+		return t, head, fmt.Errorf("find the task of %s: %w", job, err)
+	}
+	var row taskRow
+	err = db.meta.GetContext(ctx, &row, q, args...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return t, head, dxf.ErrNotFound
+	}
+	if err == nil {
+		t, err = row.task()
+	}
+	if err != nil {
+		return t, head, err
+	}
+	if head, err = dxf.HeadOf(t.Meta); err != nil {
+		err = fmt.Errorf("read meta of task %d: %w", t.ID, err)
+	}
+	return t, head, err
+}
+
+// JobProgress tells how far an unfinished job is.
+func (db *DB) JobProgress(ctx context.Context, jobID int64) (dxf.Progress, error) {
+	const waitingSQL = `SELECT COALESCE(JSON_VALUE(CONVERT(job_meta USING utf8mb4), '$.waiting'), '') FROM tidb_ddl_job WHERE job_id = ?`
+	t, head, err := db.taskOf(ctx, dxf.DDLJob(jobID))
 	if err != nil {
 		return dxf.Progress{}, err
 	}
@@ -116,11 +150,7 @@ func (db *DB) JobProgress(ctx context.Context, jobID int64) (dxf.Progress, error
 		}
 		return dxf.Progress{}, err
 	}
-	var meta dxf.BackfillMeta
-	if err := json.Unmarshal(t.Meta, &meta); err != nil {
-		return dxf.Progress{}, fmt.Errorf("read meta of task %d: %w", t.ID, err)
-	}
-	p := dxf.Progress{State: t.State, Step: t.Step, Total: meta.Rows, Subtasks: subs, Waiting: waiting}
+	p := dxf.Progress{State: t.State, Step: t.Step, Total: head.Rows, Subtasks: subs, Waiting: waiting}
 	for _, s := range subs {
 		p.Done += s.Summary.RowCount
 	}

@@ -35,6 +35,10 @@ type Config struct {
 	// Log is told which of these cannot be used. nil is silent.
 	Log *zap.Logger
 
+	// Types of tasks that the rows may be of. Of one that is not among them nothing is
+	// submitted, found by its job or counted.
+	Types dxf.Types
+
 	// WorkConns is how many connections SQL() may hold. 0 is 64.
 	WorkConns int
 	// DialTimeout of one connection. 0 is 5 s.
@@ -67,6 +71,7 @@ type DB struct {
 	forgot  atomic.Pointer[time.Time] // when the old history was last looked for
 
 	secret dxf.Secret
+	types  dxf.Types
 }
 
 // schemaName leaves room for the name of the scratch schema.
@@ -126,7 +131,7 @@ func open(ctx context.Context, mc *mysql.Config, cfg Config) (*DB, error) {
 	if err := mayCheckpoint(ctx, mc, cfg.Schema); err != nil {
 		return nil, err
 	}
-	db := &DB{schema: cfg.Schema}
+	db := &DB{schema: cfg.Schema, types: cfg.Types}
 	if db.trial, err = openTrial(ctx, mc, cfg, l); err != nil {
 		return nil, err
 	}
@@ -156,7 +161,7 @@ func open(ctx context.Context, mc *mysql.Config, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.clients = &DB{schema: db.schema, meta: sqlx.NewDb(asked, "mysql"), work: db.work, batch: db.batch, trial: db.trial}
+	db.clients = &DB{schema: db.schema, meta: sqlx.NewDb(asked, "mysql"), work: db.work, batch: db.batch, trial: db.trial, types: db.types}
 	const secretSQL = `SELECT value FROM secret WHERE id = 1`
 	if err := meta.QueryRowContext(ctx, secretSQL).Scan(&db.secret); err != nil {
 		_ = db.Close()

@@ -19,7 +19,7 @@ const maxErrorText = 16 << 10
 
 // SubmitImport makes the job row and the task row in one transaction. While
 // another job on the table is unfinished it answers 8173.
-func (db *DB) SubmitImport(ctx context.Context, j dxf.ImportJob, t dxf.Task, meta dxf.ImportMeta) (int64, error) {
+func (db *DB) SubmitImport(ctx context.Context, j dxf.ImportJob, t dxf.NewTask) (int64, error) {
 	// Whoever submits holds this row: of two that come at once the second sees
 	// the job of the first.
 	const turnSQL = `SELECT value FROM counter WHERE name = 'job' FOR UPDATE`
@@ -53,9 +53,7 @@ func (db *DB) SubmitImport(ctx context.Context, j dxf.ImportJob, t dxf.Task, met
 		if _, err := change(ctx, tx, ourSQL, id, j.ConnID); err != nil {
 			return err
 		}
-		task := t
-		task.Key, task.Type, task.User, meta.JobID = dxf.ImportKey(id), dxf.ImportInto, j.CreatedBy, id
-		return insertTask(ctx, tx, task, meta)
+		return db.insertTask(ctx, tx, t, dxf.ImportJobRef(id), j.CreatedBy)
 	})
 	if err != nil {
 		return 0, err
@@ -148,7 +146,6 @@ const activeImportsSQL = `
 // readImportProgress fills in the rows and the progress of an unfinished job. One
 // that ends in between keeps what it had.
 func (db *DB) readImportProgress(ctx context.Context, j *dxf.ImportJob) error {
-	const taskSQL = `SELECT ` + taskColumns + ` FROM tidb_global_task WHERE task_key = ?`
 	const sumsSQL = `
 		SELECT step,
 			COALESCE(SUM(CAST(JSON_VALUE(summary, '$.row_count') AS SIGNED)), 0) AS row_sum,
@@ -156,21 +153,12 @@ func (db *DB) readImportProgress(ctx context.Context, j *dxf.ImportJob) error {
 			MIN(NULLIF(start_time, 0)) AS began
 		FROM tidb_background_subtask WHERE task_key = ? GROUP BY step`
 	const nowSQL = `SELECT NOW(6)`
-	var row taskRow
-	err := db.meta.GetContext(ctx, &row, taskSQL, dxf.ImportKey(j.ID))
-	if errors.Is(err, sql.ErrNoRows) {
+	t, head, err := db.taskOf(ctx, dxf.ImportJobRef(j.ID))
+	if errors.Is(err, dxf.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
-	}
-	t, err := row.task()
-	if err != nil {
-		return err
-	}
-	var meta dxf.ImportMeta
-	if err := json.Unmarshal(t.Meta, &meta); err != nil {
-		return fmt.Errorf("read meta of task %d: %w", t.ID, err)
 	}
 	var sums []struct {
 		Step  int           `db:"step"`
@@ -185,12 +173,16 @@ func (db *DB) readImportProgress(ctx context.Context, j *dxf.ImportJob) error {
 	for _, s := range sums {
 		steps[dxf.Step(s.Step)] = ask.StepSum{Rows: s.Rows, Bytes: s.Bytes, Began: unixTime(s.Began)}
 	}
+	var counted ask.StepSum
+	for _, step := range db.types[t.Type].Counting() {
+		counted.Add(steps[step])
+	}
 	var now time.Time
 	if err := db.meta.GetContext(ctx, &now, nowSQL); err != nil {
 		return err
 	}
-	j.Progress = ask.ImportProgress(t, meta, steps[dxf.StepImport], steps[t.Step], j.Waiting, now)
-	j.Rows = steps[dxf.StepImport].Rows
+	j.Progress = ask.ImportProgress(t, head, counted, steps[t.Step], j.Waiting, now)
+	j.Rows = counted.Rows
 	return nil
 }
 
@@ -210,23 +202,18 @@ func (db *DB) ResumeImport(ctx context.Context, id int64) error {
 }
 
 // askImport lets decide change an import's task, locked with its job, and tells it
-// how far the task's step is.
-func (db *DB) askImport(ctx context.Context, id int64, decide func(*dxf.Task, dxf.ImportJob, dxf.Counts) (changed, forget bool, err error)) error {
-	const findSQL = `SELECT id FROM tidb_global_task WHERE task_key = ?`
-	const lockSQL = `SELECT ` + taskColumns + ` FROM tidb_global_task WHERE id = ? FOR UPDATE`
-	const countSQL = `SELECT state, COUNT(*) AS n FROM tidb_background_subtask WHERE task_key = ? AND step = ? GROUP BY state`
-	const askSQL = `UPDATE tidb_global_task SET state = ?, modify_params = ?, state_update_time = NOW() WHERE id = ?`
+// whether it is too late for that. A task that has left is one that has succeeded.
+func (db *DB) askImport(
+	ctx context.Context, id int64, decide func(t *dxf.Task, j dxf.ImportJob, late bool) (changed, forget bool, err error),
+) error {
 	return db.tx(ctx, func(tx *sqlx.Tx) error {
-		var row taskRow
-		var taskID int64
-		err := tx.GetContext(ctx, &taskID, findSQL, dxf.ImportKey(id))
-		if err == nil {
-			err = tx.GetContext(ctx, &row, lockSQL, taskID) // by id, as in ask
+		t, late, err := db.lockTask(ctx, tx, dxf.ImportJobRef(id))
+		if errors.Is(err, dxf.ErrNotFound) {
+			t, err = dxf.Task{State: dxf.TaskSucceed}, nil
 		}
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		if err != nil {
 			return err
 		}
-		archived := err != nil
 		j, err := lockImport(ctx, tx, id)
 		if errors.Is(err, dxf.ErrNotFound) {
 			return ask.ImportNotFound(id)
@@ -234,32 +221,14 @@ func (db *DB) askImport(ctx context.Context, id int64, decide func(*dxf.Task, dx
 		if err != nil {
 			return err
 		}
-		t := dxf.Task{State: dxf.TaskSucceed}
-		subs := make(dxf.Counts)
-		if !archived {
-			if t, err = row.task(); err != nil {
-				return err
-			}
-			var states []struct {
-				State string `db:"state"`
-				N     int    `db:"n"`
-			}
-			if err := tx.SelectContext(ctx, &states, countSQL, decimal(t.ID), int(t.Step)); err != nil {
-				return err
-			}
-			for _, s := range states {
-				subs[dxf.SubtaskState(s.State)] = s.N
-			}
-		}
-		changed, forget, err := decide(&t, j, subs)
+		changed, forget, err := decide(&t, j, late)
 		if forget {
-			return changeImport(ctx, tx, id, func(j *dxf.ImportJob) { j.Status = dxf.ImportCancelled })
+			return db.changeImport(ctx, tx, id, dxf.OnImport(func(j *dxf.ImportJob) { j.Status = dxf.ImportCancelled }))
 		}
 		if err != nil || !changed {
 			return err
 		}
-		_, err = change(ctx, tx, askSQL, string(t.State), text(t.ModifyParams), t.ID)
-		return err
+		return writeRequest(ctx, tx, t)
 	})
 }
 
@@ -282,16 +251,12 @@ func lockImport(ctx context.Context, tx *sqlx.Tx, id int64) (dxf.ImportJob, erro
 
 // changeImport applies f to an import job's row, with Rows as of now. An ended
 // job never changes: f is not called, and that is no error.
-func changeImport(ctx context.Context, tx *sqlx.Tx, id int64, f func(*dxf.ImportJob)) error {
+func (db *DB) changeImport(ctx context.Context, tx *sqlx.Tx, id int64, f func(dxf.JobRow)) error {
 	const updateSQL = `
 		UPDATE tidb_import_jobs SET
 			start_time = ?, update_time = ?, end_time = ?, source_file_size = ?, status = ?, step = ?, summary = ?, error_message = ?
 		WHERE id = ?`
 	const ourSQL = `UPDATE import_job SET waiting = ?, error = ? WHERE job_id = ?`
-	const rowsSQL = `
-		SELECT COALESCE(SUM(CAST(JSON_VALUE(s.summary, '$.row_count') AS SIGNED)), 0)
-		FROM tidb_global_task t JOIN tidb_background_subtask s ON s.task_key = CAST(t.id AS CHAR) AND s.step = 1
-		WHERE t.task_key = ?`
 	j, err := lockImport(ctx, tx, id)
 	if errors.Is(err, dxf.ErrNotFound) || err == nil && j.Status.Ended() {
 		return nil
@@ -299,14 +264,11 @@ func changeImport(ctx context.Context, tx *sqlx.Tx, id int64, f func(*dxf.Import
 	if err != nil {
 		return err
 	}
-	if err := tx.GetContext(ctx, &j.Rows, rowsSQL, dxf.ImportKey(id)); err != nil {
+	var now time.Time
+	if j.Rows, now, err = db.rowCount(ctx, tx, dxf.ImportJobRef(id)); err != nil {
 		return err
 	}
 	f(&j)
-	now, err := storeNow(ctx, tx)
-	if err != nil {
-		return err
-	}
 	ask.StampImport(&j, now)
 	var summary, message any
 	if j.Status == dxf.ImportFinished {
@@ -321,17 +283,6 @@ func changeImport(ctx context.Context, tx *sqlx.Tx, id int64, f func(*dxf.Import
 	}
 	_, err = change(ctx, tx, ourSQL, j.Waiting, asJSON(j.Error), id)
 	return err
-}
-
-// SetImportWaiting notes on an import job what it waits for. One that has ended
-// waits for nothing, and that is no error.
-func (db *DB) SetImportWaiting(ctx context.Context, t dxf.Term, jobID int64, waiting string) error {
-	return db.tx(ctx, func(tx *sqlx.Tx) error {
-		if err := fenceOwner(ctx, tx, t); err != nil {
-			return err
-		}
-		return changeImport(ctx, tx, jobID, func(j *dxf.ImportJob) { j.Waiting = waiting })
-	})
 }
 
 func nullTime(t time.Time) sql.NullTime { return sql.NullTime{Time: t, Valid: !t.IsZero()} }

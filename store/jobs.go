@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -17,7 +18,7 @@ import (
 )
 
 // Submit makes the job row and the task row in one transaction.
-func (db *DB) Submit(ctx context.Context, j dxf.Job, t dxf.Task, meta dxf.BackfillMeta) (int64, error) {
+func (db *DB) Submit(ctx context.Context, j dxf.Job, t dxf.NewTask) (int64, error) {
 	const jobSQL = `
 		INSERT INTO tidb_ddl_job (job_id, reorg, schema_ids, table_ids, job_meta, type, processing)
 		VALUES (?, ?, ?, ?, ?, ?, 0)`
@@ -26,19 +27,11 @@ func (db *DB) Submit(ctx context.Context, j dxf.Job, t dxf.Task, meta dxf.Backfi
 		if err != nil {
 			return err
 		}
-		j.ID, j.State, meta.JobID = id, dxf.JobQueueing, id
+		j.ID, j.State = id, dxf.JobQueueing
 		if j.CreateTime, err = fewEnough(ctx, tx, j.User); err != nil {
 			return err
 		}
-		task := t // the transaction may run again
-		task.User = j.User
-		if task.Key == "" {
-			task.Key = dxf.BackfillKey(id)
-		}
-		if task.Type == "" {
-			task.Type = dxf.Backfill
-		}
-		if err := insertTask(ctx, tx, task, meta); err != nil {
+		if err := db.insertTask(ctx, tx, t, dxf.DDLJob(id), j.User); err != nil {
 			return err
 		}
 		_, err = change(ctx, tx, jobSQL, id, j.Reorg != nil, decimal(j.SchemaID), decimal(j.TableID), asJSON(j), j.Action)
@@ -74,24 +67,31 @@ func fewEnough(ctx context.Context, tx *sqlx.Tx, user string) (time.Time, error)
 	return facts.Now, nil
 }
 
-// insertTask writes the row of a new task. A key that was ever used is taken.
-func insertTask(ctx context.Context, tx *sqlx.Tx, t dxf.Task, meta any) error {
+// insertTask writes the row of a new task of a job of user's. A key that was ever used is
+// taken.
+func (db *DB) insertTask(ctx context.Context, tx *sqlx.Tx, t dxf.NewTask, job dxf.JobRef, user string) error {
 	const usedSQL = `SELECT COUNT(*) FROM tidb_global_task_history WHERE task_key = ?`
 	const taskSQL = `
 		INSERT INTO tidb_global_task
 			(task_key, type, state, priority, create_time, state_update_time, meta, concurrency, step, target_scope, max_node_count, submitter)
 		VALUES (?, ?, 'pending', ?, NOW(), NOW(), ?, ?, ?, ?, ?, ?)`
+	kind, ok := db.types[t.Type]
+	if !ok || kind.Job != job.Kind {
+		return fmt.Errorf("no task type %q has a job of kind %s", t.Type, job.Kind)
+	}
 	if t.Priority == 0 {
 		t.Priority = dxf.DefaultPriority
 	}
+	t.Meta.Head().JobID = job.ID
+	key := kind.TaskKey(job.ID)
 	var used int
-	if err := tx.GetContext(ctx, &used, usedSQL, t.Key); err != nil {
+	if err := tx.GetContext(ctx, &used, usedSQL, key); err != nil {
 		return err
 	}
 	if used > 0 {
 		return dxf.ErrTaskExists
 	}
-	_, err := change(ctx, tx, taskSQL, t.Key, string(t.Type), t.Priority, asJSON(meta), t.Concurrency, int(dxf.StepInit), t.TargetScope, t.MaxNodeCount, t.User)
+	_, err := change(ctx, tx, taskSQL, key, string(t.Type), t.Priority, asJSON(t.Meta), t.Concurrency, int(dxf.StepInit), t.TargetScope, t.MaxNodeCount, user)
 	if number(err) == erDupEntry {
 		return dxf.ErrTaskExists
 	}
@@ -215,24 +215,43 @@ func fit(s string, n int) string {
 	return s
 }
 
-// rowsReadSQL sums the rows read by the subtasks of the task of job j.job_id.
-const rowsReadSQL = `(
-	SELECT COALESCE(SUM(CAST(JSON_VALUE(s.summary, '$.row_count') AS SIGNED)), 0)
-	FROM tidb_global_task t JOIN tidb_background_subtask s ON s.task_key = CAST(t.id AS CHAR) AND s.step IN (1, 5)
-	WHERE t.task_key = CONCAT('ddl/backfill/', j.job_id))`
+// rowsRead is an expression that sums what the counting steps of the task of job j.job_id, of
+// the kind, have read; the expression's arguments come with it. A job's task is of one type,
+// and the others find none.
+func (db *DB) rowsRead(kind dxf.JobKind) (expression string, args []any) {
+	const readSQL = `(
+		SELECT COALESCE(SUM(CAST(JSON_VALUE(s.summary, '$.row_count') AS SIGNED)), 0)
+		FROM tidb_global_task t JOIN tidb_background_subtask s ON s.task_key = CAST(t.id AS CHAR) AND s.step IN (?%s)
+		WHERE t.task_key = CONCAT(?, j.job_id))`
+	sums := []string{"0"}
+	for _, y := range db.types.WithJobs(kind) {
+		steps := y.Counting()
+		if len(steps) == 0 {
+			continue
+		}
+		sums = append(sums, fmt.Sprintf(readSQL, strings.Repeat(", ?", len(steps)-1)))
+		for _, s := range steps {
+			args = append(args, int(s))
+		}
+		args = append(args, y.Key)
+	}
+	return strings.Join(sums, " + "), args
+}
 
 // rowCount is ROW_COUNT of an unfinished job, and the store's time.
-func rowCount(ctx context.Context, tx *sqlx.Tx, id int64) (n int64, now time.Time, err error) {
-	const countSQL = `SELECT ` + rowsReadSQL + `, NOW(6) FROM (SELECT ? AS job_id) j`
-	err = tx.QueryRowContext(ctx, countSQL, id).Scan(&n, &now)
+func (db *DB) rowCount(ctx context.Context, tx *sqlx.Tx, job dxf.JobRef) (n int64, now time.Time, err error) {
+	read, args := db.rowsRead(job.Kind)
+	countSQL := `SELECT ` + read + `, NOW(6) FROM (SELECT ? AS job_id) j`
+	err = tx.QueryRowContext(ctx, countSQL, append(args, job.ID)...).Scan(&n, &now)
 	return n, now, err
 }
 
 // Job finds a job, unfinished or in the history.
 func (db *DB) Job(ctx context.Context, id int64) (dxf.Job, error) {
-	const jobSQL = `SELECT j.job_id, j.job_meta, ` + rowsReadSQL + ` AS row_count FROM tidb_ddl_job j WHERE j.job_id = ?`
+	read, args := db.rowsRead(dxf.JobDDL)
+	jobSQL := `SELECT j.job_id, j.job_meta, ` + read + ` AS row_count FROM tidb_ddl_job j WHERE j.job_id = ?`
 	const historySQL = `SELECT job_meta FROM tidb_ddl_history WHERE job_id = ?`
-	jobs, err := db.selectJobs(ctx, 0, jobSQL, id)
+	jobs, err := db.selectJobs(ctx, 0, jobSQL, append(args, id)...)
 	if err != nil {
 		return dxf.Job{}, err
 	}
@@ -245,8 +264,9 @@ func (db *DB) Job(ctx context.Context, id int64) (dxf.Job, error) {
 
 // UnfinishedJobs lists unfinished jobs by id.
 func (db *DB) UnfinishedJobs(ctx context.Context) ([]dxf.Job, error) {
-	const jobsSQL = `SELECT j.job_id, j.job_meta, ` + rowsReadSQL + ` AS row_count FROM tidb_ddl_job j ORDER BY j.job_id`
-	return db.selectJobs(ctx, 0, jobsSQL)
+	read, args := db.rowsRead(dxf.JobDDL)
+	jobsSQL := `SELECT j.job_id, j.job_meta, ` + read + ` AS row_count FROM tidb_ddl_job j ORDER BY j.job_id`
+	return db.selectJobs(ctx, 0, jobsSQL, args...)
 }
 
 // maxListed bounds the bytes of the rows that a list of ended jobs is made of. Clients
@@ -299,19 +319,20 @@ func (db *DB) selectJobs(ctx context.Context, most int, query string, args ...an
 
 // SetWaiting notes on a job what it waits for. A job that has ended waits for
 // nothing, and that is no error.
-func (db *DB) SetWaiting(ctx context.Context, t dxf.Term, jobID int64, waiting string) error {
+func (db *DB) SetWaiting(ctx context.Context, t dxf.Term, job dxf.JobRef, waiting string) error {
 	return db.tx(ctx, func(tx *sqlx.Tx) error {
 		if err := fenceOwner(ctx, tx, t); err != nil {
 			return err
 		}
-		j, err := lockJob(ctx, tx, jobID)
-		if errors.Is(err, dxf.ErrNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		j.Waiting = waiting
-		return updateJob(ctx, tx, j)
+		return db.changeRow(ctx, tx, job, func(r dxf.JobRow) { r.Wait(waiting) })
 	})
+}
+
+// changeRow applies f to a job's row, in the table of the job's kind. One that has ended
+// before never changes: f is not called, and that is no error.
+func (db *DB) changeRow(ctx context.Context, tx *sqlx.Tx, job dxf.JobRef, f func(dxf.JobRow)) error {
+	if job.Kind == dxf.JobImport {
+		return db.changeImport(ctx, tx, job.ID, f)
+	}
+	return db.changeJob(ctx, tx, job.ID, f)
 }

@@ -17,7 +17,7 @@ import (
 // and not before; everybody else waits for the lease.
 func TestOwnerStartedAgain(t *testing.T) {
 	schema := fmt.Sprintf("dxf_%d", schemas.Add(1))
-	first, err := store.Open(t.Context(), store.Config{DSN: srv.DSN(), Schema: schema})
+	first, err := store.Open(t.Context(), store.Config{DSN: srv.DSN(), Types: types, Schema: schema})
 	require.NoError(t, err)
 	second := openSchema(t, schema)
 	one, again := dxf.Node{ID: "n1", UUID: schema + "-1"}, dxf.Node{ID: "n1", UUID: schema + "-2"}

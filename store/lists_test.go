@@ -18,7 +18,7 @@ import (
 
 // TestR2ListsAreBounded: ended jobs are their makers' to make long and many.
 func TestR2ListsAreBounded(t *testing.T) {
-	db, err := store.Open(t.Context(), store.Config{DSN: srv.DSN(), Schema: "dxf_lists"})
+	db, err := store.Open(t.Context(), store.Config{DSN: srv.DSN(), Types: types, Schema: "dxf_lists"})
 	require.NoError(t, err)
 	defer db.Close()
 	var last int64
@@ -39,7 +39,7 @@ func TestR2ListsAreBounded(t *testing.T) {
 
 // TestR2ClientsHaveTheirQueue: nodes do not wait behind what clients ask.
 func TestR2ClientsHaveTheirQueue(t *testing.T) {
-	db, err := store.Open(t.Context(), store.Config{DSN: srv.DSN(), Schema: "dxf_queue"})
+	db, err := store.Open(t.Context(), store.Config{DSN: srv.DSN(), Types: types, Schema: "dxf_queue"})
 	require.NoError(t, err)
 	defer db.Close()
 	ctx, cancel := context.WithCancel(t.Context())

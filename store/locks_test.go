@@ -21,7 +21,7 @@ func oneRunning(t *testing.T) (bench, dxf.Term, dxf.Subtask) {
 	require.NoError(t, db.Register(ctx, dxf.Node{ID: "n1"}))
 	term, err := db.Campaign(ctx, dxf.Node{ID: "n1"})
 	require.NoError(t, err)
-	_, err = db.Submit(ctx, dxf.Job{}, dxf.Task{}, dxf.BackfillMeta{})
+	_, err = db.Submit(ctx, dxf.Job{}, dxf.NewTask{Type: dxf.Backfill, Meta: &dxf.BackfillMeta{}})
 	require.NoError(t, err)
 	tasks, err := db.Tasks(ctx)
 	require.NoError(t, err)
@@ -131,8 +131,8 @@ func TestNoElectionDuringAWrite(t *testing.T) {
 	require.NoError(t, err)
 	during := make(chan error, 1)
 	require.NoError(t, b.Advance(ctx, term, dxf.Advance{
-		Task: tasks[0], State: dxf.TaskReverting, Step: dxf.StepCopy, JobID: 1,
-		Job: func(*dxf.Job) {
+		Task: tasks[0], State: dxf.TaskReverting, Step: dxf.StepCopy, Job: dxf.DDLJob(1),
+		Change: func(dxf.JobRow) {
 			short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 			defer cancel()
 			_, err := b.Campaign(short, dxf.Node{ID: "n2"})
@@ -165,7 +165,7 @@ func TestEverybodyAtOnce(t *testing.T) {
 	}
 	var jobs []int64
 	for range 6 {
-		id, err := db.Submit(ctx, dxf.Job{}, dxf.Task{Concurrency: 1}, dxf.BackfillMeta{})
+		id, err := db.Submit(ctx, dxf.Job{}, dxf.NewTask{Type: dxf.Backfill, Concurrency: 1, Meta: &dxf.BackfillMeta{}})
 		require.NoError(t, err)
 		jobs = append(jobs, id)
 	}
@@ -207,7 +207,7 @@ func TestEverybodyAtOnce(t *testing.T) {
 			if _, err := db.Place(ctx, term, moves); err != nil {
 				return err
 			}
-			a := dxf.Advance{Task: task, State: dxf.TaskRunning, Step: dxf.StepCopy, Job: func(j *dxf.Job) { j.State = dxf.JobRunning }}
+			a := dxf.Advance{Task: task, State: dxf.TaskRunning, Step: dxf.StepCopy, Change: dxf.OnJob(func(j *dxf.Job) { j.State = dxf.JobRunning })}
 			switch task.State {
 			case dxf.TaskPending:
 				for i := range 8 {
@@ -219,15 +219,11 @@ func TestEverybodyAtOnce(t *testing.T) {
 			case dxf.TaskCancelling:
 				a.State = dxf.TaskReverting
 			case dxf.TaskReverting:
-				a.State, a.Job = dxf.TaskReverted, func(j *dxf.Job) { j.State = dxf.JobCancelled }
+				a.State, a.Change = dxf.TaskReverted, dxf.OnJob(func(j *dxf.Job) { j.State = dxf.JobCancelled })
 			default:
 				continue
 			}
-			for _, id := range jobs {
-				if task.Key == dxf.BackfillKey(id) {
-					a.JobID = id
-				}
-			}
+			a.Job = dxf.BackfillType.JobOf(task)
 			if err := db.Advance(ctx, term, a); err != nil {
 				return err
 			}
@@ -237,7 +233,7 @@ func TestEverybodyAtOnce(t *testing.T) {
 					return err
 				}
 			}
-			if err := db.SetWaiting(ctx, term, a.JobID, "for more"); err != nil {
+			if err := db.SetWaiting(ctx, term, a.Job, "for more"); err != nil {
 				return err
 			}
 		}

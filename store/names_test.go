@@ -17,7 +17,7 @@ import (
 func TestTwoNodesOfOneName(t *testing.T) {
 	ctx := t.Context()
 	schema := fmt.Sprintf("dxf_%d", schemas.Add(1))
-	first, err := store.Open(ctx, store.Config{DSN: srv.DSN(), Schema: schema})
+	first, err := store.Open(ctx, store.Config{DSN: srv.DSN(), Types: types, Schema: schema})
 	require.NoError(t, err)
 	second := openSchema(t, schema)
 	one, two := dxf.Node{ID: "n1", UUID: schema + "-1"}, dxf.Node{ID: "n1", UUID: schema + "-2"}

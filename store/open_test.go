@@ -45,12 +45,12 @@ func TestOpenAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for range 6 {
 		all.Go(func() {
-			db, err := store.Open(t.Context(), store.Config{DSN: srv.DSN(), Schema: "dxf_at_once"})
+			db, err := store.Open(t.Context(), store.Config{DSN: srv.DSN(), Types: types, Schema: "dxf_at_once"})
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			if _, err := db.Submit(t.Context(), dxf.Job{}, dxf.Task{}, dxf.BackfillMeta{}); err != nil {
+			if _, err := db.Submit(t.Context(), dxf.Job{}, dxf.NewTask{Type: dxf.Backfill, Meta: &dxf.BackfillMeta{}}); err != nil {
 				t.Error(err)
 			}
 			if err := db.Close(); err != nil {
@@ -145,7 +145,7 @@ func TestDDLJobsView(t *testing.T) {
 		require.NoError(t, err)
 	}
 	for range 2 {
-		_, err := db.Submit(ctx, dxf.Job{Type: "add index", Schema: "täst", Table: "t<&>", SchemaState: dxf.SchemaNone, SchemaID: 3, TableID: 4, Query: long}, dxf.Task{}, dxf.BackfillMeta{})
+		_, err := db.Submit(ctx, dxf.Job{Type: "add index", Schema: "täst", Table: "t<&>", SchemaState: dxf.SchemaNone, SchemaID: 3, TableID: 4, Query: long}, dxf.NewTask{Type: dxf.Backfill, Meta: &dxf.BackfillMeta{}})
 		require.NoError(t, err)
 	}
 	term, err := db.Campaign(ctx, dxf.Node{ID: "n1"})
@@ -154,7 +154,7 @@ func TestDDLJobsView(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, db.Advance(ctx, term, dxf.Advance{
 		Task: tasks[0], State: dxf.TaskRunning, Step: dxf.StepCopy, Subtasks: []dxf.Subtask{{Ordinal: 1, ExecID: "n1"}},
-		JobID: 3, Job: func(j *dxf.Job) { j.State, j.SchemaState = dxf.JobRunning, dxf.SchemaReorg },
+		Job: dxf.DDLJob(3), Change: dxf.OnJob(func(j *dxf.Job) { j.State, j.SchemaState = dxf.JobRunning, dxf.SchemaReorg }),
 	}))
 	work, err := db.Assigned(ctx, "n1")
 	require.NoError(t, err)
@@ -219,7 +219,7 @@ func TestHistoryIsForgotten(t *testing.T) {
 	term, err := db.Campaign(ctx, dxf.Node{ID: "n1"})
 	require.NoError(t, err)
 	for range 2 {
-		id, err := db.Submit(ctx, dxf.Job{}, dxf.Task{}, dxf.BackfillMeta{})
+		id, err := db.Submit(ctx, dxf.Job{}, dxf.NewTask{Type: dxf.Backfill, Meta: &dxf.BackfillMeta{}})
 		require.NoError(t, err)
 		tasks, err := db.Tasks(ctx)
 		require.NoError(t, err)
@@ -227,7 +227,7 @@ func TestHistoryIsForgotten(t *testing.T) {
 		tasks, err = db.Tasks(ctx)
 		require.NoError(t, err)
 		require.NoError(t, db.Advance(ctx, term, dxf.Advance{
-			Task: tasks[0], State: dxf.TaskSucceed, Step: dxf.StepDone, JobID: id, Job: func(j *dxf.Job) { j.State = dxf.JobSynced },
+			Task: tasks[0], State: dxf.TaskSucceed, Step: dxf.StepDone, Job: dxf.DDLJob(id), Change: dxf.OnJob(func(j *dxf.Job) { j.State = dxf.JobSynced }),
 		}))
 	}
 	b.exec(`UPDATE tidb_background_subtask SET epoch = 77`)

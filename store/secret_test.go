@@ -56,10 +56,10 @@ func TestOpenOlder(t *testing.T) {
 		_, err := old.SQL().ExecContext(t.Context(), q)
 		require.NoError(t, err)
 	}
-	db, err := store.Open(t.Context(), store.Config{DSN: srv.DSN(), Schema: schema})
+	db, err := store.Open(t.Context(), store.Config{DSN: srv.DSN(), Types: types, Schema: schema})
 	require.NoError(t, err)
 	defer db.Close()
-	_, err = db.Submit(t.Context(), dxf.Job{User: "a@%"}, dxf.Task{}, dxf.BackfillMeta{})
+	_, err = db.Submit(t.Context(), dxf.Job{User: "a@%"}, dxf.NewTask{Type: dxf.Backfill, Meta: &dxf.BackfillMeta{}})
 	require.NoError(t, err)
 	tasks, err := db.Tasks(t.Context())
 	require.NoError(t, err)

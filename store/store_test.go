@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dxfproxy/dxf"
 	"dxfproxy/mariadbd"
 	"dxfproxy/mariadbd/mariadbdtest"
 	"dxfproxy/store"
@@ -21,6 +22,8 @@ func TestMain(m *testing.M) { mariadbdtest.Main(m, &srv) }
 
 var schemas atomic.Int64
 
+var types = dxf.TypesOf(storetest.Types...)
+
 // open opens a store in a schema of its own.
 func open(t *testing.T) *store.DB {
 	t.Helper()
@@ -29,7 +32,7 @@ func open(t *testing.T) *store.DB {
 
 func openSchema(t *testing.T, schema string) *store.DB {
 	t.Helper()
-	db, err := store.Open(t.Context(), store.Config{DSN: srv.DSN(), Schema: schema})
+	db, err := store.Open(t.Context(), store.Config{DSN: srv.DSN(), Types: types, Schema: schema})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	return db
@@ -75,6 +78,11 @@ func (b bench) InTx(ctx context.Context, do func(tx *sql.Tx) error) error {
 	return tx.Commit()
 }
 
+func (b bench) Save(ctx context.Context, l dxf.Lease, checkpoint []byte, sum dxf.Summary) error {
+	return b.InTx(ctx, func(tx *sql.Tx) error { return b.SaveCheckpoint(ctx, tx, l, checkpoint, sum) })
+}
+
 func TestStore(t *testing.T) {
-	storetest.Exercise(t, func(t *testing.T) storetest.Bench { return bench{open(t), t} })
+	storetest.Tasks(t, func(t *testing.T) storetest.Bench { return bench{open(t), t} })
+	storetest.Server(t, func(t *testing.T) storetest.ServerBench { return bench{open(t), t} })
 }

@@ -14,13 +14,12 @@ import (
 )
 
 // subtaskColumns are those of subtaskRow.
-const subtaskColumns = `id, task_key, type, step, ordinal, state, exec_id, exec_expired, epoch,
+const subtaskColumns = `id, task_key, step, ordinal, state, exec_id, exec_expired, epoch,
 	meta, checkpoint, summary, error, start_time, state_update_time`
 
 type subtaskRow struct {
 	ID         int64          `db:"id"`
 	TaskID     string         `db:"task_key"`
-	Type       int            `db:"type"`
 	Step       int            `db:"step"`
 	Ordinal    int            `db:"ordinal"`
 	State      string         `db:"state"`
@@ -37,7 +36,7 @@ type subtaskRow struct {
 
 func (r subtaskRow) subtask() (dxf.Subtask, error) {
 	s := dxf.Subtask{
-		ID: r.ID, Type: typeOf(r.Type), Step: dxf.Step(r.Step), Ordinal: r.Ordinal,
+		ID: r.ID, Step: dxf.Step(r.Step), Ordinal: r.Ordinal,
 		State: dxf.SubtaskState(r.State), ExecID: r.ExecID.String, Expires: r.Expires.Time, Epoch: r.Epoch,
 		Meta: r.Meta, Checkpoint: r.Checkpoint, StartTime: unixTime(r.Start), UpdateTime: unixTime(r.Update),
 	}
@@ -54,16 +53,6 @@ func (r subtaskRow) subtask() (dxf.Subtask, error) {
 		}
 	}
 	return s, nil
-}
-
-// typeOf is the inverse of dxf.TaskType.Number.
-func typeOf(n int) dxf.TaskType {
-	for _, t := range []dxf.TaskType{dxf.Backfill, dxf.ImportInto} {
-		if t.Number() == n {
-			return t
-		}
-	}
-	return ""
 }
 
 // selectSubtasks runs a query of subtaskColumns.

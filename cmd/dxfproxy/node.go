@@ -17,7 +17,6 @@ import (
 	"dxfproxy/changefeed"
 	"dxfproxy/dispatcher"
 	"dxfproxy/dxf"
-	"dxfproxy/executor"
 	"dxfproxy/scheduler"
 	"dxfproxy/source"
 	"dxfproxy/sqlhandler"
@@ -61,35 +60,17 @@ func newNode(cfg config, b backing, db *store.DB, front *relay, log *zap.Logger)
 	if err != nil {
 		return nil, err
 	}
-	backfill := executor.NewBackfill(db.SQL(), db, log)
-	imports := executor.NewImport(db.SQL(), db, cfg.Node, cfg.importLimits, log)
-	imports.Key = key
-	backfill.Hold, imports.Hold = n.hold, n.hold
-	backfill.Wake = n.wake
-	backfill.LockWait, imports.LockWait = n.cutOverLockWait, n.cutOverLockWait
-	backfill.Secret, imports.Secret = db.Secret(), db.Secret()
-	imports.Sources = sources
-	n.scheduler = scheduler.NewManager(scheduler.Config{
-		Store: db, Node: n.self, Log: log, Finished: n.wake,
-		Executors: map[dxf.TaskType]scheduler.SubtaskExecutor{dxf.Backfill: backfill, dxf.ImportInto: imports},
-	})
+	types := n.openTypes(means{cfg: cfg, key: key, sources: sources})
+	n.scheduler = scheduler.NewManager(scheduler.Config{Store: db, Node: n.self, Types: types, Log: log, Finished: n.wake})
 	if cfg.RunDDL {
-		planBackfill, planImport := dispatcher.NewBackfill(db.SQL(), db, log), dispatcher.NewImportInto(db.SQL(), db, log)
-		planBackfill.Secret, planImport.Secret = db.Secret(), db.Secret()
-		planImport.Key, planImport.Sources = key, sources
-		n.dispatcher = dispatcher.NewManager(dispatcher.Config{
-			Store: db, Node: n.self, Log: log, Notify: n.tell,
-			Extensions: map[dxf.TaskType]dispatcher.Extension{
-				dxf.Backfill: planBackfill, dxf.ImportInto: planImport,
-			},
-		})
+		n.dispatcher = dispatcher.NewManager(dispatcher.Config{Store: db, Node: n.self, Types: types, Log: log, Notify: n.tell})
 	}
 	n.feeds, err = changefeed.New(db, changefeed.Config{DSN: b.dsn, NodeID: cfg.Node, MetaSchema: db.Schema(), Logger: log})
 	if err != nil {
 		return nil, err
 	}
 	n.handler = sqlhandler.New(sqlhandler.Config{
-		Jobs: db.Clients(), SQL: db.SQL(), Meta: db.Meta(), Schema: db.Schema(), Trial: db.Trial(), Scratch: db.ScratchSchema(),
+		Store: db.Clients(), SQL: db.SQL(), Meta: db.Meta(), Schema: db.Schema(), Trial: db.Trial(), Scratch: db.ScratchSchema(),
 		Node: n.self, Role: n.self.Role,
 		Wake: n.wake, SetRole: n.scheduler.SetRole, Key: key, Sources: sources, Log: log,
 	})

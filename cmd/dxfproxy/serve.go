@@ -91,7 +91,7 @@ func newRun(ctx context.Context, cfg config, b backing, front *relay, log *zap.L
 	// Two sessions for the work of each slot, those of guests too, one for each of the tasks
 	// that an owner plans, and a few that look at what the others do.
 	db, err := store.Open(ctx, store.Config{
-		DSN: b.dsn, Meta: b.meta, Trial: b.trial, Schema: cfg.MetaSchema, Log: log,
+		DSN: b.dsn, Meta: b.meta, Trial: b.trial, Schema: cfg.MetaSchema, Types: knownTypes(), Log: log,
 		WorkConns: 2*(slots()+scheduler.MaxGuests) + dxf.MostRunningTasks + 8,
 	})
 	if errors.Is(err, store.ErrTiDB) {

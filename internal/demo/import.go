@@ -125,7 +125,7 @@ func (im *importing) watch(ctx context.Context, statement string) error {
 			&rest[6], &rest[7], &rest[8], &rest[9], &rest[10])
 		result <- j
 	}()
-	w := &watcher{db: im.db, cluster: im.cluster, load: im.load, out: im.out, kind: dxf.ImportInto, rows: im.table.Rows}
+	w := &watcher{db: im.db, cluster: im.cluster, load: im.load, out: im.out, kind: dxf.ImportType, rows: im.table.Rows}
 	defer w.close()
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()

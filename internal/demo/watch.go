@@ -21,7 +21,7 @@ type watcher struct {
 	cluster *cluster.Cluster
 	load    *workload.Load
 	out     io.Writer
-	kind    dxf.TaskType
+	kind    dxf.Type
 	rows    int64 // in all, where the task does not say
 
 	display *display
@@ -48,14 +48,14 @@ func (w *watcher) look(ctx context.Context) (progress, error) {
 	var id int64
 	var step dxf.Step
 	var rows sql.NullInt64
-	err := w.db.QueryRowContext(ctx, taskQuery, string(w.kind)).Scan(&id, &step, &rows)
+	err := w.db.QueryRowContext(ctx, taskQuery, string(w.kind.Name)).Scan(&id, &step, &rows)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && step < 0 {
 		return progress{}, nil // not yet planned, or just done
 	}
 	if err != nil {
 		return progress{}, fmt.Errorf("read the task: %w", err)
 	}
-	p := progress{moving: step == dxf.StepCopy, total: rows.Int64} // StepImport is the same number
+	p := progress{moving: w.kind.Steps[step].Counts, total: rows.Int64}
 	if !rows.Valid {
 		p.total = w.rows
 	}

@@ -2,36 +2,34 @@ package memstore
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
-	"time"
 
 	"dxfproxy/dxf"
 	"dxfproxy/store/internal/ask"
 )
 
-// Submit makes the job and its task.
-func (s *Store) Submit(ctx context.Context, j dxf.Job, t dxf.Task, meta dxf.BackfillMeta) (int64, error) {
+// Submit makes the job and its task. A key that was ever used is taken.
+func (s *Store) Submit(ctx context.Context, j dxf.Job, t dxf.NewTask) (int64, error) {
 	now, err := s.begin(ctx)
 	defer s.mu.Unlock()
 	if err != nil {
 		return 0, err
 	}
 	id := s.lastJob + 1
-	if t.Key == "" {
-		t.Key = dxf.BackfillKey(id)
+	kind, ok := s.types[t.Type]
+	if !ok || kind.Job != dxf.JobDDL {
+		return 0, fmt.Errorf("no task type %q has a job of kind %s", t.Type, dxf.JobDDL)
 	}
-	if t.Type == "" {
-		t.Type = dxf.Backfill
+	if t.Priority == 0 {
+		t.Priority = dxf.DefaultPriority
 	}
-	if err := s.fewEnough(j.User); err != nil {
-		return 0, err
-	}
-	t.User, meta.JobID = j.User, id
-	if err := s.insertTask(t, meta, now); err != nil {
-		return 0, err
+	t.Meta.Head().JobID = id
+	s.lastTask++
+	s.tasks[s.lastTask] = &dxf.Task{
+		ID: s.lastTask, Key: kind.TaskKey(id), Type: t.Type, State: dxf.TaskPending, Step: dxf.StepInit,
+		Priority: t.Priority, Concurrency: t.Concurrency, TargetScope: t.TargetScope, MaxNodeCount: t.MaxNodeCount, User: j.User,
+		Meta: mustJSON(t.Meta), CreateTime: now, UpdateTime: now,
 	}
 	s.lastJob = id
 	j.ID, j.State, j.CreateTime = id, dxf.JobQueueing, now
@@ -40,69 +38,11 @@ func (s *Store) Submit(ctx context.Context, j dxf.Job, t dxf.Task, meta dxf.Back
 	return id, nil
 }
 
-// fewEnough refuses an account with as many unfinished jobs as it may have.
-func (s *Store) fewEnough(user string) error {
-	n, limit := 0, dxf.UserLimit(s.vars, dxf.MaxUserQueuedJobs)
+// taskOf finds the task of a job.
+func (s *Store) taskOf(job int64) *dxf.Task {
+	keys := s.types.TaskKeys(dxf.DDLJob(job))
 	for _, t := range s.tasks {
-		if t.User == user && !t.State.Ended() {
-			n++
-		}
-	}
-	if user != "" && limit > 0 && n >= limit {
-		return dxf.TooManyJobs(user, limit)
-	}
-	return nil
-}
-
-// insertTask makes the row of a new task. A key that was ever used is taken.
-func (s *Store) insertTask(t dxf.Task, meta any, now time.Time) error {
-	if s.taskOf(t.Key) != nil {
-		return dxf.ErrTaskExists
-	}
-	for _, old := range s.archived.tasks {
-		if old.Key == t.Key {
-			return dxf.ErrTaskExists
-		}
-	}
-	if t.Priority == 0 {
-		t.Priority = dxf.DefaultPriority
-	}
-	s.lastTask++
-	s.tasks[s.lastTask] = &dxf.Task{
-		ID: s.lastTask, Key: t.Key, Type: t.Type, State: dxf.TaskPending, Step: dxf.StepInit,
-		Priority: t.Priority, Concurrency: t.Concurrency, TargetScope: t.TargetScope, MaxNodeCount: t.MaxNodeCount, User: t.User,
-		Meta: mustJSON(meta), CreateTime: now, UpdateTime: now,
-	}
-	return nil
-}
-
-// Record adds ended jobs to the history.
-func (s *Store) Record(ctx context.Context, jobs ...dxf.Job) (int64, error) {
-	now, err := s.begin(ctx)
-	defer s.mu.Unlock()
-	if err != nil {
-		return 0, err
-	}
-	for _, j := range jobs {
-		if !j.State.Ended() {
-			return 0, fmt.Errorf("record job: it is %s", j.State)
-		}
-		s.lastJob++
-		j.ID = s.lastJob
-		if j.CreateTime.IsZero() {
-			j.CreateTime = now
-		}
-		ask.Stamp(&j, now)
-		j = copyJob(j)
-		s.history[j.ID] = &j
-	}
-	return s.lastJob, nil
-}
-
-// taskOf finds a task by its key.
-func (s *Store) taskOf(key string) *dxf.Task {
-	for _, t := range s.tasks {
-		if t.Key == key {
+		if slices.Contains(keys, t.Key) {
 			return t
 		}
 	}
@@ -110,14 +50,14 @@ func (s *Store) taskOf(key string) *dxf.Task {
 }
 
 // rowsRead is ROW_COUNT of an unfinished job.
-func (s *Store) rowsRead(jobID int64) int64 {
-	t := s.taskOf(dxf.BackfillKey(jobID))
+func (s *Store) rowsRead(job int64) int64 {
+	t := s.taskOf(job)
 	if t == nil {
 		return 0
 	}
 	var n int64
 	for _, sub := range s.subtasks {
-		if sub.TaskID == t.ID && ask.Counts(sub.Step) {
+		if sub.TaskID == t.ID && s.types[t.Type].Steps[sub.Step].Counts {
 			n += sub.Summary.RowCount
 		}
 	}
@@ -176,35 +116,6 @@ func (s *Store) History(ctx context.Context, n int) ([]dxf.Job, error) {
 	return jobs, nil
 }
 
-// UserHistory lists the newest n ended jobs of an account, newest first.
-func (s *Store) UserHistory(ctx context.Context, user string, n int) ([]dxf.Job, error) {
-	all, err := s.History(ctx, math.MaxInt)
-	all = slices.DeleteFunc(all, func(j dxf.Job) bool { return j.User != user })
-	return all[:min(n, len(all))], err
-}
-
-// JobProgress tells how far an unfinished job is.
-func (s *Store) JobProgress(ctx context.Context, jobID int64) (dxf.Progress, error) {
-	_, err := s.begin(ctx)
-	defer s.mu.Unlock()
-	if err != nil {
-		return dxf.Progress{}, err
-	}
-	t, j := s.taskOf(dxf.BackfillKey(jobID)), s.jobs[jobID]
-	if t == nil || j == nil {
-		return dxf.Progress{}, dxf.ErrNotFound
-	}
-	var meta dxf.BackfillMeta
-	if err := json.Unmarshal(t.Meta, &meta); err != nil {
-		return dxf.Progress{}, fmt.Errorf("read meta of task %d: %w", t.ID, err)
-	}
-	p := dxf.Progress{State: t.State, Step: t.Step, Total: meta.Rows, Subtasks: s.subtasksOf(t.ID, t.Step), Waiting: j.Waiting}
-	for _, sub := range p.Subtasks {
-		p.Done += sub.Summary.RowCount
-	}
-	return p, nil
-}
-
 // CancelJob asks for a job's cancellation.
 func (s *Store) CancelJob(ctx context.Context, id int64) error { return s.ask(ctx, id, ask.Cancel) }
 
@@ -214,19 +125,14 @@ func (s *Store) PauseJob(ctx context.Context, id int64) error { return s.ask(ctx
 // ResumeJob asks a paused job to go on.
 func (s *Store) ResumeJob(ctx context.Context, id int64) error { return s.ask(ctx, id, ask.Resume) }
 
-// AlterJob asks for other parameters of a job.
-func (s *Store) AlterJob(ctx context.Context, id int64, mods []dxf.Modification) error {
-	return s.ask(ctx, id, ask.Alter(mods))
-}
-
-// ask lets decide change a task and its job.
-func (s *Store) ask(ctx context.Context, id int64, decide func(*dxf.Task, *dxf.Job, dxf.Counts) (changed bool, err error)) error {
+// ask lets decide change a task and its job, and tells it whether it is too late.
+func (s *Store) ask(ctx context.Context, id int64, decide func(t *dxf.Task, j *dxf.Job, late bool) (changed bool, err error)) error {
 	now, err := s.begin(ctx)
 	defer s.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	task := s.taskOf(dxf.BackfillKey(id))
+	task := s.taskOf(id)
 	if task == nil || s.jobs[id] == nil {
 		return ask.NotFound(id)
 	}
@@ -235,7 +141,7 @@ func (s *Store) ask(ctx context.Context, id int64, decide func(*dxf.Task, *dxf.J
 	for _, sub := range s.subtasksOf(t.ID, t.Step) {
 		subs[sub.State]++
 	}
-	changed, err := decide(&t, &j, subs)
+	changed, err := decide(&t, &j, s.types[t.Type].Late(t, subs))
 	if err != nil || !changed {
 		return err
 	}

@@ -3,7 +3,6 @@ package memstore
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"slices"
 	"time"
 
@@ -109,12 +108,9 @@ func (s *Store) Progress(ctx context.Context, l dxf.Lease, sum dxf.Summary) erro
 	})
 }
 
-// SaveCheckpoint writes checkpoint (nil keeps the old one) and summary and
-// renews the lease. tx must be nil.
-func (s *Store) SaveCheckpoint(ctx context.Context, tx *sql.Tx, l dxf.Lease, checkpoint []byte, sum dxf.Summary) error {
-	if tx != nil {
-		return errNoTx
-	}
+// Save writes checkpoint (nil keeps the old one) and summary and renews the lease, as
+// an executor does in the transaction of its work.
+func (s *Store) Save(ctx context.Context, l dxf.Lease, checkpoint []byte, sum dxf.Summary) error {
 	return s.underLease(ctx, l, func(sub *dxf.Subtask, now time.Time) error {
 		if len(checkpoint) > 0 {
 			sub.Checkpoint = slices.Clone(checkpoint)
@@ -122,11 +118,6 @@ func (s *Store) SaveCheckpoint(ctx context.Context, tx *sql.Tx, l dxf.Lease, che
 		sub.Summary, sub.Expires, sub.UpdateTime = sum, now.Add(dxf.SubtaskLease), now
 		return nil
 	})
-}
-
-// CheckLease reads whether the lease still holds.
-func (s *Store) CheckLease(ctx context.Context, l dxf.Lease) error {
-	return s.underLease(ctx, l, func(*dxf.Subtask, time.Time) error { return nil })
 }
 
 // ExpireSubtask lets a subtask's lease run out now.

@@ -3,7 +3,6 @@ package memstore
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -18,12 +17,11 @@ type Store struct {
 	// Now is the store's clock. Set it before the first use.
 	Now func() time.Time
 
+	types    dxf.Types
 	mu       sync.Mutex
 	lastJob  int64
-	lastImp  int64
 	lastTask int64
 	lastSub  int64
-	lastMark int64
 	owner    lease
 	term     int64
 	nodes    map[string]*node
@@ -31,11 +29,7 @@ type Store struct {
 	subtasks map[int64]*dxf.Subtask
 	jobs     map[int64]*dxf.Job // unfinished
 	history  map[int64]*dxf.Job
-	imports  map[int64]*dxf.ImportJob
 	archived archive
-	feeds    map[int64]*dxf.Feed
-	markers  map[int64]*marker
-	vars     map[string]string
 }
 
 type lease struct {
@@ -48,31 +42,22 @@ type node struct {
 	expires time.Time
 }
 
-type marker struct {
-	job   int64
-	kind  dxf.MarkerKind
-	acked bool
-}
-
 type archive struct {
 	tasks    map[int64]*dxf.Task
 	subtasks map[int64]*dxf.Subtask
 }
 
-// New returns an empty store on the real clock.
-func New() *Store {
+// New returns an empty store on the real clock, for tasks of these types.
+func New(types ...dxf.Type) *Store {
 	return &Store{
+		types:    dxf.TypesOf(types...),
 		Now:      time.Now,
 		nodes:    make(map[string]*node),
 		tasks:    make(map[int64]*dxf.Task),
 		subtasks: make(map[int64]*dxf.Subtask),
 		jobs:     make(map[int64]*dxf.Job),
 		history:  make(map[int64]*dxf.Job),
-		imports:  make(map[int64]*dxf.ImportJob),
 		archived: archive{make(map[int64]*dxf.Task), make(map[int64]*dxf.Subtask)},
-		feeds:    make(map[int64]*dxf.Feed),
-		markers:  make(map[int64]*marker),
-		vars:     make(map[string]string),
 	}
 }
 
@@ -88,16 +73,6 @@ func (s *Store) beginAs(ctx context.Context, term dxf.Term) (time.Time, error) {
 	now, err := s.begin(ctx)
 	if err == nil {
 		err = s.fence(term)
-	}
-	return now, err
-}
-
-// beginIn is begin for methods that take part in a transaction of the caller's:
-// here there are none, tx must be nil.
-func (s *Store) beginIn(ctx context.Context, tx *sql.Tx) (time.Time, error) {
-	now, err := s.begin(ctx)
-	if tx != nil {
-		err = errNoTx
 	}
 	return now, err
 }
@@ -121,12 +96,6 @@ func copyTask(t *dxf.Task) dxf.Task {
 func copySubtask(s *dxf.Subtask) dxf.Subtask {
 	c := *s
 	c.Meta, c.Checkpoint, c.Error = bytes.Clone(s.Meta), bytes.Clone(s.Checkpoint), copyError(s.Error)
-	return c
-}
-
-func copyFeed(f *dxf.Feed) dxf.Feed {
-	c := *f
-	c.Error = copyError(f.Error)
 	return c
 }
 

@@ -109,23 +109,5 @@ func (s *Store) ExpireNode(nodeID string) {
 	}
 }
 
-// GlobalVars returns the global values that were set.
-func (s *Store) GlobalVars(ctx context.Context) (map[string]string, error) {
-	_, err := s.begin(ctx)
-	defer s.mu.Unlock()
-	if err != nil {
-		return nil, err
-	}
-	return maps.Clone(s.vars), nil
-}
-
-// SetGlobalVar stores a global value.
-func (s *Store) SetGlobalVar(ctx context.Context, name, value string) error {
-	_, err := s.begin(ctx)
-	defer s.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	s.vars[name] = value
-	return nil
-}
+// GlobalVars returns none: all have their defaults.
+func (s *Store) GlobalVars(context.Context) (map[string]string, error) { return nil, nil }

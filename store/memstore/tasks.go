@@ -3,7 +3,6 @@ package memstore
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -86,16 +85,13 @@ func (s *Store) Advance(ctx context.Context, term dxf.Term, a dxf.Advance) error
 	for _, sub := range a.Subtasks {
 		s.lastSub++
 		s.subtasks[s.lastSub] = &dxf.Subtask{
-			ID: s.lastSub, TaskID: t.ID, Type: t.Type, Step: a.Step, Ordinal: sub.Ordinal,
+			ID: s.lastSub, TaskID: t.ID, Step: a.Step, Ordinal: sub.Ordinal,
 			State: dxf.SubtaskPending, ExecID: sub.ExecID, Meta: slices.Clone(sub.Meta),
 			Checkpoint: []byte("{}"), UpdateTime: now,
 		}
 	}
-	if a.JobID != 0 && a.Job != nil {
-		s.changeJob(a.JobID, a.Job, now)
-	}
-	if a.ImportJobID != 0 && a.Import != nil {
-		s.changeImport(a.ImportJobID, a.Import, now)
+	if a.Change != nil {
+		s.changeJob(a.Job.ID, a.Change, now)
 	}
 	return nil
 }
@@ -118,7 +114,7 @@ func (s *Store) checkOrdinals(a dxf.Advance) error {
 }
 
 // changeJob applies change to a job, which moves to the history when it ended.
-func (s *Store) changeJob(id int64, change func(*dxf.Job), now time.Time) {
+func (s *Store) changeJob(id int64, change func(dxf.JobRow), now time.Time) {
 	was := s.jobs[id]
 	if was == nil {
 		return
@@ -251,17 +247,14 @@ func (s *Store) MoveSubtasks(ctx context.Context, term dxf.Term, taskID int64, s
 }
 
 // SetWaiting notes on a job what it waits for.
-func (s *Store) SetWaiting(ctx context.Context, term dxf.Term, jobID int64, waiting string) error {
+func (s *Store) SetWaiting(ctx context.Context, term dxf.Term, job dxf.JobRef, waiting string) error {
 	_, err := s.beginAs(ctx, term)
 	defer s.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	if j := s.jobs[jobID]; j != nil {
+	if j := s.jobs[job.ID]; j != nil {
 		j.Waiting = waiting
 	}
 	return nil
 }
-
-// errNoTx: see StartFeed, CommitFeed, SaveCheckpoint.
-var errNoTx = errors.New("memstore has no transactions: pass nil")

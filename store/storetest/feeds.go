@@ -12,26 +12,26 @@ import (
 )
 
 // startFeed starts a feed in a transaction of its own.
-func (b *bench) startFeed(f dxf.Feed) error {
+func (b *server) startFeed(f dxf.Feed) error {
 	return b.InTx(b.ctx, func(tx *sql.Tx) error { return b.StartFeed(b.ctx, tx, f) })
 }
 
-func (b *bench) feed(jobID int64) dxf.Feed {
+func (b *server) feed(jobID int64) dxf.Feed {
 	b.t.Helper()
 	f, err := b.Feed(b.ctx, jobID)
 	require.NoError(b.t, err)
 	return f
 }
 
-func (b *bench) commitFeed(f dxf.Feed, c dxf.FeedCommit) error {
+func (b *server) commitFeed(f dxf.Feed, c dxf.FeedCommit) error {
 	return b.InTx(b.ctx, func(tx *sql.Tx) error { return b.CommitFeed(b.ctx, tx, f, c) })
 }
 
-func (b *bench) fenceFeed(f dxf.Feed) error {
+func (b *server) fenceFeed(f dxf.Feed) error {
 	return b.InTx(b.ctx, func(tx *sql.Tx) error { return b.FenceFeed(b.ctx, tx, f) })
 }
 
-func (b *bench) claimable() (jobs []int64) {
+func (b *server) claimable() (jobs []int64) {
 	b.t.Helper()
 	feeds, err := b.Claimable(b.ctx)
 	require.NoError(b.t, err)
@@ -47,7 +47,7 @@ var someFeed = dxf.Feed{
 	Mode: dxf.FeedSealed, ExecID: "nobody", Epoch: 1, Applied: 5, FileMark: "1@2",
 }
 
-func feedLife(b *bench) {
+func feedLife(b *server) {
 	_, err := b.Feed(b.ctx, 7)
 	require.ErrorIs(b.t, err, dxf.ErrNotFound)
 	require.NoError(b.t, b.startFeed(someFeed))
@@ -136,7 +136,7 @@ func feedLife(b *bench) {
 
 // An applier that stood still writes nothing, nor does one whose mode was
 // changed meanwhile.
-func feedFence(b *bench) {
+func feedFence(b *server) {
 	require.NoError(b.t, b.startFeed(someFeed))
 	zombie, err := b.Claim(b.ctx, 7, n1.ID)
 	require.NoError(b.t, err)
@@ -169,7 +169,7 @@ func feedFence(b *bench) {
 
 // A window that is open stays so for whoever comes after, until it is applied or
 // the feed begins anew.
-func feedWindow(b *bench) {
+func feedWindow(b *server) {
 	require.NoError(b.t, b.startFeed(someFeed))
 	require.NoError(b.t, b.startFeed(dxf.Feed{JobID: 8, Schema: "s", Table: "u", Shadow: "u__dxf8_new", File: "binlog.000003", Pos: 4}))
 	f, err := b.Claim(b.ctx, 7, n1.ID)
@@ -211,7 +211,7 @@ func feedWindow(b *bench) {
 	require.Empty(b.t, b.feed(7).WindowFile)
 }
 
-func feedModes(b *bench) {
+func feedModes(b *server) {
 	job, subs := b.running(b.elect(), 1)
 	l := b.lease(subs[0]).Lease()
 	require.ErrorIs(b.t, b.SetFeedMode(b.ctx, l, job, dxf.FeedPaused, dxf.FeedStrict), dxf.ErrNotFound)
@@ -249,7 +249,7 @@ func feedModes(b *bench) {
 	require.Equal(b.t, e, b.SetFeedMode(b.ctx, l, job, dxf.FeedSealed, dxf.FeedStrict))
 }
 
-func markers(b *bench) {
+func markers(b *server) {
 	require.NoError(b.t, b.startFeed(someFeed))
 	f, err := b.Claim(b.ctx, 7, n1.ID)
 	require.NoError(b.t, err)

@@ -11,21 +11,24 @@ import (
 )
 
 // submitImport makes an import job of a table.
-func (b *bench) submitImport(table string) (int64, error) {
+func (b *server) submitImport(table string) (int64, error) {
 	return b.SubmitImport(b.ctx, dxf.ImportJob{
 		Schema: "test", Table: table, CreatedBy: "root@%", SourceSize: 7780, ConnID: 4294967295,
 		Parameters: dxf.ImportParameters{FileLocation: "/x/*.csv", Format: "csv", Options: map[string]any{"thread": "4", "detached": nil}},
-	}, dxf.Task{Concurrency: 4, TargetScope: "gold", MaxNodeCount: 1}, dxf.ImportMeta{Schema: "test", Table: table, Location: "/x/*.csv", Size: 1000})
+	}, dxf.NewTask{
+		Type: dxf.ImportInto, Concurrency: 4, TargetScope: "gold", MaxNodeCount: 1,
+		Meta: &dxf.ImportMeta{MetaHead: dxf.MetaHead{Schema: "test", Table: table, Size: 1000}, Location: "/x/*.csv"},
+	})
 }
 
-func (b *bench) newImport(table string) int64 {
+func (b *server) newImport(table string) int64 {
 	b.t.Helper()
 	id, err := b.submitImport(table)
 	require.NoError(b.t, err)
 	return id
 }
 
-func (b *bench) importJob(id int64) dxf.ImportJob {
+func (b *server) importJob(id int64) dxf.ImportJob {
 	b.t.Helper()
 	j, err := b.ImportJob(b.ctx, id)
 	require.NoError(b.t, err)
@@ -33,16 +36,19 @@ func (b *bench) importJob(id int64) dxf.ImportJob {
 }
 
 // importTask returns the unfinished task of an import job.
-func (b *bench) importTask(id int64) dxf.Task {
+func (b *server) importTask(id int64) dxf.Task {
 	b.t.Helper()
-	return b.taskOf(dxf.ImportKey(id))
+	return b.taskOf(dxf.ImportType.TaskKey(id))
 }
 
 // moveImport advances an import's task to a state and step with n subtasks on n1.
-func (b *bench) moveImport(term dxf.Term, id int64, state dxf.TaskState, step dxf.Step, n int, change func(*dxf.ImportJob)) []dxf.Subtask {
+func (b *server) moveImport(term dxf.Term, id int64, state dxf.TaskState, step dxf.Step, n int, change func(*dxf.ImportJob)) []dxf.Subtask {
 	b.t.Helper()
 	t := b.importTask(id)
-	a := dxf.Advance{Task: t, State: state, Step: step, ImportJobID: id, Import: change}
+	a := dxf.Advance{Task: t, State: state, Step: step, Job: dxf.ImportJobRef(id)}
+	if change != nil {
+		a.Change = dxf.OnImport(change)
+	}
 	for i := range n {
 		a.Subtasks = append(a.Subtasks, dxf.Subtask{Ordinal: i + 1, ExecID: n1.ID, Meta: []byte(`{"pieces":[]}`)})
 	}
@@ -56,7 +62,7 @@ func running(phase dxf.ImportPhase) func(*dxf.ImportJob) {
 	return func(j *dxf.ImportJob) { j.Status, j.Phase = dxf.ImportRunning, phase }
 }
 
-func importSubmit(b *bench) {
+func importSubmit(b *server) {
 	_, err := b.ImportJob(b.ctx, 1)
 	require.ErrorIs(b.t, err, dxf.ErrNotFound)
 	none, err := b.UserImports(b.ctx, "nobody@%")
@@ -75,7 +81,7 @@ func importSubmit(b *bench) {
 	require.Equal(b.t, [...]any{4, "gold", 1}, [...]any{t.Concurrency, t.TargetScope, t.MaxNodeCount})
 	var meta dxf.ImportMeta
 	require.NoError(b.t, json.Unmarshal(t.Meta, &meta))
-	require.Equal(b.t, dxf.ImportMeta{JobID: id, Schema: "test", Table: "t", Location: "/x/*.csv", Size: 1000}, meta)
+	require.Equal(b.t, dxf.ImportMeta{MetaHead: dxf.MetaHead{JobID: id, Schema: "test", Table: "t", Size: 1000}, Location: "/x/*.csv"}, meta)
 
 	j := b.importJob(id)
 	require.NotZero(b.t, j.CreateTime)
@@ -100,7 +106,7 @@ func importSubmit(b *bench) {
 }
 
 // One import into a table at a time, whoever asks when.
-func importActive(b *bench) {
+func importActive(b *server) {
 	term := b.elect()
 	active := func(table string) bool {
 		yes, err := b.ImportActive(b.ctx, "test", table)
@@ -138,10 +144,10 @@ func importActive(b *bench) {
 	require.Greater(b.t, b.newImport("t"), won[0])
 }
 
-func importLife(b *bench) {
+func importLife(b *server) {
 	term := b.elect()
 	id := b.newImport("t")
-	require.NoError(b.t, b.SetImportWaiting(b.ctx, term, id, "for 'slots' ⏳"))
+	require.NoError(b.t, b.SetWaiting(b.ctx, term, dxf.ImportJobRef(id), "for 'slots' ⏳"))
 	require.Equal(b.t, "for 'slots' ⏳", b.importJob(id).Waiting)
 	require.Equal(b.t, "for 'slots' ⏳", b.importJob(id).Progress.Waiting)
 	require.Zero(b.t, b.importJob(id).StartTime)
@@ -178,14 +184,14 @@ func importLife(b *bench) {
 		require.Equal(b.t, [...]any{dxf.ImportFinished, dxf.ImportPhase(""), int64(100), (*dxf.Error)(nil), ""}, [...]any{j.Status, j.Phase, j.Rows, j.Error, j.Waiting})
 		require.Nil(b.t, j.Progress)
 		require.NotZero(b.t, j.EndTime)
-		require.NoError(b.t, b.SetImportWaiting(b.ctx, term, id, "nothing"))
+		require.NoError(b.t, b.SetWaiting(b.ctx, term, dxf.ImportJobRef(id), "nothing"))
 		_, err := b.Archive(b.ctx, term, 10)
 		require.NoError(b.t, err)
 	}
-	require.ErrorIs(b.t, b.SetImportWaiting(b.ctx, dxf.Term{Number: term.Number + 1}, id, "x"), dxf.ErrNotOwner)
+	require.ErrorIs(b.t, b.SetWaiting(b.ctx, dxf.Term{Number: term.Number + 1}, dxf.ImportJobRef(id), "x"), dxf.ErrNotOwner)
 }
 
-func importFails(b *bench) {
+func importFails(b *server) {
 	term := b.elect()
 	id := b.newImport("t")
 	b.moveImport(term, id, dxf.TaskRunning, dxf.StepImport, 1, running(dxf.PhaseImporting))
@@ -198,7 +204,7 @@ func importFails(b *bench) {
 	require.NotZero(b.t, j.EndTime)
 }
 
-func importCancel(b *bench) {
+func importCancel(b *server) {
 	term := b.elect()
 	b.refused(b.CancelImport(b.ctx, 77), "[executor:8170]Job ID 77 doesn't exist")
 
@@ -248,7 +254,7 @@ func importCancel(b *bench) {
 	require.Equal(b.t, dxf.TaskRunning, b.importTask(late).State)
 }
 
-func importPause(b *bench) {
+func importPause(b *server) {
 	term := b.elect()
 	const wrong = "[executor:8171]The current job status cannot perform the operation. "
 	b.refused(b.PauseImport(b.ctx, 77), "[executor:8170]Job ID 77 doesn't exist")

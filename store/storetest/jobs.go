@@ -13,7 +13,7 @@ func cancel(b *bench) {
 	b.refused(b.CancelJob(b.ctx, 77), "[ddl:8224]DDL Job:77 not found")
 
 	queued := b.submit()
-	require.NoError(b.t, b.SetWaiting(b.ctx, term, queued, "for a node"))
+	require.NoError(b.t, b.SetWaiting(b.ctx, term, dxf.DDLJob(queued), "for a node"))
 	require.NoError(b.t, b.CancelJob(b.ctx, queued))
 	require.Equal(b.t, dxf.TaskCancelling, b.task(queued).State)
 	require.Equal(b.t, dxf.JobCancelling, b.job(queued).State)
@@ -60,7 +60,6 @@ func pauseResume(b *bench) {
 	require.Equal(b.t, dxf.JobPausing, b.job(job).State)
 	b.refused(b.PauseJob(b.ctx, job), text("[ddl:8262]Job [%d] has already been paused", job))
 	require.ErrorIs(b.t, b.ResumeJob(b.ctx, job), dxf.ErrTaskChanged, "until it is paused")
-	require.ErrorIs(b.t, b.AlterJob(b.ctx, job, []dxf.Modification{{Type: dxf.ModifyConcurrency, To: 8}}), dxf.ErrTaskChanged, "until it is paused")
 	b.move(term, job, dxf.TaskPaused, dxf.StepCopy, 0, dxf.JobPaused)
 	b.refused(b.PauseJob(b.ctx, job), text("[ddl:8262]Job [%d] has already been paused", job))
 
@@ -92,7 +91,7 @@ func pauseResume(b *bench) {
 	require.Equal(b.t, dxf.TaskPausing, b.task(queued).State)
 }
 
-func alter(b *bench) {
+func alter(b *server) {
 	term := b.elect()
 	threads := []dxf.Modification{{Type: dxf.ModifyConcurrency, To: 8}}
 	b.refused(b.AlterJob(b.ctx, 77, threads), "[ddl:8224]DDL Job:77 not found")
@@ -112,10 +111,13 @@ func alter(b *bench) {
 	require.NoError(b.t, b.CancelJob(b.ctx, job))
 	require.EqualError(b.t, b.AlterJob(b.ctx, job, threads), dxf.Errorf("ddl job %d is not running", job).Error())
 
-	primary, err := b.Submit(b.ctx, dxf.Job{Type: "add primary key", Schema: "test", Table: "t", Reorg: &dxf.Reorg{}},
-		dxf.Task{Type: dxf.Backfill}, dxf.BackfillMeta{Schema: "test", Table: "t"})
+	primary, err := b.Submit(b.ctx, dxf.Job{Type: "add primary key", Schema: "test", Table: "t", Reorg: &dxf.Reorg{}}, backfill(dxf.MetaHead{Schema: "test", Table: "t"}))
 	require.NoError(b.t, err)
 	require.ErrorContains(b.t, b.AlterJob(b.ctx, primary, threads), "unsupported DDL operation: add primary key. Supported")
+
+	pausing, _ := b.running(term, 1)
+	require.NoError(b.t, b.PauseJob(b.ctx, pausing))
+	require.ErrorIs(b.t, b.AlterJob(b.ctx, pausing, threads), dxf.ErrTaskChanged, "until it is paused")
 }
 
 // succeed ends the subtasks of a job's step.
@@ -141,7 +143,7 @@ func askAfterTheEnd(b *bench) {
 		_, err := b.Archive(b.ctx, term, 10)
 		require.NoError(b.t, err)
 	}
-	require.NoError(b.t, b.SetWaiting(b.ctx, term, job, "nothing"))
+	require.NoError(b.t, b.SetWaiting(b.ctx, term, dxf.DDLJob(job), "nothing"))
 	require.Equal(b.t, dxf.JobSynced, b.job(job).State)
 }
 
@@ -173,13 +175,13 @@ func rowCount(b *bench) {
 	require.EqualValues(b.t, 42, b.job(native).RowCount)
 }
 
-func progress(b *bench) {
+func progress(b *server) {
 	term := b.elect()
 	_, err := b.JobProgress(b.ctx, 77)
 	require.ErrorIs(b.t, err, dxf.ErrNotFound)
 	job, subs := b.running(term, 2)
 	require.NoError(b.t, b.Progress(b.ctx, b.lease(subs[1]).Lease(), dxf.Summary{RowCount: 30}))
-	require.NoError(b.t, b.SetWaiting(b.ctx, term, job, "for 'slots' ⏳"))
+	require.NoError(b.t, b.SetWaiting(b.ctx, term, dxf.DDLJob(job), "for 'slots' ⏳"))
 	p, err := b.JobProgress(b.ctx, job)
 	require.NoError(b.t, err)
 	require.Equal(b.t, dxf.TaskRunning, p.State)
@@ -188,26 +190,32 @@ func progress(b *bench) {
 	require.EqualValues(b.t, 100, p.Total)
 	require.Len(b.t, p.Subtasks, 2)
 	require.Equal(b.t, "for 'slots' ⏳", p.Waiting)
+
+	b.move(term, job, dxf.TaskSucceed, dxf.StepDone, 0, dxf.JobSynced)
+	_, err = b.Archive(b.ctx, term, 10)
+	require.NoError(b.t, err)
+	_, err = b.JobProgress(b.ctx, job)
+	require.ErrorIs(b.t, err, dxf.ErrNotFound)
 }
 
 func waiting(b *bench) {
 	term := b.elect()
 	job := b.submit()
-	require.NoError(b.t, b.SetWaiting(b.ctx, term, job, "no node of scope gold"))
+	require.NoError(b.t, b.SetWaiting(b.ctx, term, dxf.DDLJob(job), "no node of scope gold"))
 	require.Equal(b.t, "ingest, DXF, no node of scope gold", b.job(job).Comments())
-	require.NoError(b.t, b.SetWaiting(b.ctx, term, job, ""))
+	require.NoError(b.t, b.SetWaiting(b.ctx, term, dxf.DDLJob(job), ""))
 	require.Equal(b.t, "ingest, DXF", b.job(job).Comments())
 }
 
 // jobsOfOneAccount: the unfinished ones are counted, of both kinds, also when many are
 // submitted at once.
-func jobsOfOneAccount(b *bench) {
+func jobsOfOneAccount(b *server) {
 	submit := func(user string) error {
-		_, err := b.Submit(b.ctx, dxf.Job{Type: "add index", User: user}, dxf.Task{}, dxf.BackfillMeta{})
+		_, err := b.Submit(b.ctx, dxf.Job{Type: "add index", User: user}, backfill(dxf.MetaHead{}))
 		return err
 	}
 	imports := func(user, table string) error {
-		_, err := b.SubmitImport(b.ctx, dxf.ImportJob{Schema: "s", Table: table, CreatedBy: user}, dxf.Task{}, dxf.ImportMeta{})
+		_, err := b.SubmitImport(b.ctx, dxf.ImportJob{Schema: "s", Table: table, CreatedBy: user}, dxf.NewTask{Type: dxf.ImportInto, Meta: &dxf.ImportMeta{}})
 		return err
 	}
 	tooMany := func(err error) {
@@ -255,7 +263,7 @@ func jobsOfOneAccount(b *bench) {
 	}
 }
 
-func record(b *bench) {
+func record(b *server) {
 	var ids []int64
 	for _, query := range []string{"CREATE TABLE a (b INT)", "DROP TABLE a", "TRUNCATE TABLE \"x\\y\""} {
 		id, err := b.Record(b.ctx, dxf.Job{Type: "create table", Schema: "test", Table: "a", State: dxf.JobSynced, Query: query})

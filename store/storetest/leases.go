@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"database/sql"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -33,7 +32,6 @@ func lease(b *bench) {
 	require.ErrorIs(b.t, err, dxf.ErrLeaseLost)
 	_, err = b.Lease(b.ctx, s)
 	require.ErrorIs(b.t, err, dxf.ErrLeaseLost, "it is running")
-	require.NoError(b.t, b.CheckLease(b.ctx, s.Lease()))
 	held, err := b.Held(b.ctx, s.Lease())
 	require.NoError(b.t, err)
 	require.Equal(b.t, s, held)
@@ -41,7 +39,6 @@ func lease(b *bench) {
 	_, err = b.Held(b.ctx, s.Lease())
 	require.ErrorIs(b.t, err, dxf.ErrLeaseLost)
 	require.ErrorIs(b.t, b.Release(b.ctx, s.Lease()), dxf.ErrLeaseLost)
-	require.ErrorIs(b.t, b.CheckLease(b.ctx, s.Lease()), dxf.ErrLeaseLost)
 	back := b.subtasks(job)[0]
 	require.Equal(b.t, dxf.SubtaskPending, back.State)
 	require.Zero(b.t, back.Expires)
@@ -93,37 +90,57 @@ func leaseRace(b *bench) {
 // A node stood still, its lease ran out, the subtask moved on, and the node
 // wakes up and writes everything it can write.
 func zombieWritesNothing(b *bench) {
+	zombiesWrite(b, func(l dxf.Lease) {
+		sum := dxf.Summary{RowCount: 666}
+		require.ErrorIs(b.t, b.Finish(b.ctx, l, dxf.SubtaskFailed, sum, dxf.Errorf("boo")), dxf.ErrLeaseLost)
+		require.ErrorIs(b.t, b.Release(b.ctx, l), dxf.ErrLeaseLost)
+		require.ErrorIs(b.t, b.Progress(b.ctx, l, sum), dxf.ErrLeaseLost)
+		require.ErrorIs(b.t, b.Save(b.ctx, l, []byte(`{"at":"the end"}`), sum), dxf.ErrLeaseLost)
+		require.ErrorIs(b.t, b.holds(l), dxf.ErrLeaseLost)
+	})
+}
+
+// zombieExecutor is the same for what executors write beside, and for how they ask.
+func zombieExecutor(b *server) {
+	const job = 1
+	require.NoError(b.t, b.startFeed(dxf.Feed{JobID: job, Mode: dxf.FeedPaused}))
+	feed := b.feed(job)
+	zombiesWrite(b.bench, func(l dxf.Lease) {
+		require.ErrorIs(b.t, b.CheckLease(b.ctx, l), dxf.ErrLeaseLost)
+		require.ErrorIs(b.t, b.SetFeedMode(b.ctx, l, job, dxf.FeedMerge, dxf.FeedStrict), dxf.ErrLeaseLost)
+		require.Equal(b.t, feed, b.feed(job))
+	})
+}
+
+// zombiesWrite calls write with a lease that is over: while the subtask is pending, while the
+// same node, alive again, has it under another epoch, and when it has ended.
+func zombiesWrite(b *bench, write func(dxf.Lease)) {
 	term := b.elect()
 	require.NoError(b.t, b.Register(b.ctx, n1))
 	require.NoError(b.t, b.Register(b.ctx, dxf.Node{ID: "n2:4000"}))
 	job, subs := b.running(term, 1)
-	require.NoError(b.t, b.startFeed(dxf.Feed{JobID: job, Mode: dxf.FeedPaused}))
 	zombie := b.lease(subs[0]).Lease()
 	b.ExpireSubtask(zombie.SubtaskID)
 	n, err := b.Place(b.ctx, term, []dxf.Placement{{SubtaskID: zombie.SubtaskID, Epoch: zombie.Epoch, ExecID: n1.ID}})
 	require.NoError(b.t, err)
 	require.Equal(b.t, 1, n)
 
-	write := func() {
-		before, feed := b.subtasks(job)[0], b.feed(job)
-		sum := dxf.Summary{RowCount: 666}
-		require.ErrorIs(b.t, b.Finish(b.ctx, zombie, dxf.SubtaskFailed, sum, dxf.Errorf("boo")), dxf.ErrLeaseLost)
-		require.ErrorIs(b.t, b.Release(b.ctx, zombie), dxf.ErrLeaseLost)
-		require.ErrorIs(b.t, b.Progress(b.ctx, zombie, sum), dxf.ErrLeaseLost)
-		require.ErrorIs(b.t, b.CheckLease(b.ctx, zombie), dxf.ErrLeaseLost)
-		require.ErrorIs(b.t, b.SetFeedMode(b.ctx, zombie, job, dxf.FeedMerge, dxf.FeedStrict), dxf.ErrLeaseLost)
-		err := b.InTx(b.ctx, func(tx *sql.Tx) error {
-			return b.SaveCheckpoint(b.ctx, tx, zombie, []byte(`{"at":"the end"}`), sum)
-		})
-		require.ErrorIs(b.t, err, dxf.ErrLeaseLost)
+	writes := func() {
+		before := b.subtasks(job)[0]
+		write(zombie)
 		require.Equal(b.t, before, b.subtasks(job)[0])
-		require.Equal(b.t, feed, b.feed(job))
 	}
-	write() // while it is pending
+	writes()
 	leased := b.lease(b.subtasks(job)[0])
-	write() // while the same node, alive again, has it under another epoch
+	writes()
 	require.NoError(b.t, b.Finish(b.ctx, leased.Lease(), dxf.SubtaskSucceed, dxf.Summary{}, nil))
-	write() // when it is over
+	writes()
+}
+
+// holds says whether a lease holds.
+func (b *bench) holds(l dxf.Lease) error {
+	_, err := b.Held(b.ctx, l)
+	return err
 }
 
 func heartbeat(b *bench) {
@@ -149,7 +166,7 @@ func checkpoint(b *bench) {
 	job, subs := b.running(term, 1)
 	s := b.lease(subs[0])
 	save := func(checkpoint []byte, sum dxf.Summary) {
-		require.NoError(b.t, b.InTx(b.ctx, func(tx *sql.Tx) error { return b.SaveCheckpoint(b.ctx, tx, s.Lease(), checkpoint, sum) }))
+		require.NoError(b.t, b.Save(b.ctx, s.Lease(), checkpoint, sum))
 	}
 	save([]byte(`{"done":"ÿ'\\"}`), dxf.Summary{RowCount: 10})
 	save(nil, dxf.Summary{RowCount: 11})
@@ -199,15 +216,15 @@ func place(b *bench) {
 	}
 	require.Equal(b.t, dxf.SubtaskPending, now[1].State)
 	require.Greater(b.t, now[1].Epoch, expired.Epoch)
-	require.NoError(b.t, b.CheckLease(b.ctx, running.Lease()))
-	require.NoError(b.t, b.CheckLease(b.ctx, raced.Lease()))
+	require.NoError(b.t, b.holds(running.Lease()))
+	require.NoError(b.t, b.holds(raced.Lease()))
 
 	// The node is gone: what it runs may be taken, lease or not.
 	require.NoError(b.t, b.Unregister(b.ctx, n1.ID))
 	n, err = b.Place(b.ctx, term, []dxf.Placement{to(running), to(raced)})
 	require.NoError(b.t, err)
 	require.Equal(b.t, 2, n)
-	require.ErrorIs(b.t, b.CheckLease(b.ctx, running.Lease()), dxf.ErrLeaseLost)
+	require.ErrorIs(b.t, b.holds(running.Lease()), dxf.ErrLeaseLost)
 	n, err = b.Place(b.ctx, term, nil)
 	require.NoError(b.t, err)
 	require.Zero(b.t, n)

@@ -139,7 +139,7 @@ func ownerFence(b *bench) {
 	task := before
 	for what, write := range map[string]func() error{
 		"Advance": func() error {
-			return b.Advance(b.ctx, old, dxf.Advance{Task: task, State: dxf.TaskSucceed, Step: dxf.StepDone, JobID: job, Job: func(j *dxf.Job) { j.State = dxf.JobSynced }})
+			return b.Advance(b.ctx, old, dxf.Advance{Task: task, State: dxf.TaskSucceed, Step: dxf.StepDone, Job: dxf.DDLJob(job), Change: dxf.OnJob(func(j *dxf.Job) { j.State = dxf.JobSynced })})
 		},
 		"Place": func() error {
 			_, err := b.Place(b.ctx, old, []dxf.Placement{{SubtaskID: subs[0].ID, Epoch: subs[0].Epoch, ExecID: "n3"}})
@@ -148,7 +148,7 @@ func ownerFence(b *bench) {
 		"MoveSubtasks": func() error {
 			return b.MoveSubtasks(b.ctx, old, task.ID, dxf.StepCopy, dxf.SubtaskPending, dxf.SubtaskCanceled)
 		},
-		"SetWaiting":  func() error { return b.SetWaiting(b.ctx, old, job, "for Godot") },
+		"SetWaiting":  func() error { return b.SetWaiting(b.ctx, old, dxf.DDLJob(job), "for Godot") },
 		"ExpireNodes": func() error { _, err := b.ExpireNodes(b.ctx, old); return err },
 		"Archive":     func() error { _, err := b.Archive(b.ctx, old, 10); return err },
 	} {
@@ -164,14 +164,14 @@ func cancelledContext(b *bench) {
 	cancel()
 	_, err := b.Campaign(ctx, n1)
 	require.ErrorIs(b.t, err, context.Canceled)
-	_, err = b.Submit(ctx, dxf.Job{}, dxf.Task{}, dxf.BackfillMeta{})
+	_, err = b.Submit(ctx, dxf.Job{}, backfill(dxf.MetaHead{}))
 	require.ErrorIs(b.t, err, context.Canceled)
 	jobs, err := b.UnfinishedJobs(b.ctx)
 	require.NoError(b.t, err)
 	require.Empty(b.t, jobs)
 }
 
-func globalVars(b *bench) {
+func globalVars(b *server) {
 	vars, err := b.GlobalVars(b.ctx)
 	require.NoError(b.t, err)
 	require.Empty(b.t, vars)

@@ -1,5 +1,6 @@
-// Package storetest is the suite every store passes: what the packages above
-// rely on, said once and run against SQL and memory alike.
+// Package storetest is the suite that stores pass: what the packages above rely on, said
+// once. Tasks is run against SQL and memory alike; what needs transactions, or the rows
+// that only clients and changefeeds ask for, against SQL alone (Server).
 package storetest
 
 import (
@@ -17,15 +18,22 @@ import (
 	"dxfproxy/sqlhandler"
 )
 
-// Store is all that is asked of a store.
+// Types are those of the tasks that the suite submits. Open the store for them.
+var Types = []dxf.Type{dxf.BackfillType, dxf.ImportType}
+
+// Store is what dispatchers and schedulers ask, and what moves their tasks from outside.
 type Store interface {
 	dispatcher.TaskStore
-	dispatcher.FeedStore
 	scheduler.SubtaskStore
-	changefeed.Store
-	executor.Leases
-	executor.Feeds
-	sqlhandler.Jobs
+	Submit(ctx context.Context, j dxf.Job, t dxf.NewTask) (int64, error)
+	Job(ctx context.Context, id int64) (dxf.Job, error)
+	UnfinishedJobs(ctx context.Context) ([]dxf.Job, error)
+	History(ctx context.Context, n int) ([]dxf.Job, error)
+	CancelJob(ctx context.Context, id int64) error
+	PauseJob(ctx context.Context, id int64) error
+	ResumeJob(ctx context.Context, id int64) error
+	Owner(ctx context.Context) (dxf.Term, error)
+	SetRole(ctx context.Context, nodeID, role string) error
 }
 
 // A Bench is a store, empty, and the ways to it that only tests have. No test
@@ -35,14 +43,27 @@ type Bench interface {
 	ExpireOwner()
 	ExpireNode(nodeID string)
 	ExpireSubtask(id int64)
+	// Save saves a checkpoint as executors do.
+	Save(ctx context.Context, l dxf.Lease, checkpoint []byte, sum dxf.Summary) error
+}
+
+// A ServerBench is one whose rows are in a server.
+type ServerBench interface {
+	Bench
+	dispatcher.FeedStore
+	changefeed.Store
+	executor.Leases
+	executor.Feeds
+	sqlhandler.Store
 	ExpireFeed(jobID int64)
 	// InTx runs do in a transaction as executors and appliers have them, and
-	// commits it unless do fails. Stores without transactions pass nil.
+	// commits it unless do fails.
 	InTx(ctx context.Context, do func(tx *sql.Tx) error) error
 }
 
-// Exercise runs the suite. open is called once for each test.
-func Exercise(t *testing.T, open func(t *testing.T) Bench) {
+// Tasks runs the part of the suite that every store passes. open is called once for each
+// test.
+func Tasks(t *testing.T, open func(t *testing.T) Bench) {
 	for _, test := range []struct {
 		name string
 		run  func(b *bench)
@@ -52,8 +73,6 @@ func Exercise(t *testing.T, open func(t *testing.T) Bench) {
 		{"Nodes", nodes},
 		{"OwnerFence", ownerFence},
 		{"Submit", submit},
-		{"TaskKeyIsUnique", taskKeyIsUnique},
-		{"S21JobsOfOneAccount", jobsOfOneAccount},
 		{"Rank", rank},
 		{"Advance", advance},
 		{"AdvanceIsAllOrNothing", advanceIsAllOrNothing},
@@ -68,11 +87,30 @@ func Exercise(t *testing.T, open func(t *testing.T) Bench) {
 		{"CountError", countError},
 		{"Cancel", cancel},
 		{"PauseResume", pauseResume},
-		{"Alter", alter},
 		{"AskAfterTheEnd", askAfterTheEnd},
 		{"RowCount", rowCount},
-		{"Progress", progress},
 		{"Waiting", waiting},
+		{"Archive", archive},
+		{"Cancelled context", cancelledContext},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.run(&bench{Bench: open(t), t: t, ctx: t.Context()})
+		})
+	}
+}
+
+// Server runs the rest.
+func Server(t *testing.T, open func(t *testing.T) ServerBench) {
+	for _, test := range []struct {
+		name string
+		run  func(b *server)
+	}{
+		{"TaskKeyIsUnique", taskKeyIsUnique},
+		{"UnknownType", unknownType},
+		{"S21JobsOfOneAccount", jobsOfOneAccount},
+		{"ZombieExecutor", zombieExecutor},
+		{"Alter", alter},
+		{"Progress", progress},
 		{"Record", record},
 		{"ImportSubmit", importSubmit},
 		{"ImportActive", importActive},
@@ -80,19 +118,24 @@ func Exercise(t *testing.T, open func(t *testing.T) Bench) {
 		{"ImportFails", importFails},
 		{"ImportCancel", importCancel},
 		{"ImportPause", importPause},
-		{"Archive", archive},
 		{"FeedLife", feedLife},
 		{"FeedFence", feedFence},
 		{"FeedModes", feedModes},
 		{"FeedWindow", feedWindow},
 		{"Markers", markers},
 		{"GlobalVars", globalVars},
-		{"Cancelled context", cancelledContext},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			test.run(&bench{Bench: open(t), t: t, ctx: t.Context()})
+			b := open(t)
+			test.run(&server{ServerBench: b, bench: &bench{Bench: b, t: t, ctx: t.Context()}})
 		})
 	}
+}
+
+// A server is a bench with the rows that only a server has.
+type server struct {
+	ServerBench
+	*bench
 }
 
 // A bench is a Bench with the ordinary things done.
@@ -118,15 +161,20 @@ func (b *bench) submit() int64 {
 	id, err := b.Submit(b.ctx, dxf.Job{
 		Type: "add index", Action: 7, Schema: "test", Table: "t", SchemaState: dxf.SchemaNone,
 		Query: "ALTER TABLE t ADD INDEX (a)", Reorg: &dxf.Reorg{Ingest: true, Dist: true, Thread: 4, BatchSize: 256},
-	}, dxf.Task{Type: dxf.Backfill, Concurrency: 4}, dxf.BackfillMeta{Schema: "test", Table: "t", Rows: 100})
+	}, backfill(dxf.MetaHead{Schema: "test", Table: "t", Rows: 100}))
 	require.NoError(b.t, err)
 	return id
+}
+
+// backfill is a task to submit.
+func backfill(head dxf.MetaHead) dxf.NewTask {
+	return dxf.NewTask{Type: dxf.Backfill, Concurrency: 4, Meta: &dxf.BackfillMeta{MetaHead: head}}
 }
 
 // task returns the unfinished task of a job.
 func (b *bench) task(jobID int64) dxf.Task {
 	b.t.Helper()
-	return b.taskOf(dxf.BackfillKey(jobID))
+	return b.taskOf(dxf.BackfillType.TaskKey(jobID))
 }
 
 func (b *bench) taskOf(key string) dxf.Task {
@@ -145,7 +193,7 @@ func (b *bench) taskOf(key string) dxf.Task {
 // move advances the job's task to a state and step with n subtasks on n1.
 func (b *bench) move(term dxf.Term, jobID int64, state dxf.TaskState, step dxf.Step, n int, job dxf.JobState) {
 	b.t.Helper()
-	a := dxf.Advance{Task: b.task(jobID), State: state, Step: step, JobID: jobID, Job: func(j *dxf.Job) { j.State = job }}
+	a := dxf.Advance{Task: b.task(jobID), State: state, Step: step, Job: dxf.DDLJob(jobID), Change: dxf.OnJob(func(j *dxf.Job) { j.State = job })}
 	for i := range n {
 		a.Subtasks = append(a.Subtasks, dxf.Subtask{Ordinal: i + 1, ExecID: n1.ID, Meta: []byte(`{"range":"AAA="}`)})
 	}

@@ -1,7 +1,9 @@
 package storetest
 
 import (
+	"database/sql"
 	"encoding/json"
+	"fmt"
 	"strconv"
 
 	"github.com/stretchr/testify/require"
@@ -24,7 +26,7 @@ func submit(b *bench) {
 	require.Empty(b.t, t.ModifyParams)
 	var meta dxf.BackfillMeta
 	require.NoError(b.t, json.Unmarshal(t.Meta, &meta))
-	require.Equal(b.t, dxf.BackfillMeta{JobID: id, Schema: "test", Table: "t", Rows: 100}, meta)
+	require.Equal(b.t, dxf.BackfillMeta{MetaHead: dxf.MetaHead{JobID: id, Schema: "test", Table: "t", Rows: 100}}, meta)
 
 	j := b.job(id)
 	require.Equal(b.t, dxf.JobQueueing, j.State)
@@ -37,9 +39,14 @@ func submit(b *bench) {
 	require.ErrorIs(b.t, err, dxf.ErrNotFound)
 }
 
-func taskKeyIsUnique(b *bench) {
+func taskKeyIsUnique(b *server) {
+	// As if the counter had been set back.
 	again := func() error {
-		_, err := b.Submit(b.ctx, dxf.Job{}, dxf.Task{Key: "ImportInto/1", Type: dxf.ImportInto}, dxf.BackfillMeta{})
+		require.NoError(b.t, b.InTx(b.ctx, func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(b.ctx, "UPDATE counter SET value = 0 WHERE name = 'job'")
+			return err
+		}))
+		_, err := b.Submit(b.ctx, dxf.Job{}, backfill(dxf.MetaHead{}))
 		return err
 	}
 	require.NoError(b.t, again())
@@ -59,10 +66,23 @@ func taskKeyIsUnique(b *bench) {
 	require.ErrorIs(b.t, again(), dxf.ErrTaskExists)
 }
 
+// unknownType: nobody could ever work on it, or find it by its job.
+func unknownType(b *server) {
+	for _, name := range []dxf.TaskType{"", "x", dxf.ImportInto} {
+		_, err := b.Submit(b.ctx, dxf.Job{}, dxf.NewTask{Type: name, Meta: &dxf.MetaHead{}})
+		require.ErrorContains(b.t, err, fmt.Sprintf("no task type %q", name))
+	}
+	jobs, err := b.UnfinishedJobs(b.ctx)
+	require.NoError(b.t, err)
+	require.Empty(b.t, jobs)
+}
+
 func rank(b *bench) {
 	var ids []int64
 	for _, priority := range []int{512, 100, 512, 0, 1024} {
-		id, err := b.Submit(b.ctx, dxf.Job{}, dxf.Task{Priority: priority}, dxf.BackfillMeta{})
+		t := backfill(dxf.MetaHead{})
+		t.Priority = priority
+		id, err := b.Submit(b.ctx, dxf.Job{}, t)
 		require.NoError(b.t, err)
 		ids = append(ids, id)
 	}
@@ -74,7 +94,7 @@ func rank(b *bench) {
 	}
 	var want []string
 	for _, i := range []int{1, 0, 2, 3, 4} {
-		want = append(want, dxf.BackfillKey(ids[i]))
+		want = append(want, dxf.BackfillType.TaskKey(ids[i]))
 	}
 	require.Equal(b.t, want, keys)
 }
@@ -96,7 +116,6 @@ func advance(b *bench) {
 		require.Equal(b.t, t.ID, s.TaskID)
 		require.Equal(b.t, dxf.SubtaskPending, s.State)
 		require.Equal(b.t, n1.ID, s.ExecID)
-		require.Equal(b.t, dxf.Backfill, s.Type)
 		require.JSONEq(b.t, `{"range":"AAA="}`, string(s.Meta))
 		require.JSONEq(b.t, `{}`, string(s.Checkpoint))
 		require.Zero(b.t, s.StartTime)
@@ -118,9 +137,9 @@ func advance(b *bench) {
 	require.Equal(b.t, dxf.Errorf("oops"), t.Error)
 
 	// The end: the job is in the history, the task no longer listed.
-	require.NoError(b.t, b.Advance(b.ctx, term, dxf.Advance{Task: t, State: dxf.TaskSucceed, Step: dxf.StepDone, JobID: job, Job: func(j *dxf.Job) {
+	require.NoError(b.t, b.Advance(b.ctx, term, dxf.Advance{Task: t, State: dxf.TaskSucceed, Step: dxf.StepDone, Job: dxf.DDLJob(job), Change: dxf.OnJob(func(j *dxf.Job) {
 		j.State, j.SchemaState, j.Waiting = dxf.JobSynced, dxf.SchemaPublic, "still"
-	}}))
+	})}))
 	tasks, err := b.Tasks(b.ctx)
 	require.NoError(b.t, err)
 	require.Empty(b.t, tasks)
@@ -144,7 +163,7 @@ func advanceIsAllOrNothing(b *bench) {
 	err := b.Advance(b.ctx, term, dxf.Advance{
 		Task: before, State: dxf.TaskReverting, Step: dxf.StepCopy, Error: dxf.Errorf("no"),
 		Subtasks: []dxf.Subtask{{Ordinal: 4}, {Ordinal: 2}}, // the second is taken
-		JobID:    job, Job: func(j *dxf.Job) { j.State = dxf.JobRollingback },
+		Job:      dxf.DDLJob(job), Change: dxf.OnJob(func(j *dxf.Job) { j.State = dxf.JobRollingback }),
 	})
 	require.Error(b.t, err)
 	require.NotErrorIs(b.t, err, dxf.ErrTaskChanged)
@@ -216,6 +235,4 @@ func archive(b *bench) {
 		require.Empty(b.t, subs, strconv.Itoa(i+1))
 	}
 	require.Equal(b.t, dxf.JobSynced, b.job(jobs[0]).State, "jobs stay known")
-	_, err = b.JobProgress(b.ctx, jobs[0])
-	require.ErrorIs(b.t, err, dxf.ErrNotFound)
 }

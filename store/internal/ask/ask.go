@@ -18,19 +18,10 @@ func refuse(code uint16, format string, args ...any) *dxf.Error {
 	return &dxf.Error{Code: code, State: "HY000", Class: "ddl", Message: fmt.Sprintf(format, args...)}
 }
 
-// late says that the table has its new definition, and that the owner may be
-// removing what would tell. Until then a job can be called back, also while its
-// last step waits for a client's lock: a cut-over that is stopped either has
-// renamed the tables or has not, and the names say which (dispatcher's OnDone),
-// so that one who asks too late gets a job that has succeeded.
-func late(t dxf.Task, subs dxf.Counts) bool {
-	return t.Step == dxf.StepDone || (t.Step == dxf.StepCutover || t.Step == dxf.StepNative) && subs[dxf.SubtaskSucceed] > 0
-}
-
-// Cancel changes t and j as ADMIN CANCEL DDL JOBS does; subs counts the
-// subtasks of t's step. changed is false when the job is being undone already; what
+// Cancel changes t and j as ADMIN CANCEL DDL JOBS does; late is the task type's
+// (dxf.Type.Late). changed is false when the job is being undone already; what
 // that waits for is told, for nothing new comes of the request.
-func Cancel(t *dxf.Task, j *dxf.Job, subs dxf.Counts) (changed bool, err error) {
+func Cancel(t *dxf.Task, j *dxf.Job, late bool) (changed bool, err error) {
 	switch {
 	case t.State.Ended() || j.State.Ended():
 		return false, refuse(8225, "This job:%d is finished, so can't be cancelled", j.ID)
@@ -38,7 +29,7 @@ func Cancel(t *dxf.Task, j *dxf.Job, subs dxf.Counts) (changed bool, err error) 
 		return false, refuse(8226, "This job:%d is being rolled back already: %s", j.ID, j.Waiting)
 	case t.State == dxf.TaskCancelling || t.State == dxf.TaskReverting:
 		return false, nil
-	case late(*t, subs):
+	case late:
 		return false, refuse(8226, "This job:%d is almost finished, can't be cancelled now", j.ID)
 	}
 	t.State, t.ModifyParams = dxf.TaskCancelling, nil
@@ -46,13 +37,12 @@ func Cancel(t *dxf.Task, j *dxf.Job, subs dxf.Counts) (changed bool, err error) 
 	return true, nil
 }
 
-// Pause changes t and j as ADMIN PAUSE DDL JOBS does; subs counts the subtasks
-// of t's step.
-func Pause(t *dxf.Task, j *dxf.Job, subs dxf.Counts) (changed bool, err error) {
+// Pause changes t and j as ADMIN PAUSE DDL JOBS does.
+func Pause(t *dxf.Task, j *dxf.Job, late bool) (changed bool, err error) {
 	switch {
 	case t.State == dxf.TaskPausing || t.State == dxf.TaskPaused:
 		return false, refuse(8262, "Job [%d] has already been paused", j.ID)
-	case !t.State.CanMove(dxf.TaskPausing) || late(*t, subs):
+	case !t.State.CanMove(dxf.TaskPausing) || late:
 		return false, refuse(8260, "Job [%d] can't be paused: state [%s] or schema state [%s]", j.ID, j.State, j.SchemaState)
 	}
 	t.State = dxf.TaskPausing
@@ -62,7 +52,7 @@ func Pause(t *dxf.Task, j *dxf.Job, subs dxf.Counts) (changed bool, err error) {
 
 // Resume changes t and j as ADMIN RESUME DDL JOBS does. A task that is about to be
 // paused, or is being modified in its pause, is dxf.ErrTaskChanged, to be asked again.
-func Resume(t *dxf.Task, j *dxf.Job, _ dxf.Counts) (changed bool, err error) {
+func Resume(t *dxf.Task, j *dxf.Job, _ bool) (changed bool, err error) {
 	var m dxf.Modify
 	if t.State == dxf.TaskPausing || t.State == dxf.TaskModifying && json.Unmarshal(t.ModifyParams, &m) == nil && m.PrevState == dxf.TaskPaused {
 		return false, dxf.ErrTaskChanged
@@ -78,8 +68,8 @@ func Resume(t *dxf.Task, j *dxf.Job, _ dxf.Counts) (changed bool, err error) {
 // Alter returns what changes t and j as ADMIN ALTER DDL JOBS does. A task that is about to
 // be paused is dxf.ErrTaskChanged, to be asked again, and so is one that is being modified:
 // the owner may have read the earlier modifications, and would not see more.
-func Alter(mods []dxf.Modification) func(t *dxf.Task, j *dxf.Job, _ dxf.Counts) (changed bool, err error) {
-	return func(t *dxf.Task, j *dxf.Job, _ dxf.Counts) (bool, error) {
+func Alter(mods []dxf.Modification) func(t *dxf.Task, j *dxf.Job, late bool) (changed bool, err error) {
+	return func(t *dxf.Task, j *dxf.Job, _ bool) (bool, error) {
 		switch {
 		case j.Type != "add index" || j.Reorg == nil:
 			return false, dxf.Errorf("unsupported DDL operation: %s. Supported DDL operations are: ADD INDEX, MODIFY COLUMN, and ALTER TABLE REORGANIZE PARTITION", j.Type)
@@ -125,7 +115,3 @@ func Stamp(j *dxf.Job, now time.Time) {
 		j.Waiting = ""
 	}
 }
-
-// Counts says whether a step's subtasks count rows for ROW_COUNT: the steps
-// that read every row of the table once.
-func Counts(s dxf.Step) bool { return s == dxf.StepCopy || s == dxf.StepNative }

@@ -28,19 +28,12 @@ func wrongStatus(operation string) *dxf.Error {
 	return refuseImport(8171, "The current job status cannot perform the operation. %s", operation)
 }
 
-// published says that the rows are in the table. Until then an import can be called
-// back or halted, also in the middle of its last step: an exchange that is stopped
-// either has renamed the tables or has not, and the names say which.
-func published(t dxf.Task, subs dxf.Counts) bool {
-	return t.Step == dxf.StepDone || t.Step == dxf.StepPublish && subs[dxf.SubtaskSucceed] > 0
-}
-
-// CancelImport changes t as CANCEL IMPORT JOB does; subs counts the subtasks of
-// t's step. The job itself stays as it is until all is undone: a move of the
+// CancelImport changes t as CANCEL IMPORT JOB does; late is the task type's
+// (dxf.Type.Late). The job itself stays as it is until all is undone: a move of the
 // owner's. When its task has ended without it (an owner of an older version
 // does not know imports, and ends them), nothing is left to be undone, and
 // forget says that the job is to be cancelled now.
-func CancelImport(t *dxf.Task, j dxf.ImportJob, subs dxf.Counts) (changed, forget bool, err error) {
+func CancelImport(t *dxf.Task, j dxf.ImportJob, late bool) (changed, forget bool, err error) {
 	switch {
 	case j.Status.Ended():
 		return false, false, wrongStatus("CANCEL")
@@ -48,7 +41,7 @@ func CancelImport(t *dxf.Task, j dxf.ImportJob, subs dxf.Counts) (changed, forge
 		return false, true, nil
 	case t.State == dxf.TaskCancelling || t.State == dxf.TaskReverting:
 		return false, false, nil
-	case published(*t, subs):
+	case late:
 		return false, false, wrongStatus("CANCEL")
 	}
 	t.State, t.ModifyParams = dxf.TaskCancelling, nil
@@ -57,11 +50,11 @@ func CancelImport(t *dxf.Task, j dxf.ImportJob, subs dxf.Counts) (changed, forge
 
 // PauseImport changes t as PAUSE IMPORT JOB does. The job stays as it is: none of
 // TiDB's statuses of imports says paused.
-func PauseImport(t *dxf.Task, j dxf.ImportJob, subs dxf.Counts) (changed, forget bool, err error) {
+func PauseImport(t *dxf.Task, j dxf.ImportJob, late bool) (changed, forget bool, err error) {
 	switch {
 	case t.State == dxf.TaskPausing || t.State == dxf.TaskPaused:
 		return false, false, refuseImport(8262, "Job [%d] has already been paused", j.ID)
-	case j.Status.Ended() || !t.State.CanMove(dxf.TaskPausing) || published(*t, subs):
+	case j.Status.Ended() || !t.State.CanMove(dxf.TaskPausing) || late:
 		return false, false, wrongStatus("PAUSE")
 	}
 	t.State = dxf.TaskPausing
@@ -69,7 +62,7 @@ func PauseImport(t *dxf.Task, j dxf.ImportJob, subs dxf.Counts) (changed, forget
 }
 
 // ResumeImport changes t as RESUME IMPORT JOB does.
-func ResumeImport(t *dxf.Task, j dxf.ImportJob, _ dxf.Counts) (changed, forget bool, err error) {
+func ResumeImport(t *dxf.Task, j dxf.ImportJob, _ bool) (changed, forget bool, err error) {
 	switch {
 	case j.Status.Ended() || t.State.Ended() || t.State == dxf.TaskCancelling || t.State == dxf.TaskReverting:
 		return false, false, wrongStatus("RESUME")
@@ -109,27 +102,27 @@ type StepSum struct {
 	Began       time.Time // when the first of them did; zero: none has
 }
 
-// Add adds a subtask.
-func (s *StepSum) Add(sub dxf.Subtask) {
-	s.Rows += sub.Summary.RowCount
-	s.Bytes += sub.Summary.Bytes
-	if !sub.StartTime.IsZero() && (s.Began.IsZero() || sub.StartTime.Before(s.Began)) {
-		s.Began = sub.StartTime
+// Add adds what another step has done.
+func (s *StepSum) Add(o StepSum) {
+	s.Rows += o.Rows
+	s.Bytes += o.Bytes
+	if s.Began.IsZero() || !o.Began.IsZero() && o.Began.Before(s.Began) {
+		s.Began = o.Began
 	}
 }
 
-// ImportProgress is how far an import is: its task, the meta of that, and the sums
-// of the import step and of the present one.
-func ImportProgress(t dxf.Task, meta dxf.ImportMeta, imports, present StepSum, waiting string, now time.Time) *dxf.Progress {
+// ImportProgress is how far an import is: its task, the head of that one's meta, and the
+// sums of the steps that count rows and of the present one.
+func ImportProgress(t dxf.Task, head dxf.MetaHead, counted, present StepSum, waiting string, now time.Time) *dxf.Progress {
 	p := &dxf.Progress{
-		State: t.State, Step: t.Step, Done: present.Rows, Total: meta.Rows, Waiting: waiting,
-		Bytes: imports.Bytes, Size: meta.Size, Note: meta.Note,
+		State: t.State, Step: t.Step, Done: present.Rows, Total: head.Rows, Waiting: waiting,
+		Bytes: counted.Bytes, Size: head.Size, Note: string(head.Note),
 	}
-	if !imports.Began.IsZero() {
-		if !meta.PausedAt.IsZero() {
-			now = meta.PausedAt
+	if !counted.Began.IsZero() {
+		if !head.PausedAt.IsZero() {
+			now = head.PausedAt
 		}
-		p.Elapsed = max(now.Sub(imports.Began)-meta.Paused, 0)
+		p.Elapsed = max(now.Sub(counted.Began)-head.Paused, 0)
 	}
 	return p
 }
