@@ -68,8 +68,8 @@ func newWorld(t *testing.T) *world {
 	)
 	w.shell = start(t, w.dir, "bash", "--noprofile", "--norc")
 	t.Cleanup(func() { w.shell.end(t, "exit\n") })
-	w.ask(t, "set -o pipefail; trap 'failed=$?' ERR\n")
-	t.Cleanup(func() { w.ask(t, "kill $(jobs -p) 2>/dev/null; wait\n") })
+	// It ends with its input, and what it has started with it, however this test ends.
+	w.ask(t, "set -o pipefail; trap 'failed=$?' ERR; trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n")
 	return w
 }
 
