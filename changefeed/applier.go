@@ -110,7 +110,7 @@ func (a *applier) loop(ctx context.Context) error {
 			a.log.Warn("changefeed interrupted", zap.Error(err))
 			a.counters.update(func(s *Status) { s.Restarts++; s.LastError = err.Error() })
 			a.backoff = min(max(2*a.backoff, firstBackoff), maxBackoff)
-			wait(ctx, a.backoff)
+			_ = dxf.Sleep(ctx, a.backoff)
 		}
 		// The row decides how to go on: the position it has is the one from
 		// which nothing is applied twice, and the mode may be another one.
@@ -123,7 +123,7 @@ func (a *applier) loop(ctx context.Context) error {
 			if errors.Is(err, dxf.ErrLeaseLost) || errors.Is(err, dxf.ErrNotFound) {
 				return err
 			}
-			if !wait(ctx, firstBackoff) {
+			if dxf.Sleep(ctx, firstBackoff) != nil {
 				return over(ctx)
 			}
 		}
@@ -152,7 +152,7 @@ func (a *applier) fail(ctx context.Context, e *dxf.Error) error {
 		if errors.Is(err, dxf.ErrLeaseLost) || errors.Is(err, dxf.ErrNotFound) {
 			return err
 		}
-		if !wait(ctx, firstBackoff) {
+		if dxf.Sleep(ctx, firstBackoff) != nil {
 			return over(ctx)
 		}
 	}

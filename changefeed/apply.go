@@ -89,10 +89,10 @@ func (w *writer) close() { _ = w.session.Close() }
 func (w *writer) transaction(ctx context.Context, do func(tx *sql.Tx) error) error {
 	for try := 1; ; try++ {
 		err := w.once(ctx, do)
-		if !isLockConflict(err) || try == 20 {
+		if !server.Collided(err) || try == 20 {
 			return err
 		}
-		if !wait(ctx, rand.N(time.Duration(try)*40*time.Millisecond)) {
+		if dxf.Sleep(ctx, rand.N(time.Duration(try)*40*time.Millisecond)) != nil {
 			return ctx.Err()
 		}
 	}
@@ -177,9 +177,8 @@ func (w *writer) insert(ctx context.Context, tx *sql.Tx, f dxf.Feed, images []*f
 	}
 	return w.inserts(f, images, func(sql string, _ []*fate) error {
 		_, err := tx.ExecContext(ctx, sql)
-		var me *mysql.MySQLError
-		if f.Mode == dxf.FeedStrict && errors.As(err, &me) && me.Number == errDuplicate {
-			return w.duplicate(f, me)
+		if f.Mode == dxf.FeedStrict && server.IsErr(err, server.ErrDupEntry) {
+			return w.duplicate(f, err)
 		}
 		if err != nil {
 			return fmt.Errorf("write changed rows of %s: %w", w.layout.shadow, err)
@@ -257,17 +256,12 @@ func (w *writer) diverged(ctx context.Context, tx *sql.Tx, f dxf.Feed, batch []*
 
 // duplicate makes the client's error of error 1062: about the user's table, not
 // about the shadow that the server speaks of.
-func (w *writer) duplicate(f dxf.Feed, me *mysql.MySQLError) error {
-	value, key, ok := server.Duplicate(me.Message)
-	if !ok {
-		value, key = "?", "?"
-	}
-	if key == w.layout.key {
+func (w *writer) duplicate(f dxf.Feed, err error) error {
+	var e *mysql.MySQLError
+	errors.As(err, &e)
+	if value, key, ok := server.Duplicate(e.Message); ok && key == w.layout.key {
 		return dxf.Errorf("shadow %s has diverged from its table: there is a row with key %s already (job %d); the table itself is unharmed, run the statement again",
 			w.layout.shadow, value, f.JobID)
 	}
-	return &dxf.Error{
-		Code: errDuplicate, State: "23000", Class: "kv",
-		Message: server.DuplicateIn(f.Table, value, key),
-	}
+	return server.ClientError(err, f.Table)
 }

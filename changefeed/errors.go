@@ -1,11 +1,8 @@
 package changefeed
 
 import (
-	"context"
 	"errors"
-	"slices"
 	"strings"
-	"time"
 
 	binlog "github.com/go-mysql-org/go-mysql/mysql"
 	"github.com/go-mysql-org/go-mysql/replication"
@@ -15,20 +12,6 @@ import (
 	"dxfproxy/server"
 	"dxfproxy/table"
 )
-
-// Server error numbers (MariaDB manual, "MariaDB Error Codes").
-const (
-	errDuplicate   = 1062
-	errNoTable     = 1146
-	errLockTimeout = 1205
-	errDeadlock    = 1213
-	errBinlogRead  = 1236
-)
-
-func isLockConflict(err error) bool {
-	var me *mysql.MySQLError
-	return errors.As(err, &me) && (me.Number == errLockTimeout || me.Number == errDeadlock)
-}
 
 // stubborn is how often an error of the server may interrupt a feed without any
 // progress in between (about half a minute), unless it is one that passes.
@@ -42,25 +25,32 @@ const stubbornFull = 240
 // givesUp says whether a feed ends that err has interrupted so many times.
 func givesUp(err error, interruptions int) bool {
 	limit := stubborn
-	var be *binlog.MyError
-	if errors.As(err, &be) && be.Code == errBinlogRead && strings.Contains(be.Message, "truncated in the middle of event") {
+	if be := reading(err); be != nil && be.Number == server.ErrMasterFatalReadingBinlog && strings.Contains(be.Message, "truncated in the middle of event") {
 		limit = stubbornFull
 	}
 	return interruptions >= limit && lasting(err)
 }
 
-// passing are errors of the server that end by themselves or by an operator.
-var passing = server.Passing
-
 // lasting says whether a server's error is not known to pass. Of those that end the
 // reading of the binlog only the reader that was replaced comes back.
 func lasting(err error) bool {
-	var me *mysql.MySQLError
-	if errors.As(err, &me) {
-		return !slices.Contains(passing, me.Number)
+	if n := server.Number(err); n != 0 {
+		return !server.Passes(err)
 	}
+	be := reading(err)
+	return be != nil && !server.Passes(be) && !(be.Number == server.ErrMasterFatalReadingBinlog && strings.Contains(be.Message, "same server"))
+}
+
+// reading is an error with which the server ended the reading of the binlog, as if a
+// statement had met it; nil is another one.
+func reading(err error) *mysql.MySQLError {
 	var be *binlog.MyError
-	return errors.As(err, &be) && !slices.Contains(passing, be.Code) && !(be.Code == errBinlogRead && strings.Contains(be.Message, "same server"))
+	if !errors.As(err, &be) {
+		return nil
+	}
+	e := &mysql.MySQLError{Number: be.Code, Message: be.Message}
+	copy(e.SQLState[:], be.State)
+	return e
 }
 
 // fatal says whether a feed cannot go on after err, and how clients are told. What
@@ -76,8 +66,7 @@ func fatal(job int64, err error) *dxf.Error {
 	if errors.Is(err, mysql.ErrPktTooLarge) {
 		return dxf.Errorf("changefeed of job %d: a row is too large for one statement of this node's connection to the store (%v)", job, err)
 	}
-	var be *binlog.MyError
-	if errors.As(err, &be) && be.Code == errBinlogRead && gone(be.Message) {
+	if be := reading(err); be != nil && be.Number == server.ErrMasterFatalReadingBinlog && gone(be.Message) {
 		return dxf.Errorf("the binlog that job %d has to read is no longer on the server (%s): keep it longer (expire_logs_days, binlog_expire_logs_seconds, no PURGE while a job runs) and run the statement again",
 			job, be.Message)
 	}
@@ -85,14 +74,20 @@ func fatal(job int64, err error) *dxf.Error {
 	if errors.As(err, &ee) {
 		return dxf.Errorf("changefeed of job %d: a %s cannot be decoded: %s", job, ee.Header.EventType, ee.Err)
 	}
+	return refused(err)
+}
+
+// refused is the server's answer where it is about what a statement says or writes, so that
+// the next one would get the same; nil for others.
+func refused(err error) *dxf.Error {
 	var me *mysql.MySQLError
-	if errors.As(err, &me) {
-		switch {
-		case me.Number == errNoTable,
-			strings.HasPrefix(string(me.SQLState[:]), "22"), // data exception
-			strings.HasPrefix(string(me.SQLState[:]), "23"), // constraint
-			strings.HasPrefix(string(me.SQLState[:]), "42"): // syntax or access
-			return &dxf.Error{Code: me.Number, State: string(me.SQLState[:]), Message: me.Message}
+	if !errors.As(err, &me) || server.Passes(err) { // limits of accounts (1203, 1226) have the class of access, and pass
+		return nil
+	}
+	e := server.Answer(me)
+	for _, class := range []string{"22", "23", "42"} { // data exception; constraint; syntax or access
+		if strings.HasPrefix(e.State, class) {
+			return e
 		}
 	}
 	return nil
@@ -107,16 +102,4 @@ func gone(message string) bool {
 		}
 	}
 	return false
-}
-
-// wait sleeps, and says whether it was not interrupted.
-func wait(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

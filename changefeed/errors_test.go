@@ -6,6 +6,8 @@ import (
 
 	binlog "github.com/go-mysql-org/go-mysql/mysql"
 	"github.com/go-sql-driver/mysql"
+
+	"dxfproxy/server"
 )
 
 // TestC7Lasting: reading the binlog may end for reasons that do not pass, and then the
@@ -18,7 +20,7 @@ func TestC7Lasting(t *testing.T) {
 		"log event entry exceeded max_allowed_packet; Increase max_allowed_packet on source":        true,
 		"Binary log is not open": true,
 	} {
-		err := fmt.Errorf("read the binlog: %w", &binlog.MyError{Code: errBinlogRead, Message: message})
+		err := fmt.Errorf("read the binlog: %w", &binlog.MyError{Code: server.ErrMasterFatalReadingBinlog, Message: message})
 		if got := lasting(err); got != want {
 			t.Errorf("%s: %v", message, got)
 		}
@@ -36,8 +38,8 @@ func TestC7Lasting(t *testing.T) {
 // TestFullDisk: where the server's disk is full its binlog ends in the middle of an event, until
 // there is room again. That is waited for, but not for ever.
 func TestFullDisk(t *testing.T) {
-	full := &binlog.MyError{Code: errBinlogRead, Message: "binlog truncated in the middle of event; consider out of disk space on master; the first event 'binlog.000001' at 4"}
-	other := &binlog.MyError{Code: errBinlogRead, Message: "Binary log is not open"}
+	full := &binlog.MyError{Code: server.ErrMasterFatalReadingBinlog, Message: "binlog truncated in the middle of event; consider out of disk space on master; the first event 'binlog.000001' at 4"}
+	other := &binlog.MyError{Code: server.ErrMasterFatalReadingBinlog, Message: "Binary log is not open"}
 	for _, c := range []struct {
 		err  error
 		n    int

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -79,7 +80,7 @@ func (a *applier) follow(ctx context.Context, f dxf.Feed) error {
 		piece: cfg.MaxBytes / 4, limit: cfg.MaxBytes,
 	}
 	g.reach.ask = a.askStore(ctx, g.names)
-	r, err := openReader(ctx, a.m.dsn, w.first().session.Family, serverID(cfg.MetaSchema, f.JobID), g, position{f.File, f.Pos, f.FileMark}, cfg.MaxBytes)
+	r, err := openReader(ctx, a.m.dsn, w.first().session.Family, serverID(cfg.MetaSchema, f.JobID), g, position{server.Position{File: f.File, Pos: f.Pos}, f.FileMark}, cfg.MaxBytes)
 	if err != nil {
 		return err
 	}
@@ -160,7 +161,7 @@ func (fo *follower) collect(ctx context.Context, g group) (*window, error) {
 			win.add(g)
 			continue
 		}
-		if win.end.before(position{file: fo.feed.WindowFile, pos: fo.feed.WindowPos}) {
+		if win.end.Before(server.Position{File: fo.feed.WindowFile, Pos: fo.feed.WindowPos}) {
 			g, err := fo.next(ctx)
 			if err != nil {
 				return nil, err
@@ -194,7 +195,7 @@ func (fo *follower) apply(ctx context.Context, win *window) error {
 	if !stops {
 		mode = fo.feed.Mode
 	}
-	c := dxf.FeedCommit{File: win.safe.file, Pos: win.safe.pos, Mark: win.safe.mark, Applied: win.changes, Mode: mode, Markers: win.markerIDs()}
+	c := dxf.FeedCommit{File: win.safe.File, Pos: win.safe.Pos, Mark: win.safe.mark, Applied: win.changes, Mode: mode, Markers: win.markerIDs()}
 	if err := fo.lanes.apply(ctx, fo.feed, win, c); err != nil {
 		return err
 	}
@@ -207,7 +208,7 @@ func (fo *follower) apply(ctx context.Context, win *window) error {
 // and then.
 func (fo *follower) idle(ctx context.Context, g group) error {
 	fo.reader.release(g)
-	if time.Since(fo.committed) < idleCommit || g.safe.is(position{file: fo.feed.File, pos: fo.feed.Pos}) {
+	if time.Since(fo.committed) < idleCommit || g.safe.Position == (server.Position{File: fo.feed.File, Pos: fo.feed.Pos}) {
 		return nil
 	}
 	win := newWindow()
@@ -254,7 +255,7 @@ func (fo *follower) large(ctx context.Context, g group) error {
 				return dxf.Errorf("a transaction with more than %d MiB of changes of table %s.%s came while an XA transaction on it was prepared and undecided; run the statement again",
 					fo.a.m.cfg.MaxBytes/4>>20, fo.feed.Schema, fo.feed.Table)
 			}
-			c := dxf.FeedCommit{File: win.safe.file, Pos: win.safe.pos, Mark: win.safe.mark, Applied: applied, Mode: fo.feed.Mode, Markers: win.markerIDs()}
+			c := dxf.FeedCommit{File: win.safe.File, Pos: win.safe.Pos, Mark: win.safe.mark, Applied: applied, Mode: fo.feed.Mode, Markers: win.markerIDs()}
 			if err := writer.save(ctx, tx, fo.feed, c); err != nil {
 				return err
 			}

@@ -11,7 +11,7 @@ import (
 func TestErrorBehindChanges(t *testing.T) {
 	lost := errors.New("connection lost")
 	fo := &follower{a: &applier{m: &Manager{cfg: Config{}.withDefaults()}}, reader: &reader{groups: make(chan group, 2)}}
-	fo.reader.groups <- group{end: position{file: "b.1", pos: 10}}
+	fo.reader.groups <- group{end: place("b.1", 10)}
 	fo.reader.groups <- group{err: lost}
 	g, err := fo.next(context.Background())
 	if err != nil {

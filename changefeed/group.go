@@ -431,7 +431,7 @@ func (g *grouper) send(cur group) error {
 // idle is an empty group that tells how far the stream has come; ok is false when
 // there is nothing to tell.
 func (g *grouper) idle() (cur group, ok bool) {
-	if g.open || !g.foreign || g.last.file == "" {
+	if g.open || !g.foreign || g.last.File == "" {
 		return group{}, false
 	}
 	cur.end = g.last
@@ -445,8 +445,8 @@ func (g *grouper) safe(end position) (_ position, undecided bool) {
 	if len(g.order) > 0 {
 		end, undecided = g.prepared[g.order[0]].start, true
 	}
-	if since := g.reach.doubt.since; since.file != "" {
-		if undecided = true; since.before(end) {
+	if since := g.reach.doubt.since; since.File != "" {
+		if undecided = true; since.Before(end.Position) {
 			end = since
 		}
 	}

@@ -40,7 +40,7 @@ func TestGroupsOfMySQL(t *testing.T) {
 				if err := g.event(b); err != nil {
 					t.Fatal(err)
 				}
-				if g.last.pos == end {
+				if g.last.Pos == end {
 					ended = append(ended, end)
 				}
 			}

@@ -116,10 +116,10 @@ func (l *lanes) apply(ctx context.Context, f dxf.Feed, win *window, c dxf.FeedCo
 // of it in one transaction.
 func (l *lanes) spread(ctx context.Context, f dxf.Feed, e effect, end position, c dxf.FeedCommit) error {
 	if f.Mode == dxf.FeedStrict {
-		if err := l.first().store.OpenWindow(ctx, f, end.file, end.pos); err != nil {
+		if err := l.first().store.OpenWindow(ctx, f, end.File, end.Pos); err != nil {
 			return fmt.Errorf("open a window of changefeed %d: %w", f.JobID, err)
 		}
-		f.WindowFile, f.WindowPos = end.file, end.pos
+		f.WindowFile, f.WindowPos = end.File, end.Pos
 	}
 	err := l.each(ctx, f, e.gone, func(w *writer, tx *sql.Tx, part []*fate) error {
 		return w.remove(ctx, tx, f, part, e.counted)

@@ -62,7 +62,7 @@ func (l *lease) renew(ctx context.Context) (dxf.Feed, error) {
 // keep renews until ctx is done, and cancels it when the lease is over.
 func (l *lease) keep(ctx context.Context, lost context.CancelCauseFunc) {
 	pause := dxf.RenewInterval
-	for wait(ctx, pause) {
+	for dxf.Sleep(ctx, pause) == nil {
 		pause = dxf.RenewInterval
 		_, err := l.renew(ctx)
 		switch {

@@ -6,12 +6,12 @@ import (
 	"github.com/go-mysql-org/go-mysql/replication"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 )
 
 // A position is a place in the binlog between two transactions.
 type position struct {
-	file string
-	pos  uint32
+	server.Position
 	mark string // of the file, see markOf; "" is not known
 }
 
@@ -20,26 +20,14 @@ type position struct {
 // from the middle of the file is sent that event too.
 func markOf(h *replication.EventHeader) string { return fmt.Sprintf("%d@%d", h.ServerID, h.Timestamp) }
 
-// is says whether two positions are the same place of one file.
-func (p position) is(q position) bool { return p.file == q.file && p.pos == q.pos }
-
-func (p position) String() string { return fmt.Sprintf("%s:%d", p.file, p.pos) }
-
-// before says which of two positions is nearer to the binlog's beginning. Names of
-// files are numbered, in at least six digits.
-func (p position) before(q position) bool {
-	if p.file != q.file {
-		return len(p.file) < len(q.file) || len(p.file) == len(q.file) && p.file < q.file
-	}
-	return p.pos < q.pos
-}
-
 // at is a place in the file that is being read.
-func (g *grouper) at(pos uint32) position { return position{file: g.file, pos: pos, mark: g.mark} }
+func (g *grouper) at(pos uint32) position {
+	return position{server.Position{File: g.file, Pos: pos}, g.mark}
+}
 
 // opened meets the first event of a file.
 func (g *grouper) opened(h *replication.EventHeader) error {
-	first := g.mark == "" && g.file == g.from.file && g.last == g.from
+	first := g.mark == "" && g.file == g.from.File && g.last == g.from
 	g.mark = markOf(h)
 	switch {
 	case !first:

@@ -46,14 +46,14 @@ func (r *reach) attribute(tables []tableName, start position) (bool, error) {
 			}
 			r.plain[t], end = now, now
 		}
-		if !start.before(end) {
+		if !start.Before(end.Position) {
 			continue
 		}
 		d := &r.doubt
-		if d.over.file == "" {
+		if d.over.File == "" {
 			d.since, d.over, d.names = start, end, map[tableName]bool{}
 		}
-		if d.names[t] = true; d.over.before(end) {
+		if d.names[t] = true; d.over.Before(end.Position) {
 			d.over = end
 		}
 	}
@@ -65,7 +65,7 @@ func (r *reach) attribute(tables []tableName, start position) (bool, error) {
 func (r *reach) redefined(schema string, words []word, n names) bool {
 	r.plain = nil
 	for _, w := range words[:min(len(words), 12)] {
-		if r.doubt.over.file != "" && w.is("VIEW", "TRIGGER", "DATABASE", "SCHEMA") {
+		if r.doubt.over.File != "" && w.is("VIEW", "TRIGGER", "DATABASE", "SCHEMA") {
 			return true
 		}
 	}
@@ -80,7 +80,7 @@ func (r *reach) redefined(schema string, words []word, n names) bool {
 
 // passed is told how far the feed has read, and says whether that has ended the doubt.
 func (r *reach) passed(end position) bool {
-	if r.doubt.over.file == "" || end.before(r.doubt.over) {
+	if r.doubt.over.File == "" || end.Before(r.doubt.over.Position) {
 		return false
 	}
 	r.doubt.over, r.doubt.since, r.doubt.names = position{}, position{}, nil
@@ -107,7 +107,7 @@ func (a *applier) askStore(ctx context.Context, n names) func(tableName) (bool, 
 			return false, position{}, err
 		}
 		end, err := server.BinlogEnd(ctx, a.db)
-		return true, position{file: end.File, pos: end.Pos}, err
+		return true, position{Position: end}, err
 	}
 }
 

@@ -86,7 +86,7 @@ func TestC1Doubt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var asked int
 			var told group
-			start := position{file: "b.1", pos: 100}
+			start := place("b.1", 100)
 			g := &grouper{file: "b.1", last: start, names: names{schema: "shop", table: "orders"}, layout: &layout{source: &table.Info{Schema: "shop", Name: "orders"}}}
 			g.own = func(string, string) bool { return false }
 			g.emit = func(cur group) error { told = cur; return nil }
@@ -94,21 +94,21 @@ func TestC1Doubt(t *testing.T) {
 				if asked++; n != (tableName{"s", "a"}) {
 					t.Errorf("asked for %v", n)
 				}
-				return c.plain, position{file: "b.1", pos: c.end}, nil
+				return c.plain, place("b.1", c.end), nil
 			}
 			var err error
 			for i, e := range c.events {
 				if err = g.event(at(100, uint64(200+100*i), e)); err != nil {
 					break
 				}
-				if cur, ok := g.idle(); ok && g.reach.doubt.over.file != "" && (cur.safe != start || !cur.undecided) {
+				if cur, ok := g.idle(); ok && g.reach.doubt.over.File != "" && (cur.safe != start || !cur.undecided) {
 					t.Errorf("the position may go to %s", cur.safe)
 				}
 			}
 			if _, told := err.(*dxf.Error); told != c.err || asked != c.asked {
 				t.Fatalf("asked %d times, %v", asked, err)
 			}
-			if told.safe.pos != c.safe || told.undecided {
+			if told.safe.Pos != c.safe || told.undecided {
 				t.Errorf("told that %s is safe", told.safe)
 			}
 		})

@@ -63,7 +63,7 @@ func openReader(ctx context.Context, dsn *mysql.Config, family server.Family, se
 		grouper: g, told: time.Now(), done: make(chan struct{}), dial: &dialer{net: dsn.Net, addr: dsn.Addr},
 	}
 	r.ctx, r.cancel = context.WithCancel(ctx)
-	g.from, g.file, g.last, g.emit = from, from.file, from, r.send
+	g.from, g.file, g.last, g.emit = from, from.File, from, r.send
 	r.syncer = replication.NewBinlogSyncer(replication.BinlogSyncerConfig{
 		ServerID: serverID,
 		Flavor:   flavors[family],
@@ -78,7 +78,7 @@ func openReader(ctx context.Context, dsn *mysql.Config, family server.Family, se
 		SynchronousEventHandler: r,
 		Logger:                  slog.New(slog.DiscardHandler),
 	})
-	stream, err := r.syncer.StartSync(binlog.Position{Name: from.file, Pos: from.pos})
+	stream, err := r.syncer.StartSync(binlog.Position{Name: from.File, Pos: from.Pos})
 	if err != nil {
 		close(r.done)
 		r.close()

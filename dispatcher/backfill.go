@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
-	"github.com/go-sql-driver/mysql"
 	"go.uber.org/zap"
 
 	"dxfproxy/dxf"
@@ -79,7 +77,7 @@ const selectProcessors = `SELECT @@GLOBAL.thread_pool_size`
 // processors asks how many the store has; 0 where it does not tell.
 func (p planner) processors(ctx context.Context) (n int, err error) {
 	err = p.db.QueryRowContext(ctx, selectProcessors).Scan(&n)
-	if server.IsErr(err, 1193) { // a server without a thread pool
+	if server.IsErr(err, server.ErrUnknownSystemVariable) { // a server without a thread pool
 		return 0, nil
 	}
 	if err != nil {
@@ -121,19 +119,6 @@ func (planner) IsRetryableErr(err error) bool {
 	case errors.As(err, &own):
 		return false
 	}
-	return server.Lost(err) || server.Passes(err) || errors.Is(err, errInvisible) || errors.Is(err, errUndecided) || errors.Is(err, errHeld) ||
+	return server.Passes(err) || errors.Is(err, errInvisible) || errors.Is(err, errUndecided) || errors.Is(err, errHeld) ||
 		errors.Is(err, server.ErrLargeFile)
-}
-
-// clientError makes the server's answer to the user's statement the user's.
-func clientError(err error) error {
-	var e *mysql.MySQLError
-	if !errors.As(err, &e) || server.Passes(err) {
-		return err
-	}
-	state := strings.TrimRight(string(e.SQLState[:]), "\x00")
-	if state == "" {
-		state = "HY000"
-	}
-	return &dxf.Error{Code: e.Number, State: state, Message: e.Message}
 }

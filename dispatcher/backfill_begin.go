@@ -199,17 +199,17 @@ func judge(info *table.Info, targetText string, under table.Conditions) (reason 
 
 // makeShadow creates the shadow and makes the job's changes to it.
 func (b *Backfill) makeShadow(ctx context.Context, s *server.Session, info *table.Info, m dxf.BackfillMeta) error {
-	if _, err := s.ExecContext(ctx, table.CreateShadow(info, m.Shadow)); server.IsErr(err, 1050) {
+	if _, err := s.ExecContext(ctx, table.CreateShadow(info, m.Shadow)); server.IsErr(err, server.ErrTableExists) {
 		return errInTheWay(m.Shadow) // one that sweep could not take for ours
 	} else if err != nil {
-		return clientError(err)
+		return server.ClientError(err, m.Table)
 	}
 	if len(m.Changes) == 0 {
 		return nil
 	}
 	if _, err := s.ExecContext(ctx, table.Alter{Changes: m.Changes}.Of(m.Schema, m.Shadow)); err != nil {
 		_ = drop(ctx, s, m.Schema, m.Shadow) // else it is swept next time
-		return clientError(err)
+		return server.ClientError(err, m.Table)
 	}
 	return nil
 }

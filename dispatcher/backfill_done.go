@@ -94,7 +94,7 @@ func (b *Backfill) sweep(ctx context.Context, s *server.Session, m dxf.BackfillM
 	ours := fed && f.Schema == m.Schema && f.Shadow == shadow
 	if !ours {
 		empty, err := table.Empty(ctx, s, m.Schema, shadow)
-		if err != nil && !server.IsErr(err, 1146, 1049) {
+		if err != nil && !server.IsErr(err, server.ErrNoSuchTable, server.ErrBadDB) {
 			return fmt.Errorf("look for an earlier shadow: %w", err)
 		}
 		ours = err == nil && empty

@@ -83,7 +83,7 @@ func (p planner) look(ctx context.Context, limit time.Duration, waiting string, 
 				return false, err
 			}
 		}
-		if !sleep(ctx, lookPause) {
+		if dxf.Sleep(ctx, lookPause) != nil {
 			return false, context.Cause(ctx)
 		}
 	}
@@ -109,7 +109,7 @@ func (p planner) visible(ctx context.Context, s *server.Session, to server.Posit
 // none of them has used the table; those that come later are in the feed with all that
 // they did.
 func (b *Backfill) decided(ctx context.Context, s *server.Session, m dxf.BackfillMeta) error {
-	undecided, err := prepared(ctx, s)
+	undecided, err := server.Prepared(ctx, s)
 	if err != nil || len(undecided) == 0 {
 		return err
 	}
@@ -122,7 +122,7 @@ func (b *Backfill) decided(ctx context.Context, s *server.Session, m dxf.Backfil
 		if free, _, err := p.Free(ctx, m.Schema, m.Table); err != nil || free {
 			return free, err
 		}
-		now, err := prepared(ctx, s)
+		now, err := server.Prepared(ctx, s)
 		if err != nil {
 			return false, err
 		}
@@ -133,24 +133,6 @@ func (b *Backfill) decided(ctx context.Context, s *server.Session, m dxf.Backfil
 		err = errUndecided
 	}
 	return err
-}
-
-// prepared lists the prepared XA transactions.
-func prepared(ctx context.Context, s *server.Session) ([]string, error) {
-	rows, err := s.QueryContext(ctx, "XA RECOVER")
-	if err != nil {
-		return nil, fmt.Errorf("look for prepared transactions: %w", err)
-	}
-	defer rows.Close()
-	var all []string
-	for rows.Next() {
-		var format, gtrid, bqual, data string
-		if err := rows.Scan(&format, &gtrid, &bqual, &data); err != nil {
-			return nil, err
-		}
-		all = append(all, format+" "+gtrid+" "+data)
-	}
-	return all, rows.Err()
 }
 
 func (b *Backfill) writeFeed(ctx context.Context, s *server.Session, m dxf.BackfillMeta, p server.Position) error {

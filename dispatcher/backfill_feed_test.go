@@ -57,7 +57,7 @@ func TestFeedWhilePreparing(t *testing.T) {
 		}
 		require.True(t, time.Now().Before(end), "the transaction is not in the binlog")
 	}
-	known, err := prepared(t.Context(), s)
+	known, err := server.Prepared(t.Context(), s)
 	require.NoError(t, err)
 	require.Empty(t, known, "the test came too late")
 

@@ -55,7 +55,7 @@ func (x *ImportInto) begin(ctx context.Context, m dxf.ImportMeta, files []dxf.Pi
 	}
 	if err == nil && info.AutoIncrement > 1 { // after the exchange that was tried on it
 		_, err = s.ExecContext(ctx, table.CountFrom(m.Schema, m.Staging, info.AutoIncrement))
-		err = clientError(err)
+		err = server.ClientError(err, m.Table)
 	}
 	if err != nil {
 		_ = x.sweep(ctx, s, m) // else next time
@@ -101,16 +101,16 @@ func hasCheck(create string) bool {
 func (x *ImportInto) makeStaging(ctx context.Context, s *server.Session, info *table.Info, name string) ([]string, error) {
 	run := func(doing, statement string) error {
 		if _, err := s.ExecContext(ctx, statement); err != nil {
-			return fmt.Errorf("%s: %w", doing, clientError(err))
+			return fmt.Errorf("%s: %w", doing, server.ClientError(err, info.Name))
 		}
 		return nil
 	}
 	_, err := s.ExecContext(ctx, table.CreateShadow(info, name))
-	if server.IsErr(err, 1050) {
+	if server.IsErr(err, server.ErrTableExists) {
 		return nil, errInTheWay(name) // one that sweep could not take for ours
 	}
 	if err != nil {
-		return nil, fmt.Errorf("create the staging table: %w", clientError(err))
+		return nil, fmt.Errorf("create the staging table: %w", server.ClientError(err, info.Name))
 	}
 	staging := server.Quote(info.Schema, name)
 	if info.Versioned {

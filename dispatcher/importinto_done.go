@@ -106,7 +106,7 @@ func (x *ImportInto) sweep(ctx context.Context, s *server.Session, m dxf.ImportM
 			continue // and cannot have made any
 		}
 		empty, err := table.Empty(ctx, s, m.Schema, own)
-		if server.IsErr(err, 1146, 1049) || err == nil && !empty {
+		if server.IsErr(err, server.ErrNoSuchTable, server.ErrBadDB) || err == nil && !empty {
 			continue
 		}
 		if err != nil {

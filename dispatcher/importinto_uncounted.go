@@ -35,7 +35,7 @@ func (x *ImportInto) makeUncounted(ctx context.Context, s *server.Session, m dxf
 	}
 	for i, statement := range statements {
 		_, err := s.ExecContext(ctx, statement)
-		if server.IsErr(err, 1050) && i == 0 {
+		if server.IsErr(err, server.ErrTableExists) && i == 0 {
 			return "", errInTheWay(name) // one that sweep could not take for ours
 		}
 		var refusal *mysql.MySQLError

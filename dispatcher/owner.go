@@ -73,7 +73,7 @@ func (e *Election) follow(ctx context.Context) (term dxf.Term, trusted time.Time
 			said = err.Error()
 			e.log.Warn("campaign", zap.Error(err))
 		}
-		if !sleep(ctx, campaignInterval+rand.N(campaignJitter)) {
+		if dxf.Sleep(ctx, campaignInterval+rand.N(campaignJitter)) != nil {
 			return dxf.Term{}, time.Time{}, false
 		}
 	}
@@ -151,17 +151,5 @@ func (e *Election) renew(owner context.Context, term dxf.Term, deadline *time.Ti
 			e.log.Warn("renew owner lease", zap.Error(err))
 			wait.Reset(renewRetry)
 		}
-	}
-}
-
-// sleep waits for d and says whether ctx is still alive.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
 	}
 }

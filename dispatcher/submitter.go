@@ -37,13 +37,13 @@ func (p planner) stillMay(ctx context.Context, user, schema, name string, privil
 	for _, privilege := range privileges {
 		if privilege == grants.File {
 			if !set.Has(grants.Everywhere, privilege) {
-				return &dxf.Error{Code: 1227, State: "42000", Message: "Access denied; you need (at least one of) the FILE privilege(s) for this operation"}
+				return &dxf.Error{Code: server.ErrSpecificAccessDenied, State: "42000", Message: "Access denied; you need (at least one of) the FILE privilege(s) for this operation"}
 			}
 			continue
 		}
 		if !set.May(schema, name, privilege) {
 			at := strings.LastIndexByte(user, '@')
-			return &dxf.Error{Code: 1142, State: "42000", Message: fmt.Sprintf(
+			return &dxf.Error{Code: server.ErrTableAccessDenied, State: "42000", Message: fmt.Sprintf(
 				"%s command denied to user '%s'@'%s' for table '%s'", privilege, user[:at], user[at+1:], name)}
 		}
 	}

@@ -41,7 +41,7 @@ func (b *Backfill) RunSubtask(ctx context.Context, t dxf.Task, s dxf.Subtask, re
 		dxf.StepCutover: r.cutover,
 		dxf.StepNative:  r.native,
 	})
-	if server.IsErr(err, errStatementsOnly) {
+	if server.IsErr(err, server.ErrBinlogStmtModeAndRowEngine) {
 		err = dxf.StatementsOnly(r.meta.JobID)
 	}
 	if own := (*dxf.Error)(nil); errors.As(err, &own) && own.Code == dxf.SchemaChanged("").Code {
@@ -65,7 +65,7 @@ func (r *run) already(ctx context.Context, changed error) error {
 	if name == "" {
 		return changed
 	}
-	return &dxf.Error{Code: 1061, State: "42000", Class: "ddl", Message: fmt.Sprintf("Duplicate key name '%s'", name)}
+	return &dxf.Error{Code: server.ErrDupKeyName, State: "42000", Class: "ddl", Message: fmt.Sprintf("Duplicate key name '%s'", name)}
 }
 
 // run is one run of one subtask.

@@ -12,9 +12,6 @@ import (
 	"dxfproxy/table"
 )
 
-// errOutOfRange is how a batch ends whose lease is over; see Store.SaveSQL.
-const errOutOfRange = 1690
-
 // A piece is a chunk to be copied.
 type piece struct {
 	head table.Range // without upper bound it has no rows
@@ -104,14 +101,14 @@ func (c *copier) send(ctx context.Context, batch string, ahead bool) (key []tabl
 
 // undo ends what an error has left of a batch, and tells a lease that is over.
 func (c *copier) undo(ctx context.Context, why error) error {
-	if lostConnection(why) || ctx.Err() != nil {
+	if server.Lost(why) || ctx.Err() != nil {
 		return why // and the session's end ends it
 	}
 	if _, err := c.conn.ExecContext(ctx, "ROLLBACK;\n"+c.turns.giveSQL()); err != nil {
 		return fmt.Errorf("undo a chunk: %w", err)
 	}
 	why = table.HoldErr(c.shadow, why)
-	if server.IsErr(why, errOutOfRange) {
+	if server.IsErr(why, server.ErrDataOutOfRange) { // so ends a batch whose lease is over, see Store.SaveSQL
 		if err := c.store.CheckLease(ctx, c.sub.Lease()); err != nil {
 			return fmt.Errorf("save a checkpoint: %w", err)
 		}

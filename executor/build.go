@@ -69,12 +69,12 @@ func (r *run) build(ctx context.Context) error {
 // them there.
 func (w *work) addIndexes(ctx context.Context, s *server.Session, name string, lines []string, rows int64) error {
 	for _, statement := range table.AddIndexes(w.schema, name, lines) {
-		err := w.ddl(ctx, s, statement, func(p process) {
-			w.sum.RowCount = int64(p.fraction() * float64(rows))
+		err := w.ddl(ctx, s, statement, func(p server.Process) {
+			w.sum.RowCount = int64(p.Fraction() * float64(rows))
 			w.progress()
 		})
 		if err != nil {
-			return clientError(err, w.table)
+			return server.StatementError(err, w.table)
 		}
 	}
 	missing, err := w.missing(ctx, s, name, lines)
@@ -131,7 +131,7 @@ func (r *run) pause(ctx context.Context, s *server.Session, built bool) error {
 			}
 			used = time.Now()
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := dxf.Sleep(ctx, pause); err != nil {
 			return err
 		}
 	}

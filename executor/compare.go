@@ -67,7 +67,7 @@ func (r *run) merging(ctx context.Context) (bool, error) {
 		if time.Since(start) > aheadPatience {
 			return true, nil
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := dxf.Sleep(ctx, pause); err != nil {
 			return false, err
 		}
 	}

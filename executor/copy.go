@@ -142,7 +142,7 @@ func (c *copier) chunk(ctx context.Context, span table.Range, at point) (point, 
 			}
 			return p.next, c.throttle(ctx, p.next.Rows-at.Rows, held)
 		}
-		if !server.IsErr(err, errLockWait, server.ErrLockNowait, errDeadlock) {
+		if !server.Collided(err) {
 			return at, err
 		}
 		c.size.collided()
@@ -153,7 +153,7 @@ func (c *copier) chunk(ctx context.Context, span table.Range, at point) (point, 
 			return at, err
 		}
 		pause := min(2*time.Millisecond<<min(failures, 6), 100*time.Millisecond)
-		if err := sleep(ctx, pause/2+rand.N(pause)); err != nil {
+		if err := dxf.Sleep(ctx, pause/2+rand.N(pause)); err != nil {
 			return at, err
 		}
 	}
@@ -171,5 +171,5 @@ func (c *copier) throttle(ctx context.Context, rows int64, took time.Duration) e
 	if wait <= 0 {
 		return ctx.Err()
 	}
-	return sleep(ctx, wait)
+	return dxf.Sleep(ctx, wait)
 }

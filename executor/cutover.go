@@ -92,7 +92,7 @@ func (r *run) seal(ctx context.Context, s *swap) (why string, err error) {
 	}
 	for start := time.Now(); ; {
 		// A look that comes a moment too early costs one way more.
-		if err := sleep(ctx, max(time.Millisecond, s.trip/10)); err != nil {
+		if err := dxf.Sleep(ctx, max(time.Millisecond, s.trip/10)); err != nil {
 			return "", err
 		}
 		ok, err := r.store.Marked(ctx, r.meta.JobID, id)

@@ -174,7 +174,7 @@ func (p *producer) layoutOf(names []string, raw, ragged bool) (*layout, error) {
 				return c, nil
 			}
 		}
-		return nil, &dxf.Error{Code: 1054, State: "42S22", Message: fmt.Sprintf("Unknown column '%s' in 'field list'", name)}
+		return nil, &dxf.Error{Code: server.ErrBadField, State: "42S22", Message: fmt.Sprintf("Unknown column '%s' in 'field list'", name)}
 	}
 	add := func(c *importColumn) {
 		if c.Generated != table.NotGenerated {
@@ -248,7 +248,7 @@ func (p *producer) complete(l *layout) error {
 			slices.ContainsFunc(l.set, func(s dxf.ImportSet) bool { return strings.EqualFold(s.Column, c.Name) }) {
 			continue
 		}
-		return &dxf.Error{Code: 1364, State: "HY000", Message: fmt.Sprintf("Field '%s' doesn't have a default value", c.Name)}
+		return &dxf.Error{Code: server.ErrNoDefaultForField, State: "HY000", Message: fmt.Sprintf("Field '%s' doesn't have a default value", c.Name)}
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ import (
 const insertBytes = 1 << 20
 
 // errPacket is what the server would say before it ends the session.
-var errPacket = &dxf.Error{Code: 1153, State: "08S01", Message: "Got a packet bigger than 'max_allowed_packet' bytes"}
+var errPacket = &dxf.Error{Code: server.ErrNetPacketTooLarge, State: "08S01", Message: "Got a packet bigger than 'max_allowed_packet' bytes"}
 
 // inserts writes the rows of a chunk as INSERT statements: for servers that take no
 // LOAD DATA LOCAL, and to hear what is wrong with a row.
@@ -282,13 +282,13 @@ func (l *lane) blame(ctx context.Context, c *chunk, why *refused) error {
 // badRow is the error of a row, -1 if it is not known: the server's, about the table
 // that the user knows, with the file, the line and the value.
 func (l *loader) badRow(c *chunk, row int, err error) error {
-	err = clientError(err, l.meta.Table)
+	err = server.ClientError(err, l.meta.Table)
 	var own *dxf.Error
 	if !errors.As(err, &own) {
 		return err
 	}
 	e := *own
-	if e.Code == 1366 {
+	if e.Code == server.ErrTruncatedWrongValueForField {
 		e.State = "HY000" // TiDB's, and MySQL's; MariaDB has another
 	}
 	e.Message = strings.ReplaceAll(atRowText.ReplaceAllString(e.Message, ""), server.Quote(l.meta.Loaded()), server.Quote(l.meta.Table))

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 )
 
 // wallClock writes an instant, which is given in UTC, as the clock in the target's zone
@@ -20,7 +21,7 @@ func (t *target) wallClock(value []byte) ([]byte, error) {
 	at = at.In(t.zone)
 	text := at.AppendFormat(make([]byte, 0, len(instantFormat)), instantFormat)
 	if t.once && twice(at) {
-		return nil, &dxf.Error{Code: 1292, State: "22007", Message: fmt.Sprintf(
+		return nil, &dxf.Error{Code: server.ErrTruncatedWrongValue, State: "22007", Message: fmt.Sprintf(
 			"Incorrect datetime value: '%sZ' for column '%s': time zone %s shows this hour twice. SET time_zone = '+00:00' before IMPORT INTO",
 			value, t.label(), t.zone)}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"dxfproxy/dxf"
 	"dxfproxy/server"
 )
 
@@ -148,12 +149,12 @@ func (l *lane) chunk(ctx context.Context, c *chunk) error {
 				return err
 			}
 			return l.blame(ctx, c, bad)
-		case err == nil || failures == patience || !server.IsErr(err, errLockWait, errDeadlock):
+		case err == nil || failures == patience || !server.Collided(err):
 			return err
 		}
 		pause := min(2*time.Millisecond<<min(failures, 6), 100*time.Millisecond)
 		failures++
-		if err := sleep(ctx, pause/2+rand.N(pause)); err != nil {
+		if err := dxf.Sleep(ctx, pause/2+rand.N(pause)); err != nil {
 			return err
 		}
 	}

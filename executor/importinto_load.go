@@ -169,7 +169,7 @@ func (r *importRun) sqlMode() string {
 func (r *importRun) loadSession(ctx context.Context) (*server.Session, error) {
 	s, err := server.OpenSession(ctx, r.db, append(slices.Clone(loadSettings),
 		"SET SESSION sql_mode = "+quoteText(r.sqlMode()), "SET SESSION time_zone = "+quoteText(r.zone()))...)
-	return s, clientError(err, r.meta.Table)
+	return s, server.ClientError(err, r.meta.Table)
 }
 
 // zone is the client's time zone.
@@ -212,7 +212,7 @@ func (r *refused) Unwrap() error { return r.err }
 // is in UTC, so that no lease is reckoned in an hour that comes twice.
 func (l *loader) rowsOf(ctx context.Context, tx *sql.Tx, c *chunk) error {
 	if _, err := tx.ExecContext(ctx, "SET SESSION time_zone = "+quoteText(l.zoneOf(c))); err != nil {
-		return clientError(err, l.meta.Table)
+		return server.ClientError(err, l.meta.Table)
 	}
 	if err := table.Hold(ctx, tx, c.layout.table); err != nil {
 		return err
@@ -259,7 +259,7 @@ func (l *loader) infileRows(ctx context.Context, tx *sql.Tx, c *chunk) error {
 		if w == nil {
 			w = dxf.Errorf("%d of %d rows were not taken", len(c.rows)-int(n), len(c.rows))
 		}
-		if w.Code != errDuplicate {
+		if w.Code != server.ErrDupEntry {
 			row = -1 // there were too many warnings for the one that counts
 		}
 		return &refused{row, w}
@@ -284,11 +284,11 @@ func (l *loader) warning(ctx context.Context, tx *sql.Tx) (first *dxf.Error, row
 		if err := rows.Scan(&level, &code, &message); err != nil {
 			return nil, -1, err
 		}
-		if level == "Note" || first != nil && code != errDuplicate {
+		if level == "Note" || first != nil && code != server.ErrDupEntry {
 			continue
 		}
 		first, row = &dxf.Error{Code: code, State: "HY000", Message: message}, atRow(message)
-		if code == errDuplicate {
+		if code == server.ErrDupEntry {
 			first.State = "23000"
 			break
 		}
@@ -300,7 +300,7 @@ func (l *loader) warning(ctx context.Context, tx *sql.Tx) (first *dxf.Error, row
 // number of the statement's first row.
 func asRefused(err error, first int) error {
 	var e *mysql.MySQLError
-	if !errors.As(err, &e) || passing(err) || server.IsErr(err, errInterrupted) {
+	if !errors.As(err, &e) || server.Passes(err) {
 		return err
 	}
 	row := atRow(e.Message)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 )
 
 // byName says which columns of the table those of a Parquet file are: nil if they go
@@ -31,7 +32,7 @@ func (p *producer) byName(file []string) ([]string, error) {
 		case !found:
 			others = append(others, "'"+name+"'")
 		case seen[lower]:
-			return nil, &dxf.Error{Code: 1110, State: "42000", Message: fmt.Sprintf("Column '%s' specified twice", name)}
+			return nil, &dxf.Error{Code: server.ErrFieldSpecifiedTwice, State: "42000", Message: fmt.Sprintf("Column '%s' specified twice", name)}
 		default:
 			known++
 			seen[lower] = true
@@ -41,7 +42,7 @@ func (p *producer) byName(file []string) ([]string, error) {
 	case known == 0:
 		names = nil
 	case others != nil:
-		return nil, &dxf.Error{Code: 1054, State: "42S22", Message: fmt.Sprintf(
+		return nil, &dxf.Error{Code: server.ErrBadField, State: "42S22", Message: fmt.Sprintf(
 			"Unknown column %s in the file, whose other columns are the table's: say where its columns go, as in IMPORT INTO %s (a, @skipped, b) FROM",
 			strings.Join(others[:min(len(others), 5)], ", "), p.meta.Table)}
 	}

@@ -143,9 +143,9 @@ func (r *importRun) publishDirect(ctx context.Context) error {
 	}
 	list := strings.Join(names, ", ")
 	statement := "INSERT INTO " + target.Quoted() + " (" + list + ") SELECT " + list + " FROM " + staging.Quoted() + table.OnlyTable
-	_, err = r.long(ctx, s, tx, statement, func(process) {})
+	_, err = r.long(ctx, s, tx, statement, func(server.Process) {})
 	if err != nil {
-		return clientError(err, r.meta.Table)
+		return server.StatementError(err, r.meta.Table)
 	}
 	done, err := json.Marshal(dxf.ImportPublished{Published: true})
 	if err != nil {

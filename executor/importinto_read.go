@@ -284,7 +284,7 @@ func (p *producer) layout(row decode.Row) (*layout, string, error) {
 	}
 	p.latest.names, p.latest.raw, p.latest.layout = names, raw, l
 	if exact && len(row.Fields) != len(l.targets) {
-		return nil, "", &dxf.Error{Code: 1136, State: "21S01", Message: fmt.Sprintf("Column count doesn't match value count, %d and %d", len(l.targets), len(row.Fields))}
+		return nil, "", &dxf.Error{Code: server.ErrWrongValueCountOnRow, State: "21S01", Message: fmt.Sprintf("Column count doesn't match value count, %d and %d", len(l.targets), len(row.Fields))}
 	}
 	if l = l.fit(row, p.c.layout); l.utc {
 		zone = "+00:00"

@@ -47,7 +47,7 @@ func (l *lane) count(ctx context.Context) error {
 	}
 	start := time.Now()
 	settings := fmt.Sprintf("SET STATEMENT sql_mode = 'NO_AUTO_VALUE_ON_ZERO', lock_wait_timeout = %d FOR ", lastLockWait)
-	if err := l.ddl(ctx, l.conn, settings+table.Count(staging, l.meta.Uncounted), func(process) {}); err != nil {
+	if err := l.ddl(ctx, l.conn, settings+table.Count(staging, l.meta.Uncounted), func(server.Process) {}); err != nil {
 		return fmt.Errorf("let the loaded table count: %w", err)
 	}
 	l.counted.Store(true)
@@ -62,11 +62,11 @@ func (r *importRun) exchangeUncounted(ctx context.Context, s *server.Session) er
 		return nil
 	}
 	empty, err := table.Empty(ctx, s, r.meta.Schema, r.meta.Uncounted)
-	if server.IsErr(err, errNoSuchTable) {
+	if server.IsErr(err, server.ErrNoSuchTable) {
 		return nil
 	}
 	if err == nil && !empty {
-		err = r.ddl(ctx, s, table.Exchange(r.meta.Schema, r.meta.Uncounted, r.meta.Staging), func(process) {})
+		err = r.ddl(ctx, s, table.Exchange(r.meta.Schema, r.meta.Uncounted, r.meta.Staging), func(server.Process) {})
 	}
 	if err == nil {
 		err = r.countOn(ctx, s)

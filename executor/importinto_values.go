@@ -13,6 +13,7 @@ import (
 
 	"dxfproxy/decode"
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -43,7 +44,7 @@ func (t *target) append(data []byte, f decode.Field) ([]byte, error) {
 	case binary:
 		if t.noText && (f.Kind == decode.Text || f.Kind == decode.Number) {
 			message := fmt.Sprintf("Incorrect vector value: %s for column '%s'", decode.Shorten(f.Value), t.label())
-			return data, &dxf.Error{Code: 1292, State: "22007", Message: message}
+			return data, &dxf.Error{Code: server.ErrTruncatedWrongValue, State: "22007", Message: message}
 		}
 		return hex.AppendEncode(data, asText(f)), nil
 	case bits:
@@ -51,7 +52,7 @@ func (t *target) append(data []byte, f decode.Field) ([]byte, error) {
 	case numeric:
 		if f.Kind == decode.Bytes {
 			if len(f.Value) > 8 {
-				return data, &dxf.Error{Code: 1264, State: "22003", Message: fmt.Sprintf("Out of range value for column '%s'", t.label())}
+				return data, &dxf.Error{Code: server.ErrWarnDataOutOfRange, State: "22003", Message: fmt.Sprintf("Out of range value for column '%s'", t.label())}
 			}
 			f = decode.Field{Kind: decode.Number, Value: new(big.Int).SetBytes(f.Value).Append(nil, 10)}
 		}

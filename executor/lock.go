@@ -8,6 +8,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"go.uber.org/zap"
 
+	"dxfproxy/dxf"
 	"dxfproxy/server"
 )
 
@@ -26,9 +27,6 @@ const (
 	lockPause      = time.Millisecond
 	tryPause       = 10 * time.Millisecond
 )
-
-// errSyntax: the server has no NOWAIT.
-const errSyntax = 1064
 
 // lock locks the table and the sentry, or ends with error 1205. The end of ctx does not
 // break off what takes a moment: the session would be lost, and the sentry would stay.
@@ -51,20 +49,20 @@ func (s *swap) queue(ctx context.Context, statement string, wait time.Duration) 
 	if _, err := s.a.ExecContext(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout = %d", max(int(wait.Seconds()), 1))); err != nil {
 		return err
 	}
-	return s.ddl(ctx, s.a, statement, func(process) {})
+	return s.ddl(ctx, s.a, statement, func(server.Process) {})
 }
 
 // lockPolitely takes the lock when it is free.
 func (s *swap) lockPolitely(ctx context.Context, statement string) error {
 	if s.attempt <= politeAttempts {
 		err := s.tryLock(ctx, statement)
-		if server.IsErr(err, errLockWait) {
+		if server.IsErr(err, server.ErrLockWaitTimeout) {
 			err = s.lockHolding(ctx, statement, firstHold<<(s.attempt-1))
 		}
 		return err
 	}
 	err := s.lockWithin(ctx, statement, longTry, tryPause)
-	if server.IsErr(err, errLockWait) {
+	if server.IsErr(err, server.ErrLockWaitTimeout) {
 		err = s.lockHolding(ctx, statement, longHold)
 	}
 	return err
@@ -78,7 +76,7 @@ func (s *swap) swiftly(ctx context.Context, limit time.Duration, do func(ctx con
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err := do(ctx)
-	if err != nil && !s.ended && (ctx.Err() != nil || lostConnection(err)) {
+	if err != nil && !s.ended && (ctx.Err() != nil || server.Lost(err)) {
 		s.ended = true
 		s.kill(ctx, s.a)
 	}
@@ -113,10 +111,10 @@ func (s *swap) lockHolding(ctx context.Context, statement string, d time.Duratio
 func (s *swap) lockWithin(ctx context.Context, statement string, d, pause time.Duration) error {
 	for end := time.Now().Add(d); ; {
 		err := s.tryLock(ctx, statement)
-		if !server.IsErr(err, errLockWait) || time.Now().After(end) {
+		if !server.IsErr(err, server.ErrLockWaitTimeout) || time.Now().After(end) {
 			return err
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := dxf.Sleep(ctx, pause); err != nil {
 			return err
 		}
 	}
@@ -127,7 +125,7 @@ func (s *swap) lockWithin(ctx context.Context, statement string, d, pause time.D
 // somebody to come in between.
 func (s *swap) tryLock(ctx context.Context, statement string) error {
 	_, err := s.a.ExecContext(ctx, statement+" NOWAIT")
-	if !server.IsErr(err, errSyntax) {
+	if !server.IsErr(err, server.ErrParse) {
 		return err
 	}
 	const holders = `SELECT COUNT(*) FROM performance_schema.metadata_locks
@@ -137,7 +135,7 @@ func (s *swap) tryLock(ctx context.Context, statement string) error {
 		s.log.Debug("look for holders of the table", zap.Error(err)) // no performance_schema: then nobody knows
 	}
 	if n > 0 {
-		return &mysql.MySQLError{Number: errLockWait, Message: "the table is in use"}
+		return &mysql.MySQLError{Number: server.ErrLockWaitTimeout, Message: "the table is in use"}
 	}
 	_, err = s.a.ExecContext(ctx, statement)
 	return err

@@ -44,7 +44,7 @@ func (r *run) sync(ctx context.Context, limit time.Duration) (ok bool, err error
 				return false, err
 			}
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := dxf.Sleep(ctx, pause); err != nil {
 			return false, err
 		}
 	}

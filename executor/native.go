@@ -64,13 +64,13 @@ func (r *run) native(ctx context.Context) error {
 			return err
 		}
 		start := time.Now()
-		affected, err := r.long(ctx, s, s, alter.Of(r.meta.Schema, r.meta.Table), func(p process) {
-			if p.State == metadataLock {
+		affected, err := r.long(ctx, s, s, alter.Of(r.meta.Schema, r.meta.Table), func(p server.Process) {
+			if p.State == server.MetadataLock {
 				r.waiting("waits for a lock on the table, %s", r.blocker(ctx, s.ID))
 				return
 			}
 			r.sum.Waiting = ""
-			r.sum.RowCount = int64(p.fraction() * float64(info.Rows))
+			r.sum.RowCount = int64(p.Fraction() * float64(info.Rows))
 			r.progress()
 		})
 		took := time.Since(start)
@@ -83,7 +83,7 @@ func (r *run) native(ctx context.Context) error {
 				r.sum.RowCount = info.Rows // the change is made; the count is for show
 			}
 			return nil
-		case server.IsErr(err, errLockWait):
+		case server.IsErr(err, server.ErrLockWaitTimeout):
 			wait = max(wait, took)
 			blocker := r.blocker(ctx, s.ID)
 			r.waiting("the table is in use, a lock is %s; tries again in %s", blocker, backoff)
@@ -94,7 +94,7 @@ func (r *run) native(ctx context.Context) error {
 				return err
 			}
 		default:
-			return clientError(err, r.meta.Table)
+			return server.StatementError(err, r.meta.Table)
 		}
 	}
 }
@@ -125,11 +125,11 @@ func (r *run) untilFree(ctx context.Context, p table.Probe) error {
 		}
 		blocker := r.blocker(ctx, p.ID)
 		if blocker == "" {
-			undecided, err := prepared(ctx, p.Session)
+			undecided, err := server.Prepared(ctx, p.Session)
 			if err != nil {
 				return err
 			}
-			if undecided == 0 {
+			if len(undecided) == 0 {
 				return nil // what uses it ends in a moment
 			}
 			blocker = "perhaps held by a prepared XA transaction (XA RECOVER)"
@@ -164,14 +164,11 @@ func (r *run) inLanguage(ctx context.Context, s *server.Session) error {
 	return nil
 }
 
-// metadataLock is the state of a connection that waits for a table's.
-const metadataLock = "Waiting for table metadata lock"
-
 // rest sleeps and keeps the session in use.
 func (r *run) rest(ctx context.Context, s *server.Session, d time.Duration) error {
 	for d > 0 {
 		turn := min(d, keepAlive)
-		if err := sleep(ctx, turn); err != nil {
+		if err := dxf.Sleep(ctx, turn); err != nil {
 			return err
 		}
 		if err := s.PingContext(ctx); err != nil {

@@ -63,19 +63,6 @@ func TestUnlike(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	for message, want := range map[string]string{
-		"Duplicate entry 'x' for key 'ub'":             "Duplicate entry 'x' for key 't.ub'",
-		"Duplicate entry 'it's' for key 'PRIMARY'":     "Duplicate entry 'it's' for key 't.PRIMARY'",
-		"Duplicate entry 'x' for key 't__dxf7_new.ub'": "Duplicate entry 'x' for key 't.ub'",
-		"Duplicate entry 'a' for key 'b' for key 'c'":  "Duplicate entry 'a' for key 'b' for key 't.c'",
-		"Duplicate entry 'line\nline' for key 'ub'":    "Duplicate entry 'line\nline' for key 't.ub'",
-	} {
-		err := clientError(fmt.Errorf("build: %w", &mysql.MySQLError{Number: 1062, SQLState: [5]byte{'2', '3', '0', '0', '0'}, Message: message}), "t")
-		var e *dxf.Error
-		require.ErrorAs(t, err, &e)
-		require.Equal(t, want, e.Message)
-		require.Equal(t, "23000", e.State)
-	}
 	b := &Backfill{}
 	for _, err := range []error{driver.ErrBadConn, mysql.ErrInvalidConn, &mysql.MySQLError{Number: 1205}, &mysql.MySQLError{Number: 4031}, &mysql.MySQLError{Number: 1213}} {
 		require.True(t, b.IsRetryableErr(fmt.Errorf("x: %w", err)), "%v", err)

@@ -82,24 +82,30 @@ func (w *work) exchange(ctx context.Context, t trade) error {
 		}
 		if err != nil {
 			var own *dxf.Error
-			if errors.As(err, &own) || ctx.Err() != nil || ended(err) ||
-				!(lostConnection(err) || server.IsErr(err, errLockWait, errDeadlock, errTableExists, errInterrupted)) {
+			if errors.As(err, &own) || ctx.Err() != nil || ended(err) || !again(err) {
 				return err
 			}
 			w.log.Warn("attempt failed", zap.Int("attempt", attempt), zap.Error(err))
 			w.waiting("%s lost a session; tries again", t.verb)
-			if err := sleep(ctx, 200*time.Millisecond); err != nil {
+			if err := dxf.Sleep(ctx, 200*time.Millisecond); err != nil {
 				return err
 			}
 			continue
 		}
 		w.log.Debug("attempt put off", zap.Int("attempt", attempt), zap.String("why", why))
 		w.waiting("%s %s", t.verb, why)
-		if err := sleep(ctx, backoff); err != nil {
+		if err := dxf.Sleep(ctx, backoff); err != nil {
 			return err
 		}
 		backoff = min(2*backoff, lastBackoff)
 	}
+}
+
+// again says whether an attempt may have failed by what the next one does not meet: its
+// sessions' end, others' locks, the sentry in the way of its own rename, and a KILL QUERY of
+// the rename. What else passes ends the run, and counts as one of the task's errors.
+func again(err error) bool {
+	return server.Lost(err) || server.Collided(err) || server.IsErr(err, server.ErrTableExists, server.ErrQueryInterrupted)
 }
 
 // swap is one attempt.
@@ -155,7 +161,7 @@ func (w *work) tryExchange(ctx context.Context, t trade, attempt int) (done bool
 		return false, "", err
 	}
 	defer func() {
-		if lostConnection(err) { // nothing of this attempt is still to come when the next one begins
+		if server.Lost(err) { // nothing of this attempt is still to come when the next one begins
 			s.kill(ctx, s.c)
 		}
 	}()
@@ -239,8 +245,8 @@ func (s *swap) sameDefinition(ctx context.Context) error {
 // that one still has. One of a lost session keeps its rows locked, but not the table: the
 // rename would wait for it, and everybody for the rename.
 func (s *swap) settled(ctx context.Context) (why string, err error) {
-	n, err := prepared(ctx, s.a)
-	if err != nil || n == 0 {
+	all, err := server.Prepared(ctx, s.a)
+	if err != nil || len(all) == 0 {
 		return "", err
 	}
 	p, err := table.OpenProbe(ctx, s.db)
@@ -253,7 +259,7 @@ func (s *swap) settled(ctx context.Context) (why string, err error) {
 		if err != nil || free {
 			return "", err
 		}
-		if n, err = prepared(ctx, s.a); err != nil || n == 0 {
+		if all, err = server.Prepared(ctx, s.a); err != nil || len(all) == 0 {
 			return "", err
 		}
 		if time.Now().After(end) {
@@ -262,7 +268,7 @@ func (s *swap) settled(ctx context.Context) (why string, err error) {
 			}
 			return "waits for a prepared XA transaction (XA RECOVER)", nil
 		}
-		if err := sleep(ctx, lookAgain); err != nil {
+		if err := dxf.Sleep(ctx, lookAgain); err != nil {
 			return "", err
 		}
 	}
@@ -270,19 +276,6 @@ func (s *swap) settled(ctx context.Context) (why string, err error) {
 
 // lookAgain is the pause between two looks for prepared XA transactions.
 const lookAgain = 20 * time.Millisecond
-
-// prepared counts the prepared XA transactions.
-func prepared(ctx context.Context, q server.Querier) (n int, err error) {
-	rows, err := q.QueryContext(ctx, "XA RECOVER")
-	if err != nil {
-		return 0, fmt.Errorf("look for prepared transactions: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		n++
-	}
-	return n, rows.Err()
-}
 
 // once locks, seals and renames.
 func (s *swap) once(ctx context.Context) (done bool, why string, err error) {
@@ -292,7 +285,7 @@ func (s *swap) once(ctx context.Context) (done bool, why string, err error) {
 	blocked := time.Now()
 	defer s.release()
 	if err := s.lock(ctx); err != nil {
-		if server.IsErr(err, errLockWait) {
+		if server.IsErr(err, server.ErrLockWaitTimeout) {
 			why = "waits for a lock on the table"
 			if b := s.blocker(ctx, s.a.ID, s.c.ID); b != "" {
 				why += ", " + b
@@ -312,7 +305,7 @@ func (s *swap) once(ctx context.Context) (done bool, why string, err error) {
 	sealed := time.Now()
 	renamed, err := s.rename(holding)
 	if !renamed {
-		if lostConnection(err) {
+		if server.Lost(err) {
 			// C may still be in the queue. Its end is waited for by the next
 			// attempt, which begins with what undoes the seal.
 			return false, "", errors.Join(err, s.undo(ctx, false))

@@ -10,6 +10,8 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
@@ -32,7 +34,7 @@ func (s *swap) prepare(ctx context.Context) error {
 	})
 	all.Go(func() error { return s.autoIncrement(ctx) })
 	all.Go(func() error {
-		_, _, err := s.watch(ctx, s.c)
+		_, _, err := s.c.Process(ctx, s.db)
 		return err
 	})
 	all.Go(func() error { return s.leases.CheckLease(ctx, s.sub.Lease()) })
@@ -135,7 +137,7 @@ func (s *swap) endCall(ctx context.Context) {
 		s.a.Close()
 	}
 	err := <-s.answer
-	s.adrift = lostConnection(err)
+	s.adrift = server.Lost(err)
 	s.log.Debug("rename after an attempt that was given up", zap.Error(err))
 }
 
@@ -168,7 +170,7 @@ func (s *swap) rename(ctx context.Context) (renamed bool, err error) {
 // queued waits until C's rename stands in the queue for the table.
 func (s *swap) queued(ctx context.Context, answer chan error) error {
 	for start := time.Now(); ; {
-		if err := sleep(ctx, time.Millisecond); err != nil {
+		if err := dxf.Sleep(ctx, time.Millisecond); err != nil {
 			return err
 		}
 		select {
@@ -177,11 +179,11 @@ func (s *swap) queued(ctx context.Context, answer chan error) error {
 			return fmt.Errorf("rename did not wait: %w", err)
 		default:
 		}
-		p, ok, err := s.watch(ctx, s.c)
+		p, ok, err := s.c.Process(ctx, s.db)
 		if err != nil {
 			return fmt.Errorf("look for the rename: %w", err)
 		}
-		if ok && p.State == metadataLock {
+		if ok && p.State == server.MetadataLock {
 			return nil
 		}
 		if err := s.alive(ctx); err != nil {

@@ -279,7 +279,7 @@ func (v *verifier) underLock(ctx context.Context, r table.Range) (int64, error) 
 			if _, err := v.sync(ctx, 0); err != nil {
 				return 0, err
 			}
-		case server.IsErr(err, errLockWait, server.ErrLockNowait, errDeadlock):
+		case server.Collided(err):
 			if failures > patience {
 				v.waiting("verification waits for a row lock that a client holds")
 			}
@@ -287,7 +287,7 @@ func (v *verifier) underLock(ctx context.Context, r table.Range) (int64, error) 
 			return 0, err
 		}
 		pause := min(2*time.Millisecond<<min(failures, 7), 200*time.Millisecond)
-		if err := sleep(ctx, pause/2+rand.N(pause)); err != nil {
+		if err := dxf.Sleep(ctx, pause/2+rand.N(pause)); err != nil {
 			return 0, err
 		}
 		// It may have become equal, and then no lock is needed.
@@ -345,7 +345,7 @@ func (v *verifier) repair(ctx context.Context, tx *sql.Tx, r table.Range) error 
 		return fmt.Errorf("repair: delete: %w", err)
 	}
 	if _, err := tx.ExecContext(ctx, v.insert+r.Where("s")+" LOCK IN SHARE MODE"); err != nil {
-		return fmt.Errorf("repair: copy: %w", clientError(err, v.meta.Table))
+		return fmt.Errorf("repair: copy: %w", server.ClientError(err, v.meta.Table))
 	}
 	v.at.Repaired += n
 	if err := v.save(ctx, tx); err != nil {

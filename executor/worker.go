@@ -147,15 +147,3 @@ func (w *work) waiting(format string, args ...any) {
 		w.progress()
 	}
 }
-
-// sleep waits, or returns the context's cause.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
-}

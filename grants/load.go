@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
+
+	"dxfproxy/server"
 )
 
 // ErrUnreadable: our own account may not look at other accounts' grants. It
@@ -89,13 +91,14 @@ func refusal(err error, who string) error {
 		return err
 	}
 	switch e.Number {
-	case 1141, 1133, 1147, 1959, 3523: // no such grant, user or role
+	case server.ErrNonexistingGrant, server.ErrPasswordNoMatch, server.ErrNonexistingTableGrant, server.ErrInvalidRole, server.ErrUnknownAuthID:
 		return nil
-	case 1064:
+	case server.ErrParse:
 		if who == everybody {
 			return nil
 		}
-	case 1044, 1142, 1227, 1290: // the last: a server that runs with --skip-grant-tables
+	case server.ErrDBAccessDenied, server.ErrTableAccessDenied, server.ErrSpecificAccessDenied,
+		server.ErrOptionPreventsStatement: // --skip-grant-tables
 		return fmt.Errorf("%w: %s", ErrUnreadable, e.Message)
 	}
 	return err

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+
+	"dxfproxy/server"
 )
 
 // mysqlConn is what the driver's connections can do.
@@ -31,7 +33,7 @@ type session struct {
 
 	id      int64 // CONNECTION_ID()
 	version string
-	server  server
+	server  host
 	format  string      // binlog_format
 	spent   atomic.Bool // the next user is to have another: the server is read-only by now, or the format was not ROW
 }
@@ -50,20 +52,13 @@ func (e *silent) Error() string {
 	return fmt.Sprintf("the store's answer did not arrive for %s (connection %d, %s)", e.waited.Round(100*time.Millisecond), e.id, e.found)
 }
 
-// Error numbers of servers that take no writes: --read-only, innodb_read_only.
-const (
-	erOption   = 1290
-	erReadOnly = 1836
-)
-
 // told gives an error its reason, which the driver has lost, and takes notice of servers
 // that only read.
 func (s *session) told(err error) error {
 	if err == nil {
 		return nil
 	}
-	var e *mysql.MySQLError
-	if errors.As(err, &e) && (e.Number == erOption || e.Number == erReadOnly) {
+	if server.IsErr(err, server.ErrOptionPreventsStatement, server.ErrReadOnlyMode) { // --read-only, innodb_read_only
 		s.spent.Store(true)
 	}
 	if why := s.wire.dead.Load(); why != nil && errors.Is(err, mysql.ErrInvalidConn) {

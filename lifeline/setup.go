@@ -11,24 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/go-sql-driver/mysql"
+	"dxfproxy/server"
 )
-
-// Error numbers of MySQL and MariaDB.
-const (
-	erNoSuchThread    = 1094
-	erUnknownVariable = 1193
-	erSpecificAccess  = 1227
-)
-
-// number returns the server's error number inside err, or 0.
-func number(err error) uint16 {
-	var e *mysql.MySQLError
-	if errors.As(err, &e) {
-		return e.Number
-	}
-	return 0
-}
 
 // settings make sessions alike on every server, whatever its global variables and
 // init_connect say: UTC, strict, every statement a transaction of its own unless BEGIN says
@@ -134,10 +118,10 @@ func (s *session) set(ctx context.Context, how *atomic.Int32) error {
 			all = append(all, rowFormat)
 		}
 		_, err := s.ExecContext(ctx, names+", SESSION "+strings.Join(all, ", SESSION "), nil)
-		switch n := number(err); {
-		case n == erUnknownVariable:
+		switch {
+		case server.IsErr(err, server.ErrUnknownSystemVariable):
 			how.Store(oneByOne)
-		case n == erSpecificAccess && tried == atOnce:
+		case server.IsErr(err, server.ErrSpecificAccessDenied) && tried == atOnce:
 			how.CompareAndSwap(atOnce, allButRow)
 		default:
 			return err
@@ -154,15 +138,16 @@ func (s *session) one(ctx context.Context, all []string) error {
 	}
 	for _, set := range all {
 		_, err := s.ExecContext(ctx, "SET SESSION "+set, nil)
-		if n := number(err); err != nil && n != erUnknownVariable && !(n == erSpecificAccess && set == rowFormat) {
+		denied := set == rowFormat && server.IsErr(err, server.ErrSpecificAccessDenied)
+		if err != nil && !denied && !server.IsErr(err, server.ErrUnknownSystemVariable) {
 			return err
 		}
 	}
 	return nil
 }
 
-// server tells servers apart that answer at one address.
-type server struct {
+// host tells servers apart that answer at one address.
+type host struct {
 	id   int64
 	host string
 	port int64
@@ -185,12 +170,12 @@ func (s *session) identify(ctx context.Context) error {
 		return err
 	}
 	s.id, s.version = integer(row[0]), text(row[1])
-	s.server = server{id: integer(row[2]), host: text(row[3]), port: integer(row[4])}
+	s.server = host{id: integer(row[2]), host: text(row[3]), port: integer(row[4])}
 	s.format = text(row[5])
 	return nil
 }
 
-func (s *session) mariaDB() bool { return strings.Contains(s.version, "MariaDB") }
+func (s *session) mariaDB() bool { return server.FamilyOfVersion(s.version) == server.MariaDB }
 
 // text and integer read a value as the driver gives it.
 func text(v driver.Value) string {

@@ -13,6 +13,8 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 	"go.uber.org/zap"
+
+	"dxfproxy/server"
 )
 
 const (
@@ -70,7 +72,7 @@ func (w *watch) wire(conn net.Conn) *wire {
 }
 
 // watched begins to watch a connection whose session is known.
-func (c *wire) watched(id int64, at server) {
+func (c *wire) watched(id int64, at host) {
 	c.watch.mu.Lock()
 	defer c.watch.mu.Unlock()
 	c.id, c.server = id, at
@@ -122,7 +124,7 @@ func (w *watch) close() {
 type question struct {
 	wire  *wire
 	id    int64
-	at    server
+	at    host
 	asked int64
 }
 
@@ -216,7 +218,7 @@ func (w *watch) judge(ctx context.Context, q question, is state) (again bool) {
 // kill frees what a dead session holds at the server.
 func (w *watch) kill(ctx context.Context, id int64) {
 	_, err := w.look.ExecContext(ctx, fmt.Sprintf("KILL %d", id), nil)
-	if err != nil && number(err) != erNoSuchThread {
+	if err != nil && !server.IsErr(err, server.ErrNoSuchThread) {
 		w.log.Warn("end a session that nobody reaches", zap.Int64("connection", id), zap.Error(err))
 	}
 }
@@ -252,15 +254,15 @@ const (
 )
 
 // ask asks what the server does with connections, and says which server was asked.
-func (w *watch) ask(ctx context.Context, all []question) (map[int64]state, server, error) {
+func (w *watch) ask(ctx context.Context, all []question) (map[int64]state, host, error) {
 	if w.look == nil {
 		conn, err := w.looks.Connect(ctx)
 		if err != nil {
-			return nil, server{}, err
+			return nil, host{}, err
 		}
 		w.look = &session{mysqlConn: conn.(mysqlConn), wire: &wire{}}
 		if err := w.look.identify(ctx); err != nil {
-			return nil, server{}, err
+			return nil, host{}, err
 		}
 	}
 	query := statesSQL
@@ -273,7 +275,7 @@ func (w *watch) ask(ctx context.Context, all []question) (map[int64]state, serve
 	}
 	rows, err := w.look.QueryContext(ctx, query+strings.Join(ids, ",")+")", nil)
 	if err != nil {
-		return nil, server{}, err
+		return nil, host{}, err
 	}
 	defer rows.Close()
 	seen := map[int64]state{}
@@ -281,7 +283,7 @@ func (w *watch) ask(ctx context.Context, all []question) (map[int64]state, serve
 		if err := rows.Next(row); err == io.EOF {
 			return seen, w.look.server, nil
 		} else if err != nil {
-			return nil, server{}, err
+			return nil, host{}, err
 		}
 		seen[integer(row[0])] = state{there: true, command: text(row[1]), state: text(row[2])}
 	}

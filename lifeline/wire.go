@@ -18,7 +18,7 @@ type wire struct {
 
 	// Of the session, once it is set up; under watch.mu.
 	id     int64
-	server server
+	server host
 	seenIn int64 // the read that a look was last about
 	// The read in which a look found the server waiting for us, and when it did.
 	quietIn, quietAt int64

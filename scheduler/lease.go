@@ -96,7 +96,7 @@ func (h *held) try() (dxf.Summary, error) {
 		}
 		h.log.Warn("subtask tried again", zap.Error(err), zap.Int("errors", n), zap.Duration("again in", wait))
 		h.progress.waiting("tries again: " + dxf.ErrorOf(err).Message)
-		if !sleep(h.ctx, wait) {
+		if dxf.Sleep(h.ctx, wait) != nil {
 			return sum, err
 		}
 		wait = min(2*wait, retryLast)
@@ -116,7 +116,7 @@ func (h *held) reread() (dxf.Subtask, error) {
 			return s, err
 		}
 		h.log.Warn("read subtask again", zap.Error(err))
-		if !sleep(h.ctx, wait) {
+		if dxf.Sleep(h.ctx, wait) != nil {
 			return s, err
 		}
 	}
@@ -158,7 +158,7 @@ func (h *held) finish(state dxf.SubtaskState, sum dxf.Summary, e *dxf.Error) {
 		if last {
 			return // its row stays running until the owner, or this node, finds it
 		}
-		sleep(h.lease, wait)
+		_ = dxf.Sleep(h.lease, wait)
 		wait = min(2*wait, retryLast)
 	}
 }
@@ -208,16 +208,4 @@ func (h *held) write(f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(h.ctx), storeTimeout)
 	defer cancel()
 	return f(ctx)
-}
-
-// sleep waits for d and says whether ctx is still alive.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }

@@ -27,10 +27,11 @@ func FamilyOf(ctx context.Context, q Querier) (Family, error) {
 	if err := q.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version); err != nil {
 		return MariaDB, fmt.Errorf("ask the server for its version: %w", err)
 	}
-	return familyOf(version), nil
+	return FamilyOfVersion(version), nil
 }
 
-func familyOf(version string) Family {
+// FamilyOfVersion tells by VERSION().
+func FamilyOfVersion(version string) Family {
 	if strings.Contains(version, "MariaDB") {
 		return MariaDB
 	}

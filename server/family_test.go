@@ -9,7 +9,7 @@ func TestFamilyOf(t *testing.T) {
 		"9.7.4-2":                        MySQL,
 		"8.0.36-28":                      MySQL,
 	} {
-		if got := familyOf(version); got != want {
+		if got := FamilyOfVersion(version); got != want {
 			t.Errorf("%s: %v, want %v", version, got, want)
 		}
 	}

@@ -4,7 +4,17 @@ package server
 // of the manuals (MariaDB, "MariaDB Error Codes"; MySQL, "Server Error Message Reference")
 // without ER_ and _ERROR. Numbers stand nowhere else.
 const (
+	ErrFileCantCreate  = 1 // EE_, of files
+	ErrFileWrite       = 3
+	ErrFileOutOfMemory = 5
+	ErrFileDiskFull    = 20
+	ErrFileNoSpace     = 28 // the system's own number
+
+	ErrCantCreateFile               = 1004
+	ErrCantOpenFile                 = 1016
 	ErrDiskFull                     = 1021
+	ErrErrorOnWrite                 = 1026
+	ErrGetErrno                     = 1030
 	ErrConCount                     = 1040 // too many connections, of all accounts
 	ErrOutOfResources               = 1041 // of memory
 	ErrDBAccessDenied               = 1044
@@ -46,6 +56,7 @@ const (
 	ErrUpdateWithoutKeyInSafeMode   = 1175
 	ErrKeyDoesNotExist              = 1176
 	ErrLockOrActiveTransaction      = 1192
+	ErrErrorDuringCommit            = 1180
 	ErrUnknownSystemVariable        = 1193
 	ErrTooManyUserConnections       = 1203
 	ErrLockWaitTimeout              = 1205
@@ -67,6 +78,7 @@ const (
 	ErrBinlogStmtModeAndRowEngine   = 1665 // READ COMMITTED, and a binlog of statements
 	ErrDataOutOfRange               = 1690
 	ErrAccessDeniedNoPassword       = 1698
+	ErrInternal                     = 1815
 	ErrReadOnlyMode                 = 1836
 	ErrTempFileWriteFailure         = 1878
 	ErrConnectionKilled             = 1927 // MariaDB's

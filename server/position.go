@@ -21,6 +21,17 @@ type Position struct {
 	Pos  uint32
 }
 
+func (p Position) String() string { return fmt.Sprintf("%s:%d", p.File, p.Pos) }
+
+// Before says whether p comes before q. Names of files are numbered, in at least six
+// digits.
+func (p Position) Before(q Position) bool {
+	if p.File != q.File {
+		return len(p.File) < len(q.File) || (len(p.File) == len(q.File) && p.File < q.File)
+	}
+	return p.Pos < q.Pos
+}
+
 // BinlogEnd is the end of the server's binlog; the zero position when there is none.
 func BinlogEnd(ctx context.Context, q Querier) (Position, error) {
 	var p Position
@@ -61,14 +72,6 @@ func within(pos uint64) (uint32, error) {
 		return 0, ErrLargeFile
 	}
 	return uint32(pos), nil
-}
-
-// Before says whether p comes before q. Binlog files are numbered.
-func (p Position) Before(q Position) bool {
-	if p.File != q.File {
-		return len(p.File) < len(q.File) || (len(p.File) == len(q.File) && p.File < q.File)
-	}
-	return p.Pos < q.Pos
 }
 
 const (

@@ -65,7 +65,7 @@ func (s *Session) identify(ctx context.Context) error {
 	if err == nil && version == "" {
 		err = s.QueryRowContext(ctx, "SELECT CONNECTION_ID(), VERSION()").Scan(&s.ID, &version)
 	}
-	s.Family = familyOf(version)
+	s.Family = FamilyOfVersion(version)
 	return err
 }
 
@@ -132,7 +132,7 @@ func (s *Session) kill(ctx context.Context) {
 	var id int64
 	// A server that was started again counts from 1: there the number is somebody else's.
 	if err := conn.QueryRowContext(ctx, "SELECT CONNECTION_ID()").Scan(&id); err == nil && id > s.ID {
-		_, _ = conn.ExecContext(ctx, fmt.Sprintf("KILL %d", s.ID)) // else it is gone
+		_ = Kill(ctx, conn, s.ID)
 	}
 }
 
@@ -155,14 +155,8 @@ func (s *Session) Owns(ctx context.Context, connection int64) (ours bool, err er
 	return ours, err
 }
 
-// Kill ends a connection. It is no error when it has ended.
-func (s *Session) Kill(ctx context.Context, connection int64) error {
-	_, err := s.ExecContext(ctx, fmt.Sprintf("KILL %d", connection))
-	if IsErr(err, ErrNoSuchThread) {
-		return nil
-	}
-	return err
-}
+// Kill ends another connection. It is no error when it has ended.
+func (s *Session) Kill(ctx context.Context, connection int64) error { return Kill(ctx, s, connection) }
 
 // LockFree takes two advisory locks in one round trip, the second after the first, if
 // nobody holds them. The session may have the first alone when it returns false.

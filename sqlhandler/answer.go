@@ -11,6 +11,7 @@ import (
 
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
+	"dxfproxy/server"
 	"dxfproxy/source"
 	"dxfproxy/sqltext"
 )
@@ -176,7 +177,7 @@ func (h *Handler) prepare(ctx context.Context, c *protocol.Conn, st sqltext.Stat
 // store: it would put the secrets of the location into its error and its logs. So
 // nothing of the text is in here.
 var errUnreadable = &dxf.Error{
-	Code: 1064, State: "42000", Class: "parser",
+	Code: server.ErrParse, State: "42000", Class: "parser",
 	Message: "You have an error in your SQL syntax; IMPORT INTO stands alone, in no executable comment and with every quote closed: nothing was run",
 }
 
@@ -212,7 +213,7 @@ func parseImport(text []byte, sqlMode string) (*sqltext.Import, error) {
 // of a location that it quotes.
 func syntaxError(err error) *dxf.Error {
 	const syntax = "You have an error in your SQL syntax; check the manual that corresponds to your TiDB version for the right syntax to use "
-	return &dxf.Error{Code: 1064, State: "42000", Class: "parser", Message: source.MaskText(syntax + strings.TrimPrefix(err.Error(), syntax))}
+	return &dxf.Error{Code: server.ErrParse, State: "42000", Class: "parser", Message: source.MaskText(syntax + strings.TrimPrefix(err.Error(), syntax))}
 }
 
 // showDiagnostics shows the warnings of the statement before, if that was

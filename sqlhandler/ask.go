@@ -8,6 +8,7 @@ import (
 	"dxfproxy/dxf"
 	"dxfproxy/grants"
 	"dxfproxy/protocol"
+	"dxfproxy/server"
 )
 
 // What is asked of the client's own session before something is done for it.
@@ -20,10 +21,8 @@ func quoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") 
 
 // The privileges as package grants calls them.
 const (
-	superPrivilege   = "SUPER"
-	setGlobal        = "SYSTEM VARIABLES ADMIN" // MySQL's part of SUPER
-	errNoGrantTables = 1290                     // the server runs with --skip-grant-tables
-	errNoGrants      = 1141                     // the account is gone
+	superPrivilege = "SUPER"
+	setGlobal      = "SYSTEM VARIABLES ADMIN" // MySQL's part of SUPER
 )
 
 // holds asks the client's session whether one of its global privileges is among
@@ -46,10 +45,10 @@ func heldBy(ctx context.Context, c *protocol.Conn) (held grants.Held, err error)
 	}
 	rs, err := query(ctx, c, "SHOW GRANTS")
 	switch code(err) {
-	case errNoGrantTables:
+	case server.ErrOptionPreventsStatement: // the server runs with --skip-grant-tables
 		held.Add("GRANT ALL PRIVILEGES ON *.* TO ``@``")
 		return held, nil
-	case errNoGrants:
+	case server.ErrNonexistingGrant: // the account is gone
 		_, err = query(ctx, c, forgetSQL)
 		return held, err
 	}
@@ -88,7 +87,7 @@ func maySetGlobal(ctx context.Context, c *protocol.Conn) error {
 	may, err := holds(ctx, c, superPrivilege, setGlobal)
 	if err == nil && !may {
 		return &dxf.Error{
-			Code: 1227, State: "42000", Class: "planner",
+			Code: server.ErrSpecificAccessDenied, State: "42000", Class: "planner",
 			Message: "Access denied; you need (at least one of) the SUPER or SYSTEM_VARIABLES_ADMIN privilege(s) for this operation",
 		}
 	}
@@ -165,7 +164,7 @@ const (
 // own error where the client may not see it or it is not there.
 func askTable(ctx context.Context, c *protocol.Conn, schema, table string, createIndex bool) (tableKind, error) {
 	rs, err := query(ctx, c, "SHOW CREATE TABLE %s.%s", quoteName(schema), quoteName(table))
-	if code(err) == 1142 {
+	if code(err) == server.ErrTableAccessDenied {
 		// Who may not even see the table is told so in the words of the change.
 		if refused := mayAlter(ctx, c, schema, table, createIndex); refused != nil {
 			return notOurs, refused
@@ -180,7 +179,7 @@ func askTable(ctx context.Context, c *protocol.Conn, schema, table string, creat
 	// A session that holds LOCK TABLES would wait for itself. Such a session
 	// may not name a table it did not lock: 1100.
 	_, err = query(ctx, c, "SELECT 1 FROM %s.%s LIMIT 0", quoteName(schema), noTable)
-	if code(err) == 1100 {
+	if code(err) == server.ErrTableNotLocked {
 		return locked, nil
 	}
 	return baseTable, nil
@@ -196,7 +195,7 @@ func mayAlter(ctx context.Context, c *protocol.Conn, schema, table string, creat
 		probe = "CREATE INDEX __dxf_probe ON %[1]s.%[2]s (" + noColumn + ")"
 	}
 	_, err := query(ctx, c, probe, quoteName(schema), quoteName(table))
-	if code(err) == 1072 {
+	if code(err) == server.ErrKeyColumnDoesNotExist {
 		_, err = query(ctx, c, forgetSQL)
 		return err
 	}

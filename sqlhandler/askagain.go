@@ -24,15 +24,11 @@ var (
 	errUnknownJob = dxf.Errorf("the store went away while a job was made of the statement; ADMIN SHOW DDL JOBS tells whether there is one")
 )
 
-// unanswered says whether an error is of a session of the node's own: lost, or not let in
-// (too many connections, a host that is blocked).
-func unanswered(err error) bool { return server.Lost(err) || server.IsErr(err, 1040, 1129, 1203, 1226) }
-
 // longDDL makes a job of a statement that may take long, and waits for it.
 func (h *Handler) longDDL(ctx context.Context, c *protocol.Conn, s *session, text []byte, st *sqltext.AlterTable) (protocol.Reply, error) {
 	for end := time.Now().Add(storePatience); ; {
 		reply, err := h.longDDLOnce(ctx, c, s, text, st)
-		if !unanswered(err) || ctx.Err() != nil {
+		if !server.Unanswered(err) || ctx.Err() != nil {
 			return reply, err
 		}
 		h.log.Warn("the store does not answer for a statement", zap.String("statement", loggable(text)), zap.Error(err))

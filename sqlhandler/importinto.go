@@ -99,7 +99,7 @@ func importText(sql []byte, facts sessionFacts) (text, query []byte, err error) 
 	text, err = decode.ToUTF8(facts.charset, sql)
 	var bad *decode.CharsetError
 	if errors.As(err, &bad) {
-		return nil, nil, &dxf.Error{Code: 1300, State: "HY000", Message: fmt.Sprintf("Invalid %s character string: '%s'", bad.Charset, bad.Bytes)}
+		return nil, nil, &dxf.Error{Code: server.ErrInvalidCharacterString, State: "HY000", Message: fmt.Sprintf("Invalid %s character string: '%s'", bad.Charset, bad.Bytes)}
 	}
 	if err != nil {
 		return nil, nil, dxf.Errorf("dxfproxy cannot read this statement: %s", err)
@@ -244,19 +244,19 @@ func checkColumns(info *table.Info, st *sqltext.Import) error {
 	}
 	for _, name := range names {
 		if _, ok := info.Column(name); !ok {
-			return &dxf.Error{Code: 1054, State: "42S22", Class: "table", Message: fmt.Sprintf("Unknown column '%s' in 'field list'", name)}
+			return &dxf.Error{Code: server.ErrBadField, State: "42S22", Class: "table", Message: fmt.Sprintf("Unknown column '%s' in 'field list'", name)}
 		}
 	}
 	seen := map[string]bool{}
 	for _, name := range names {
 		if seen[strings.ToLower(name)] {
-			return &dxf.Error{Code: 1110, State: "42000", Class: "table", Message: fmt.Sprintf("Column '%s' specified twice", name)}
+			return &dxf.Error{Code: server.ErrFieldSpecifiedTwice, State: "42000", Class: "table", Message: fmt.Sprintf("Column '%s' specified twice", name)}
 		}
 		seen[strings.ToLower(name)] = true
 	}
 	for _, name := range names[listed:] {
 		if col, _ := info.Column(name); col.Generated != table.NotGenerated {
-			return &dxf.Error{Code: 3105, State: "HY000", Class: "planner", Message: fmt.Sprintf(
+			return &dxf.Error{Code: server.ErrNonDefaultForGeneratedColumn, State: "HY000", Class: "planner", Message: fmt.Sprintf(
 				"The value specified for generated column '%s' in table '%s' is not allowed.", name, info.Name)}
 		}
 	}

@@ -9,16 +9,17 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-sql-driver/mysql"
+
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
 // What the client's own session says about an import.
 
-// denials are the numbers by which a store says that an account may not.
-var denials = []uint16{1044, 1045, 1142, 1143, 1227, 1370}
-
-func denied(err error) bool { return slices.Contains(denials, code(err)) }
+// denied says whether the store has told the client's session that its account may not.
+func denied(err error) bool { return server.Denied(&mysql.MySQLError{Number: code(err)}) }
 
 // commandDenied is TiDB's refusal of an account without a privilege on a table.
 func (im *importing) commandDenied(privilege string) *dxf.Error {
@@ -27,13 +28,13 @@ func (im *importing) commandDenied(privilege string) *dxf.Error {
 		user, host = user[:i], user[i+1:]
 	}
 	return &dxf.Error{
-		Code: 1142, State: "42000", Class: "planner",
+		Code: server.ErrTableAccessDenied, State: "42000", Class: "planner",
 		Message: fmt.Sprintf("%s command denied to user '%s'@'%s' for table '%s'", privilege, user, host, im.st.Table),
 	}
 }
 
 var errNoFile = &dxf.Error{
-	Code: 1227, State: "42000", Class: "planner",
+	Code: server.ErrSpecificAccessDenied, State: "42000", Class: "planner",
 	Message: "Access denied; you need (at least one of) the FILE privilege(s) for this operation",
 }
 
@@ -45,7 +46,7 @@ func (im *importing) target(ctx context.Context) error {
 	name := quoteName(im.st.Schema) + "." + quoteName(im.st.Table)
 	rs, err := query(ctx, im.c, "SHOW CREATE TABLE %s", name)
 	switch {
-	case code(err) == 1146, code(err) == 1049:
+	case code(err) == server.ErrNoSuchTable, code(err) == server.ErrBadDB:
 		return im.noSuchTable()
 	case denied(err):
 		return im.commandDenied("SELECT")
@@ -58,7 +59,7 @@ func (im *importing) target(ctx context.Context) error {
 		return dxf.Errorf("IMPORT INTO does not support temporary table")
 	case !strings.HasPrefix(definition, "CREATE TABLE "):
 		return &dxf.Error{
-			Code: 1288, State: "HY000", Class: "planner",
+			Code: server.ErrNonUpdatableTable, State: "HY000", Class: "planner",
 			Message: fmt.Sprintf("The target table %s of the IMPORT is not updatable", im.st.Table),
 		}
 	}
@@ -97,7 +98,7 @@ func (im *importing) speakable(names ...string) error {
 
 func (im *importing) noSuchTable() *dxf.Error {
 	return &dxf.Error{
-		Code: 1146, State: "42S02", Class: "schema",
+		Code: server.ErrNoSuchTable, State: "42S02", Class: "schema",
 		Message: fmt.Sprintf("Table '%s.%s' doesn't exist", im.st.Schema, im.st.Table),
 	}
 }
@@ -109,7 +110,7 @@ func computed(col table.Column) bool { return col.Generated != table.NotGenerate
 // check of privileges, and so say that there are all: sql_safe_updates (1175), columns that
 // are not there (1054, 1072). Whatever else a question ends with is no answer to it: a
 // session may be read-only (1792), or out of time or memory by its own will.
-var behindPrivileges = []uint16{1054, 1072, 1175}
+var behindPrivileges = []uint16{server.ErrBadField, server.ErrKeyColumnDoesNotExist, server.ErrUpdateWithoutKeyInSafeMode}
 
 // mayImport asks for the privileges an import needs, in TiDB's order. EXPLAIN
 // needs the rights of the statement it explains, and changes nothing. file says
@@ -138,7 +139,7 @@ func (im *importing) mayImport(ctx context.Context, file bool) error {
 			return im.commandDenied(ask.privilege)
 		case err != nil && code(err) == 0:
 			return err
-		case code(err) == 1100:
+		case code(err) == server.ErrTableNotLocked:
 			return errLockedTables
 		case err != nil && !slices.Contains(behindPrivileges, code(err)):
 			return err // who may do what is not said
@@ -151,7 +152,7 @@ func (im *importing) mayImport(ctx context.Context, file bool) error {
 		switch {
 		case denied(err):
 			return errNoFile
-		case code(err) != 1086 && code(err) != 1290: // there is such a file; secure_file_priv
+		case code(err) != server.ErrFileExists && code(err) != server.ErrOptionPreventsStatement: // there is such a file; secure_file_priv
 			return cmp.Or(err, error(errNoFile))
 		}
 		asked = true
@@ -159,7 +160,7 @@ func (im *importing) mayImport(ctx context.Context, file bool) error {
 	if !im.st.Query {
 		// A session that holds LOCK TABLES would wait for itself.
 		_, err := query(ctx, im.c, "SELECT 1 FROM %s.%s LIMIT 0", quoteName(im.st.Schema), noTable)
-		if code(err) == 1100 {
+		if code(err) == server.ErrTableNotLocked {
 			return errLockedTables
 		}
 		asked = true
@@ -173,7 +174,7 @@ func (im *importing) mayImport(ctx context.Context, file bool) error {
 
 // errLockedTables: MySQL's words for what cannot be done under LOCK TABLES.
 var errLockedTables = &dxf.Error{
-	Code: 1192, State: "HY000",
+	Code: server.ErrLockOrActiveTransaction, State: "HY000",
 	Message: "Can't execute the given command because you have active locked tables or an active transaction",
 }
 
@@ -184,7 +185,7 @@ var noFunction = regexp.MustCompile(`^FUNCTION (?:.*\.)?(\S+) does not exist$`)
 func (im *importing) trySet(ctx context.Context) error {
 	for i, a := range im.st.Set {
 		_, err := query(ctx, im.c, "SELECT %s LIMIT 0", a.Expr)
-		if m := noFunction.FindStringSubmatch(message(err)); m != nil && code(err) == 1305 {
+		if m := noFunction.FindStringSubmatch(message(err)); m != nil && code(err) == server.ErrSpDoesNotExist {
 			return dxf.Errorf("FUNCTION %s is not supported in IMPORT INTO column assignment, index %d", m[1], i)
 		}
 		if err != nil {

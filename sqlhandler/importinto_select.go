@@ -10,6 +10,7 @@ import (
 
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
+	"dxfproxy/server"
 	"dxfproxy/sqltext"
 	"dxfproxy/table"
 )
@@ -31,7 +32,9 @@ func (im *importing) fromSelect(ctx context.Context) (protocol.Reply, error) {
 	insert := insertSelect(im.info, im.st, string(query))
 	// The store says now what is wrong with the query, and counts its columns.
 	if _, err := im.c.Query(ctx, "EXPLAIN "+insert); err != nil {
-		if n := code(err); n == wrongColumnList || n == wrongColumnListMySQL {
+		// Where a generated column takes part the query has a list of names before it,
+		// and these are the errors for one that is too long or too short.
+		if n := code(err); n == server.ErrWithColWrongList || n == server.ErrViewWrongList {
 			return nil, errColumnCount
 		}
 		return nil, err
@@ -56,14 +59,7 @@ func (im *importing) fromSelect(ctx context.Context) (protocol.Reply, error) {
 	}, nil
 }
 
-// Where a generated column takes part the query has a list of names before it,
-// and these are the stores' errors for one that is too long or too short.
-const (
-	wrongColumnList      = 4002 // MariaDB's ER_WITH_COL_WRONG_LIST
-	wrongColumnListMySQL = 1353 // ER_VIEW_WRONG_LIST
-)
-
-var errColumnCount = &dxf.Error{Code: 1136, State: "21S01", Class: "planner", Message: "Column count doesn't match value count at row 1"}
+var errColumnCount = &dxf.Error{Code: server.ErrWrongValueCountOnRow, State: "21S01", Class: "planner", Message: "Column count doesn't match value count at row 1"}
 
 // insertSelect writes the statement. A value for a generated column is read and
 // thrown away, as with files: the store would refuse it.

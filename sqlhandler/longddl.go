@@ -30,7 +30,7 @@ var errNoFastReorg = &dxf.Error{
 	Message: "Unsupported tidb_enable_dist_task setting. To utilize distributed task execution, please enable tidb_ddl_enable_fast_reorg first.",
 }
 
-var errNoDatabase = &dxf.Error{Code: 1046, State: "3D000", Message: "No database selected", Class: "planner"}
+var errNoDatabase = &dxf.Error{Code: server.ErrNoDB, State: "3D000", Message: "No database selected", Class: "planner"}
 
 // longDDLOnce does so if the store answers. The client's own session is asked whether the
 // client may do this; the store, on an empty copy, whether it can be done. What is not a
@@ -78,7 +78,7 @@ func (h *Handler) longDDLJob(
 ) (protocol.Reply, error) {
 	kind, err := askTable(ctx, c, schema, st.Table.Name, st.CreateIndex)
 	switch {
-	case code(err) == 1146 && st.IfExists, err == nil && kind == notOurs:
+	case code(err) == server.ErrNoSuchTable && st.IfExists, err == nil && kind == notOurs:
 		return protocol.Forward{}, nil
 	case err != nil:
 		return nil, err
@@ -148,7 +148,7 @@ func (h *Handler) longDDLJob(
 		defer stop()
 	}
 	reply, err := h.wait(ctx, c, h.tableChange(job).noting(t, st.Ignore, facts.variables))
-	if unanswered(err) {
+	if server.Unanswered(err) {
 		err = dxf.Errorf("job %d goes on: %s", job, err)
 	}
 	return reply, err
@@ -187,7 +187,7 @@ func (h *Handler) surelyDouble(ctx context.Context, info *table.Info, st *sqltex
 	if rows < 2 {
 		return nil
 	}
-	return &dxf.Error{Code: 1062, State: "23000", Class: "kv", Message: server.DuplicateIn(info.Name, value, key)}
+	return server.DuplicateEntry(info.Name, value, key)
 }
 
 // indexNames are the names of the indexes that the statement adds, in UTF-8.
@@ -243,7 +243,7 @@ func (h *Handler) alreadyAdding(ctx context.Context, schema, name string, adds [
 		}
 		for _, a := range adds {
 			if a != "" && slices.ContainsFunc(j.Indexes, func(b string) bool { return strings.EqualFold(a, b) }) {
-				return &dxf.Error{Code: 1061, State: "42000", Class: "ddl", Message: fmt.Sprintf(
+				return &dxf.Error{Code: server.ErrDupKeyName, State: "42000", Class: "ddl", Message: fmt.Sprintf(
 					"index already exist %s; a background job is trying to add the same index, please check by `ADMIN SHOW DDL JOBS` (job %d)", a, j.ID)}
 			}
 		}

@@ -57,14 +57,11 @@ var variablesSQL = func() string {
 	return "SHOW SESSION VARIABLES WHERE Variable_name IN ('" + strings.Join(names, "', '") + "')"
 }()
 
-// errJoinSize: a session with a small max_join_size may not even read its variables.
-const errJoinSize = 1104
-
 // askVariables reads what the client's session has set. One that cannot be asked for its
 // own limits has none, and so differs from any other.
 func askVariables(ctx context.Context, c *protocol.Conn) (variables, error) {
 	rs, err := query(ctx, c, "%s", variablesSQL)
-	if code(err) == errJoinSize {
+	if code(err) == server.ErrTooBigSelect { // a small max_join_size: it may not even read its variables
 		return variables{}, nil
 	}
 	if err != nil {

@@ -238,10 +238,10 @@ func (s *scratch) run(ctx context.Context, conn *sql.Conn, statement string, set
 			return nil, fmt.Errorf("try the statement on an empty copy: %w", err)
 		// What this server does not know it tells with the name of the copy, cut off
 		// anywhere; and who may do what is for the client's own session to hear.
-		case me.Number == 1064 || slices.Contains(denials, me.Number):
+		case me.Number == server.ErrParse || server.Denied(me):
 			return nil, errUntold
 		// A name that the server makes of the table's own (MySQL's of a CHECK) is too long.
-		case me.Number == 1059 && strings.Contains(me.Message, s.name[:scratchKnown]):
+		case me.Number == server.ErrTooLongIdent && strings.Contains(me.Message, s.name[:scratchKnown]):
 			return nil, errUntold
 		}
 		return nil, s.storeError(me)
@@ -341,7 +341,9 @@ func (h *Handler) leftScratch(ctx context.Context) ([]string, error) {
 
 // storeError is the store's error as if it had been about the table itself.
 func (s *scratch) storeError(e *mysql.MySQLError) *dxf.Error {
-	return &dxf.Error{Code: e.Number, State: string(e.SQLState[:]), Message: s.ownNames(e.Message)}
+	told := server.Answer(e)
+	told.Message = s.ownNames(told.Message)
+	return told
 }
 
 // ownNames puts the table's names into what was said of the copy.

@@ -11,6 +11,7 @@ import (
 
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
+	"dxfproxy/server"
 	"dxfproxy/sqltext"
 )
 
@@ -182,7 +183,7 @@ func filter(ctx context.Context, c *protocol.Conn, cols []protocol.Column, rows 
 	b.WriteString(") jobs WHERE (" + where + ")")
 	rs, err := c.Query(ctx, b.String())
 	var e *protocol.Error
-	if errors.As(err, &e) && e.Code == 1054 { // here MariaDB says where in other words
+	if errors.As(err, &e) && e.Code == server.ErrBadField { // here MariaDB says where in other words
 		return nil, &protocol.Error{Code: e.Code, State: e.State, Message: strings.Replace(e.Message, "in 'WHERE'", "in 'where clause'", 1)}
 	}
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
+	"dxfproxy/server"
 	"dxfproxy/sqltext"
 )
 
@@ -32,7 +33,7 @@ var importColumns = []protocol.Column{
 
 // errNotYourJob refuses who neither made a job nor is SUPER.
 var errNotYourJob = &dxf.Error{
-	Code: 1227, State: "42000", Class: "planner",
+	Code: server.ErrSpecificAccessDenied, State: "42000", Class: "planner",
 	Message: "Access denied; you need (at least one of) the SUPER privilege(s) for this operation",
 }
 

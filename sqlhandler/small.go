@@ -31,8 +31,6 @@ const (
 	smallPause = 5 * time.Millisecond
 )
 
-const errLockWait = 1205
-
 // These are asked on the client's session, which sees what it may. The hint is what a view
 // does not bear: its statement would be run.
 const (
@@ -103,7 +101,7 @@ func (h *Handler) atOnce(
 	case done:
 		rows, _ := strconv.ParseInt(small.told[0], 10, 64)
 		h.keep(ended(j, dxf.JobSynced, dxf.SchemaPublic, rows), began)
-	case code(err) == errDuplicate && errors.As(err, &refusal):
+	case code(err) == server.ErrDupEntry && errors.As(err, &refusal):
 		// The one refusal that needs a look at the rows: it is a job's end, in TiDB's words.
 		told := *refusal
 		if value, key, ok := server.Duplicate(told.Message); ok {
@@ -115,8 +113,6 @@ func (h *Handler) atOnce(
 	}
 	return reply, err
 }
-
-const errDuplicate = 1062
 
 // ended is a job that was done at once.
 func ended(j dxf.Job, state dxf.JobState, schema dxf.SchemaState, rows int64) dxf.Job {
@@ -144,7 +140,7 @@ func runNow(ctx context.Context, c *protocol.Conn, statement, patience string) (
 		return nil, err
 	}
 	for try := 1; ; try++ {
-		if _, err = c.Query(ctx, statement); code(err) != errLockWait || try == smallTries {
+		if _, err = c.Query(ctx, statement); code(err) != server.ErrLockWaitTimeout || try == smallTries {
 			break
 		}
 		time.Sleep(smallPause) // the store itself uses tables, for moments
@@ -161,7 +157,7 @@ func runNow(ctx context.Context, c *protocol.Conn, statement, patience string) (
 		return nil, back
 	}
 	switch {
-	case code(err) == errLockWait:
+	case code(err) == server.ErrLockWaitTimeout:
 		return nil, nil
 	case err != nil:
 		return nil, err

@@ -146,9 +146,9 @@ func outcome(j dxf.Job) protocol.Reply {
 
 var (
 	errCancelled   = &dxf.Error{Code: 8214, State: "HY000", Message: "Cancelled DDL job", Class: "ddl"}
-	errInterrupted = &dxf.Error{Code: 1317, State: "70100", Message: "Query execution was interrupted", Class: "executor"}
-	errLimit       = &dxf.Error{Code: 1969, State: "70100", Message: "Query execution was interrupted (max_statement_time exceeded)"}
-	errShutdown    = &dxf.Error{Code: 1053, State: "08S01", Message: "Server shutdown in progress"}
+	errInterrupted = &dxf.Error{Code: server.ErrQueryInterrupted, State: "70100", Message: "Query execution was interrupted", Class: "executor"}
+	errLimit       = &dxf.Error{Code: server.ErrStatementTimeout, State: "70100", Message: "Query execution was interrupted (max_statement_time exceeded)"}
+	errShutdown    = &dxf.Error{Code: server.ErrServerShutdown, State: "08S01", Message: "Server shutdown in progress"}
 )
 
 // interrupted ends a wait. A killed client's job is cancelled, and the wait
@@ -263,7 +263,7 @@ func killed(cause error) bool {
 // lost is what a client gets whose own session with the store is gone. Drivers know
 // by the number that the connection is; people read what became of the job.
 func lost(job waitable) *protocol.Error {
-	return &protocol.Error{Code: 1927, State: "08S01", Message: "Lost connection to the store behind dxfproxy during query; " + job.name + " goes on"}
+	return &protocol.Error{Code: server.ErrConnectionKilled, State: "08S01", Message: "Lost connection to the store behind dxfproxy during query; " + job.name + " goes on"}
 }
 
 // interruption is what a client gets whose statement was cut short.

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"dxfproxy/grants"
+	"dxfproxy/server"
 )
 
 // trialConns: trials are short, and few at a time.
@@ -118,7 +119,7 @@ func makeScratch(ctx context.Context, mc *mysql.Config, schema string) (refused,
 		return nil, err
 	}
 	_, err = p.ExecContext(ctx, "CREATE DATABASE IF NOT EXISTS `"+schema+"`")
-	if number(err) != 0 {
+	if server.Number(err) != 0 {
 		return fmt.Errorf("create schema %s: %w", schema, err), nil
 	}
 	return nil, err

@@ -19,6 +19,7 @@ import (
 	"dxfproxy/dxf"
 	"dxfproxy/grants"
 	"dxfproxy/lifeline"
+	"dxfproxy/server"
 )
 
 // Config says where the rows are.
@@ -251,7 +252,7 @@ func (db *DB) alone(ctx context.Context, missing error, query string, args ...an
 func again(ctx context.Context, do func() error) error {
 	for try := 1; ; try++ {
 		err := do()
-		if n := number(err); try == txTries || n != erDeadlock && n != erLockWaitTimeout {
+		if try == txTries || !server.Collided(err) {
 			return err
 		}
 		wait := time.NewTimer(time.Duration(try)*10*time.Millisecond + rand.N(20*time.Millisecond))

@@ -6,6 +6,8 @@ import (
 	"net"
 
 	"github.com/go-sql-driver/mysql"
+
+	"dxfproxy/server"
 )
 
 // Why Open refuses; errors.Is tells.
@@ -29,51 +31,21 @@ var (
 	ErrNewerSchema = errors.New("tables were made by a newer dxfproxy")
 )
 
-// Error numbers of MySQL and MariaDB.
-const (
-	erDBAccessDenied     = 1044
-	erAccessDenied       = 1045
-	erDupFieldName       = 1060
-	erDupEntry           = 1062
-	erParse              = 1064
-	erTableAccessDenied  = 1142
-	erColumnAccessDenied = 1143
-	erUnknownVariable    = 1193
-	erLockWaitTimeout    = 1205
-	erDeadlock           = 1213
-	erSpecificAccess     = 1227
-	erNoSuchFunction     = 1305
-	erStatementLog       = 1665
-	erPluginDenied       = 1698
-	erAccountLocked      = 3118
-)
-
-// number returns the server's error number inside err, or 0.
-func number(err error) uint16 {
-	var e *mysql.MySQLError
-	if errors.As(err, &e) {
-		return e.Number
-	}
-	return 0
-}
-
 // classify puts the kind of an error of Open in front of it.
 func classify(err error) error {
 	var kind error
 	var dial net.Error
-	switch number(err) {
-	case erAccessDenied, erPluginDenied, erAccountLocked:
+	switch {
+	case server.Refused(err):
 		kind = ErrAccessDenied
-	case erDBAccessDenied, erTableAccessDenied, erColumnAccessDenied, erSpecificAccess:
+	case server.Denied(err):
 		kind = ErrNoRights
-	case erStatementLog:
+	case server.IsErr(err, server.ErrBinlogStmtModeAndRowEngine):
 		kind = ErrStatementLog
-	case erParse, erNoSuchFunction:
+	case server.IsErr(err, server.ErrParse, server.ErrSpDoesNotExist):
 		kind = ErrUnsupported
-	case 0:
-		if errors.As(err, &dial) || errors.Is(err, mysql.ErrInvalidConn) {
-			kind = ErrUnreachable
-		}
+	case server.Number(err) == 0 && (errors.As(err, &dial) || errors.Is(err, mysql.ErrInvalidConn)):
+		kind = ErrUnreachable
 	}
 	if kind == nil {
 		return err

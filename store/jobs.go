@@ -14,6 +14,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 	"dxfproxy/store/internal/ask"
 )
 
@@ -92,7 +93,7 @@ func (db *DB) insertTask(ctx context.Context, tx *sqlx.Tx, t dxf.NewTask, job dx
 		return dxf.ErrTaskExists
 	}
 	_, err := change(ctx, tx, taskSQL, key, string(t.Type), t.Priority, asJSON(t.Meta), t.Concurrency, int(dxf.StepInit), t.TargetScope, t.MaxNodeCount, user)
-	if number(err) == erDupEntry {
+	if server.IsErr(err, server.ErrDupEntry) {
 		return dxf.ErrTaskExists
 	}
 	return err

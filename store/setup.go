@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
+
+	"dxfproxy/server"
 )
 
 //go:embed schema.sql
@@ -64,7 +66,7 @@ func setUp(ctx context.Context, mc *mysql.Config, schema string) (err error) {
 		}
 	}
 	for _, q := range additions {
-		if _, err := conn.ExecContext(ctx, q); err != nil && number(err) != erDupFieldName {
+		if _, err := conn.ExecContext(ctx, q); err != nil && !server.IsErr(err, server.ErrDupFieldName) {
 			return fmt.Errorf("%s: %w", firstWords(q), err)
 		}
 	}

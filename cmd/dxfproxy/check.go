@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"dxfproxy/server"
 	"dxfproxy/store"
 )
 
@@ -100,10 +101,9 @@ func check(ctx context.Context, db *sql.DB, b backing, addr string, cfg config, 
 
 // classifyOpen gives an error of a first connection the kind that has a hint.
 func classifyOpen(err error) error {
-	var refused *mysql.MySQLError
 	var dial net.Error
 	switch {
-	case errors.As(err, &refused) && (refused.Number == 1045 || refused.Number == 1698):
+	case server.Refused(err):
 		return fmt.Errorf("%w: %w", store.ErrAccessDenied, err)
 	case errors.As(err, &dial), errors.Is(err, mysql.ErrInvalidConn):
 		return fmt.Errorf("%w: %w", store.ErrUnreachable, err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"dxfproxy/grants"
+	"dxfproxy/server"
 )
 
 // A login is an account of the store's, as far as it matters who may come in by it.
@@ -33,11 +33,10 @@ var passwordPlugins = []string{"", "mysql_native_password", "mysql_old_password"
 func logins(ctx context.Context, db *sql.DB, meta string) (all []login, known bool, err error) {
 	global := make(map[who]bool)
 	all, err = mariaDBLogins(ctx, db, global)
-	if errorNumber(err) == 1146 { // not MariaDB
+	if server.IsErr(err, server.ErrNoSuchTable) { // not MariaDB
 		all, err = mySQLLogins(ctx, db, global)
 	}
-	switch errorNumber(err) {
-	case 1044, 1142, 1143, 1227:
+	if server.Denied(err) {
 		return nil, false, nil
 	}
 	if err != nil {
@@ -51,14 +50,6 @@ func logins(ctx context.Context, db *sql.DB, meta string) (all []login, known bo
 		all[i].powers = powers[everybody] || powers[who{l.user, l.host}]
 	}
 	return all, true, nil
-}
-
-func errorNumber(err error) uint16 {
-	var e *mysql.MySQLError
-	if errors.As(err, &e) {
-		return e.Number
-	}
-	return 0
 }
 
 // An authentication is how MariaDB keeps one way in, in mysql.global_priv. An empty

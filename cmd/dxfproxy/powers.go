@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"dxfproxy/grants"
+	"dxfproxy/server"
 )
 
 // who is an account of the store's, or a role. Roles of MariaDB have no host.
@@ -55,8 +56,7 @@ func powerful(ctx context.Context, db *sql.DB, meta string, global map[who]bool)
 // store has not, or does not show us, has no rows.
 func eachGrant(ctx context.Context, db *sql.DB, query string, take func(who, string)) error {
 	rows, err := db.QueryContext(ctx, query)
-	switch errorNumber(err) {
-	case 1142, 1143, 1146, 1193:
+	if server.IsErr(err, server.ErrTableAccessDenied, server.ErrColumnAccessDenied, server.ErrNoSuchTable, server.ErrUnknownSystemVariable) {
 		return nil
 	}
 	if err != nil {
