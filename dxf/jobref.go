@@ -18,9 +18,9 @@ type JobRef struct {
 	ID   int64
 }
 
-// DDLJob and ImportJobRef name jobs of these kinds.
-func DDLJob(id int64) JobRef       { return JobRef{JobDDL, id} }
-func ImportJobRef(id int64) JobRef { return JobRef{JobImport, id} }
+// DDLRef and ImportRef name jobs of these kinds.
+func DDLRef(id int64) JobRef    { return JobRef{JobDDL, id} }
+func ImportRef(id int64) JobRef { return JobRef{JobImport, id} }
 
 // String names the job for people: "job 3", "import job 3".
 func (r JobRef) String() string {

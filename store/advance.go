@@ -102,7 +102,7 @@ func (db *DB) changeJob(ctx context.Context, tx *sqlx.Tx, id int64, change func(
 		return err
 	}
 	var now time.Time
-	if j.RowCount, now, err = db.rowCount(ctx, tx, dxf.DDLJob(id)); err != nil {
+	if j.RowCount, now, err = db.rowCount(ctx, tx, dxf.DDLRef(id)); err != nil {
 		return err
 	}
 	change(&j)

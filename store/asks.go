@@ -36,7 +36,7 @@ func (db *DB) AlterJob(ctx context.Context, id int64, mods []dxf.Modification) e
 // too late for that.
 func (db *DB) ask(ctx context.Context, id int64, decide func(t *dxf.Task, j *dxf.Job, late bool) (changed bool, err error)) error {
 	return db.tx(ctx, func(tx *sqlx.Tx) error {
-		t, late, err := db.lockTask(ctx, tx, dxf.DDLJob(id))
+		t, late, err := db.lockTask(ctx, tx, dxf.DDLRef(id))
 		if errors.Is(err, dxf.ErrNotFound) {
 			return ask.NotFound(id)
 		}
@@ -135,7 +135,7 @@ func (db *DB) taskOf(ctx context.Context, job dxf.JobRef) (t dxf.Task, head dxf.
 // JobProgress tells how far an unfinished job is.
 func (db *DB) JobProgress(ctx context.Context, jobID int64) (dxf.Progress, error) {
 	const waitingSQL = `SELECT COALESCE(JSON_VALUE(CONVERT(job_meta USING utf8mb4), '$.waiting'), '') FROM tidb_ddl_job WHERE job_id = ?`
-	t, head, err := db.taskOf(ctx, dxf.DDLJob(jobID))
+	t, head, err := db.taskOf(ctx, dxf.DDLRef(jobID))
 	if err != nil {
 		return dxf.Progress{}, err
 	}

@@ -53,7 +53,7 @@ func (db *DB) SubmitImport(ctx context.Context, j dxf.ImportJob, t dxf.NewTask) 
 		if _, err := change(ctx, tx, ourSQL, id, j.ConnID); err != nil {
 			return err
 		}
-		return db.insertTask(ctx, tx, t, dxf.ImportJobRef(id), j.CreatedBy)
+		return db.insertTask(ctx, tx, t, dxf.ImportRef(id), j.CreatedBy)
 	})
 	if err != nil {
 		return 0, err
@@ -153,7 +153,7 @@ func (db *DB) readImportProgress(ctx context.Context, j *dxf.ImportJob) error {
 			MIN(NULLIF(start_time, 0)) AS began
 		FROM tidb_background_subtask WHERE task_key = ? GROUP BY step`
 	const nowSQL = `SELECT NOW(6)`
-	t, head, err := db.taskOf(ctx, dxf.ImportJobRef(j.ID))
+	t, head, err := db.taskOf(ctx, dxf.ImportRef(j.ID))
 	if errors.Is(err, dxf.ErrNotFound) {
 		return nil
 	}
@@ -207,7 +207,7 @@ func (db *DB) askImport(
 	ctx context.Context, id int64, decide func(t *dxf.Task, j dxf.ImportJob, late bool) (changed, forget bool, err error),
 ) error {
 	return db.tx(ctx, func(tx *sqlx.Tx) error {
-		t, late, err := db.lockTask(ctx, tx, dxf.ImportJobRef(id))
+		t, late, err := db.lockTask(ctx, tx, dxf.ImportRef(id))
 		if errors.Is(err, dxf.ErrNotFound) {
 			t, err = dxf.Task{State: dxf.TaskSucceed}, nil
 		}
@@ -265,7 +265,7 @@ func (db *DB) changeImport(ctx context.Context, tx *sqlx.Tx, id int64, f func(dx
 		return err
 	}
 	var now time.Time
-	if j.Rows, now, err = db.rowCount(ctx, tx, dxf.ImportJobRef(id)); err != nil {
+	if j.Rows, now, err = db.rowCount(ctx, tx, dxf.ImportRef(id)); err != nil {
 		return err
 	}
 	f(&j)

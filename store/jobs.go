@@ -32,7 +32,7 @@ func (db *DB) Submit(ctx context.Context, j dxf.Job, t dxf.NewTask) (int64, erro
 		if j.CreateTime, err = fewEnough(ctx, tx, j.User); err != nil {
 			return err
 		}
-		if err := db.insertTask(ctx, tx, t, dxf.DDLJob(id), j.User); err != nil {
+		if err := db.insertTask(ctx, tx, t, dxf.DDLRef(id), j.User); err != nil {
 			return err
 		}
 		_, err = change(ctx, tx, jobSQL, id, j.Reorg != nil, decimal(j.SchemaID), decimal(j.TableID), asJSON(j), j.Action)

@@ -131,7 +131,7 @@ func TestNoElectionDuringAWrite(t *testing.T) {
 	require.NoError(t, err)
 	during := make(chan error, 1)
 	require.NoError(t, b.Advance(ctx, term, dxf.Advance{
-		Task: tasks[0], State: dxf.TaskReverting, Step: dxf.StepCopy, Job: dxf.DDLJob(1),
+		Task: tasks[0], State: dxf.TaskReverting, Step: dxf.StepCopy, Job: dxf.DDLRef(1),
 		Change: func(dxf.JobRow) {
 			short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 			defer cancel()

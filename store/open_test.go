@@ -154,7 +154,7 @@ func TestDDLJobsView(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, db.Advance(ctx, term, dxf.Advance{
 		Task: tasks[0], State: dxf.TaskRunning, Step: dxf.StepCopy, Subtasks: []dxf.Subtask{{Ordinal: 1, ExecID: "n1"}},
-		Job: dxf.DDLJob(3), Change: dxf.OnJob(func(j *dxf.Job) { j.State, j.SchemaState = dxf.JobRunning, dxf.SchemaReorg }),
+		Job: dxf.DDLRef(3), Change: dxf.OnJob(func(j *dxf.Job) { j.State, j.SchemaState = dxf.JobRunning, dxf.SchemaReorg }),
 	}))
 	work, err := db.Assigned(ctx, "n1")
 	require.NoError(t, err)
@@ -227,7 +227,7 @@ func TestHistoryIsForgotten(t *testing.T) {
 		tasks, err = db.Tasks(ctx)
 		require.NoError(t, err)
 		require.NoError(t, db.Advance(ctx, term, dxf.Advance{
-			Task: tasks[0], State: dxf.TaskSucceed, Step: dxf.StepDone, Job: dxf.DDLJob(id), Change: dxf.OnJob(func(j *dxf.Job) { j.State = dxf.JobSynced }),
+			Task: tasks[0], State: dxf.TaskSucceed, Step: dxf.StepDone, Job: dxf.DDLRef(id), Change: dxf.OnJob(func(j *dxf.Job) { j.State = dxf.JobSynced }),
 		}))
 	}
 	b.exec(`UPDATE tidb_background_subtask SET epoch = 77`)

@@ -40,7 +40,7 @@ func (s *Store) Submit(ctx context.Context, j dxf.Job, t dxf.NewTask) (int64, er
 
 // taskOf finds the task of a job.
 func (s *Store) taskOf(job int64) *dxf.Task {
-	keys := s.types.TaskKeys(dxf.DDLJob(job))
+	keys := s.types.TaskKeys(dxf.DDLRef(job))
 	for _, t := range s.tasks {
 		if slices.Contains(keys, t.Key) {
 			return t

@@ -45,7 +45,7 @@ func (b *server) importTask(id int64) dxf.Task {
 func (b *server) moveImport(term dxf.Term, id int64, state dxf.TaskState, step dxf.Step, n int, change func(*dxf.ImportJob)) []dxf.Subtask {
 	b.t.Helper()
 	t := b.importTask(id)
-	a := dxf.Advance{Task: t, State: state, Step: step, Job: dxf.ImportJobRef(id)}
+	a := dxf.Advance{Task: t, State: state, Step: step, Job: dxf.ImportRef(id)}
 	if change != nil {
 		a.Change = dxf.OnImport(change)
 	}
@@ -147,7 +147,7 @@ func importActive(b *server) {
 func importLife(b *server) {
 	term := b.elect()
 	id := b.newImport("t")
-	require.NoError(b.t, b.SetWaiting(b.ctx, term, dxf.ImportJobRef(id), "for 'slots' ⏳"))
+	require.NoError(b.t, b.SetWaiting(b.ctx, term, dxf.ImportRef(id), "for 'slots' ⏳"))
 	require.Equal(b.t, "for 'slots' ⏳", b.importJob(id).Waiting)
 	require.Equal(b.t, "for 'slots' ⏳", b.importJob(id).Progress.Waiting)
 	require.Zero(b.t, b.importJob(id).StartTime)
@@ -184,11 +184,11 @@ func importLife(b *server) {
 		require.Equal(b.t, [...]any{dxf.ImportFinished, dxf.ImportPhase(""), int64(100), (*dxf.Error)(nil), ""}, [...]any{j.Status, j.Phase, j.Rows, j.Error, j.Waiting})
 		require.Nil(b.t, j.Progress)
 		require.NotZero(b.t, j.EndTime)
-		require.NoError(b.t, b.SetWaiting(b.ctx, term, dxf.ImportJobRef(id), "nothing"))
+		require.NoError(b.t, b.SetWaiting(b.ctx, term, dxf.ImportRef(id), "nothing"))
 		_, err := b.Archive(b.ctx, term, 10)
 		require.NoError(b.t, err)
 	}
-	require.ErrorIs(b.t, b.SetWaiting(b.ctx, dxf.Term{Number: term.Number + 1}, dxf.ImportJobRef(id), "x"), dxf.ErrNotOwner)
+	require.ErrorIs(b.t, b.SetWaiting(b.ctx, dxf.Term{Number: term.Number + 1}, dxf.ImportRef(id), "x"), dxf.ErrNotOwner)
 }
 
 func importFails(b *server) {

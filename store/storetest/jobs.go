@@ -13,7 +13,7 @@ func cancel(b *bench) {
 	b.refused(b.CancelJob(b.ctx, 77), "[ddl:8224]DDL Job:77 not found")
 
 	queued := b.submit()
-	require.NoError(b.t, b.SetWaiting(b.ctx, term, dxf.DDLJob(queued), "for a node"))
+	require.NoError(b.t, b.SetWaiting(b.ctx, term, dxf.DDLRef(queued), "for a node"))
 	require.NoError(b.t, b.CancelJob(b.ctx, queued))
 	require.Equal(b.t, dxf.TaskCancelling, b.task(queued).State)
 	require.Equal(b.t, dxf.JobCancelling, b.job(queued).State)
@@ -143,7 +143,7 @@ func askAfterTheEnd(b *bench) {
 		_, err := b.Archive(b.ctx, term, 10)
 		require.NoError(b.t, err)
 	}
-	require.NoError(b.t, b.SetWaiting(b.ctx, term, dxf.DDLJob(job), "nothing"))
+	require.NoError(b.t, b.SetWaiting(b.ctx, term, dxf.DDLRef(job), "nothing"))
 	require.Equal(b.t, dxf.JobSynced, b.job(job).State)
 }
 
@@ -181,7 +181,7 @@ func progress(b *server) {
 	require.ErrorIs(b.t, err, dxf.ErrNotFound)
 	job, subs := b.running(term, 2)
 	require.NoError(b.t, b.Progress(b.ctx, b.lease(subs[1]).Lease(), dxf.Summary{RowCount: 30}))
-	require.NoError(b.t, b.SetWaiting(b.ctx, term, dxf.DDLJob(job), "for 'slots' ⏳"))
+	require.NoError(b.t, b.SetWaiting(b.ctx, term, dxf.DDLRef(job), "for 'slots' ⏳"))
 	p, err := b.JobProgress(b.ctx, job)
 	require.NoError(b.t, err)
 	require.Equal(b.t, dxf.TaskRunning, p.State)
@@ -201,9 +201,9 @@ func progress(b *server) {
 func waiting(b *bench) {
 	term := b.elect()
 	job := b.submit()
-	require.NoError(b.t, b.SetWaiting(b.ctx, term, dxf.DDLJob(job), "no node of scope gold"))
+	require.NoError(b.t, b.SetWaiting(b.ctx, term, dxf.DDLRef(job), "no node of scope gold"))
 	require.Equal(b.t, "ingest, DXF, no node of scope gold", b.job(job).Comments())
-	require.NoError(b.t, b.SetWaiting(b.ctx, term, dxf.DDLJob(job), ""))
+	require.NoError(b.t, b.SetWaiting(b.ctx, term, dxf.DDLRef(job), ""))
 	require.Equal(b.t, "ingest, DXF", b.job(job).Comments())
 }
 

@@ -139,7 +139,7 @@ func ownerFence(b *bench) {
 	task := before
 	for what, write := range map[string]func() error{
 		"Advance": func() error {
-			return b.Advance(b.ctx, old, dxf.Advance{Task: task, State: dxf.TaskSucceed, Step: dxf.StepDone, Job: dxf.DDLJob(job), Change: dxf.OnJob(func(j *dxf.Job) { j.State = dxf.JobSynced })})
+			return b.Advance(b.ctx, old, dxf.Advance{Task: task, State: dxf.TaskSucceed, Step: dxf.StepDone, Job: dxf.DDLRef(job), Change: dxf.OnJob(func(j *dxf.Job) { j.State = dxf.JobSynced })})
 		},
 		"Place": func() error {
 			_, err := b.Place(b.ctx, old, []dxf.Placement{{SubtaskID: subs[0].ID, Epoch: subs[0].Epoch, ExecID: "n3"}})
@@ -148,7 +148,7 @@ func ownerFence(b *bench) {
 		"MoveSubtasks": func() error {
 			return b.MoveSubtasks(b.ctx, old, task.ID, dxf.StepCopy, dxf.SubtaskPending, dxf.SubtaskCanceled)
 		},
-		"SetWaiting":  func() error { return b.SetWaiting(b.ctx, old, dxf.DDLJob(job), "for Godot") },
+		"SetWaiting":  func() error { return b.SetWaiting(b.ctx, old, dxf.DDLRef(job), "for Godot") },
 		"ExpireNodes": func() error { _, err := b.ExpireNodes(b.ctx, old); return err },
 		"Archive":     func() error { _, err := b.Archive(b.ctx, old, 10); return err },
 	} {

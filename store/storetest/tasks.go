@@ -137,7 +137,7 @@ func advance(b *bench) {
 	require.Equal(b.t, dxf.Errorf("oops"), t.Error)
 
 	// The end: the job is in the history, the task no longer listed.
-	require.NoError(b.t, b.Advance(b.ctx, term, dxf.Advance{Task: t, State: dxf.TaskSucceed, Step: dxf.StepDone, Job: dxf.DDLJob(job), Change: dxf.OnJob(func(j *dxf.Job) {
+	require.NoError(b.t, b.Advance(b.ctx, term, dxf.Advance{Task: t, State: dxf.TaskSucceed, Step: dxf.StepDone, Job: dxf.DDLRef(job), Change: dxf.OnJob(func(j *dxf.Job) {
 		j.State, j.SchemaState, j.Waiting = dxf.JobSynced, dxf.SchemaPublic, "still"
 	})}))
 	tasks, err := b.Tasks(b.ctx)
@@ -163,7 +163,7 @@ func advanceIsAllOrNothing(b *bench) {
 	err := b.Advance(b.ctx, term, dxf.Advance{
 		Task: before, State: dxf.TaskReverting, Step: dxf.StepCopy, Error: dxf.Errorf("no"),
 		Subtasks: []dxf.Subtask{{Ordinal: 4}, {Ordinal: 2}}, // the second is taken
-		Job:      dxf.DDLJob(job), Change: dxf.OnJob(func(j *dxf.Job) { j.State = dxf.JobRollingback }),
+		Job:      dxf.DDLRef(job), Change: dxf.OnJob(func(j *dxf.Job) { j.State = dxf.JobRollingback }),
 	})
 	require.Error(b.t, err)
 	require.NotErrorIs(b.t, err, dxf.ErrTaskChanged)
