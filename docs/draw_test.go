@@ -19,7 +19,7 @@ type room struct {
 }
 
 const (
-	pageWidth  = 1180
+	pageWidth  = 940
 	roomWidth  = 126
 	roomHeight = 44
 	rowHeight  = 118
@@ -78,7 +78,7 @@ func spread(distance int) int {
 }
 
 const houseHead = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" ` +
-	`font-family="system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif" font-size="13">
+	`font-family="system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif" font-size="12">
   <title>Who imports whom</title>
   <style>
     .page { fill: #ffffff; stroke: #d1d9e0 }
