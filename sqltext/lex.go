@@ -1,7 +1,5 @@
 package sqltext
 
-import "iter"
-
 // Mode is the part of a session's sql_mode that decides where a quoted text
 // ends. Both are visible in the status flags of every OK (0x0200 and, MariaDB
 // only, 0x8000).
@@ -57,7 +55,6 @@ type Lexer struct {
 	executable bool
 	inside     bool // of an executable comment
 	afterDot   bool // an identifier may begin with a digit here
-	failed     bool // all has come to a TokenBad
 }
 
 // NewLexer begins to read a text.
@@ -176,18 +173,6 @@ func (l *Lexer) Next() Token {
 		l.afterDot = c == '.'
 	}
 	return Token{kind, Span{start, l.pos}}
-}
-
-// all are the tokens to the end, and with it, or to what does not end.
-func (l *Lexer) all() iter.Seq[Token] {
-	return func(yield func(Token) bool) {
-		for {
-			t := l.Next()
-			if l.failed = t.Kind == TokenBad; l.failed || !yield(t) || t.Kind == TokenEOF {
-				return
-			}
-		}
-	}
 }
 
 // joined says whether the dot at hand follows an identifier directly, as in

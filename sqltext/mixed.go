@@ -22,31 +22,42 @@ type Mixed struct {
 
 // mixed reads a statement for its names; nil if there are none of ours.
 func (p *reader) mixed() Statement {
-	st := &Mixed{Text: p.Text}
 	understood := !p.bad
+	var vars []VarRef
 	if p.expressionVerb(understood) {
-		st.Vars = p.varRefs()
+		vars = p.varRefs()
 	}
 	tables := p.virtualVerb()
-	if tables || len(st.Vars) > 0 {
-		st.qualified = virtualRefs(p.all, slices.Values(p.toks))
+	var qualified, bare []virtualRef
+	if tables || len(vars) > 0 {
+		found := refReader{text: p.all}
+		for _, t := range p.toks {
+			found.add(t)
+		}
+		qualified = found.all()
 	}
 	if tables {
-		if refs := bareRefs(p.all, p.toks); slices.ContainsFunc(refs, func(r virtualRef) bool { return r.qualified }) {
-			st.bare = refs
+		if bare = bareRefs(p.all, p.toks); !slices.ContainsFunc(bare, virtualRef.isTable) {
+			bare = nil
 		}
 	}
-	if len(st.Vars) == 0 && !st.Tables() {
+	if len(vars)+len(qualified)+len(bare) == 0 {
 		return nil
 	}
-	if len(st.Vars) > 0 {
-		st.Labels = p.labels(st.Vars)
+	st := &Mixed{Text: p.Text, Vars: vars, qualified: qualified, bare: bare}
+	if len(vars) > 0 {
+		st.Labels = p.labels(vars)
 	}
 	st.AsksColumns = p.asksColumns()
+	st.selects = p.selects()
+	return st
+}
+
+// selects says whether the statement, or the query in its parentheses, reads rows.
+func (p *reader) selects() bool {
 	for p.i = 0; p.punct('('); {
 	}
-	st.selects = p.anyWord("SELECT", "WITH")
-	return st
+	return p.anyWord("SELECT", "WITH")
 }
 
 // expressionVerb says whether a statement may have variables in expressions. Of

@@ -52,14 +52,11 @@ func (p *reader) showVariables(form sysvars.Form) Statement {
 }
 
 func (p *reader) showDiagnostics(count bool) Statement {
-	st := &ShowDiagnostics{Text: p.Text, Count: count}
-	switch {
-	case p.word("WARNINGS"):
-	case p.word("ERRORS"):
-		st.Errors = true
-	default:
+	ofErrors := p.word("ERRORS")
+	if !ofErrors && !p.word("WARNINGS") {
 		return nil
 	}
+	st := &ShowDiagnostics{Text: p.Text, Errors: ofErrors, Count: count}
 	if !count {
 		st.Limit = p.limit()
 	}

@@ -1,9 +1,6 @@
 package sqltext
 
-import (
-	"iter"
-	"strings"
-)
+import "strings"
 
 // quote quotes a name.
 func quote(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
@@ -40,9 +37,18 @@ const longestVirtual = len("tidb_background_subtask_history")
 // a table that was rewritten follow the table. It costs no memory but for what it
 // finds, however long the text is.
 func RewriteTables(text []byte, mode Mode, metaSchema string) ([]byte, bool) {
-	l := NewLexer(text, mode)
-	refs := virtualRefs(text, l.all())
-	if l.failed || l.executable || len(refs) == 0 {
+	l, found := Lexer{src: text, mode: mode}, refReader{text: text}
+	for t := l.Next(); ; t = l.Next() {
+		if t.Kind == TokenBad || l.executable {
+			return text, false
+		}
+		found.add(t)
+		if t.Kind == TokenEOF {
+			break
+		}
+	}
+	refs := found.all()
+	if len(refs) == 0 {
 		return text, false
 	}
 	var edits []Edit
@@ -60,6 +66,9 @@ type virtualRef struct {
 	qualified bool
 }
 
+// isTable says whether the reference stands in a table's place.
+func (r virtualRef) isTable() bool { return r.qualified }
+
 // in makes the reference one to the table in the meta schema.
 func (r virtualRef) in(metaSchema string) Edit {
 	name := quote(r.table)
@@ -69,35 +78,42 @@ func (r virtualRef) in(metaSchema string) Edit {
 	return Edit{r.Span, name}
 }
 
-// virtualRefs finds the references with a schema, and what qualifies columns of the same
-// tables.
-func virtualRefs(text []byte, toks iter.Seq[Token]) []virtualRef {
-	var refs []virtualRef
-	named := map[string]bool{}
-	bare := []virtualRef{}
-	var prev, a, dot Token // the window before the token at hand
-	for t := range toks {
-		if isName(a) && isDot(text, dot) && !isDot(text, prev) {
-			if isName(t) {
-				if table, ok := virtualTable(text, a, t); ok {
-					refs = append(refs, virtualRef{Span{a.Start, t.End}, table, true})
-					named[table] = true
-				}
-			}
-			if table, ok := lower(text, a); ok {
-				bare = append(bare, virtualRef{a.Span, table, false})
+// A refReader finds the references with a schema, and what qualifies columns of the same
+// tables, as the tokens come.
+type refReader struct {
+	text         []byte
+	refs, bare   []virtualRef
+	prev, a, dot Token // the window before the token at hand
+}
+
+func (r *refReader) add(t Token) {
+	if isName(r.a) && isDot(r.text, r.dot) && !isDot(r.text, r.prev) {
+		if isName(t) {
+			if table, ok := virtualTable(r.text, r.a, t); ok {
+				r.refs = append(r.refs, virtualRef{Span{r.a.Start, t.End}, table, true})
 			}
 		}
-		prev, a, dot = a, dot, t
+		if table, ok := lower(r.text, r.a); ok && anyVirtual(table) {
+			r.bare = append(r.bare, virtualRef{r.a.Span, table, false})
+		}
 	}
-	return mergeBare(refs, bare, named)
+	r.prev, r.a, r.dot = r.a, r.dot, t
+}
+
+// all are the references in text order.
+func (r *refReader) all() []virtualRef {
+	if len(r.refs) == 0 {
+		return nil
+	}
+	named := map[string]bool{}
+	for _, ref := range r.refs {
+		named[ref.table] = true
+	}
+	return mergeBare(r.refs, r.bare, named)
 }
 
 // mergeBare adds the bare qualifiers of rewritten tables, in text order.
 func mergeBare(refs, bare []virtualRef, named map[string]bool) []virtualRef {
-	if len(refs) == 0 {
-		return nil
-	}
 	var all []virtualRef
 	for _, b := range bare {
 		for len(refs) > 0 && refs[0].Start <= b.Start {
