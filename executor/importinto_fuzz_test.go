@@ -144,3 +144,21 @@ func TestS22ExpressionOfLongValues(t *testing.T) {
 	require.Greater(t, len(w.appendRow(nil, row[:100])), 5000*100)
 	require.False(t, w.over)
 }
+
+// TestParseExpression finds variables, and nothing in texts that looks like one.
+func TestParseExpression(t *testing.T) {
+	for _, c := range []struct {
+		text  string
+		slash bool
+		want  []string
+	}{
+		{"1", true, []string{"1"}},
+		{"@`v`", true, []string{"", "v", ""}},
+		{"CONCAT(@`v1`, 'a''@`x`', @`a``b`)", true, []string{"CONCAT(", "v1", ", 'a''@`x`', ", "a`b", ")"}},
+		{"CONCAT('\\'@`x`', @``)", true, []string{"CONCAT('\\'@`x`', ", "", ")"}},
+		{"CONCAT('\\', @`x`)", false, []string{"CONCAT('\\', ", "x", ")"}},
+		{"- -@`a`+@`größe`", true, []string{"- -", "a", "+", "größe", ""}},
+	} {
+		require.Equal(t, c.want, parseExpression(c.text, c.slash).parts, c.text)
+	}
+}

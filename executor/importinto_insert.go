@@ -15,6 +15,7 @@ import (
 	"dxfproxy/decode"
 	"dxfproxy/dxf"
 	"dxfproxy/server"
+	"dxfproxy/sqltext"
 	"dxfproxy/table"
 )
 
@@ -124,35 +125,18 @@ type expression struct {
 // parseExpression finds the variables, which are written @`name`.
 func parseExpression(text string, slash bool) expression {
 	var e expression
-	from := 0
-	for i := 0; i < len(text); i++ {
-		switch b := text[i]; b {
-		case '\'', '"', '`':
-			for i++; i < len(text) && text[i] != b; i++ { // a doubled one begins anew
-				if text[i] == '\\' && slash && b != '`' {
-					i++
-				}
-			}
-		case '@':
-			if i+1 >= len(text) || text[i+1] != '`' {
-				continue
-			}
-			end := i + 2
-			for end < len(text) && (text[end] != '`' || end+1 < len(text) && text[end+1] == '`') {
-				if text[end] == '`' {
-					end++
-				}
-				end++
-			}
-			if end >= len(text) {
-				continue
-			}
-			e.parts = append(e.parts, text[from:i], strings.ReplaceAll(text[i+2:end], "``", "`"))
-			from, i = end+1, end
+	sql, from := []byte(text), 0
+	for l := sqltext.NewLexer(sql, sqltext.Mode{NoBackslashEscapes: !slash}); ; {
+		switch t := l.Next(); {
+		case t.Kind == sqltext.TokenEOF, t.Kind == sqltext.TokenBad:
+			e.parts = append(e.parts, text[from:])
+			return e
+		case t.Kind == sqltext.TokenUserVar && strings.HasPrefix(text[t.Start:], "@`"):
+			name := sqltext.Token{Kind: sqltext.TokenName, Span: sqltext.Span{Start: t.Start + 1, End: t.End}}
+			e.parts = append(e.parts, text[from:t.Start], sqltext.Identifier(sql, name))
+			from = t.End
 		}
 	}
-	e.parts = append(e.parts, text[from:])
-	return e
 }
 
 // length is about how long with makes it: a long value may be named often.

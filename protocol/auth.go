@@ -248,7 +248,7 @@ func (c *Conn) forwardLogin(greet greeting, deadline time.Time) (*authExchange, 
 	if err != nil || isSSLRequest(body) {
 		return nil, c.badHandshake()
 	}
-	c.user, c.attrs = h.User, h.Attrs
+	c.user = h.User
 	if c.server.RequireTLS && !c.clientSecure {
 		const message = "Connections using insecure transport are prohibited by dxfproxy's --require-secure-transport"
 		_ = c.refuseResponse(errTLSRequired, "HY000", message)

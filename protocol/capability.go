@@ -31,7 +31,8 @@ const (
 	MariaDBClientStmtBulk      Capability = 1 << 34
 	MariaDBClientExtendedMeta  Capability = 1 << 35
 	MariaDBClientCacheMetadata Capability = 1 << 36
-	mariaDBKnown               Capability = MariaDBClientProgress | MariaDBClientStmtBulk | MariaDBClientExtendedMeta | MariaDBClientCacheMetadata
+	mariaDBKnown               Capability = MariaDBClientProgress | MariaDBClientStmtBulk |
+		MariaDBClientExtendedMeta | MariaDBClientCacheMetadata
 	classicCapabilities        Capability = 1<<32 - 1
 	clientOwnedByTheProxy      Capability = ClientSSL | ClientCompress | ClientZstdCompression
 	clientUnreadableForTheScan Capability = ClientOptionalMetadata | ClientCapabilityExtension

@@ -194,7 +194,7 @@ func TestChangeUser(t *testing.T) {
 		_, err := root.Exec(sql)
 		require.NoError(t, err)
 	}
-	addr, _ := handling(t, func(_ context.Context, c *Conn, _ Statement) Reply {
+	addr := handling(t, func(_ context.Context, c *Conn, _ Statement) Reply {
 		return &ResultSet{Columns: []Column{{Name: "user"}}, Rows: [][]any{{c.User()}}}
 	})
 	c := dialRaw(t, addr, capsMySQL)

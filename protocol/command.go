@@ -36,7 +36,6 @@ const (
 	respPrepare                     // COM_STMT_PREPARE_OK and its definitions
 	respRows                        // rows or definitions up to an end packet, no count in front
 	respString                      // one packet without a header byte
-	respAuth                        // an authentication exchange
 	respStream                      // packets without end: a tunnel
 )
 
@@ -52,7 +51,8 @@ func executeKind(flags byte) responseKind {
 	return respQuery
 }
 
-// responses has the kind of every command byte.
+// responses has the kind of every command byte, but of COM_CHANGE_USER: what follows that
+// is an authentication exchange (see command).
 var responses = func() (t [256]responseKind) {
 	t[comQuit] = respNone
 	t[comStmtSendLongData] = respNone
@@ -65,7 +65,6 @@ var responses = func() (t [256]responseKind) {
 	t[comFieldList] = respRows
 	t[comStmtFetch] = respRows
 	t[comStatistics] = respString
-	t[comChangeUser] = respAuth
 	t[comBinlogDump] = respStream
 	t[comBinlogDumpGTID] = respStream
 	t[comClone] = respStream

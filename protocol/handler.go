@@ -29,10 +29,6 @@ type Handler interface {
 	//
 	// Returning nil is returning Forward.
 	Handle(ctx context.Context, c *Conn, stmt Statement) Reply
-
-	// Closed tells that a session that had logged in has ended. It is called
-	// once, on the session's goroutine.
-	Closed(c *Conn)
 }
 
 // SeveralMatcher is a Handler that must see some packets of several statements,

@@ -20,7 +20,6 @@ type handshakeResponse struct {
 	User      string
 	Schema    string
 	Plugin    string
-	Attrs     map[string]string
 }
 
 // parseHandshakeResponse reads a HandshakeResponse41 payload. Clients are known
@@ -59,23 +58,7 @@ func parseHandshakeResponse(b []byte) (h handshakeResponse, err error) {
 	if h.Caps.Has(ClientPluginAuth) && len(c.b) > 0 {
 		h.Plugin = string(c.cstring())
 	}
-	if h.Caps.Has(ClientConnectAttrs) && len(c.b) > 0 {
-		h.Attrs = parseAttrs(c.bytes())
-	}
 	return h, nil
-}
-
-// parseAttrs reads a block of length-encoded names and values.
-func parseAttrs(b []byte) map[string]string {
-	attrs := make(map[string]string)
-	for c := (cursor{b: b}); len(c.b) > 0; {
-		name, value := c.bytes(), c.bytes()
-		if c.bad {
-			break
-		}
-		attrs[string(name)] = string(value)
-	}
-	return attrs
 }
 
 // isSSLRequest reports whether a payload is only the beginning of a handshake

@@ -23,7 +23,7 @@ func (c *Conn) query(n int) error {
 	}
 	if c.matches(sql) {
 		pkt := c.takePacket(n)
-		return c.intercept(pkt, len(pkt)-len(sql), false)
+		return c.intercept(pkt, len(pkt)-len(sql))
 	}
 	if k, ok := parseKill(sql); ok {
 		return c.relayKill(k, respQuery)
@@ -117,8 +117,8 @@ func (c *Conn) takePacket(n int) []byte {
 }
 
 // intercept asks the Handler about the statement at pkt[at:] and does what it
-// says. binaryRows is how the client wants rows.
-func (c *Conn) intercept(pkt []byte, at int, binaryRows bool) error {
+// says.
+func (c *Conn) intercept(pkt []byte, at int) error {
 	reply, err := c.handle(Statement{SQL: pkt[at:], Status: c.Status()})
 	if err != nil {
 		return err
@@ -129,10 +129,14 @@ func (c *Conn) intercept(pkt []byte, at int, binaryRows bool) error {
 	case Forward:
 		return c.pass(pkt, respQuery, r.Done)
 	case ForwardSQL:
-		if binaryRows {
-			return c.sendError(errors.New("a prepared statement cannot be rewritten when it is executed"))
-		}
 		return c.pass(replaceText(pkt, at, r.SQL), respQuery, r.Done)
+	}
+	return c.answer(reply, false)
+}
+
+// answer sends a reply that is an answer by itself. binaryRows is how the client wants rows.
+func (c *Conn) answer(reply Reply, binaryRows bool) error {
+	switch r := reply.(type) {
 	case OK:
 		return c.sendOK(r)
 	case *Error:

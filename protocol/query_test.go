@@ -17,7 +17,7 @@ func TestS4AnswersToOurOwnQuestionsAreBounded(t *testing.T) {
 	_, err := root.Exec("CREATE USER IF NOT EXISTS usageonly@'%'")
 	require.NoError(t, err)
 	var most, before uint64
-	addr, _ := handling(t, func(ctx context.Context, c *Conn, stmt Statement) Reply {
+	addr := handling(t, func(ctx context.Context, c *Conn, stmt Statement) Reply {
 		before = memory()
 		rows, err := c.Query(ctx, string(stmt.SQL[len("TEST "):]))
 		var m runtime.MemStats

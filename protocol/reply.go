@@ -70,6 +70,3 @@ func (c *Conn) Progress(stage, maxStage uint8, percent float64, info string) err
 	}
 	return c.send(appendProgress(nil, stage, maxStage, percent, info))
 }
-
-// SetWarnings replaces what Warnings returns.
-func (c *Conn) SetWarnings(w []Warning) { c.warnings = w }

@@ -48,7 +48,6 @@ type Conn struct {
 	version string
 	caps    Capability
 	user    string
-	attrs   map[string]string
 	salt    []byte // the store's last, for the authentication
 
 	source, destination       net.Addr // what a PROXY header said of the client; nil: the socket's own are true
@@ -113,9 +112,6 @@ func (c *Conn) run(ctx context.Context, watch *supervisor) error {
 	defer c.giveLong()
 	if err := c.server.register(c); err != nil {
 		return err
-	}
-	if h := c.server.Handler; h != nil {
-		defer h.Closed(c)
 	}
 	defer c.server.unregister(c)
 	token := watch.add(c)
@@ -356,9 +352,6 @@ func (c *Conn) User() string { return c.user }
 
 // ServerVersion is what the store calls itself in its greeting.
 func (c *Conn) ServerVersion() string { return c.version }
-
-// Attr is a connection attribute, such as program_name.
-func (c *Conn) Attr(name string) string { return c.attrs[name] }
 
 // RemoteAddr is the client's address, as the balancer before us gives it if we
 // listen to one.

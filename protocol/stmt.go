@@ -32,7 +32,8 @@ const (
 
 var errTooManyPrepared = &Error{
 	Code: errMaxPrepared, State: "42000",
-	Message: fmt.Sprintf("Can't create more prepared statements: dxfproxy keeps %d KiB of those that it answers for a session, and %d MiB for all", maxKept>>10, maxKeptAll>>20),
+	Message: fmt.Sprintf("Can't create more prepared statements: "+
+		"dxfproxy keeps %d KiB of those that it answers for a session, and %d MiB for all", maxKept>>10, maxKeptAll>>20),
 }
 
 // keep takes the room for a prepared statement of ours, and reports whether there is some.
@@ -193,7 +194,7 @@ func (c *Conn) execute(p *prepared, pkt []byte) error {
 	if err != nil {
 		return err
 	}
-	switch r := reply.(type) {
+	switch reply.(type) {
 	case nil, Forward:
 		done := func(bool) {}
 		if f, ok := reply.(Forward); ok && f.Done != nil {
@@ -207,19 +208,15 @@ func (c *Conn) execute(p *prepared, pkt []byte) error {
 			kind = executeKind(pkt[headerSize+5])
 		}
 		return c.pass(pkt, kind, done)
-	case OK:
-		return c.sendOK(r)
-	case *Error:
-		return c.sendError(r)
-	case *ResultSet:
-		return c.sendRows(r, true)
 	case ForwardSQL:
 		return c.sendError(unsupportedPrepared)
 	}
-	return c.sendError(fmt.Errorf("handler answered an execution with %T", reply))
+	return c.answer(reply, true)
 }
 
-var unsupportedPrepared = &Error{Code: errUnsupportedPrepared, Message: "This command is not supported in the prepared statement protocol yet"}
+var unsupportedPrepared = &Error{
+	Code: errUnsupportedPrepared, Message: "This command is not supported in the prepared statement protocol yet",
+}
 
 // localStatement answers a command about a statement the store does not know.
 func (c *Conn) localStatement(cmd byte) error {

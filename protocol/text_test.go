@@ -88,6 +88,5 @@ func TestHandshakeResponseOfLibMariaDB(t *testing.T) {
 	require.Equal(t, "app", h.User)
 	require.Equal(t, "shop", h.Schema)
 	require.Equal(t, "mysql_native_password", h.Plugin)
-	require.Equal(t, map[string]string{"_os": "Linux", "_pid": "12"}, h.Attrs)
 	require.True(t, h.Caps.Has(MariaDBClientProgress|MariaDBClientCacheMetadata))
 }

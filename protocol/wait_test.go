@@ -16,7 +16,7 @@ import (
 // A waiting handler waits until its context ends and tells the cause.
 func startWaiting(t *testing.T) (addr string, started chan uint32, causes chan error) {
 	started, causes = make(chan uint32, 1), make(chan error, 1)
-	addr, _ = handling(t, func(ctx context.Context, c *Conn, stmt Statement) Reply {
+	addr = handling(t, func(ctx context.Context, c *Conn, stmt Statement) Reply {
 		started <- c.ID()
 		<-ctx.Done()
 		causes <- context.Cause(ctx)
@@ -98,7 +98,7 @@ func TestAClientThatLeavesEndsTheWait(t *testing.T) {
 
 func TestPipelinedBehindAWaitingStatement(t *testing.T) {
 	release := make(chan struct{})
-	addr, _ := handling(t, func(ctx context.Context, c *Conn, _ Statement) Reply {
+	addr := handling(t, func(ctx context.Context, c *Conn, _ Statement) Reply {
 		select {
 		case <-release:
 		case <-ctx.Done():
@@ -172,7 +172,7 @@ func TestACutConnectionIsNoKill(t *testing.T) {
 }
 
 func TestAbandonedQueryEndsTheSession(t *testing.T) {
-	addr, _ := handling(t, func(ctx context.Context, c *Conn, _ Statement) Reply {
+	addr := handling(t, func(ctx context.Context, c *Conn, _ Statement) Reply {
 		ctx, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
 		defer cancel()
 		_, err := c.Query(ctx, "SELECT SLEEP(20)")
@@ -191,7 +191,7 @@ func TestAbandonedQueryEndsTheSession(t *testing.T) {
 
 func TestKillStopsAQueryOfTheHandler(t *testing.T) {
 	started := make(chan uint32, 1)
-	addr, _ := handling(t, func(ctx context.Context, c *Conn, _ Statement) Reply {
+	addr := handling(t, func(ctx context.Context, c *Conn, _ Statement) Reply {
 		started <- c.ID()
 		_, err := c.Query(ctx, "SELECT SLEEP(20)")
 		var refusal *Error

@@ -74,7 +74,7 @@ func (h *Handler) answer(ctx context.Context, c *protocol.Conn, stmt protocol.St
 	switch st := st.(type) {
 	case *sqltext.AlterTable:
 		if st.Long() {
-			return h.longDDL(ctx, c, h.session(c), stmt.SQL, st)
+			return h.longDDL(ctx, c, h.session(c), st)
 		}
 		return h.remember(ctx, c, &st.DDL)
 	case *sqltext.DDL:
@@ -178,7 +178,8 @@ func (h *Handler) prepare(ctx context.Context, c *protocol.Conn, st sqltext.Stat
 // nothing of the text is in here.
 var errUnreadable = &dxf.Error{
 	Code: server.ErrParse, State: "42000", Class: "parser",
-	Message: "You have an error in your SQL syntax; IMPORT INTO stands alone, in no executable comment and with every quote closed: nothing was run",
+	Message: "You have an error in your SQL syntax; IMPORT INTO stands alone, in no executable comment and with every quote closed: " +
+		"nothing was run",
 }
 
 // unsupported refuses a statement of TiDB's: with its syntax error where it has

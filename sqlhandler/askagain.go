@@ -25,13 +25,13 @@ var (
 )
 
 // longDDL makes a job of a statement that may take long, and waits for it.
-func (h *Handler) longDDL(ctx context.Context, c *protocol.Conn, s *session, text []byte, st *sqltext.AlterTable) (protocol.Reply, error) {
+func (h *Handler) longDDL(ctx context.Context, c *protocol.Conn, s *session, st *sqltext.AlterTable) (protocol.Reply, error) {
 	for end := time.Now().Add(storePatience); ; {
-		reply, err := h.longDDLOnce(ctx, c, s, text, st)
+		reply, err := h.longDDLOnce(ctx, c, s, st)
 		if !server.Unanswered(err) || ctx.Err() != nil {
 			return reply, err
 		}
-		h.log.Warn("the store does not answer for a statement", zap.String("statement", loggable(text)), zap.Error(err))
+		h.log.Warn("the store does not answer for a statement", zap.String("statement", loggable(st.SQL())), zap.Error(err))
 		if time.Now().After(end) {
 			return nil, errNoAnswer
 		}

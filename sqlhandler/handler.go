@@ -112,9 +112,6 @@ func (h *Handler) MatchSeveral(text []byte, status protocol.StatusFlags) bool {
 	return sqltext.MatchSeveral(text, mode(status))
 }
 
-// Closed implements protocol.Handler.
-func (h *Handler) Closed(*protocol.Conn) {}
-
 // Handle implements protocol.Handler.
 func (h *Handler) Handle(ctx context.Context, c *protocol.Conn, stmt protocol.Statement) protocol.Reply {
 	reply, err := h.answer(ctx, c, stmt)

@@ -152,6 +152,7 @@ func (h *Handler) record(jobs ...dxf.Job) {
 		jobs[i].Unawaited = unawaited
 	}
 	if _, err := h.jobs.Record(ctx, jobs...); err != nil {
-		h.log.Warn("table changes could not be written to the history", zap.Int("changes", len(jobs)), zap.String("first", jobs[0].Type), zap.Error(err))
+		h.log.Warn("table changes could not be written to the history",
+			zap.Int("changes", len(jobs)), zap.String("first", jobs[0].Type), zap.Error(err))
 	}
 }

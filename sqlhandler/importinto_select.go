@@ -92,7 +92,8 @@ func insertSelect(info *table.Info, st *sqltext.Import, query string) string {
 	if len(kept) == len(all) {
 		return into + query
 	}
-	return into + "WITH __dxf_query (" + strings.Join(all, ", ") + ") AS (" + query + ") SELECT " + strings.Join(values, ", ") + " FROM __dxf_query"
+	return into + "WITH __dxf_query (" + strings.Join(all, ", ") + ") AS (" + query + ") " +
+		"SELECT " + strings.Join(values, ", ") + " FROM __dxf_query"
 }
 
 // insert runs the statement, alone in its transaction, and returns how many rows

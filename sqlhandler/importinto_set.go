@@ -104,7 +104,8 @@ func (c *setChecker) Leave(n ast.Node) (ast.Node, bool) {
 		*ast.FuncCastExpr, *ast.CaseExpr, *ast.WhenClause, *ast.SetCollationExpr,
 		*ast.BetweenExpr, *ast.PatternInExpr, *ast.PatternLikeOrIlikeExpr, *ast.PatternRegexpExpr, *ast.IsNullExpr, *ast.IsTruthExpr,
 		*ast.TimeUnitExpr, *ast.TrimDirectionExpr, *ast.GetFormatSelectorExpr,
-		*ast.WindowSpec, *ast.PartitionByClause, *ast.OrderByClause, *ast.ByItem, *ast.FrameClause, *ast.FrameBound: // of what is refused a level up
+		// What is refused a level up is made of these.
+		*ast.WindowSpec, *ast.PartitionByClause, *ast.OrderByClause, *ast.ByItem, *ast.FrameClause, *ast.FrameBound:
 	default:
 		c.refuse("this expression")
 	}

@@ -11,7 +11,8 @@ import (
 )
 
 // errUnlogged: a job sees by the binlog what is changed in a table that it copies.
-var errUnlogged = dxf.Errorf("sql_log_bin cannot be set to OFF while a job runs: what this session changed would be missing in the copy of the job's table (ADMIN SHOW DDL JOBS)")
+var errUnlogged = dxf.Errorf("sql_log_bin cannot be set to OFF while a job runs: " +
+	"what this session changed would be missing in the copy of the job's table (ADMIN SHOW DDL JOBS)")
 
 // mayUnlog refuses to take a session's changes out of the binlog while a job may need
 // them there. Whether the client may do it at all is the store's to say.

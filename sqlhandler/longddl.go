@@ -27,7 +27,8 @@ var ambiguous = map[string]bool{"big5": true, "cp932": true, "gbk": true, "sjis"
 // errNoFastReorg is TiDB's refusal, word for word.
 var errNoFastReorg = &dxf.Error{
 	Code: 8200, State: "HY000", Class: "ddl",
-	Message: "Unsupported tidb_enable_dist_task setting. To utilize distributed task execution, please enable tidb_ddl_enable_fast_reorg first.",
+	Message: "Unsupported tidb_enable_dist_task setting. " +
+		"To utilize distributed task execution, please enable tidb_ddl_enable_fast_reorg first.",
 }
 
 var errNoDatabase = &dxf.Error{Code: server.ErrNoDB, State: "3D000", Message: "No database selected", Class: "planner"}
@@ -36,14 +37,14 @@ var errNoDatabase = &dxf.Error{Code: server.ErrNoDB, State: "3D000", Message: "N
 // client may do this; the store, on an empty copy, whether it can be done. What is not a
 // base table of the user goes to the store untouched. Only before there is a job is a lost
 // connection its error.
-func (h *Handler) longDDLOnce(ctx context.Context, c *protocol.Conn, s *session, text []byte, st *sqltext.AlterTable) (protocol.Reply, error) {
+func (h *Handler) longDDLOnce(ctx context.Context, c *protocol.Conn, s *session, st *sqltext.AlterTable) (protocol.Reply, error) {
 	facts, small, err := h.askSmall(ctx, c, s, st)
 	if err != nil {
 		return nil, err
 	}
 	// MySQL's status flags do not tell of ANSI_QUOTES: only now it is known what is quoted.
 	if m := sqltext.ModeOf(facts.sqlMode); m != st.Mode() {
-		again := sqltext.Classify(text, m)
+		again := st.As(m)
 		alter, ok := again.(*sqltext.AlterTable)
 		if !ok || !alter.Long() {
 			return h.forward(ctx, c, again)

@@ -11,8 +11,8 @@ import (
 
 // plainSets are the character sets whose bytes below 128 are ASCII wherever they
 // stand: what a text in them is made of can be told without decoding it.
-var plainSets = table.Words(`utf8mb4 utf8mb3 utf8 latin1 ascii binary armscii8 cp1250 cp1251 cp1256 cp1257 cp850 cp852 cp866 dec8 euckr eucjpms
-	gb2312 geostd8 greek hebrew hp8 keybcs2 koi8r koi8u latin2 latin5 latin7 macce macroman tis620 ujis`)
+var plainSets = table.Words(`utf8mb4 utf8mb3 utf8 latin1 ascii binary armscii8 cp1250 cp1251 cp1256 cp1257 cp850
+	cp852 cp866 dec8 euckr eucjpms 	gb2312 geostd8 greek hebrew hp8 keybcs2 koi8r koi8u latin2 latin5 latin7 macce macroman tis620 ujis`)
 
 // decoder returns what makes UTF-8 of a text in a client's character set.
 func decoder(charset string) func([]byte) (string, bool) {
@@ -56,7 +56,8 @@ func decodeAll(charset string, texts ...string) (all []string, ok bool) {
 // lexicalModes are the parts of sql_mode that plain notation does without;
 // meaningModes those that say what an expression means, and are kept.
 var (
-	lexicalModes = table.Words("ANSI ANSI_QUOTES NO_BACKSLASH_ESCAPES NO_KEY_OPTIONS NO_TABLE_OPTIONS NO_FIELD_OPTIONS NO_DIR_IN_CREATE ONLY_FULL_GROUP_BY NO_AUTO_CREATE_USER TRADITIONAL SIMULTANEOUS_ASSIGNMENT")
+	lexicalModes = table.Words(`ANSI ANSI_QUOTES NO_BACKSLASH_ESCAPES NO_KEY_OPTIONS NO_TABLE_OPTIONS NO_FIELD_OPTIONS
+		NO_DIR_IN_CREATE ONLY_FULL_GROUP_BY NO_AUTO_CREATE_USER TRADITIONAL SIMULTANEOUS_ASSIGNMENT`)
 	meaningModes = table.Words("PIPES_AS_CONCAT HIGH_NOT_PRECEDENCE IGNORE_SPACE NO_UNSIGNED_SUBTRACTION REAL_AS_FLOAT EMPTY_STRING_IS_NULL")
 )
 

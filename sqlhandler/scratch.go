@@ -124,7 +124,9 @@ var ownCharset = regexp.MustCompile(`_[A-Za-z0-9]+'`)
 
 // tryChanges makes the changes that a job would make on another copy, and wants
 // what the statement has made of the first.
-func (h *Handler) tryChanges(ctx context.Context, info *table.Info, changes []string, want table.Definition, facts sessionFacts) (err error) {
+func (h *Handler) tryChanges(
+	ctx context.Context, info *table.Info, changes []string, want table.Definition, facts sessionFacts,
+) (err error) {
 	second, err := h.newScratch(ctx, info)
 	if err != nil {
 		return err

@@ -277,7 +277,8 @@ func runningJob(j dxf.Job) string {
 	if start.IsZero() {
 		start = j.CreateTime
 	}
-	return fmt.Sprintf("ID:%d, Type:%s, State:%s, SchemaState:%s, SchemaID:%d, TableID:%d, RowCount:%d, ArgLen:0, start time: %s, Err:%s, ErrCount:0, SnapshotVersion:0, Version: v1, UniqueWarnings:0",
+	return fmt.Sprintf("ID:%d, Type:%s, State:%s, SchemaState:%s, SchemaID:%d, TableID:%d, RowCount:%d, ArgLen:0, "+
+		"start time: %s, Err:%s, ErrCount:0, SnapshotVersion:0, Version: v1, UniqueWarnings:0",
 		j.ID, j.Type, j.State, j.SchemaState, j.SchemaID, j.TableID, j.RowCount,
 		start.UTC().Format("2006-01-02 15:04:05.999 -0700 MST"), errText)
 }

@@ -52,7 +52,8 @@ type smallness struct {
 func (h *Handler) askSmall(ctx context.Context, c *protocol.Conn, s *session, st *sqltext.AlterTable) (sessionFacts, smallness, error) {
 	var small smallness
 	t := st.Table
-	if strings.Contains(t.Schema+t.Name, `\`) || !strings.Contains(c.ServerVersion(), "MariaDB") { // MySQL's lock_wait_timeout is a second at least
+	// MySQL's lock_wait_timeout is a second at least.
+	if strings.Contains(t.Schema+t.Name, `\`) || !strings.Contains(c.ServerVersion(), "MariaDB") {
 		facts, err := askSession(ctx, c)
 		return facts, small, err
 	}
@@ -63,7 +64,8 @@ func (h *Handler) askSmall(ctx context.Context, c *protocol.Conn, s *session, st
 	var beside errgroup.Group
 	beside.Go(func() (err error) { small.jobs, err = h.jobs.UnfinishedJobs(ctx); return err })
 	beside.Go(func() (err error) { small.settings, err = h.settings(ctx, s); return err })
-	facts, told, err := askAlso(ctx, c, fmt.Sprintf(smallRowsSQL, name, smallRows+1), fmt.Sprintf(smallSizeSQL, schema, quoteText(t.Name), smallSize), patienceSQL)
+	facts, told, err := askAlso(ctx, c,
+		fmt.Sprintf(smallRowsSQL, name, smallRows+1), fmt.Sprintf(smallSizeSQL, schema, quoteText(t.Name), smallSize), patienceSQL)
 	if code(err) != 0 { // there is no such table, or the client may not read it
 		facts, err = askSession(ctx, c)
 	}

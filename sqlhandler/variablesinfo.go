@@ -16,7 +16,8 @@ import (
 func variablesInfo(schema string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "CREATE OR REPLACE VIEW %[1]s.variables_info AS SELECT v.VARIABLE_NAME, v.VARIABLE_SCOPE, v.DEFAULT_VALUE, "+
-		"CAST(COALESCE(g.variable_value, v.DEFAULT_VALUE) AS CHAR(64)) AS CURRENT_VALUE, v.MIN_VALUE, v.MAX_VALUE, v.POSSIBLE_VALUES, v.IS_NOOP FROM (", quoteName(schema))
+		"CAST(COALESCE(g.variable_value, v.DEFAULT_VALUE) AS CHAR(64)) AS CURRENT_VALUE, "+
+		"v.MIN_VALUE, v.MAX_VALUE, v.POSSIBLE_VALUES, v.IS_NOOP FROM (", quoteName(schema))
 	for i, v := range sysvars.All() {
 		if i > 0 {
 			b.WriteString(" UNION ALL ")
@@ -28,8 +29,10 @@ func variablesInfo(schema string) string {
 		case sysvars.Enum:
 			values = quoteText(strings.Join(v.Values, ","))
 		}
-		fmt.Fprintf(&b, "SELECT CAST(%s AS CHAR(64)) AS VARIABLE_NAME, CAST(%s AS CHAR(64)) AS VARIABLE_SCOPE, CAST(%s AS CHAR(64)) AS DEFAULT_VALUE, "+
-			"CAST(CAST(%s AS CHAR(20)) AS SIGNED) AS MIN_VALUE, CAST(CAST(%s AS CHAR(20)) AS UNSIGNED) AS MAX_VALUE, CAST(%s AS CHAR(256)) AS POSSIBLE_VALUES, CAST('NO' AS CHAR(64)) AS IS_NOOP",
+		fmt.Fprintf(&b, "SELECT CAST(%s AS CHAR(64)) AS VARIABLE_NAME, CAST(%s AS CHAR(64)) AS VARIABLE_SCOPE, "+
+			"CAST(%s AS CHAR(64)) AS DEFAULT_VALUE, "+
+			"CAST(CAST(%s AS CHAR(20)) AS SIGNED) AS MIN_VALUE, CAST(CAST(%s AS CHAR(20)) AS UNSIGNED) AS MAX_VALUE, "+
+			"CAST(%s AS CHAR(256)) AS POSSIBLE_VALUES, CAST('NO' AS CHAR(64)) AS IS_NOOP",
 			quoteText(v.Name), quoteText(v.Scope.String()), quoteText(v.Default), low, high, values)
 	}
 	// The URI of the cloud storage has secrets in it.

@@ -263,7 +263,8 @@ func killed(cause error) bool {
 // lost is what a client gets whose own session with the store is gone. Drivers know
 // by the number that the connection is; people read what became of the job.
 func lost(job waitable) *protocol.Error {
-	return &protocol.Error{Code: server.ErrConnectionKilled, State: "08S01", Message: "Lost connection to the store behind dxfproxy during query; " + job.name + " goes on"}
+	const text = "Lost connection to the store behind dxfproxy during query; %s goes on"
+	return &protocol.Error{Code: server.ErrConnectionKilled, State: "08S01", Message: fmt.Sprintf(text, job.name)}
 }
 
 // interruption is what a client gets whose statement was cut short.

@@ -136,12 +136,13 @@ const ddlJobs = "ddl_jobs"
 // SelectsJobs says whether rows of information_schema.ddl_jobs are selected, in a session
 // whose schema is current (in lower case).
 func (st *Mixed) SelectsJobs(current string) bool {
-	return st.selects && slices.ContainsFunc(slices.Concat(st.qualified, st.named(current)), func(r virtualRef) bool { return r.table == ddlJobs })
+	isJobs := func(r virtualRef) bool { return r.table == ddlJobs }
+	return st.selects && (slices.ContainsFunc(st.qualified, isJobs) || slices.ContainsFunc(st.named(current), isJobs))
 }
 
 // afterTable are the words behind a table of a FROM that are not its alias.
-var afterTable = words("WHERE GROUP HAVING ORDER LIMIT UNION EXCEPT INTERSECT MINUS JOIN INNER LEFT RIGHT CROSS NATURAL STRAIGHT_JOIN ON USING FOR LOCK" +
-	" USE FORCE IGNORE WINDOW PROCEDURE INTO FETCH OFFSET")
+var afterTable = words(`WHERE GROUP HAVING ORDER LIMIT UNION EXCEPT INTERSECT MINUS JOIN INNER LEFT RIGHT CROSS
+	NATURAL STRAIGHT_JOIN ON USING FOR LOCK USE FORCE IGNORE WINDOW PROCEDURE INTO FETCH OFFSET`)
 
 // derived is what takes the place of a reference to the table of jobs.
 func (st *Mixed) derived(r virtualRef, jobs string) string {

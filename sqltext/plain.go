@@ -55,7 +55,8 @@ func (st *AlterTable) Plain(table string, toUTF8 func([]byte) (string, bool)) (s
 func mustPart(text []byte, a, b Token) bool {
 	quoted := func(t Token) bool { return t.Kind == TokenName || t.Kind == TokenString }
 	dash := func(t Token) bool { return t.Kind == TokenPunct && text[t.Start] == '-' }
-	return quoted(a) && quoted(b) || dash(a) && dash(b) || a.Kind == TokenWord && highBytes(a.Of(text)) || b.Kind == TokenWord && highBytes(b.Of(text))
+	high := func(t Token) bool { return t.Kind == TokenWord && highBytes(t.Of(text)) } // will be quoted
+	return quoted(a) && quoted(b) || dash(a) && dash(b) || high(a) || high(b)
 }
 
 func highBytes(b []byte) bool {

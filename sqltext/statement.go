@@ -24,6 +24,9 @@ func (t *Text) SQL() []byte { return t.alone.Of(t.all) }
 // Mode is what it was read under.
 func (t *Text) Mode() Mode { return t.mode }
 
+// As is the same text read under another mode.
+func (t *Text) As(m Mode) Statement { return Classify(t.all, m) }
+
 // Of is a piece of the statement.
 func (t *Text) Of(s Span) string { return string(s.Of(t.all)) }
 

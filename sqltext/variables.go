@@ -163,7 +163,8 @@ func (p *reader) dotted() string {
 // value says what the tokens of a right-hand side are.
 func (p *reader) value(toks []Token) (sysvars.ValueKind, string) {
 	sign := ""
-	if len(toks) == 2 && (p.isPunct(toks[0], '-') || p.isPunct(toks[0], '+')) && (toks[1].Kind == TokenInteger || toks[1].Kind == TokenNumber) {
+	signed := len(toks) == 2 && (p.isPunct(toks[0], '-') || p.isPunct(toks[0], '+'))
+	if signed && (toks[1].Kind == TokenInteger || toks[1].Kind == TokenNumber) {
 		if p.isPunct(toks[0], '-') {
 			sign = "-"
 		}

@@ -333,7 +333,6 @@ func (lookOnly) Match(sql []byte, _ protocol.StatusFlags) bool { return sqltext.
 func (lookOnly) Handle(context.Context, *protocol.Conn, protocol.Statement) protocol.Reply {
 	return protocol.Forward{}
 }
-func (lookOnly) Closed(*protocol.Conn) {}
 
 var mtrLine = regexp.MustCompile(`(?m)^(\S+\.\S+(?: '[^']*')?)\s+(?:w\d+ )?\[ ([a-z-]+) \]`)
 
