@@ -129,7 +129,9 @@ func TestModified(t *testing.T) {
 	require.Equal(t, 4, a.Concurrency)
 	var m dxf.BackfillMeta
 	require.NoError(t, json.Unmarshal(a.Meta, &m))
-	require.Equal(t, dxf.BackfillMeta{MetaHead: dxf.MetaHead{JobID: 101, Schema: "test", Table: "t1"}, Thread: 8, BatchSize: 512, MaxWriteSpeed: 1 << 20}, m)
+	require.Equal(t, dxf.BackfillMeta{
+		MetaHead: dxf.MetaHead{JobID: 101, Schema: "test", Table: "t1"}, Thread: 8, BatchSize: 512, MaxWriteSpeed: 1 << 20,
+	}, m)
 
 	// What cannot be applied changes nothing, but the task goes on.
 	for _, params := range []string{``, `{"prev_state":"running","modifications":[{"type":"modify_colour","to":1}]}`, `{"prev_state":"reverted"}`} {

@@ -88,7 +88,8 @@ func TestBackfillPlanLost(t *testing.T) {
 				require.Zero(t, j.count("SELECT COUNT(*) FROM t__dxf7_new"))
 			case "native":
 				again.Meta = encode(t, dxf.BackfillMeta{
-					MetaHead: dxf.MetaHead{JobID: 7, Schema: j.schema, Table: "t"}, Changes: []string{"ADD INDEX (a)"}, Way: dxf.WayDistributed, NativeMaxSize: 1 << 30,
+					MetaHead: dxf.MetaHead{JobID: 7, Schema: j.schema, Table: "t"}, Changes: []string{"ADD INDEX (a)"},
+					Way: dxf.WayDistributed, NativeMaxSize: 1 << 30,
 				})
 				p, err := j.Plan(t.Context(), again, 1, nil)
 				require.NoError(t, err)

@@ -95,7 +95,8 @@ func (p planner) look(ctx context.Context, limit time.Duration, waiting string, 
 
 // visible waits until all that is in front of a position can be read.
 func (p planner) visible(ctx context.Context, s *server.Session, to server.Position) error {
-	ok, err := p.look(ctx, visibleLimit, "planning waits for transactions that are written to the binlog and not yet visible", func() (bool, error) {
+	const waiting = "planning waits for transactions that are written to the binlog and not yet visible"
+	ok, err := p.look(ctx, visibleLimit, waiting, func() (bool, error) {
 		seen, err := server.SnapshotPosition(ctx, s)
 		return err == nil && !seen.Before(to), err
 	})

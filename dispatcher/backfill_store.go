@@ -7,7 +7,7 @@ import (
 	"dxfproxy/dxf"
 )
 
-// FeedStore is what the backfill extension needs of the store.
+// FeedStore is what the planner of backfills needs of the store.
 type FeedStore interface {
 	// StartFeed writes the changefeed row of f.JobID in the caller's
 	// transaction: mode merge at f.File and f.Pos of f.Server, held by nobody, nothing

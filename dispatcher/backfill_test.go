@@ -21,7 +21,7 @@ import (
 	"dxfproxy/table"
 )
 
-// feeds is a store that remembers what the extension did to the changefeed.
+// feeds is a store that remembers what the planner did to the changefeed.
 type feeds struct {
 	*store.DB
 	started []dxf.Feed

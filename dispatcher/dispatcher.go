@@ -328,8 +328,8 @@ func (d *Dispatcher) advance(ctx context.Context, t dxf.Task, a dxf.Advance) err
 		e = t.Error
 	}
 	a.Task, a.Job = t, d.job
-	if err := d.keepPauses(&a); err != nil {
-		return fmt.Errorf("note how long task %d stands still: %w", t.ID, err)
+	if err := d.keepPauses(&a); err != nil { // no reason not to move it
+		d.log.Warn("note how long the task stands still", zap.Error(err))
 	}
 	d.kind.Planner.Complete(&a, d.told(e))
 	if change := a.Change; change != nil {
@@ -373,7 +373,10 @@ func (d *Dispatcher) keepPauses(a *dxf.Advance) error {
 	default:
 		p.Paused, p.PausedAt = p.Paused+max(a.Task.UpdateTime.Sub(p.PausedAt), 0), time.Time{}
 	}
-	a.Meta, err = dxf.WithPauses(a.NewMeta(), head.Pauses)
+	meta, err := dxf.WithPauses(a.NewMeta(), head.Pauses)
+	if err == nil {
+		a.Meta = meta
+	}
 	return err
 }
 

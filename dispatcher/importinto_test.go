@@ -23,7 +23,7 @@ func (s seen) Subtasks(context.Context, int64, dxf.Step) ([]dxf.Subtask, error) 
 // TestImportLoadedElsewhere: the rows of a piece are where its checkpoint is, whatever a node
 // has told.
 func TestImportLoadedElsewhere(t *testing.T) {
-	task := dxf.Task{ID: 1, Type: dxf.ImportInto, State: dxf.TaskRunning, Step: dxf.StepImport, Meta: encode(t, dxf.ImportMeta{MetaHead: dxf.MetaHead{JobID: 3}})}
+	task := dxf.Task{ID: 1, Type: dxf.ImportInto, State: dxf.TaskRunning, Step: dxf.StepImport, Meta: []byte(`{"job_id":3}`)}
 	piece := func(l dxf.ImportLoaded) dxf.Subtask {
 		return dxf.Subtask{State: dxf.SubtaskSucceed, ExecID: "n1", Summary: dxf.Summary{RowCount: 7}, Checkpoint: encode(t, l)}
 	}
@@ -75,7 +75,9 @@ func TestImportNarrowed(t *testing.T) {
 
 	// Of groups that disagree that of the client's node counts.
 	own := task
-	own.Meta = encode(t, dxf.ImportMeta{MetaHead: dxf.MetaHead{JobID: 3, Schema: schema, Table: "t"}, Location: "/x/*.csv", Format: "csv", Local: true, Node: "n2"})
+	own.Meta = encode(t, dxf.ImportMeta{
+		MetaHead: dxf.MetaHead{JobID: 3, Schema: schema, Table: "t"}, Location: "/x/*.csv", Format: "csv", Local: true, Node: "n2",
+	})
 	p, err = x.Plan(t.Context(), own, 4, nil)
 	require.NoError(t, err)
 	then = dxf.Task{ID: 1, Type: dxf.ImportInto, Step: p.Step, Meta: p.Meta}
@@ -95,7 +97,9 @@ func TestImportNarrowed(t *testing.T) {
 // TestImportJob: what the user sees of the task's states, and that secrets go.
 func TestImportJob(t *testing.T) {
 	x := dispatcher.NewImportInto(nil, nil, nil)
-	task := dxf.Task{Type: dxf.ImportInto, Meta: encode(t, dxf.ImportMeta{MetaHead: dxf.MetaHead{JobID: 3, Rows: 5, Size: 9}, Location: "s3://b/k?access-key=A&secret-access-key=S", Sealed: "x"})}
+	task := dxf.Task{Type: dxf.ImportInto, Meta: encode(t, dxf.ImportMeta{
+		MetaHead: dxf.MetaHead{JobID: 3, Rows: 5, Size: 9}, Location: "s3://b/k?access-key=A&secret-access-key=S", Sealed: "x",
+	})}
 	cancelled := &dxf.Error{Code: 8214, State: "HY000", Message: "cancelled by user"}
 	for _, c := range []struct {
 		state  dxf.TaskState

@@ -22,7 +22,7 @@ const sessionEnd = "SET SESSION wait_timeout = 20"
 // statement that its session was in has ended: an index build of an hour.
 const orphanLimit = 3 * time.Second
 
-// A planner is what the extensions of all task types have in common.
+// A planner is what those of all task types have in common.
 type planner struct {
 	// Secret keeps the names of the jobs' locks from others.
 	Secret dxf.Secret

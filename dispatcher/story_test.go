@@ -82,7 +82,10 @@ type story struct {
 func newStory(t *testing.T) *story {
 	core, logs := observer.New(zapcore.InfoLevel)
 	s := &story{t: t, ctx: t.Context(), logs: logs, leases: make(map[int][]dxf.Lease)}
-	s.plan = &storyPlanner{ranges: make(map[int64]int), plans: make(map[int64]error), waits: make(map[int64]string), won: make(map[int64]bool), dirty: make(map[int64]error)}
+	s.plan = &storyPlanner{
+		ranges: make(map[int64]int), plans: make(map[int64]error), waits: make(map[int64]string),
+		won: make(map[int64]bool), dirty: make(map[int64]error),
+	}
 	kind := storyType
 	kind.Planner = s.plan
 	s.store = memstore.New(kind)

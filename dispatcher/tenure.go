@@ -228,7 +228,7 @@ func (t *tenure) hand(ctx context.Context, task dxf.Task) (*hand, error) {
 	if h := t.hands[task.ID]; h != nil {
 		return h, nil
 	}
-	if kind, ok := t.m.cfg.Types[task.Type]; ok {
+	if kind := t.m.cfg.Types[task.Type]; kind.Planner != nil {
 		h := &hand{Dispatcher: newDispatcher(t.m.cfg.Store, kind, t.term, task, t.m.log, &t.m.counts)}
 		t.hands[task.ID] = h
 		return h, nil

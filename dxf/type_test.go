@@ -46,8 +46,8 @@ func TestJobOf(t *testing.T) {
 // TestOlderMetas: a task that was submitted before the node was replaced by one of this build
 // goes on.
 func TestOlderMetas(t *testing.T) {
-	const backfill = `{"job_id":7,"schema":"s","table":"t","changes":["ADD INDEX (a)"],"sql_mode":"","fingerprint":"f","target":"x","way":"native",
-		"thread":4,"batch_size":256,"priority":"LOW","max_write_speed":0,"error_limit":512,"native_max_size":0,"unique":true,
+	const backfill = `{"job_id":7,"schema":"s","table":"t","changes":["ADD INDEX (a)"],"sql_mode":"","fingerprint":"f","target":"x",
+		"way":"native","thread":4,"batch_size":256,"priority":"LOW","max_write_speed":0,"error_limit":512,"native_max_size":0,"unique":true,
 		"note":{"code":1105,"state":"HY000","message":"table s.t cannot be copied online"},"rows":30}`
 	var b dxf.BackfillMeta
 	require.NoError(t, json.Unmarshal([]byte(backfill), &b))
@@ -70,7 +70,8 @@ func TestOlderMetas(t *testing.T) {
 	// What is written now has the same keys, and is read as it was.
 	text, err := json.Marshal(m)
 	require.NoError(t, err)
-	require.Contains(t, string(text), `{"job_id":8,"schema":"s","table":"t","rows":5,"size":9,"note":"only n1 see the files","paused":7000000000,"paused_at":`)
+	require.Contains(t, string(text),
+		`{"job_id":8,"schema":"s","table":"t","rows":5,"size":9,"note":"only n1 see the files","paused":7000000000,"paused_at":`)
 	var again dxf.ImportMeta
 	require.NoError(t, json.Unmarshal(text, &again))
 	require.Equal(t, m, again)

@@ -229,8 +229,8 @@ func (m *Manager) giveBack(ctx context.Context, s dxf.Subtask) {
 
 // begin leases a pending subtask into a slot and runs it.
 func (m *Manager) begin(ctx, lease context.Context, a dxf.Assignment) {
-	kind, ok := m.cfg.Types[a.Task.Type]
-	if !ok {
+	kind := m.cfg.Types[a.Task.Type]
+	if kind.Worker == nil {
 		if !m.odd[a.Task.Type] {
 			m.odd[a.Task.Type] = true
 			m.log.Error("unknown task type", zap.String("type", string(a.Task.Type)))
