@@ -17,6 +17,7 @@ import (
 // removed changes nothing about it.
 func (b *Backfill) OnDone(ctx context.Context, t dxf.Task, tell dxf.Tell) (won bool, err error) {
 	b = b.telling(tell)
+	defer func() { err = mendable(err) }()
 	m, err := metaOf(t)
 	if err != nil {
 		return false, err

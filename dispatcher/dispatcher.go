@@ -12,7 +12,6 @@ import (
 	"go.uber.org/zap"
 
 	"dxfproxy/dxf"
-	"dxfproxy/server"
 )
 
 // A Dispatcher moves one task, during one term. It is called by one goroutine
@@ -246,9 +245,8 @@ func (d *Dispatcher) whyRevert(t dxf.Task, subs []dxf.Subtask) *dxf.Error {
 // when the answer fails for a reason that does not pass: about half a minute.
 const doubtTries = 8
 
-// deniedTries is the same while the node's own account lacks a privilege: more than a
-// minute, in which who has taken it may give it back.
-const deniedTries = 13
+// mendTries is the same while somebody may mend the cause: more than a minute.
+const mendTries = 13
 
 // end cleans up and writes the end state: after the last step, or after all
 // subtasks of a failing task have stopped. What passes is waited for. What cannot be
@@ -288,7 +286,7 @@ func (d *Dispatcher) again(err error) bool {
 	if open := (dxf.InDoubt{}); errors.As(err, &open) {
 		return d.kind.Planner.IsRetryableErr(open.Err) || d.failures+1 < doubtTries
 	}
-	return d.kind.Planner.IsRetryableErr(err) || server.Denied(err) && d.failures+1 < deniedTries
+	return d.kind.Planner.IsRetryableErr(err) || errors.As(err, new(dxf.Mendable)) && d.failures+1 < mendTries
 }
 
 // leftBehind tells of what clean-up could not do: an error, with the one that the task

@@ -16,6 +16,7 @@ import (
 // they say nothing any more.
 func (x *ImportInto) OnDone(ctx context.Context, t dxf.Task, tell dxf.Tell) (won bool, err error) {
 	x = x.telling(tell)
+	defer func() { err = mendable(err) }()
 	m, err := importMeta(t.Meta)
 	if err != nil {
 		return false, dxf.Errorf("read the meta of task %d: %s", t.ID, err)

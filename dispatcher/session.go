@@ -75,6 +75,14 @@ func (p planner) session(ctx context.Context, lock table.Lock, who string, orpha
 	return s, nil
 }
 
+// mendable marks an error of clean-up that says that the node's own account lacks a privilege.
+func mendable(err error) error {
+	if server.Denied(err) {
+		return dxf.Mendable{Err: err}
+	}
+	return err
+}
+
 const (
 	// heldLimit is how long clean-up waits at a stretch: others have to be cleaned up,
 	// too.

@@ -43,8 +43,8 @@ var update = flag.Bool("update", false, "rewrite the output in testdata/*.txt")
 //	cancel|pause|resume JOB        as ADMIN CANCEL, PAUSE, RESUME DDL JOBS
 //	plan JOB [retry|fail|wait|ok] [TEXT] what planning answers, or waits for, from now on
 //	won JOB [TEXT]                 the clean-up will find that the job's effect is in place, and fail
-//	dirty JOB retry|fail|doubt|ok [TEXT] how the clean-up will fail: for a reason that passes, for one of its
-//	                               own, or before it is known whether the job's effect is in place
+//	dirty JOB retry|fail|doubt|mend|ok [TEXT] how the clean-up will fail: for a reason that passes, for one of its own,
+//	                               before it is known whether the job's effect is in place, or until somebody mends it
 //	show [TASK]                    the rows
 func TestStories(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
@@ -199,7 +199,7 @@ func (s *story) command(f []string) []string {
 	case "dirty":
 		e := dxf.Errorf("%s", strings.Join(pos[2:], " "))
 		s.plan.dirty[int64(number(pos[0], 0))] = map[string]error{
-			"retry": fmt.Errorf("%w: %w", errAgain, e), "fail": e, "doubt": dxf.InDoubt{Err: e}, "ok": nil,
+			"retry": fmt.Errorf("%w: %w", errAgain, e), "fail": e, "doubt": dxf.InDoubt{Err: e}, "mend": dxf.Mendable{Err: e}, "ok": nil,
 		}[pos[1]]
 	case "show":
 		said = s.show()

@@ -15,7 +15,7 @@ type Planner interface {
 	// twice. won tells that the task's effect is in place (in doubt after a
 	// failure: the shadow had already taken the table's name); such a task
 	// succeeds. It counts beside an error too: what could not be removed. An
-	// error that left the question open is InDoubt.
+	// error that left the question open is InDoubt, one that may be mended Mendable.
 	OnDone(ctx context.Context, t Task, tell Tell) (won bool, err error)
 	// IsRetryableErr says whether planning or cleaning should be tried again.
 	IsRetryableErr(err error) bool
@@ -62,6 +62,13 @@ type InDoubt struct{ Err error }
 
 func (d InDoubt) Error() string { return d.Err.Error() }
 func (d InDoubt) Unwrap() error { return d.Err }
+
+// Mendable is an error of clean-up that does not pass by itself, but whose cause somebody may
+// mend soon: who has taken a privilege from the node's account may give it back.
+type Mendable struct{ Err error }
+
+func (m Mendable) Error() string { return m.Err.Error() }
+func (m Mendable) Unwrap() error { return m.Err }
 
 // A Worker is a node's half of a task type: it does the work of its subtasks. The
 // scheduler calls it.
