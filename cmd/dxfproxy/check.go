@@ -35,7 +35,7 @@ func (e errNotReady) Error() string {
 // changes nothing in it.
 func runCheck(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var g grantFlags
-	cfg, err := parseConfig("check", args, g.declare)
+	cfg, err := parseConfig("check", args, g.flags())
 	if err != nil {
 		return err
 	}

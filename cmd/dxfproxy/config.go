@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -59,51 +58,11 @@ type config struct {
 	importLimits  executor.ImportLimits
 }
 
-// flags declares every flag of serve with its default.
-func (c *config) flags() *pflag.FlagSet {
-	fs := pflag.NewFlagSet("serve", pflag.ContinueOnError)
-	fs.SetOutput(io.Discard)
-	fs.StringVar(&c.Listen, "listen", "127.0.0.1:4000", "")
-	fs.StringVar(&c.Socket, "socket", "", "")
-	fs.StringVar(&c.Store, "store", "", "")
-	fs.StringVar(&c.StoreFile, "store-file", "", "")
-	fs.StringVar(&c.DataDir, "data-dir", "./dxfproxy-data", "")
-	fs.StringVar(&c.ServiceScope, "service-scope", "", "")
-	fs.StringVar(&c.MetaSchema, "meta-schema", "dxf", "")
-	fs.StringVar(&c.MetaAccount, "meta-account", "", "")
-	fs.StringVar(&c.TrialAccount, "trial-account", "", "")
-	fs.StringVar(&c.Node, "node", "", "")
-	fs.BoolVar(&c.RunDDL, "run-ddl", true, "")
-	fs.IntVar(&c.MaxConnections, "max-connections", 1000, "")
-	fs.DurationVar(&c.ConnectTimeout, "connect-timeout", 10*time.Second, "")
-	fs.DurationVar(&c.DrainTimeout, "drain-timeout", 10*time.Second, "")
-	fs.StringVar(&c.LogLevel, "log-level", "info", "")
-	fs.StringVar(&c.User, "user", "", "")
-	fs.StringVar(&c.TLSCert, "tls-cert", "", "")
-	fs.StringVar(&c.TLSKey, "tls-key", "", "")
-	fs.StringVar(&c.TLSCA, "tls-ca", "", "")
-	fs.BoolVar(&c.RequireSecureTransport, "require-secure-transport", false, "")
-	fs.StringVar(&c.StoreTLS, "store-tls", "as-client", "")
-	fs.StringVar(&c.StoreCA, "store-ca", "", "")
-	fs.StringSliceVar(&c.ProxyProtocolNetworks, "proxy-protocol-networks", nil, "")
-	fs.StringVar(&c.StoreProxyProtocol, "store-proxy-protocol", "", "")
-	fs.StringVar(&c.ImportMemory, "import-memory", "", "")
-	fs.StringVar(&c.ImportMaxRow, "import-max-row", "", "")
-	fs.StringSliceVar(&c.ImportDirs, "import-dir", nil, "")
-	fs.StringSliceVar(&c.ImportEndpoints, "import-endpoints", nil, "")
-	fs.StringSliceVar(&c.ImportAmbient, "import-ambient-credentials", nil, "")
-	fs.String("config", "", "")
-	return fs
-}
-
 // parseConfig reads the arguments of a command, the environment, and the file they
 // name. A command may have flags of its own beside those of serve.
-func parseConfig(command string, args []string, own ...func(*pflag.FlagSet)) (c config, err error) {
+func parseConfig(command string, args []string, own ...flagGroup) (c config, err error) {
 	defer func() { err = redacted(err, append([]string{"--store", c.Store}, args...)) }()
-	fs := c.flags()
-	for _, declare := range own {
-		declare(fs)
-	}
+	fs := flagSet(append(c.flags(), own...)...)
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
 			return c, err

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
-	"github.com/spf13/pflag"
 
 	"dxfproxy/grants"
 )
@@ -22,10 +21,12 @@ type grantFlags struct {
 	family string
 }
 
-func (g *grantFlags) declare(fs *pflag.FlagSet) {
-	fs.BoolVar(&g.print, "grants", false, "")
-	fs.StringSliceVar(&g.on, "grants-on", nil, "")
-	fs.StringVar(&g.family, "family", "", "")
+func (g *grantFlags) flags() flagGroup {
+	fg := newGroup("Of check")
+	fg.BoolVar(&g.print, "grants", false, "\tprint the statements, for mariadb -uroot -p")
+	fg.StringSliceVar(&g.on, "grants-on", nil, "LIST\tschemas whose tables jobs may change\tall")
+	fg.StringVar(&g.family, "family", "", "NAME\tmariadb or mysql, where no store answers\tmariadb")
+	return fg
 }
 
 // families are the values of --family.

@@ -76,7 +76,7 @@ func scriptServe(ts *testscript.TestScript, _ bool, args []string) {
 
 // rememberRoot notes root's password of a node with a private store, for sql.
 func (n *scriptNode) rememberRoot(ts *testscript.TestScript, flags []string) {
-	fs := (&config{}).flags()
+	fs := flagSet(new(config).flags()...)
 	ts.Check(fs.Parse(flags))
 	listen, _ := fs.GetString("listen")
 	dir, _ := fs.GetString("data-dir")
