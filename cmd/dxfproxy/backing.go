@@ -24,6 +24,17 @@ type backing struct {
 	trial grants.Account // and for users' statements on empty copies
 	addrs []string       // for clients, in the order to try them
 	tls   *tls.Config    // towards it
+
+	stop func() error // ends the embedded store; nil: it is none of ours
+	died <-chan error // tells that it has ended by itself; nil: as above
+}
+
+// close ends the embedded store.
+func (b backing) close() error {
+	if b.stop == nil {
+		return nil
+	}
+	return b.stop()
 }
 
 // sealKey is the key for secrets that all nodes with this store and meta schema have.
@@ -35,16 +46,14 @@ func (b backing) sealKey(metaSchema string) (*seal.Key, error) {
 	return seal.NewKey(c.Passwd, metaSchema), nil
 }
 
-// openStore starts the embedded store, or takes the one that --store names. It
-// returns what stops it, and a channel that tells when it has died.
-func openStore(ctx context.Context, cfg config, at net.Addr, log *zap.Logger) (backing, func() error, <-chan error, error) {
+// openStore starts the embedded store, or takes the one that --store names.
+func openStore(ctx context.Context, cfg config, at net.Addr, log *zap.Logger) (backing, error) {
 	if cfg.Store != "" {
-		b, err := namedStore(ctx, cfg, log)
-		return b, func() error { return nil }, nil, err
+		return namedStore(ctx, cfg, log)
 	}
 	srv, err := mariadbd.Start(ctx, mariadbd.Config{DataDir: cfg.DataDir, RootPassword: true, ClientAddr: reachable(at), Logger: log})
 	if err != nil {
-		return backing{}, nil, nil, err
+		return backing{}, err
 	}
 	died := make(chan error, 1)
 	go func() {
@@ -60,11 +69,11 @@ func openStore(ctx context.Context, cfg config, at net.Addr, log *zap.Logger) (b
 	}
 	dsn, err := srv.StoreDSN(ctx, cfg.MetaSchema)
 	if err != nil {
-		return backing{}, nil, nil, errors.Join(err, stop())
+		return backing{}, errors.Join(err, stop())
 	}
-	b := backing{dsn: dsn, addrs: []string{srv.Addr()}}
+	b := backing{dsn: dsn, addrs: []string{srv.Addr()}, stop: stop, died: died}
 	b.meta, b.trial, err = otherAccounts(cfg, dsn)
-	return b, stop, died, err
+	return b, err
 }
 
 // otherAccounts are the accounts beside that of a DSN: those named, else called

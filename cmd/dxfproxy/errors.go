@@ -69,7 +69,7 @@ func hintFor(err error) string {
 	case errors.Is(err, store.ErrStatementLog):
 		return "SET GLOBAL binlog_format = ROW, and see dxfproxy check for what else jobs need"
 	case errors.Is(err, store.ErrUnsupported):
-		return "use MariaDB 10.11 or later"
+		return "use MariaDB 10.11 or later, or MySQL 9.7"
 	case errors.Is(err, store.ErrNameTaken):
 		return "name this one with --node host:port, as the others reach it"
 	case errors.Is(err, store.ErrNewerSchema):

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"dxfproxy/check"
 	"dxfproxy/grants"
 )
 
@@ -113,7 +114,7 @@ func greetedBy(ctx context.Context, c *mysql.Config) string {
 func literalSchemas(ctx context.Context, c *mysql.Config) bool {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	db, err := openPlain(c.FormatDSN())
+	db, err := check.Open(c.FormatDSN())
 	if err != nil {
 		return false
 	}

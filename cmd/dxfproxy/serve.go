@@ -46,11 +46,11 @@ func serve(ctx context.Context, args []string, stdout, _ io.Writer) (err error) 
 	if err := changeUser(cfg, log); err != nil {
 		return err
 	}
-	b, stopStore, died, err := openStore(ctx, cfg, addr, log)
+	b, err := openStore(ctx, cfg, addr, log)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, stopStore()) }()
+	defer func() { err = errors.Join(err, b.close()) }()
 	if err := refusePasswordless(ctx, cfg, addr, b.dsn); err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func serve(ctx context.Context, args []string, stdout, _ io.Writer) (err error) 
 	g.Go(func() error { reloadOnHangup(gctx, certs, log); return nil })
 	g.Go(func() error {
 		select {
-		case err := <-died:
+		case err := <-b.died:
 			return err
 		case <-gctx.Done():
 			return nil

@@ -1,4 +1,4 @@
-package main
+package check
 
 import (
 	"context"
@@ -16,7 +16,7 @@ type accounts struct {
 	refused map[grants.Role]error // why the meta or the trial account cannot be used
 	names   map[grants.Role]string
 	seen    string // our host, as the store sees it
-	logins  []login
+	logins  []Login
 	known   bool // logins and writers are: our account may see them
 	writers []writer
 }
@@ -29,10 +29,10 @@ type writer struct {
 }
 
 // loadAccounts looks at the accounts, other than by what is granted to ours.
-func (s *inspected) loadAccounts(ctx context.Context, db *sql.DB, b backing) error {
+func (s *inspected) loadAccounts(ctx context.Context, db *sql.DB, t Target) error {
 	s.accounts.refused, s.accounts.names = map[grants.Role]error{}, map[grants.Role]string{}
-	for r, a := range map[grants.Role]grants.Account{grants.Meta: b.meta, grants.Trial: b.trial} {
-		own, err := openAs(b.dsn, a)
+	for r, a := range map[grants.Role]grants.Account{grants.Meta: t.Meta, grants.Trial: t.Trial} {
+		own, err := OpenAs(t.DSN, a)
 		if err != nil {
 			return err
 		}
@@ -46,7 +46,7 @@ func (s *inspected) loadAccounts(ctx context.Context, db *sql.DB, b backing) err
 		return err
 	}
 	var err error
-	if s.accounts.logins, s.accounts.known, err = logins(ctx, db, s.metaSchema); err != nil || !s.accounts.known {
+	if s.accounts.logins, s.accounts.known, err = Logins(ctx, db, s.metaSchema); err != nil || !s.accounts.known {
 		return err
 	}
 	return s.loadWriters(ctx, db)
@@ -154,7 +154,7 @@ func lookAccounts(s *inspected) (found []finding) {
 // accountOf is the account of a user, as SQL takes it: the first that the store lists.
 func (s *inspected) accountOf(user string) string {
 	for _, l := range s.accounts.logins {
-		if l.user == user {
+		if l.User == user {
 			return l.String()
 		}
 	}
@@ -201,19 +201,19 @@ func lookLogins(s *inspected) (found []finding) {
 	}
 	for _, l := range s.accounts.logins {
 		switch {
-		case l.user == "":
+		case l.User == "":
 			found = append(found, finding{
 				note: true,
 				what: fmt.Sprintf("%s is everybody whose name has no account, and hides accounts of other hosts", l),
 				fix:  []string{fmt.Sprintf("DROP USER %s;", l)},
 			})
-		case l.open && l.powers:
+		case l.Open && l.Powers:
 			what := fmt.Sprintf("%s has privileges on everything, and no password", l)
-			if l.reachableBy(s.accounts.seen, false) {
+			if l.ReachableBy(s.accounts.seen, false) {
 				what += "; nodes let whoever reaches them be it, and do not start on an address of the network"
 			}
 			found = append(found, finding{note: true, what: what, fix: []string{fmt.Sprintf("ALTER USER %s IDENTIFIED BY '…';", l)}})
-		case l.open:
+		case l.Open:
 			found = append(found, finding{
 				note: true,
 				what: fmt.Sprintf("%s has no password", l),
@@ -260,7 +260,7 @@ func lookServer(s *inspected) (found []finding) {
 
 // lookNode tells flags that do less than they seem to.
 func lookNode(s *inspected) (found []finding) {
-	if s.node.TLSCA != "" && !s.node.RequireSecureTransport {
+	if s.plainBeside {
 		found = append(found, finding{
 			note: true,
 			what: "--tls-ca asks those for a certificate who use TLS; who does not is let in without one",

@@ -1,4 +1,4 @@
-package main
+package check
 
 import (
 	"fmt"
@@ -36,7 +36,7 @@ func lookVersion(s *inspected) []finding {
 	if s.kind == mySQL && s.major >= 8 {
 		return nil
 	}
-	return []finding{{what: "too old", fix: []string{"use MariaDB 10.11 or later"}}}
+	return []finding{{what: "too old", fix: []string{"use MariaDB 10.11 or later, or MySQL 9.7"}}}
 }
 
 // setting is the fix for a variable that can be changed while the server runs.

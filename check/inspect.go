@@ -1,4 +1,4 @@
-package main
+package check
 
 import (
 	"context"
@@ -25,7 +25,7 @@ type inspected struct {
 	major, minor int
 	account      string // as SQL takes it
 	metaSchema   string
-	node         config // as it would be run with the same flags
+	plainBeside  bool
 
 	binlog      server.Settings
 	binlogError error // why it could not be read
@@ -38,8 +38,8 @@ type inspected struct {
 }
 
 // inspect asks the store, and changes nothing.
-func inspect(ctx context.Context, db *sql.DB, b backing, cfg config) (*inspected, error) {
-	s := &inspected{metaSchema: cfg.MetaSchema, node: cfg, variables: make(map[string]string)}
+func inspect(ctx context.Context, db *sql.DB, t Target) (*inspected, error) {
+	s := &inspected{metaSchema: t.MetaSchema, plainBeside: t.PlainBeside, variables: make(map[string]string)}
 	var version, account string
 	const selectWho = `SELECT VERSION(), CURRENT_USER()`
 	if err := db.QueryRowContext(ctx, selectWho).Scan(&version, &account); err != nil {
@@ -57,7 +57,7 @@ func inspect(ctx context.Context, db *sql.DB, b backing, cfg config) (*inspected
 	if s.held, err = grants.Load(ctx, db); err != nil {
 		return nil, err
 	}
-	if err := s.loadAccounts(ctx, db, b); err != nil {
+	if err := s.loadAccounts(ctx, db, t); err != nil {
 		return nil, err
 	}
 	s.binlog, s.binlogError = server.LoadSettings(ctx, db)

@@ -1,4 +1,4 @@
-package main
+package check
 
 import (
 	"database/sql"
@@ -30,15 +30,15 @@ func TestS12PowersOfAccounts(t *testing.T) {
 	account := "`" + name + "`@'" + host + "'"
 	powers := func() bool {
 		t.Helper()
-		all, known, err := logins(t.Context(), db, "dxf")
+		all, known, err := Logins(t.Context(), db, "dxf")
 		require.NoError(t, err)
 		require.True(t, known)
 		for _, l := range all {
-			require.NotEqual(t, "PUBLIC", l.user)
-			if l.user == name {
-				require.Equal(t, host, l.host)
-				require.True(t, l.open)
-				return l.powers
+			require.NotEqual(t, "PUBLIC", l.User)
+			if l.User == name {
+				require.Equal(t, host, l.Host)
+				require.True(t, l.Open)
+				return l.Powers
 			}
 		}
 		require.Fail(t, "the account is not listed")
