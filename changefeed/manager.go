@@ -18,7 +18,7 @@ import (
 type Config struct {
 	DSN        string // of the store; its account reads the binlog and writes the shadows
 	NodeID     string
-	MetaSchema string // where changefeed_marker is; default dxf
+	MetaSchema string // where changefeed_marker is
 
 	WindowChanges int           // row changes at which a window ends; default 2000
 	WindowTime    time.Duration // age at which a window ends although more is there; default 200 ms
@@ -32,9 +32,6 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	if c.MetaSchema == "" {
-		c.MetaSchema = "dxf"
-	}
 	if c.WindowChanges == 0 {
 		c.WindowChanges = 2000
 	}

@@ -226,7 +226,7 @@ func (l *lane) blame(ctx context.Context, c *chunk, why *refused) error {
 		}
 		return nil
 	}
-	if err := run("SET SESSION time_zone = " + quoteText(l.zoneOf(c))); err != nil {
+	if err := run("SET SESSION time_zone = " + server.Text(l.zoneOf(c))); err != nil {
 		return err
 	}
 	if err := table.Hold(ctx, tx, c.layout.table); err != nil {

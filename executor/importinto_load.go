@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -168,7 +167,7 @@ func (r *importRun) sqlMode() string {
 // loadSession opens a session with the client's settings.
 func (r *importRun) loadSession(ctx context.Context) (*server.Session, error) {
 	s, err := server.OpenSession(ctx, r.db, append(slices.Clone(loadSettings),
-		"SET SESSION sql_mode = "+quoteText(r.sqlMode()), "SET SESSION time_zone = "+quoteText(r.zone()))...)
+		"SET SESSION sql_mode = "+server.Text(r.sqlMode()), "SET SESSION time_zone = "+server.Text(r.zone()))...)
 	return s, server.ClientError(err, r.meta.Table)
 }
 
@@ -178,12 +177,6 @@ func (r *importRun) zone() string {
 		return "SYSTEM"
 	}
 	return r.meta.TimeZone
-}
-
-// quoteText writes a text that has neither quotes nor backslashes, as the values of
-// settings have none.
-func quoteText(s string) string {
-	return "'" + strings.NewReplacer(`'`, "", `\`, "").Replace(s) + "'"
 }
 
 // resize fits the size of the next chunks to the memory and the settings.
@@ -211,7 +204,7 @@ func (r *refused) Unwrap() error { return r.err }
 // rowsOf writes the rows under the time zone of their values. Afterwards the session
 // is in UTC, so that no lease is reckoned in an hour that comes twice.
 func (l *loader) rowsOf(ctx context.Context, tx *sql.Tx, c *chunk) error {
-	if _, err := tx.ExecContext(ctx, "SET SESSION time_zone = "+quoteText(l.zoneOf(c))); err != nil {
+	if _, err := tx.ExecContext(ctx, "SET SESSION time_zone = "+server.Text(l.zoneOf(c))); err != nil {
 		return server.ClientError(err, l.meta.Table)
 	}
 	if err := table.Hold(ctx, tx, c.layout.table); err != nil {

@@ -19,8 +19,7 @@ import (
 // apart are folders that do not stand on package server: leaves that answer clients with
 // numbers of their own choice, and what only tests and measures.
 var apart = []string{
-	"protocol", "dxf", "sysvars", "source", "decode", "sqltext",
-	"bench", "chaos", "cluster", "conformance", "demo", "dxftest", "mariadbd", "relaytest", "storetest", "workload", "testdata", "internal",
+	"protocol", "dxf", "sysvars", "source", "decode", "sqltext", "mariadbd", "internal", "storetest", "testdata",
 }
 
 // TestNumbersStandOnce: a number of the server's has its name here, and others use that.

@@ -13,12 +13,6 @@ import (
 
 // What is asked of the client's own session before something is done for it.
 
-// quoteName quotes an identifier.
-func quoteName(s string) string { return "`" + strings.ReplaceAll(s, "`", "``") + "`" }
-
-// quoteText quotes a string literal, valid in every sql_mode.
-func quoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
-
 // The privileges as package grants calls them.
 const (
 	superPrivilege = "SUPER"
@@ -163,7 +157,7 @@ const (
 // askTable asks the client's session what a table is. It answers the store's
 // own error where the client may not see it or it is not there.
 func askTable(ctx context.Context, c *protocol.Conn, schema, table string, createIndex bool) (tableKind, error) {
-	rs, err := query(ctx, c, "SHOW CREATE TABLE %s.%s", quoteName(schema), quoteName(table))
+	rs, err := query(ctx, c, "SHOW CREATE TABLE %s", server.Quote(schema, table))
 	if code(err) == server.ErrTableAccessDenied {
 		// Who may not even see the table is told so in the words of the change.
 		if refused := mayAlter(ctx, c, schema, table, createIndex); refused != nil {
@@ -178,7 +172,7 @@ func askTable(ctx context.Context, c *protocol.Conn, schema, table string, creat
 	}
 	// A session that holds LOCK TABLES would wait for itself. Such a session
 	// may not name a table it did not lock: 1100.
-	_, err = query(ctx, c, "SELECT 1 FROM %s.%s LIMIT 0", quoteName(schema), noTable)
+	_, err = query(ctx, c, "SELECT 1 FROM %s.%s LIMIT 0", server.Quote(schema), noTable)
 	if code(err) == server.ErrTableNotLocked {
 		return locked, nil
 	}
@@ -194,7 +188,7 @@ func mayAlter(ctx context.Context, c *protocol.Conn, schema, table string, creat
 	if createIndex {
 		probe = "CREATE INDEX __dxf_probe ON %[1]s.%[2]s (" + noColumn + ")"
 	}
-	_, err := query(ctx, c, probe, quoteName(schema), quoteName(table))
+	_, err := query(ctx, c, probe, server.Quote(schema), server.Quote(table))
 	if code(err) == server.ErrKeyColumnDoesNotExist {
 		_, err = query(ctx, c, forgetSQL)
 		return err

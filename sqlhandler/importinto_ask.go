@@ -43,7 +43,7 @@ func (im *importing) target(ctx context.Context) error {
 	if err := im.speakable(im.st.Schema, im.st.Table); err != nil {
 		return err
 	}
-	name := quoteName(im.st.Schema) + "." + quoteName(im.st.Table)
+	name := server.Quote(im.st.Schema, im.st.Table)
 	rs, err := query(ctx, im.c, "SHOW CREATE TABLE %s", name)
 	switch {
 	case code(err) == server.ErrNoSuchTable, code(err) == server.ErrBadDB:
@@ -120,8 +120,8 @@ func (im *importing) mayImport(ctx context.Context, file bool) error {
 	var columns, same []string
 	for _, col := range im.info.Columns {
 		if !computed(col) {
-			columns = append(columns, quoteName(col.Name))
-			same = append(same, quoteName(col.Name)+" = "+quoteName(col.Name))
+			columns = append(columns, server.Quote(col.Name))
+			same = append(same, server.Quote(col.Name)+" = "+server.Quote(col.Name))
 		}
 	}
 	t, list := im.info.Quoted(), strings.Join(columns, ", ")
@@ -159,7 +159,7 @@ func (im *importing) mayImport(ctx context.Context, file bool) error {
 	}
 	if !im.st.Query {
 		// A session that holds LOCK TABLES would wait for itself.
-		_, err := query(ctx, im.c, "SELECT 1 FROM %s.%s LIMIT 0", quoteName(im.st.Schema), noTable)
+		_, err := query(ctx, im.c, "SELECT 1 FROM %s.%s LIMIT 0", server.Quote(im.st.Schema), noTable)
 		if code(err) == server.ErrTableNotLocked {
 			return errLockedTables
 		}

@@ -69,7 +69,7 @@ func insertSelect(info *table.Info, st *sqltext.Import, query string) string {
 		name := "c" + strconv.Itoa(len(all)+1)
 		all = append(all, name)
 		if !computed(col) {
-			kept = append(kept, quoteName(col.Name)+" "+name)
+			kept = append(kept, server.Quote(col.Name)+" "+name)
 		}
 	}
 	for _, f := range st.Fields {

@@ -215,7 +215,7 @@ func literal(col protocol.Column, v any) string {
 		return "NULL"
 	case string:
 		if col.Type == protocol.TypeDatetime || col.Type == protocol.TypeTimestamp {
-			return "CAST(" + quoteText(v) + " AS DATETIME(6))"
+			return "CAST(" + server.Text(v) + " AS DATETIME(6))"
 		}
 		// Backslashes mean different things in different sql_modes: hex does not.
 		return fmt.Sprintf("CONVERT(x'%x' USING utf8mb4)", v)

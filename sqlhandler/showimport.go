@@ -211,7 +211,7 @@ func importRow(j dxf.ImportJob, zone *time.Location) []any {
 		message = importProgress(j)
 	}
 	return []any{
-		j.ID, j.Parameters.FileLocation, quoteName(j.Schema) + "." + quoteName(j.Table), j.TableID,
+		j.ID, j.Parameters.FileLocation, server.Quote(j.Schema, j.Table), j.TableID,
 		string(j.Phase), string(j.Status), binarySize(j.SourceSize), rows, message,
 		at(j.CreateTime), at(j.StartTime), at(j.EndTime), j.CreatedBy,
 	}

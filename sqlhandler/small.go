@@ -57,15 +57,15 @@ func (h *Handler) askSmall(ctx context.Context, c *protocol.Conn, s *session, st
 		facts, err := askSession(ctx, c)
 		return facts, small, err
 	}
-	schema, name := "DATABASE()", quoteName(t.Name)
+	schema, name := "DATABASE()", server.Quote(t.Name)
 	if t.Schema != "" {
-		schema, name = quoteText(t.Schema), quoteName(t.Schema)+"."+name
+		schema, name = server.Text(t.Schema), server.Quote(t.Schema)+"."+name
 	}
 	var beside errgroup.Group
 	beside.Go(func() (err error) { small.jobs, err = h.jobs.UnfinishedJobs(ctx); return err })
 	beside.Go(func() (err error) { small.settings, err = h.settings(ctx, s); return err })
 	facts, told, err := askAlso(ctx, c,
-		fmt.Sprintf(smallRowsSQL, name, smallRows+1), fmt.Sprintf(smallSizeSQL, schema, quoteText(t.Name), smallSize), patienceSQL)
+		fmt.Sprintf(smallRowsSQL, name, smallRows+1), fmt.Sprintf(smallSizeSQL, schema, server.Text(t.Name), smallSize), patienceSQL)
 	if code(err) != 0 { // there is no such table, or the client may not read it
 		facts, err = askSession(ctx, c)
 	}

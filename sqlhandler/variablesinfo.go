@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"dxfproxy/server"
 	"dxfproxy/sysvars"
 )
 
@@ -17,7 +18,7 @@ func variablesInfo(schema string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "CREATE OR REPLACE VIEW %[1]s.variables_info AS SELECT v.VARIABLE_NAME, v.VARIABLE_SCOPE, v.DEFAULT_VALUE, "+
 		"CAST(COALESCE(g.variable_value, v.DEFAULT_VALUE) AS CHAR(64)) AS CURRENT_VALUE, "+
-		"v.MIN_VALUE, v.MAX_VALUE, v.POSSIBLE_VALUES, v.IS_NOOP FROM (", quoteName(schema))
+		"v.MIN_VALUE, v.MAX_VALUE, v.POSSIBLE_VALUES, v.IS_NOOP FROM (", server.Quote(schema))
 	for i, v := range sysvars.All() {
 		if i > 0 {
 			b.WriteString(" UNION ALL ")
@@ -27,17 +28,17 @@ func variablesInfo(schema string) string {
 		case sysvars.Unsigned, sysvars.Int, sysvars.Size:
 			low, high = fmt.Sprint(v.Min), fmt.Sprint(v.Max)
 		case sysvars.Enum:
-			values = quoteText(strings.Join(v.Values, ","))
+			values = server.Text(strings.Join(v.Values, ","))
 		}
 		fmt.Fprintf(&b, "SELECT CAST(%s AS CHAR(64)) AS VARIABLE_NAME, CAST(%s AS CHAR(64)) AS VARIABLE_SCOPE, "+
 			"CAST(%s AS CHAR(64)) AS DEFAULT_VALUE, "+
 			"CAST(CAST(%s AS CHAR(20)) AS SIGNED) AS MIN_VALUE, CAST(CAST(%s AS CHAR(20)) AS UNSIGNED) AS MAX_VALUE, "+
 			"CAST(%s AS CHAR(256)) AS POSSIBLE_VALUES, CAST('NO' AS CHAR(64)) AS IS_NOOP",
-			quoteText(v.Name), quoteText(v.Scope.String()), quoteText(v.Default), low, high, values)
+			server.Text(v.Name), server.Text(v.Scope.String()), server.Text(v.Default), low, high, values)
 	}
 	// The URI of the cloud storage has secrets in it.
 	fmt.Fprintf(&b, ") v LEFT JOIN %s.global_variables g ON g.variable_name = v.VARIABLE_NAME AND v.VARIABLE_NAME <> %s",
-		quoteName(schema), quoteText(sysvars.CloudStorageURI))
+		server.Quote(schema), server.Text(sysvars.CloudStorageURI))
 	return b.String()
 }
 

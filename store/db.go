@@ -75,8 +75,17 @@ type DB struct {
 	types  dxf.Types
 }
 
-// schemaName leaves room for the name of the scratch schema.
-var schemaName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,55}$`)
+// schemaName keeps the meta schema's name free of quoting, and leaves room for that of the
+// scratch schema.
+var schemaName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,55}$`)
+
+// CheckSchema says what is wrong with a name for the meta schema.
+func CheckSchema(name string) error {
+	if !schemaName.MatchString(name) {
+		return errors.New("a letter, then letters, digits and _")
+	}
+	return nil
+}
 
 // Open connects to the store and makes the meta schema and its tables when
 // they are missing. Any number of nodes may do so at once. It refuses with
@@ -86,8 +95,8 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if cfg.Schema == "" {
 		cfg.Schema = DefaultSchema
 	}
-	if !schemaName.MatchString(cfg.Schema) {
-		return nil, fmt.Errorf("meta schema %q: want letters, digits and _", cfg.Schema)
+	if err := CheckSchema(cfg.Schema); err != nil {
+		return nil, fmt.Errorf("meta schema %q: want %w", cfg.Schema, err)
 	}
 	mc, err := mysql.ParseDSN(cfg.DSN)
 	if err != nil {
@@ -212,10 +221,6 @@ func (db *DB) Schema() string { return db.schema }
 // tables there, Trial() alters them.
 func (db *DB) ScratchSchema() string { return grants.Scratch(db.schema) }
 
-// MarkersTable is the name, in Schema, of the table whose inserted rows
-// (id, job_id, kind, …) appliers look for in the binlog.
-func (db *DB) MarkersTable() string { return "changefeed_marker" }
-
 func pool(mc *mysql.Config, conns int, log *zap.Logger) (*sql.DB, error) {
 	p, err := lifeline.Open(mc, log)
 	if err != nil {
@@ -228,9 +233,10 @@ func pool(mc *mysql.Config, conns int, log *zap.Logger) (*sql.DB, error) {
 }
 
 // here puts the meta schema in front of the tables of a statement that runs in
-// a transaction of the caller's, whose session may be in any schema.
+// a transaction of the caller's, whose session may be in any schema: for {meta}, which
+// is nothing in SQL.
 func (db *DB) here(query string) string {
-	return strings.ReplaceAll(query, "meta.", "`"+db.schema+"`.")
+	return strings.ReplaceAll(query, "{meta}", server.Quote(db.schema))
 }
 
 // txTries: a deadlock with another node is over at the next try; more than a

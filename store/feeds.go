@@ -59,7 +59,7 @@ func (r feedRow) feed() (dxf.Feed, error) {
 // DropFeed: the first one is the store's clock in microseconds.
 func (db *DB) StartFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed) error {
 	const startSQL = `
-		INSERT INTO meta.changefeed
+		INSERT INTO {meta}.changefeed
 			(job_id, table_schema, table_name, shadow_name, mode, epoch, server, binlog_file, binlog_pos, lag_at)
 		VALUES (?, ?, ?, ?, 'merge', CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED), ?, ?, ?, NOW(6))
 		ON DUPLICATE KEY UPDATE
@@ -72,11 +72,11 @@ func (db *DB) StartFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed) error {
 	return db.forget(ctx, tx, f.JobID)
 }
 
-const closeWindowSQL = `DELETE FROM meta.changefeed_window WHERE job_id = ?`
+const closeWindowSQL = `DELETE FROM {meta}.changefeed_window WHERE job_id = ?`
 
 // forget removes the markers and the open window of an earlier attempt.
 func (db *DB) forget(ctx context.Context, tx *sql.Tx, jobID int64) error {
-	const deleteMarkersSQL = `DELETE FROM meta.changefeed_marker WHERE job_id = ?`
+	const deleteMarkersSQL = `DELETE FROM {meta}.changefeed_marker WHERE job_id = ?`
 	if _, err := change(ctx, tx, db.here(deleteMarkersSQL), jobID); err != nil {
 		return err
 	}
@@ -86,14 +86,14 @@ func (db *DB) forget(ctx context.Context, tx *sql.Tx, jobID int64) error {
 
 // StopFeed ends the feed in the caller's transaction and keeps its row.
 func (db *DB) StopFeed(ctx context.Context, tx *sql.Tx, jobID int64) error {
-	const stopSQL = `UPDATE meta.changefeed SET mode = 'sealed', exec_id = '', expires = NULL, epoch = epoch + 1 WHERE job_id = ?`
+	const stopSQL = `UPDATE {meta}.changefeed SET mode = 'sealed', exec_id = '', expires = NULL, epoch = epoch + 1 WHERE job_id = ?`
 	_, err := change(ctx, tx, db.here(stopSQL), jobID)
 	return err
 }
 
 // DropFeed removes the feed's row and its markers in the caller's transaction.
 func (db *DB) DropFeed(ctx context.Context, tx *sql.Tx, jobID int64) error {
-	const dropSQL = `DELETE FROM meta.changefeed WHERE job_id = ?`
+	const dropSQL = `DELETE FROM {meta}.changefeed WHERE job_id = ?`
 	if _, err := change(ctx, tx, db.here(dropSQL), jobID); err != nil {
 		return err
 	}
@@ -219,7 +219,7 @@ func (db *DB) OpenWindow(ctx context.Context, f dxf.Feed, file string, pos uint3
 // begins, and not at all when there is one already.
 func (db *DB) FenceFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed) error {
 	const fenceSQL = `
-		SELECT 1 FROM meta.changefeed
+		SELECT 1 FROM {meta}.changefeed
 		WHERE job_id = ? AND exec_id = ? AND epoch = ? AND mode = ? LOCK IN SHARE MODE`
 	var one int
 	err := tx.QueryRowContext(ctx, db.here(fenceSQL), f.JobID, f.ExecID, f.Epoch, string(f.Mode)).Scan(&one)
@@ -232,10 +232,10 @@ func (db *DB) FenceFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed) error {
 // commitFeed are the statements of CommitFeed. The first changes one row, the feed's, or
 // the feed is another's.
 func (db *DB) commitFeed(f dxf.Feed, c dxf.FeedCommit) []string {
-	const commitSQL = `UPDATE meta.changefeed
+	const commitSQL = `UPDATE {meta}.changefeed
 		SET binlog_file = %s, binlog_pos = %d, file_mark = %s, applied = applied + %d, mode = '%s', lag_at = NOW(6), expires = NOW(6) + INTERVAL %d SECOND
 		WHERE job_id = %d AND exec_id = %s AND epoch = %d AND mode = '%s'`
-	const ackSQL = `UPDATE meta.changefeed_marker SET acked = NOW(6) WHERE id IN (%s) AND job_id = %d`
+	const ackSQL = `UPDATE {meta}.changefeed_marker SET acked = NOW(6) WHERE id IN (%s) AND job_id = %d`
 	statements := []string{db.here(fmt.Sprintf(commitSQL, quoted(c.File), c.Pos, quoted(c.Mark), c.Applied, c.Mode, seconds(dxf.FeedLease),
 		f.JobID, literal([]byte(f.ExecID)), f.Epoch, f.Mode))}
 	if f.WindowFile != "" {

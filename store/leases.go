@@ -141,7 +141,7 @@ func (db *DB) Progress(ctx context.Context, l dxf.Lease, sum dxf.Summary) error 
 // row stays locked until the caller commits.
 func (db *DB) SaveCheckpoint(ctx context.Context, tx *sql.Tx, l dxf.Lease, checkpoint []byte, sum dxf.Summary) error {
 	const saveSQL = `
-		UPDATE meta.tidb_background_subtask
+		UPDATE {meta}.tidb_background_subtask
 		SET checkpoint = COALESCE(?, checkpoint), summary = ?, exec_expired = NOW() + INTERVAL ? SECOND, state_update_time = UNIX_TIMESTAMP()
 		WHERE id = ? AND exec_id = ? AND epoch = ? AND state = 'running'`
 	return must(
@@ -155,10 +155,10 @@ func (db *DB) SaveCheckpoint(ctx context.Context, tx *sql.Tx, l dxf.Lease, check
 // fails with the server's error 1690, out of range, unless the lease holds; an arithmetic
 // overflow is an error in every mode of every server.
 func (db *DB) SaveSQL(l dxf.Lease, checkpoint []byte, sum dxf.Summary, column string) (save, fence string) {
-	const saveSQL = `UPDATE meta.tidb_background_subtask
+	const saveSQL = `UPDATE {meta}.tidb_background_subtask
 		SET checkpoint = COALESCE(%s, checkpoint), summary = %s, exec_expired = NOW() + INTERVAL %d SECOND, state_update_time = UNIX_TIMESTAMP()
 		WHERE %s`
-	const fenceSQL = `SELECT 18446744073709551615 + (COUNT(*) = 0), %s FROM meta.tidb_background_subtask WHERE %s LOCK IN SHARE MODE`
+	const fenceSQL = `SELECT 18446744073709551615 + (COUNT(*) = 0), %s FROM {meta}.tidb_background_subtask WHERE %s LOCK IN SHARE MODE`
 	held := fmt.Sprintf("id = %d AND exec_id = %s AND epoch = %d AND state = 'running'", l.SubtaskID, literal([]byte(l.ExecID)), l.Epoch)
 	summary, _ := asJSON(sum).(string)
 	save = fmt.Sprintf(saveSQL, literal(checkpoint), literal([]byte(summary)), subtaskSeconds, held)

@@ -127,7 +127,7 @@ func (db *DB) Place(ctx context.Context, t dxf.Term, moves []dxf.Placement) (int
 // SetCheckpoint writes the checkpoint of all subtasks of a step in the caller's
 // transaction, which is on the session that holds the job's lock.
 func (db *DB) SetCheckpoint(ctx context.Context, tx *sql.Tx, taskID int64, step dxf.Step, checkpoint []byte) error {
-	const setSQL = `UPDATE meta.tidb_background_subtask SET checkpoint = ? WHERE task_key = ? AND step = ?`
+	const setSQL = `UPDATE {meta}.tidb_background_subtask SET checkpoint = ? WHERE task_key = ? AND step = ?`
 	_, err := change(ctx, tx, db.here(setSQL), text(checkpoint), strconv.FormatInt(taskID, 10), int(step))
 	return err
 }

@@ -19,6 +19,7 @@ import (
 	"dxfproxy/executor"
 	"dxfproxy/protocol"
 	"dxfproxy/source"
+	"dxfproxy/store"
 	"dxfproxy/sysvars"
 )
 
@@ -138,10 +139,6 @@ func joinList(list []any) string {
 // scopePattern is what tidb_service_scope accepts.
 var scopePattern = regexp.MustCompile(`^[A-Za-z0-9_-]{0,64}$`)
 
-// schemaPattern keeps the meta schema's name free of quoting, and leaves room for
-// that of its scratch schema.
-var schemaPattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,55}$`)
-
 // check refuses impossible values and fills in what follows from others.
 func (c *config) check() error {
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
@@ -153,8 +150,8 @@ func (c *config) check() error {
 	if !scopePattern.MatchString(c.ServiceScope) {
 		return usagef("--service-scope %s: 64 characters or fewer of letters, digits, - and _", quote(c.ServiceScope))
 	}
-	if !schemaPattern.MatchString(c.MetaSchema) {
-		return usagef("--meta-schema %s: a letter, then letters, digits and _", quote(c.MetaSchema))
+	if err := store.CheckSchema(c.MetaSchema); err != nil {
+		return usagef("--meta-schema %s: %s", quote(c.MetaSchema), err)
 	}
 	if (c.MetaAccount != "" || c.TrialAccount != "") && c.Store == "" {
 		return usagef("--meta-account and --trial-account go with --store; the private store has accounts of its own")

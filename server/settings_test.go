@@ -1,4 +1,4 @@
-package table_test
+package server_test
 
 import (
 	"testing"
