@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 )
@@ -104,11 +105,17 @@ func (y Type) Counting() []Step {
 // Types are the types of tasks that a process knows, by name.
 type Types map[TaskType]Type
 
+// plainKey is a Key: it stands in SQL.
+var plainKey = regexp.MustCompile(`^[A-Za-z]+(/[A-Za-z]+)*/$`)
+
 // TypesOf makes Types. It panics when two have the same name, number or key: these are
 // chosen once, and are in rows of the store.
 func TypesOf(all ...Type) Types {
 	types := make(Types, len(all))
 	for _, y := range all {
+		if !plainKey.MatchString(y.Key) {
+			panic(fmt.Sprintf("task type %s: key %q is not words that end in a slash", y.Name, y.Key))
+		}
 		for _, o := range types {
 			if o.Name == y.Name || o.Number == y.Number || o.Key == y.Key {
 				panic(fmt.Sprintf("task types %s and %s have the same name, number or key", o.Name, y.Name))

@@ -29,7 +29,8 @@ func TestTypesOf(t *testing.T) {
 	require.Len(t, types, 2)
 	require.Equal(t, []string{"ddl/backfill/7"}, types.TaskKeys(dxf.DDLRef(7)))
 	require.Equal(t, []string{"ImportInto/7"}, types.TaskKeys(dxf.ImportRef(7)))
-	for _, same := range []dxf.Type{{Name: dxf.Backfill}, {Name: "x", Number: 3, Key: "x/"}, {Name: "x", Number: 4, Key: "ddl/backfill/"}} {
+	require.Panics(t, func() { dxf.TypesOf(dxf.Type{Name: "x", Key: "x' OR 1/"}) }, "it stands in SQL")
+	for _, same := range []dxf.Type{{Name: dxf.Backfill, Key: "x/"}, {Name: "x", Number: 3, Key: "x/"}, {Name: "x", Number: 4, Key: "ddl/backfill/"}} {
 		require.Panics(t, func() { dxf.TypesOf(dxf.BackfillType, same) }, "%+v", same)
 	}
 }

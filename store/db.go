@@ -135,7 +135,7 @@ func open(ctx context.Context, mc *mysql.Config, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := setUp(ctx, metaMC, cfg.Schema); err != nil {
+	if err := setUp(ctx, metaMC, cfg.Schema, cfg.Types); err != nil {
 		return nil, err
 	}
 	if err := mayCheckpoint(ctx, mc, cfg.Schema); err != nil {

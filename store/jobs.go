@@ -216,43 +216,38 @@ func fit(s string, n int) string {
 	return s
 }
 
-// rowsRead is an expression that sums what the counting steps of the task of job j.job_id, of
-// the kind, have read; the expression's arguments come with it. A job's task is of one type,
-// and the others find none.
-func (db *DB) rowsRead(kind dxf.JobKind) (expression string, args []any) {
+// rowsRead is an expression of SQL that sums what the counting steps of the task of job
+// j.job_id, of the kind, have read. A job's task is of one type, and the others find none.
+func rowsRead(types dxf.Types, kind dxf.JobKind) string {
 	const readSQL = `(
 		SELECT COALESCE(SUM(CAST(JSON_VALUE(s.summary, '$.row_count') AS SIGNED)), 0)
-		FROM tidb_global_task t JOIN tidb_background_subtask s ON s.task_key = CAST(t.id AS CHAR) AND s.step IN (?%s)
-		WHERE t.task_key = CONCAT(?, j.job_id))`
+		FROM tidb_global_task t JOIN tidb_background_subtask s ON s.task_key = CAST(t.id AS CHAR) AND s.step IN (%s)
+		WHERE t.task_key = CONCAT('%s', j.job_id))`
 	sums := []string{"0"}
-	for _, y := range db.types.WithJobs(kind) {
-		steps := y.Counting()
-		if len(steps) == 0 {
-			continue
+	for _, y := range types.WithJobs(kind) {
+		var steps []string
+		for _, s := range y.Counting() {
+			steps = append(steps, strconv.Itoa(int(s)))
 		}
-		sums = append(sums, fmt.Sprintf(readSQL, strings.Repeat(", ?", len(steps)-1)))
-		for _, s := range steps {
-			args = append(args, int(s))
+		if len(steps) > 0 {
+			sums = append(sums, fmt.Sprintf(readSQL, strings.Join(steps, ", "), y.Key))
 		}
-		args = append(args, y.Key)
 	}
-	return strings.Join(sums, " + "), args
+	return strings.Join(sums, " + ")
 }
 
 // rowCount is ROW_COUNT of an unfinished job, and the store's time.
 func (db *DB) rowCount(ctx context.Context, tx *sqlx.Tx, job dxf.JobRef) (n int64, now time.Time, err error) {
-	read, args := db.rowsRead(job.Kind)
-	countSQL := `SELECT ` + read + `, NOW(6) FROM (SELECT ? AS job_id) j`
-	err = tx.QueryRowContext(ctx, countSQL, append(args, job.ID)...).Scan(&n, &now)
+	countSQL := `SELECT ` + rowsRead(db.types, job.Kind) + `, NOW(6) FROM (SELECT ? AS job_id) j`
+	err = tx.QueryRowContext(ctx, countSQL, job.ID).Scan(&n, &now)
 	return n, now, err
 }
 
 // Job finds a job, unfinished or in the history.
 func (db *DB) Job(ctx context.Context, id int64) (dxf.Job, error) {
-	read, args := db.rowsRead(dxf.JobDDL)
-	jobSQL := `SELECT j.job_id, j.job_meta, ` + read + ` AS row_count FROM tidb_ddl_job j WHERE j.job_id = ?`
+	jobSQL := `SELECT j.job_id, j.job_meta, ` + rowsRead(db.types, dxf.JobDDL) + ` AS row_count FROM tidb_ddl_job j WHERE j.job_id = ?`
 	const historySQL = `SELECT job_meta FROM tidb_ddl_history WHERE job_id = ?`
-	jobs, err := db.selectJobs(ctx, 0, jobSQL, append(args, id)...)
+	jobs, err := db.selectJobs(ctx, 0, jobSQL, id)
 	if err != nil {
 		return dxf.Job{}, err
 	}
@@ -265,9 +260,8 @@ func (db *DB) Job(ctx context.Context, id int64) (dxf.Job, error) {
 
 // UnfinishedJobs lists unfinished jobs by id.
 func (db *DB) UnfinishedJobs(ctx context.Context) ([]dxf.Job, error) {
-	read, args := db.rowsRead(dxf.JobDDL)
-	jobsSQL := `SELECT j.job_id, j.job_meta, ` + read + ` AS row_count FROM tidb_ddl_job j ORDER BY j.job_id`
-	return db.selectJobs(ctx, 0, jobsSQL, args...)
+	jobsSQL := `SELECT j.job_id, j.job_meta, ` + rowsRead(db.types, dxf.JobDDL) + ` AS row_count FROM tidb_ddl_job j ORDER BY j.job_id`
+	return db.selectJobs(ctx, 0, jobsSQL)
 }
 
 // maxListed bounds the bytes of the rows that a list of ended jobs is made of. Clients

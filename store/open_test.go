@@ -250,3 +250,26 @@ func TestHistoryIsForgotten(t *testing.T) {
 	require.Equal(t, 2, count(`SELECT COUNT(*) FROM tidb_background_subtask_history`))
 	require.Equal(t, 2, count(`SELECT COUNT(*) FROM tidb_ddl_history`))
 }
+
+// TestViewOfTypes: a node that knows another type of task makes the view count that one's
+// rows, too, and one that knows none leaves it.
+func TestViewOfTypes(t *testing.T) {
+	const schema = "dxf_types"
+	counts := func(types ...dxf.Type) (text string) {
+		t.Helper()
+		db, err := store.Open(t.Context(), store.Config{DSN: srv.DSN(), Schema: schema, Types: dxf.TypesOf(types...)})
+		require.NoError(t, err)
+		defer db.Close()
+		require.NoError(t, db.SQL().QueryRowContext(t.Context(),
+			"SELECT VIEW_DEFINITION FROM information_schema.VIEWS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = 'ddl_jobs'", schema).Scan(&text))
+		return text
+	}
+	third := dxf.Type{Name: "x", Number: 9, Key: "ddl/x/", Job: dxf.JobDDL, Steps: map[dxf.Step]dxf.StepInfo{3: {Counts: true}}}
+	require.NotContains(t, counts(), "ddl/")
+	require.Contains(t, counts(dxf.BackfillType), "ddl/backfill/")
+	both := counts(third, dxf.BackfillType)
+	require.Contains(t, both, "ddl/x/")
+	require.Contains(t, both, "ddl/backfill/")
+	require.Equal(t, both, counts())
+	require.NotContains(t, counts(dxf.BackfillType, dxf.ImportType), "ddl/x/")
+}

@@ -260,7 +260,8 @@ CREATE TABLE IF NOT EXISTS changefeed_marker (
 
 -- information_schema.DDL_JOBS. Times are shown in the zone of the session that
 -- reads: FROM_UNIXTIME is the one way a view has to that zone. Some releases of
--- MariaDB 10.11 take an empty text in JSON for NULL.
+-- MariaDB 10.11 take an empty text in JSON for NULL. {rows read} is what the task
+-- types make of it, see rowsRead.
 CREATE OR REPLACE VIEW ddl_jobs AS
 SELECT
   job_id AS JOB_ID,
@@ -277,11 +278,7 @@ SELECT
   CAST(COALESCE(JSON_VALUE(m, '$.state'), '') AS CHAR(64)) AS STATE,
   JSON_UNQUOTE(JSON_EXTRACT(m, '$.query')) AS QUERY
 FROM (
-  SELECT j.job_id, CONVERT(j.job_meta USING utf8mb4) AS m, (
-    SELECT COALESCE(SUM(CAST(JSON_VALUE(s.summary, '$.row_count') AS SIGNED)), 0)
-    FROM tidb_global_task t JOIN tidb_background_subtask s ON s.task_key = CAST(t.id AS CHAR) AND s.step IN (1, 5)
-    WHERE t.task_key = CONCAT('ddl/backfill/', j.job_id)
-  ) AS row_count, 0 AS ended, j.job_id AS place
+  SELECT j.job_id, CONVERT(j.job_meta USING utf8mb4) AS m, {rows read} AS row_count, 0 AS ended, j.job_id AS place
   FROM tidb_ddl_job j
   UNION ALL
   SELECT h.job_id, CONVERT(h.job_meta USING utf8mb4), CAST(JSON_VALUE(CONVERT(h.job_meta USING utf8mb4), '$.row_count') AS SIGNED), 1, -h.job_id

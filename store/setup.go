@@ -8,10 +8,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
 
+	"dxfproxy/dxf"
 	"dxfproxy/server"
 )
 
@@ -31,9 +33,9 @@ var additions = []string{
 	`ALTER TABLE changefeed ADD COLUMN file_mark varchar(64) NOT NULL DEFAULT ''`,
 }
 
-// setUp makes schema and tables, unless they are there in this version. Nodes
-// that start together take turns under a lock of the server.
-func setUp(ctx context.Context, mc *mysql.Config, schema string) (err error) {
+// setUp makes schema, tables and view, unless they are there in this version and for these
+// types of tasks. Nodes that start together take turns under a lock of the server.
+func setUp(ctx context.Context, mc *mysql.Config, schema string, types dxf.Types) (err error) {
 	p, err := pool(mc, 1, nil)
 	if err != nil {
 		return err
@@ -45,13 +47,13 @@ func setUp(ctx context.Context, mc *mysql.Config, schema string) (err error) {
 	}
 	defer conn.Close()
 
-	if ok, err := current(ctx, conn, schema); ok || err != nil {
+	if ok, err := current(ctx, conn, schema, types); ok || err != nil {
 		return err
 	}
 	if err := takeTurn(ctx, conn, schema); err != nil {
 		return err
 	}
-	if ok, err := current(ctx, conn, schema); ok || err != nil {
+	if ok, err := current(ctx, conn, schema, types); ok || err != nil {
 		return err
 	}
 	if _, err := conn.ExecContext(ctx, "CREATE DATABASE IF NOT EXISTS `"+schema+"` DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"); err != nil {
@@ -61,6 +63,7 @@ func setUp(ctx context.Context, mc *mysql.Config, schema string) (err error) {
 		return fmt.Errorf("use schema %s: %w", schema, err)
 	}
 	for _, q := range statements(schemaSQL) {
+		q = strings.Replace(q, "{rows read}", rowsRead(types, dxf.JobDDL), 1)
 		if _, err := conn.ExecContext(ctx, q); err != nil {
 			return fmt.Errorf("%s: %w", firstWords(q), err)
 		}
@@ -78,9 +81,14 @@ func setUp(ctx context.Context, mc *mysql.Config, schema string) (err error) {
 	if _, err := conn.ExecContext(ctx, secretSQL, hex.EncodeToString(b[:])); err != nil {
 		return fmt.Errorf("make the nodes' secret: %w", err)
 	}
-	const versionSQL = `INSERT INTO counter (name, value) VALUES ('schema', ?) ON DUPLICATE KEY UPDATE value = VALUES(value)`
-	_, err = conn.ExecContext(ctx, versionSQL, schemaVersion)
+	const versionSQL = `INSERT INTO counter (name, value) VALUES ('types', ?), ('schema', ?) ON DUPLICATE KEY UPDATE value = VALUES(value)`
+	_, err = conn.ExecContext(ctx, versionSQL, typesVersion(types), schemaVersion)
 	return err
+}
+
+// typesVersion is another number where the view is to count other rows.
+func typesVersion(types dxf.Types) uint32 {
+	return crc32.ChecksumIEEE([]byte(rowsRead(types, dxf.JobDDL)))
 }
 
 // takeTurn takes the lock under which nodes make the schema one after the other; it
@@ -117,8 +125,9 @@ func ownConnection(ctx context.Context, conn *sql.Conn, id int64) (bool, error) 
 	return n > 0, err
 }
 
-// current says whether the tables are there in this version.
-func current(ctx context.Context, conn *sql.Conn, schema string) (bool, error) {
+// current says whether the tables are there in this version, and the view for these types; who
+// knows none leaves it as it is.
+func current(ctx context.Context, conn *sql.Conn, schema string, types dxf.Types) (bool, error) {
 	const existsSQL = `SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = 'counter'`
 	var n int
 	if err := conn.QueryRowContext(ctx, existsSQL, schema).Scan(&n); err != nil {
@@ -128,7 +137,9 @@ func current(ctx context.Context, conn *sql.Conn, schema string) (bool, error) {
 		return false, nil
 	}
 	var version int
-	err := conn.QueryRowContext(ctx, "SELECT value FROM `"+schema+"`.counter WHERE name = 'schema'").Scan(&version)
+	var seen sql.NullInt64
+	versionSQL := "SELECT s.value, t.value FROM `" + schema + "`.counter s LEFT JOIN `" + schema + "`.counter t ON t.name = 'types' WHERE s.name = 'schema'"
+	err := conn.QueryRowContext(ctx, versionSQL).Scan(&version, &seen)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return false, nil
@@ -137,7 +148,7 @@ func current(ctx context.Context, conn *sql.Conn, schema string) (bool, error) {
 	case version > schemaVersion:
 		return false, fmt.Errorf("schema %s: %w (version %d, this one knows %d)", schema, ErrNewerSchema, version, schemaVersion)
 	}
-	return version == schemaVersion, nil
+	return version == schemaVersion && (len(types) == 0 || seen.Int64 == int64(typesVersion(types))), nil
 }
 
 // statements cuts a script at semicolons that end a line, and drops comments.

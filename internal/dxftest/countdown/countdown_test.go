@@ -135,6 +135,9 @@ func TestThirdType(t *testing.T) {
 	p, err := c.db.JobProgress(t.Context(), job)
 	require.NoError(t, err)
 	require.EqualValues(t, 10, p.Total, "the rows of the head")
+	c.start <- struct{}{}
+	c.until("a part is counted", func() bool { return c.job(job).RowCount == 10 })
+	require.Equal(t, []string{"10"}, c.rows("SELECT ROW_COUNT FROM ddl_jobs WHERE JOB_ID = ?", job))
 	require.NoError(t, c.db.CancelJob(t.Context(), job))
 	c.until("cancelled", func() bool { return c.job(job).State.Ended() })
 	require.Equal(t, dxf.JobRollbackDone, c.job(job).State)
