@@ -214,7 +214,8 @@ func parseImport(text []byte, sqlMode string) (*sqltext.Import, error) {
 // of a location that it quotes.
 func syntaxError(err error) *dxf.Error {
 	const syntax = "You have an error in your SQL syntax; check the manual that corresponds to your TiDB version for the right syntax to use "
-	return &dxf.Error{Code: server.ErrParse, State: "42000", Class: "parser", Message: source.MaskText(syntax + strings.TrimPrefix(err.Error(), syntax))}
+	message := source.MaskText(syntax + strings.TrimPrefix(err.Error(), syntax))
+	return &dxf.Error{Code: server.ErrParse, State: "42000", Class: "parser", Message: message}
 }
 
 // showDiagnostics shows the warnings of the statement before, if that was

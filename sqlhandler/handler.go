@@ -68,7 +68,8 @@ type Handler struct {
 // New makes a Handler. Run must be running for it to see what other nodes set.
 func New(cfg Config) *Handler {
 	h := &Handler{
-		jobs: cfg.Store, imports: cfg.Store, nodes: cfg.Store, sql: cfg.SQL, schema: cfg.Schema, trial: cfg.Trial, scratch: cfg.Scratch, node: cfg.Node,
+		jobs: cfg.Store, imports: cfg.Store, nodes: cfg.Store, sql: cfg.SQL, schema: cfg.Schema,
+		trial: cfg.Trial, scratch: cfg.Scratch, node: cfg.Node,
 		wakeAll: cfg.Wake, setRole: cfg.SetRole, key: cfg.Key, sources: cfg.Sources, log: cfg.Log,
 		vars: newGlobals(cfg.Store, cfg.Role), changed: newSignal(), history: newHistory(),
 	}

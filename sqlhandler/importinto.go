@@ -99,7 +99,8 @@ func importText(sql []byte, facts sessionFacts) (text, query []byte, err error) 
 	text, err = decode.ToUTF8(facts.charset, sql)
 	var bad *decode.CharsetError
 	if errors.As(err, &bad) {
-		return nil, nil, &dxf.Error{Code: server.ErrInvalidCharacterString, State: "HY000", Message: fmt.Sprintf("Invalid %s character string: '%s'", bad.Charset, bad.Bytes)}
+		message := fmt.Sprintf("Invalid %s character string: '%s'", bad.Charset, bad.Bytes)
+		return nil, nil, &dxf.Error{Code: server.ErrInvalidCharacterString, State: "HY000", Message: message}
 	}
 	if err != nil {
 		return nil, nil, dxf.Errorf("dxfproxy cannot read this statement: %s", err)
@@ -244,13 +245,15 @@ func checkColumns(info *table.Info, st *sqltext.Import) error {
 	}
 	for _, name := range names {
 		if _, ok := info.Column(name); !ok {
-			return &dxf.Error{Code: server.ErrBadField, State: "42S22", Class: "table", Message: fmt.Sprintf("Unknown column '%s' in 'field list'", name)}
+			message := fmt.Sprintf("Unknown column '%s' in 'field list'", name)
+			return &dxf.Error{Code: server.ErrBadField, State: "42S22", Class: "table", Message: message}
 		}
 	}
 	seen := map[string]bool{}
 	for _, name := range names {
 		if seen[strings.ToLower(name)] {
-			return &dxf.Error{Code: server.ErrFieldSpecifiedTwice, State: "42000", Class: "table", Message: fmt.Sprintf("Column '%s' specified twice", name)}
+			message := fmt.Sprintf("Column '%s' specified twice", name)
+			return &dxf.Error{Code: server.ErrFieldSpecifiedTwice, State: "42000", Class: "table", Message: message}
 		}
 		seen[strings.ToLower(name)] = true
 	}

@@ -59,7 +59,9 @@ func (im *importing) fromSelect(ctx context.Context) (protocol.Reply, error) {
 	}, nil
 }
 
-var errColumnCount = &dxf.Error{Code: server.ErrWrongValueCountOnRow, State: "21S01", Class: "planner", Message: "Column count doesn't match value count at row 1"}
+var errColumnCount = &dxf.Error{
+	Code: server.ErrWrongValueCountOnRow, State: "21S01", Class: "planner", Message: "Column count doesn't match value count at row 1",
+}
 
 // insertSelect writes the statement. A value for a generated column is read and
 // thrown away, as with files: the store would refuse it.

@@ -277,7 +277,7 @@ func (h *Handler) submit(
 
 // newJob is what is shown of a job before anything is done.
 func newJob(c *protocol.Conn, facts sessionFacts, st *sqltext.AlterTable, s settings, schema, name string) dxf.Job {
-	j := dxf.Job{
+	return dxf.Job{
 		Type: st.JobType, Action: actions[st.JobType],
 		Schema: schema, Table: name,
 		State: dxf.JobQueueing, SchemaState: dxf.SchemaNone,
@@ -287,7 +287,6 @@ func newJob(c *protocol.Conn, facts sessionFacts, st *sqltext.AlterTable, s sett
 		User:    facts.user, ConnID: c.ID(),
 		SubJobs: subJobs(st),
 	}
-	return j
 }
 
 // What of a statement a job keeps to be shown. Jobs are listed by others, many at a time,

@@ -146,9 +146,13 @@ func outcome(j dxf.Job) protocol.Reply {
 
 var (
 	errCancelled   = &dxf.Error{Code: 8214, State: "HY000", Message: "Cancelled DDL job", Class: "ddl"}
-	errInterrupted = &dxf.Error{Code: server.ErrQueryInterrupted, State: "70100", Message: "Query execution was interrupted", Class: "executor"}
-	errLimit       = &dxf.Error{Code: server.ErrStatementTimeout, State: "70100", Message: "Query execution was interrupted (max_statement_time exceeded)"}
-	errShutdown    = &dxf.Error{Code: server.ErrServerShutdown, State: "08S01", Message: "Server shutdown in progress"}
+	errInterrupted = &dxf.Error{
+		Code: server.ErrQueryInterrupted, State: "70100", Message: "Query execution was interrupted", Class: "executor",
+	}
+	errLimit = &dxf.Error{
+		Code: server.ErrStatementTimeout, State: "70100", Message: "Query execution was interrupted (max_statement_time exceeded)",
+	}
+	errShutdown = &dxf.Error{Code: server.ErrServerShutdown, State: "08S01", Message: "Server shutdown in progress"}
 )
 
 // interrupted ends a wait. A killed client's job is cancelled, and the wait
