@@ -1,9 +1,10 @@
 package changefeed
 
 import (
-	"bytes"
 	"encoding/binary"
 	"strings"
+
+	"dxfproxy/sqltext"
 )
 
 // A spelling is what of the session that has executed a statement says where its
@@ -128,78 +129,42 @@ func (w word) is(keywords ...string) bool {
 const maxWords = 100_000
 
 // lex cuts a statement into words. Comments go, except that the inside of those
-// the server executes (/*! and /*M!) stays. Strings in single quotes go; those in
+// the server executes (/*! and /*M!) stays. Texts in single quotes go; those in
 // double quotes may be identifiers (ANSI_QUOTES) and are kept as such.
 func (s spelling) lex(q []byte) []word {
 	var words []word
-	for i := 0; i < len(q) && len(words) < maxWords; {
-		c := q[i]
-		switch {
-		case c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v':
-			i++
-		case c == '#' || c == '-' && i+2 < len(q) && q[i+1] == '-' && q[i+2] <= ' ':
-			for i < len(q) && q[i] != '\n' {
-				i++
+	l := sqltext.NewLexer(q, sqltext.Mode{NoBackslashEscapes: s.noEscapes, AnsiQuotes: s.ansiQuotes})
+	l.Doubling(s.doubled)
+	for len(words) < maxWords {
+		switch t := l.Next(); t.Kind {
+		case sqltext.TokenEOF, sqltext.TokenBad:
+			return words
+		case sqltext.TokenName, sqltext.TokenString:
+			if quote := q[t.Start]; quote != '\'' {
+				words = append(words, word{text: s.unquote(t.Of(q)), name: true, quoted: true})
 			}
-		case c == '/' && i+1 < len(q) && q[i+1] == '*':
-			if rest := q[i+2:]; bytes.HasPrefix(rest, []byte("!")) || bytes.HasPrefix(rest, []byte("M!")) {
-				i += 2 + bytes.IndexByte(rest, '!') + 1
-				for i < len(q) && q[i] >= '0' && q[i] <= '9' {
-					i++
-				}
-				continue
-			}
-			end := bytes.Index(q[i+2:], []byte("*/"))
-			if end < 0 {
-				return words
-			}
-			i += 2 + end + 2
-		case c == '*' && i+1 < len(q) && q[i+1] == '/':
-			i += 2
-		case c == '`' || c == '"' || c == '\'':
-			text, next := s.unquote(q, i)
-			if c != '\'' {
-				words = append(words, word{text: text, name: true, quoted: true})
-			}
-			i = next
-		case isNameByte(c):
-			start := i
-			for i < len(q) && isNameByte(q[i]) {
-				i += s.width(q, i)
-			}
-			words = append(words, word{text: string(q[start:i]), name: true})
 		default:
-			words = append(words, word{text: string(c)})
-			i++
+			named := t.Kind == sqltext.TokenWord || t.Kind == sqltext.TokenInteger || t.Kind == sqltext.TokenNumber
+			words = append(words, word{text: string(t.Of(q)), name: named})
 		}
 	}
 	return words
 }
 
-func isNameByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '$' || c >= 0x80
-}
-
-// unquote reads the quoted thing at i and returns what follows it.
-func (s spelling) unquote(q []byte, i int) (string, int) {
-	quote := q[i]
+// unquote is what a quoted text stands for, whose quotes are its first and last byte.
+func (s spelling) unquote(q []byte) string {
+	quote, q := q[0], q[1:len(q)-1]
 	var b strings.Builder
-	for i++; i < len(q); i++ {
+	for i := 0; i < len(q); i++ {
 		switch {
 		case s.width(q, i) == 2:
 			b.Write(q[i : i+2])
 			i++
-		case q[i] == '\\' && s.escapes(quote) && i+1 < len(q):
+			continue
+		case q[i] == '\\' && s.escapes(quote), q[i] == quote: // which is doubled
 			i++
-			b.WriteByte(q[i])
-		case q[i] == quote && i+1 < len(q) && q[i+1] == quote:
-			i++
-			b.WriteByte(quote)
-		case q[i] == quote:
-			return b.String(), i + 1
-		default:
-			b.WriteByte(q[i])
 		}
+		b.WriteByte(q[i])
 	}
-	return b.String(), i
+	return b.String()
 }

@@ -67,6 +67,7 @@ func TestJudge(t *testing.T) {
 		{"shop", "REPLACE LOW_PRIORITY INTO `shop`.`orders` VALUES (1)", written},
 		{"shop", "UPDATE x JOIN orders USING (a) SET b = 1", written},
 		{"shop", "UPDATE x SET orders_total = 1", unclear},
+		{"shop", "UPDATE x SET a = @orders, b = @`orders`", unclear}, // no table's name either
 		{"shop", "DELETE FROM x.orders", unclear},
 		{"shop", "DELETE FROM orders", written},
 		// C1: what is not about the table by its name may be by another.

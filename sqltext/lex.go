@@ -55,10 +55,18 @@ type Lexer struct {
 	executable bool
 	inside     bool // of an executable comment
 	afterDot   bool // an identifier may begin with a digit here
+
+	// double says whether two bytes are one character; nil: of no text that is read may
+	// the second byte look like a quote, a backslash or the end of a word.
+	double func(a, b byte) bool
 }
 
 // NewLexer begins to read a text.
 func NewLexer(text []byte, mode Mode) *Lexer { return &Lexer{src: text, mode: mode} }
+
+// Doubling tells a Lexer that has not begun which two bytes are one character, in a
+// character set where the second may look like a quote or a backslash.
+func (l *Lexer) Doubling(double func(a, b byte) bool) { l.double = double }
 
 func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
 
@@ -187,8 +195,16 @@ func (l *Lexer) joined() bool {
 
 func (l *Lexer) word() {
 	for l.pos < len(l.src) && isWordByte(l.src[l.pos]) {
-		l.pos++
+		l.pos += l.width(l.pos)
 	}
+}
+
+// width is how many bytes the character at a place has that may have two, else 1.
+func (l *Lexer) width(at int) int {
+	if l.double != nil && at+1 < len(l.src) && l.double(l.src[at], l.src[at+1]) {
+		return 2
+	}
+	return 1
 }
 
 // quoted moves past a quoted text; a doubled quote stands for one.
@@ -196,6 +212,8 @@ func (l *Lexer) quoted(kind TokenKind, escapes bool) TokenKind {
 	quote := l.src[l.pos]
 	for l.pos++; l.pos < len(l.src); l.pos++ {
 		switch c := l.src[l.pos]; {
+		case l.width(l.pos) == 2:
+			l.pos++
 		case c == quote:
 			l.pos++
 			if l.at(0) != quote {
@@ -226,7 +244,7 @@ func (l *Lexer) variable() TokenKind {
 		}
 	default:
 		for l.pos < len(l.src) && (isWordByte(l.src[l.pos]) || l.src[l.pos] == '.') {
-			l.pos++
+			l.pos += l.width(l.pos)
 		}
 	}
 	return TokenUserVar

@@ -78,6 +78,26 @@ func TestLexer(t *testing.T) {
 	}
 }
 
+// TestDoubling: in some character sets a quote may be half a character.
+func TestDoubling(t *testing.T) {
+	gbk := func(a, b byte) bool { return a >= 0x81 && a <= 0xFE && b >= 0x40 && b <= 0xFE && b != 0x7F }
+	for text, want := range map[string]int{
+		"'\xbf\\' 'b'":            2, // the backslash escapes nothing
+		"`\xbf`` `a`":             2,
+		"\xbf|x \xbf\\y @\xbf|.a": 3,
+		"'\xbf":                   1,
+	} {
+		l, n := NewLexer([]byte(text), Mode{}), 0
+		l.Doubling(gbk)
+		for t := l.Next(); t.Kind != TokenEOF; t = l.Next() {
+			if n++; t.Kind == TokenBad {
+				break
+			}
+		}
+		require.Equal(t, want, n, "%q", text)
+	}
+}
+
 func TestUnquote(t *testing.T) {
 	for text, want := range map[string]string{`'it''s'`: "it's", `'a\'\n\\\%\q'`: "a'\n\\\\%q", `"x""'"`: `x"'`, `''`: ""} {
 		l := Lexer{src: []byte(text)}
