@@ -10,7 +10,8 @@ import (
 
 // sqlReader goes through a dump statement by statement (sqlstatement.go) and, within
 // INSERT and REPLACE, row by row. A row of which the window has only a part is begun
-// anew when the rest has come.
+// anew when the rest has come. The dump is a stream, of which a lexer of texts in memory
+// (package sqltext) could read no statement that is longer than the window.
 type sqlReader struct {
 	w     window
 	now   Start // what has been set, and whether a row or a statement comes next

@@ -193,6 +193,9 @@ func (l Line) Columns() []string {
 	}
 }
 
+// The text is the server's own, always in one notation, and every byte of a line is kept,
+// comments as well: what follows is less than a lexer of statements, which leaves those out.
+
 // scanTo finds the first byte at or after from that is one of stops, outside of
 // quotes and of parentheses opened after from; -1 if there is none.
 func scanTo(s string, from int, stops string) int {
