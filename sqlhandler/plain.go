@@ -12,7 +12,7 @@ import (
 // plainSets are the character sets whose bytes below 128 are ASCII wherever they
 // stand: what a text in them is made of can be told without decoding it.
 var plainSets = table.Words(`utf8mb4 utf8mb3 utf8 latin1 ascii binary armscii8 cp1250 cp1251 cp1256 cp1257 cp850
-	cp852 cp866 dec8 euckr eucjpms 	gb2312 geostd8 greek hebrew hp8 keybcs2 koi8r koi8u latin2 latin5 latin7 macce macroman tis620 ujis`)
+	cp852 cp866 dec8 euckr eucjpms gb2312 geostd8 greek hebrew hp8 keybcs2 koi8r koi8u latin2 latin5 latin7 macce macroman tis620 ujis`)
 
 // decoder returns what makes UTF-8 of a text in a client's character set.
 func decoder(charset string) func([]byte) (string, bool) {

@@ -95,9 +95,6 @@ func (p *reader) alterSchema() Statement {
 	return p.schemaDDL("modify schema charset and collate", schema)
 }
 
-// isOneOf says whether the token is one of the keywords.
-func (p *reader) isOneOf(t Token, keywords ...string) bool { return isOneOf(p.all, t, keywords...) }
-
 // wait takes MariaDB's WAIT n or NOWAIT: seconds, -1 if neither is there.
 func (p *reader) wait() int {
 	switch {

@@ -52,7 +52,7 @@ func (p *reader) create() Statement {
 // viewHead takes [ALGORITHM = v] [DEFINER = user] [SQL SECURITY v] VIEW.
 func (p *reader) viewHead() bool {
 	const longest = 16 // tokens: the three clauses have no more
-	if !p.headWord(p.peek()) {
+	if !p.isOneOf(p.peek(), "VIEW", "ALGORITHM", "DEFINER", "SQL") {
 		return false
 	}
 	for n := range longest {
@@ -61,15 +61,11 @@ func (p *reader) viewHead() bool {
 			p.i += n + 1
 			return true
 		}
-		if isWord(p.all, t, "PROCEDURE") || isWord(p.all, t, "FUNCTION") || isWord(p.all, t, "TRIGGER") || isWord(p.all, t, "EVENT") {
+		if p.isOneOf(t, "PROCEDURE", "FUNCTION", "TRIGGER", "EVENT") {
 			return false
 		}
 	}
 	return false
-}
-
-func (p *reader) headWord(t Token) bool {
-	return isWord(p.all, t, "VIEW") || isWord(p.all, t, "ALGORITHM") || isWord(p.all, t, "DEFINER") || isWord(p.all, t, "SQL")
 }
 
 // drop reads what follows DROP.

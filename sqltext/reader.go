@@ -58,6 +58,9 @@ func (p *reader) anyWord(keywords ...string) bool {
 	return false
 }
 
+// isOneOf says whether the token is one of the keywords.
+func (p *reader) isOneOf(t Token, keywords ...string) bool { return isOneOf(p.all, t, keywords...) }
+
 // need takes the keyword or fails.
 func (p *reader) need(keyword string) {
 	if !p.word(keyword) {

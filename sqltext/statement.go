@@ -14,7 +14,7 @@ type Statement interface {
 type Text struct {
 	all   []byte // as it was sent, but for a C string's end
 	mode  Mode
-	toks  []Token // with a TokenEOF at the end; none of Other, ImportInto and UnreadableImport
+	toks  []Token // with a TokenEOF at the end; none of an IMPORT INTO, and of what is too long or several statements
 	alone Span
 }
 

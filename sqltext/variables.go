@@ -21,13 +21,10 @@ func (st *SetVariables) Ours() bool {
 
 // In are the variables of ours in a piece of the statement.
 func (st *SetVariables) In(s Span) []VarRef {
-	var refs []VarRef
-	for _, r := range st.Vars {
-		if r.Span.Start >= s.Start && r.Span.End <= s.End {
-			refs = append(refs, r)
-		}
-	}
-	return refs
+	at := func(r VarRef, place int) int { return r.Span.Start - place }
+	from, _ := slices.BinarySearchFunc(st.Vars, s.Start, at)
+	to, _ := slices.BinarySearchFunc(st.Vars, s.End, at)
+	return st.Vars[from:to]
 }
 
 // Assignment is one item of a SET statement.
