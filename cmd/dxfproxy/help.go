@@ -31,7 +31,7 @@ A flag may also come from the environment (DXFPROXY_STORE) or from the file of
 const helpTail = `
 Example:
   dxfproxy serve &
-  mariadb -h127.0.0.1 -P4000 -uroot
+  mariadb --defaults-extra-file=dxfproxy-data/client.cnf
   > ALTER TABLE test.orders ADD INDEX by_day (created_at);
   > ADMIN SHOW DDL JOBS;
 `
