@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	"go.uber.org/zap"
 
@@ -68,22 +67,6 @@ func (b *Backfill) Plan(ctx context.Context, t dxf.Task, nodes int, tell dxf.Tel
 		return dxf.Plan{Step: dxf.StepDone}, nil
 	}
 	return dxf.Plan{}, dxf.Errorf("a backfill has no step after %s", dxf.BackfillType.StepName(t.Step))
-}
-
-// selectProcessors: MariaDB's default of thread_pool_size is the number of the
-// server's processors.
-const selectProcessors = `SELECT @@GLOBAL.thread_pool_size`
-
-// processors asks how many the store has; 0 where it does not tell.
-func (p planner) processors(ctx context.Context) (n int, err error) {
-	err = p.db.QueryRowContext(ctx, selectProcessors).Scan(&n)
-	if server.IsErr(err, server.ErrUnknownSystemVariable) { // a server without a thread pool
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("count the store's processors: %w", err)
-	}
-	return n, nil
 }
 
 // share is how many chunks each node may have under way so that all nodes

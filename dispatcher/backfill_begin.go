@@ -124,7 +124,7 @@ func (b *Backfill) beginCopy(
 		}
 	}
 	m.Indexes, m.Rows, m.Strict = table.Texts(build), info.Rows, table.Judged(source, target, under)
-	if m.Processors, err = b.processors(ctx); err != nil {
+	if m.Processors, err = server.Processors(ctx, b.db); err != nil {
 		return dxf.Plan{}, err
 	}
 	if err := b.startFeed(ctx, s, m); err != nil {

@@ -30,7 +30,7 @@ func (x *ImportInto) begin(ctx context.Context, m dxf.ImportMeta, files []dxf.Pi
 	if err := x.sweep(ctx, s, m); err != nil {
 		return dxf.Plan{}, err
 	}
-	if m.Processors, err = x.processors(ctx); err != nil {
+	if m.Processors, err = server.Processors(ctx, x.db); err != nil {
 		return dxf.Plan{}, err
 	}
 	info, err := x.load(ctx, s, m)

@@ -27,6 +27,28 @@ func KillQuery(ctx context.Context, x Execer, connection int64) error {
 	return err
 }
 
+// Everybody sees the connections of their own account, so that one that is not seen is
+// another's. MySQL's process list cannot be read (error 3854) while any statement in it
+// has a character beyond the first plane of Unicode; what it has instead may be off, so
+// there one that is not seen may be anybody's.
+const (
+	selectOwn         = `SELECT COUNT(*) > 0 FROM information_schema.PROCESSLIST WHERE ID = ? AND USER = SUBSTRING_INDEX(USER(), '@', 1)`
+	selectNotOthersMy = `SELECT COUNT(*) = 0 FROM performance_schema.threads WHERE PROCESSLIST_ID = ? AND PROCESSLIST_USER <> SUBSTRING_INDEX(USER(), '@', 1)`
+)
+
+// Owns says whether a connection is of the session's own account, or may be.
+func (s *Session) Owns(ctx context.Context, connection int64) (ours bool, err error) {
+	query := selectOwn
+	if s.Family == MySQL {
+		query = selectNotOthersMy
+	}
+	err = s.QueryRowContext(ctx, query, connection).Scan(&ours)
+	return ours, err
+}
+
+// Kill ends another connection. It is no error when it has ended.
+func (s *Session) Kill(ctx context.Context, connection int64) error { return Kill(ctx, s, connection) }
+
 // A statement that copies rows reports in the process list, one that builds indexes in
 // place in a status variable of the whole server, in hundredths of a per cent (MariaDB
 // manual, "InnoDB Status Variables").

@@ -96,3 +96,19 @@ const (
 		SELECT 1 FROM performance_schema.replication_connection_status WHERE SERVICE_STATE <> 'OFF'
 		UNION ALL SELECT 1 FROM performance_schema.replication_applier_status WHERE SERVICE_STATE <> 'OFF')`
 )
+
+// selectProcessors: MariaDB's default of thread_pool_size is the number of the
+// server's processors.
+const selectProcessors = `SELECT @@GLOBAL.thread_pool_size`
+
+// Processors asks how many the server has; 0 where it does not tell.
+func Processors(ctx context.Context, q Querier) (n int, err error) {
+	err = q.QueryRowContext(ctx, selectProcessors).Scan(&n)
+	if IsErr(err, ErrUnknownSystemVariable) { // a server without a thread pool
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("count the server's processors: %w", err)
+	}
+	return n, nil
+}
