@@ -15,12 +15,13 @@ type house struct {
 
 type room struct {
 	row, x int // x of its middle
+	width  int
 	words  string
 }
 
 const (
 	pageWidth  = 940
-	roomWidth  = 126
+	widest     = 126 // of a room; the more there are in a row, the narrower they are
 	roomHeight = 44
 	rowHeight  = 118
 	margin     = 24
@@ -37,7 +38,7 @@ func readHouse(text string) house {
 		place := pageWidth / len(lines)
 		for i, line := range lines {
 			if name, words, _ := strings.Cut(line, " "); name != "-" {
-				h.rooms[name] = room{row: h.rows, x: place*i + place/2, words: strings.TrimSpace(words)}
+				h.rooms[name] = room{row: h.rows, x: place*i + place/2, width: min(widest, place-8), words: strings.TrimSpace(words)}
 			}
 		}
 		h.rows++
@@ -56,7 +57,7 @@ func (h house) draw(arrows map[string][]string) string {
 	for _, from := range slices.Sorted(maps.Keys(arrows)) {
 		for _, to := range arrows[from] {
 			a, z := h.rooms[from], h.rooms[to]
-			x1, y1, x2, y2 := a.x+spread(z.x-a.x), a.top()+roomHeight, z.x+spread(a.x-z.x), z.top()-4
+			x1, y1, x2, y2 := a.x+a.spread(z.x-a.x), a.top()+roomHeight, z.x+z.spread(a.x-z.x), z.top()-4
 			bend := min((y2-y1)/2, rowHeight/2)
 			fmt.Fprintf(&b, "  <path class=\"arrow row%d\" d=\"M%d %dC%d %d %d %d %d %d\" marker-end=\"url(#end)\"><title>%s imports %s</title></path>\n",
 				a.row%3, x1, y1, x1, y1+bend, x2, y2-bend, x2, y2, from, to)
@@ -64,7 +65,7 @@ func (h house) draw(arrows map[string][]string) string {
 	}
 	for _, name := range slices.Sorted(maps.Keys(h.rooms)) {
 		r := h.rooms[name]
-		fmt.Fprintf(&b, "  <rect class=\"room\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"6\"/>", r.x-roomWidth/2, r.top(), roomWidth, roomHeight)
+		fmt.Fprintf(&b, "  <rect class=\"room\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"6\"/>", r.x-r.width/2, r.top(), r.width, roomHeight)
 		fmt.Fprintf(&b, "<text x=\"%d\" y=\"%d\" font-weight=\"600\">%s</text>", r.x, r.top()+18, name)
 		fmt.Fprintf(&b, "<text class=\"words\" x=\"%d\" y=\"%d\">%s</text>\n", r.x, r.top()+34, r.words)
 	}
@@ -73,8 +74,8 @@ func (h house) draw(arrows map[string][]string) string {
 }
 
 // spread is how far from a room's middle an arrow begins or ends, towards the other room.
-func spread(distance int) int {
-	return max(-roomWidth/2+14, min(roomWidth/2-14, distance/10))
+func (r room) spread(distance int) int {
+	return max(-r.width/2+14, min(r.width/2-14, distance/10))
 }
 
 const houseHead = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" ` +
