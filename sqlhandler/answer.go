@@ -265,9 +265,9 @@ func (h *Handler) remember(ctx context.Context, c *protocol.Conn, st *sqltext.DD
 	if err != nil || !ok {
 		return protocol.Forward{}, err
 	}
-	began := time.Now().UTC()
+	began, conditional := time.Now().UTC(), st.Conditional // the statement itself is not kept meanwhile
 	return protocol.Forward{Done: func(ok bool) {
-		if !ok || st.Conditional && c.StoreWarnings() > 0 {
+		if !ok || conditional && c.StoreWarnings() > 0 {
 			return // nothing was changed, and TiDB makes no job of nothing
 		}
 		h.keep(j, began)

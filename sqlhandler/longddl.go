@@ -33,11 +33,13 @@ var errNoFastReorg = &dxf.Error{
 
 var errNoDatabase = &dxf.Error{Code: server.ErrNoDB, State: "3D000", Message: "No database selected", Class: "planner"}
 
-// longDDLOnce does so if the store answers. The client's own session is asked whether the
+// makeJobOnce does so if the store answers. The client's own session is asked whether the
 // client may do this; the store, on an empty copy, whether it can be done. What is not a
 // base table of the user goes to the store untouched. Only before there is a job is a lost
 // connection its error.
-func (h *Handler) longDDLOnce(ctx context.Context, c *protocol.Conn, s *session, st *sqltext.AlterTable) (protocol.Reply, error) {
+func (h *Handler) makeJobOnce(
+	ctx context.Context, c *protocol.Conn, s *session, st *sqltext.AlterTable, made *madeJob,
+) (protocol.Reply, error) {
 	facts, small, err := h.askSmall(ctx, c, s, st)
 	if err != nil {
 		return nil, err
@@ -70,12 +72,12 @@ func (h *Handler) longDDLOnce(ctx context.Context, c *protocol.Conn, s *session,
 	if reply, err := h.atOnce(ctx, c, facts, small, schema, st); err != nil || reply != nil {
 		return reply, err
 	}
-	return h.longDDLJob(ctx, c, s, facts, schema, st)
+	return h.makeJobOf(ctx, c, s, facts, schema, st, made)
 }
 
-// longDDLJob makes the job, unless the store has to judge or do it after all, and waits for it.
-func (h *Handler) longDDLJob(
-	ctx context.Context, c *protocol.Conn, s *session, facts sessionFacts, schema string, st *sqltext.AlterTable,
+// makeJobOf makes the job, unless the store has to judge or do it after all.
+func (h *Handler) makeJobOf(
+	ctx context.Context, c *protocol.Conn, s *session, facts sessionFacts, schema string, st *sqltext.AlterTable, made *madeJob,
 ) (protocol.Reply, error) {
 	kind, err := askTable(ctx, c, schema, st.Table.Name, st.CreateIndex)
 	switch {
@@ -142,17 +144,8 @@ func (h *Handler) longDDLJob(
 	if err != nil {
 		return nil, err
 	}
-	h.wakeAll()
-	if limit := facts.variables.limit(); limit > 0 {
-		var stop context.CancelFunc
-		ctx, stop = context.WithTimeoutCause(ctx, limit, errLimit)
-		defer stop()
-	}
-	reply, err := h.wait(ctx, c, h.tableChange(job).noting(t, st.Ignore, facts.variables))
-	if server.Unanswered(err) {
-		err = dxf.Errorf("job %d goes on: %s", job, err)
-	}
-	return reply, err
+	*made = madeJob{id: job, limit: facts.variables.limit(), job: h.tableChange(job).noting(t, st.Ignore, facts.variables)}
+	return nil, nil
 }
 
 // changeMeta is what the job is to do, and how.
