@@ -170,7 +170,7 @@ func (w world) changes(t dxf.Task) (job, table string) {
 		return "", ""
 	}
 	job = fmt.Sprintf("task %d", t.ID)
-	if ref := kind.JobOf(t); ref.ID != 0 {
+	if ref := kind.JobIn(head); ref.ID != 0 {
 		job = ref.String()
 	}
 	return job, strings.ToLower(head.Schema) + "\x00" + strings.ToLower(head.Table)

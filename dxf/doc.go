@@ -2,4 +2,8 @@
 // steps, subtasks, nodes, jobs, their states and the legal moves between them.
 // It has no I/O; the packages that act (dispatcher, scheduler, executor, store)
 // speak to each other in these words, which are those of TiDB's manual.
+//
+// A Type is what these packages know of a kind of task, and all that they know: they
+// ask its fields and its Planner and Worker, and read of a task's meta the MetaHead.
+// What is one type's own (backfill.go, importmeta.go, importprobe.go) they do not use.
 package dxf

@@ -44,8 +44,14 @@ func (n *Note) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*string)(n))
 }
 
-// HeadOf reads the head of a meta.
-func HeadOf(meta []byte) (h MetaHead, err error) { return h, json.Unmarshal(meta, &h) }
+// HeadOf reads the head of a meta; of one that cannot be read it is zero.
+func HeadOf(meta []byte) (MetaHead, error) {
+	var h MetaHead
+	if err := json.Unmarshal(meta, &h); err != nil {
+		return MetaHead{}, err
+	}
+	return h, nil
+}
 
 // WithPauses returns the meta with other pauses; what else it holds stays as it is.
 func WithPauses(meta []byte, p Pauses) ([]byte, error) {

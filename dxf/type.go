@@ -73,8 +73,13 @@ func (y Type) TaskKey(job int64) string { return y.Key + strconv.FormatInt(job, 
 
 // JobOf returns the job of a task of the type; the zero JobRef when it has none.
 func (y Type) JobOf(t Task) JobRef {
-	head, err := HeadOf(t.Meta)
-	if err != nil || y.Job == "" || head.JobID == 0 {
+	head, _ := HeadOf(t.Meta)
+	return y.JobIn(head)
+}
+
+// JobIn is JobOf for who has read the head of the task's meta.
+func (y Type) JobIn(head MetaHead) JobRef {
+	if y.Job == "" || head.JobID == 0 {
 		return JobRef{}
 	}
 	return JobRef{Kind: y.Job, ID: head.JobID}

@@ -1,6 +1,6 @@
 // Package scheduler is every node's half of the framework: it registers the
 // node and keeps it alive, leases the subtasks bound to it into free slots,
-// runs them through the executor of their type, and writes how they ended.
+// runs them through the worker of their type, and writes how they ended.
 //
 // # Who may work on a subtask
 //
