@@ -11,7 +11,6 @@ import (
 
 	"dxfproxy/protocol"
 	"dxfproxy/server"
-	"dxfproxy/sqltext"
 	"dxfproxy/table"
 )
 
@@ -141,7 +140,7 @@ func (m meaning) settings() []string {
 	for _, name := range slices.Sorted(maps.Keys(m.client)) {
 		value := m.client[name]
 		if slices.Contains(carried, name) && value != m.fresh[name] {
-			set = append(set, "SESSION "+name+" = "+sqltext.QuotePlain(value))
+			set = append(set, "SESSION "+name+" = "+server.Text(value))
 		}
 	}
 	return set

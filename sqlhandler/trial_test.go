@@ -134,7 +134,8 @@ func TestTrial(t *testing.T) {
 		{"", "ALTER TABLE t ADD INDEX i (b)", "ALTER TABLE `mine`.`copy` ADD KEY `i` (`b`)"},
 		{"ANSI_QUOTES", `alter table "mine"."t" add index "i" ("b")`, "ALTER TABLE `mine`.`copy` ADD KEY `i` (`b`)"},
 		{"", "CREATE INDEX i ON t (b) COMMENT 'it''s' LOCK=NONE", "ALTER TABLE `mine`.`copy` ADD KEY `i` (`b`) COMMENT 'it''s', LOCK=NONE"},
-		{"", "ALTER TABLE t ADD INDEX i (b), ADD COLUMN victim INT, DROP COLUMN c", "ALTER TABLE `mine`.`copy` DROP COLUMN `c`, ADD COLUMN `victim` int(11) DEFAULT NULL, ADD KEY `i` (`b`)"},
+		{"", "ALTER TABLE t ADD INDEX i (b), ADD COLUMN victim INT, DROP COLUMN c",
+			"ALTER TABLE `mine`.`copy` DROP COLUMN `c`, ADD COLUMN `victim` int(11) DEFAULT NULL, ADD KEY `i` (`b`)"},
 		{"", "ALTER TABLE t ADD INDEX i (b), ADD COLUMN z INT DEFAULT (SELECT 1)", ""},
 		{"", "ALTER TABLE t ADD INDEX i (b), CHANGE a aa INT", "ALTER TABLE `mine`.`copy` RENAME COLUMN `a` TO `aa`, ADD KEY `i` (`b`)"},
 	} {

@@ -88,15 +88,15 @@ func plainToken(text []byte, before, t Token, m Mode, toUTF8 func([]byte) (strin
 			return "", false
 		}
 		s, ok := toUTF8(raw)
-		return QuotePlain(s), ok
+		return quotePlain(s), ok
 	case TokenInteger, TokenNumber, TokenPunct:
 		return string(b), !highBytes(b) && b[0] >= ' ' && b[0] < 0x7F
 	}
 	return "", false // variables have no place in a definition
 }
 
-// QuotePlain quotes a text for a session whose sql_mode lets a backslash escape.
-func QuotePlain(s string) string {
+// quotePlain quotes a text for a session whose sql_mode lets a backslash escape.
+func quotePlain(s string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `''`).Replace(s) + "'"
 }
 
