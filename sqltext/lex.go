@@ -194,6 +194,16 @@ func (l *Lexer) joined() bool {
 }
 
 func (l *Lexer) word() {
+	if l.double != nil {
+		l.wideWord()
+		return
+	}
+	for l.pos < len(l.src) && isWordByte(l.src[l.pos]) {
+		l.pos++
+	}
+}
+
+func (l *Lexer) wideWord() {
 	for l.pos < len(l.src) && isWordByte(l.src[l.pos]) {
 		l.pos += l.width(l.pos)
 	}
