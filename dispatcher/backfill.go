@@ -88,20 +88,7 @@ func (b *Backfill) glance(ctx context.Context, q server.Querier, m dxf.BackfillM
 	return info, err
 }
 
-// IsRetryableErr says whether planning or cleaning should be tried again: the
-// store went away, somebody held a lock too long, or it is not known yet what
-// the outcome is.
-func (planner) IsRetryableErr(err error) bool {
-	var own *dxf.Error
-	var open dxf.InDoubt
-	switch {
-	case err == nil:
-		return false
-	case errors.As(err, &open):
-		return true
-	case errors.As(err, &own):
-		return false
-	}
-	return server.Passes(err) || errors.Is(err, errInvisible) || errors.Is(err, errUndecided) || errors.Is(err, errHeld) ||
-		errors.Is(err, server.ErrLargeFile)
+// IsRetryableErr is also said of what has to become visible, or to be decided, first.
+func (b *Backfill) IsRetryableErr(err error) bool {
+	return b.planner.IsRetryableErr(err) || errors.Is(err, errInvisible) || errors.Is(err, errUndecided)
 }

@@ -213,12 +213,3 @@ func (b *Backfill) makeShadow(ctx context.Context, s *server.Session, info *tabl
 	}
 	return nil
 }
-
-func errInTheWay(name string) error { return dxf.Errorf("table %s is in the way", name) }
-
-func drop(ctx context.Context, s *server.Session, schema, name string) error {
-	if _, err := s.ExecContext(ctx, "DROP TABLE IF EXISTS "+server.Quote(schema, name)); err != nil {
-		return fmt.Errorf("drop %s: %w", name, err)
-	}
-	return nil
-}

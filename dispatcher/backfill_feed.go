@@ -68,7 +68,7 @@ const (
 )
 
 // look looks until there is nothing to wait for; ok is false when limit has passed.
-func (p planner) look(ctx context.Context, limit time.Duration, waiting string, done func() (bool, error)) (ok bool, err error) {
+func (b *Backfill) look(ctx context.Context, limit time.Duration, waiting string, done func() (bool, error)) (ok bool, err error) {
 	noted := false
 	for start := time.Now(); ; {
 		if ok, err = done(); ok || err != nil {
@@ -79,7 +79,7 @@ func (p planner) look(ctx context.Context, limit time.Duration, waiting string, 
 		}
 		if !noted && time.Since(start) > noteAfter {
 			noted = true
-			if err := p.Waiting(waiting); err != nil {
+			if err := b.Waiting(waiting); err != nil {
 				return false, err
 			}
 		}
@@ -88,15 +88,15 @@ func (p planner) look(ctx context.Context, limit time.Duration, waiting string, 
 		}
 	}
 	if noted && err == nil {
-		err = p.Waiting("")
+		err = b.Waiting("")
 	}
 	return ok, err
 }
 
 // visible waits until all that is in front of a position can be read.
-func (p planner) visible(ctx context.Context, s *server.Session, to server.Position) error {
+func (b *Backfill) visible(ctx context.Context, s *server.Session, to server.Position) error {
 	const waiting = "planning waits for transactions that are written to the binlog and not yet visible"
-	ok, err := p.look(ctx, visibleLimit, waiting, func() (bool, error) {
+	ok, err := b.look(ctx, visibleLimit, waiting, func() (bool, error) {
 		seen, err := server.SnapshotPosition(ctx, s)
 		return err == nil && !seen.Before(to), err
 	})

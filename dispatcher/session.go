@@ -2,7 +2,6 @@ package dispatcher
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -21,24 +20,6 @@ const sessionEnd = "SET SESSION wait_timeout = 20"
 // by itself. The server notices at once that a node is gone, but only when the
 // statement that its session was in has ended: an index build of an hour.
 const orphanLimit = 3 * time.Second
-
-// A planner is what those of all task types have in common.
-type planner struct {
-	// Secret keeps the names of the jobs' locks from others.
-	Secret dxf.Secret
-
-	db  *sql.DB
-	log *zap.Logger
-
-	dxf.Tell // what the task in hand waits for; of a planner that is no task's, nil
-}
-
-func newPlanner(db *sql.DB, log *zap.Logger) planner {
-	if log == nil {
-		log = zap.NewNop()
-	}
-	return planner{db: db, log: log}
-}
 
 // session opens a session that holds the job's locks; who is what it is for, in the words of
 // the notes: planning or clean-up. A session that holds them already works for an owner
@@ -73,14 +54,6 @@ func (p planner) session(ctx context.Context, lock table.Lock, who string, orpha
 		}
 	}
 	return s, nil
-}
-
-// mendable marks an error of clean-up that says that the node's own account lacks a privilege.
-func mendable(err error) error {
-	if server.Denied(err) {
-		return dxf.Mendable{Err: err}
-	}
-	return err
 }
 
 const (

@@ -93,17 +93,6 @@ func (m ImportMeta) Loaded() string {
 	return m.Staging
 }
 
-// CSVConfig is a dialect of CSV; see the options of IMPORT INTO.
-type CSVConfig struct {
-	Charset    string `json:"charset,omitempty"`   // character_set; "" is utf8mb4
-	Terminated string `json:"terminated"`          // fields_terminated_by
-	Enclosed   string `json:"enclosed,omitempty"`  // fields_enclosed_by, at most one byte
-	Escaped    string `json:"escaped,omitempty"`   // fields_escaped_by, at most one byte
-	Null       string `json:"null"`                // fields_defined_null_by
-	LineEnd    string `json:"line_end,omitempty"`  // lines_terminated_by; "": LF, CR or CR LF
-	SkipRows   int64  `json:"skip_rows,omitempty"` // of every file
-}
-
 // ImportField is an entry of the column list. Both empty: the field is skipped.
 type ImportField struct {
 	Column string `json:"column,omitempty"`
@@ -119,16 +108,4 @@ type ImportSet struct {
 // PieceMeta is the meta of a subtask of the import step.
 type PieceMeta struct {
 	Pieces []Piece `json:"pieces"`
-}
-
-// A Piece is a file or a part of it.
-type Piece struct {
-	Path string `json:"path"` // as the source lists it
-	Size int64  `json:"size"` // of the file, bytes as stored
-	// Tag is the object's version when it was listed; "" on disk.
-	Tag string `json:"tag,omitempty"`
-	// Start and End are byte offsets of a part of an uncompressed file: the
-	// rows that begin in [Start, End). End 0: the whole file.
-	Start int64 `json:"start,omitempty"`
-	End   int64 `json:"end,omitempty"`
 }

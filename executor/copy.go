@@ -20,10 +20,6 @@ var copySettings = []string{
 	"SET SESSION idle_transaction_timeout = 10",
 }
 
-// patience is how often a single locked row is asked for without waiting
-// before it is waited for.
-const patience = 20
-
 // feedLook is how long a copy may go on after the changefeed has failed.
 const feedLook = 2 * time.Second
 
@@ -116,7 +112,7 @@ func (c *copier) chunk(ctx context.Context, span table.Range, at point) (point, 
 			// One row and no neighbour: with nothing else locked, waiting
 			// cannot be part of a deadlock with a client.
 			where = p.head.At("s", p.head.Upper)
-			if failures > patience {
+			if failures > lockTries {
 				lock = c.conn.Family.ShareWait()
 			}
 		}
@@ -146,7 +142,7 @@ func (c *copier) chunk(ctx context.Context, span table.Range, at point) (point, 
 			return at, err
 		}
 		c.size.collided()
-		if failures > patience {
+		if failures > lockTries {
 			c.waiting("copy waits for a row lock that a client holds")
 		}
 		if err := c.look(ctx); err != nil {

@@ -22,3 +22,7 @@ func (w *worker) IsRetryableErr(err error) bool {
 	}
 	return server.Passes(err)
 }
+
+// lockTries is how often a single locked row is asked for without waiting
+// before it is waited for.
+const lockTries = 20

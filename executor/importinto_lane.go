@@ -149,7 +149,7 @@ func (l *lane) chunk(ctx context.Context, c *chunk) error {
 				return err
 			}
 			return l.blame(ctx, c, bad)
-		case err == nil || failures == patience || !server.Collided(err):
+		case err == nil || failures == lockTries || !server.Collided(err):
 			return err
 		}
 		pause := min(2*time.Millisecond<<min(failures, 6), 100*time.Millisecond)

@@ -280,7 +280,7 @@ func (v *verifier) underLock(ctx context.Context, r table.Range) (int64, error) 
 				return 0, err
 			}
 		case server.Collided(err):
-			if failures > patience {
+			if failures > lockTries {
 				v.waiting("verification waits for a row lock that a client holds")
 			}
 		default:
