@@ -131,7 +131,7 @@ func (b *Backfill) beginCopy(
 		return dxf.Plan{}, err
 	}
 	b.log.Info("shadow made", zap.Int64("job", m.JobID), zap.String("table", m.Schema+"."+m.Table), zap.String("shadow", m.Shadow), zap.Strings("indexes", m.Indexes))
-	p, err := cut(ctx, s, info, m, nodes)
+	p, err := pieces(ctx, s, info, m, nodes)
 	if p.Step == dxf.StepCopy {
 		p.Concurrency = share(concurrency, nodes, m.Processors)
 	}

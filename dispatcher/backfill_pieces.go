@@ -56,8 +56,8 @@ func single(m dxf.BackfillMeta, step dxf.Step) (dxf.Plan, error) {
 	return p, err
 }
 
-// cut plans the copy: the whole table in pieces.
-func cut(ctx context.Context, s *server.Session, info *table.Info, m dxf.BackfillMeta, nodes int) (dxf.Plan, error) {
+// pieces plans the copy: the whole table in pieces.
+func pieces(ctx context.Context, s *server.Session, info *table.Info, m dxf.BackfillMeta, nodes int) (dxf.Plan, error) {
 	trip, err := tripTo(ctx, s)
 	if err != nil {
 		return dxf.Plan{}, err

@@ -76,7 +76,7 @@ func (x *ImportInto) Plan(ctx context.Context, t dxf.Task, nodes int, tell dxf.T
 			m.Local = true
 			return importSteps(m, dxf.StepProbe, max(nodes, 1))
 		}
-		location, err := x.Key.Location(m)
+		location, err := seal.Location(x.Key, m)
 		if err != nil {
 			return dxf.Plan{}, err
 		}

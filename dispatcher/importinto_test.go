@@ -25,7 +25,7 @@ func (s seen) Subtasks(context.Context, int64, dxf.Step) ([]dxf.Subtask, error) 
 func TestImportLoadedElsewhere(t *testing.T) {
 	task := dxf.Task{ID: 1, Type: dxf.ImportInto, State: dxf.TaskRunning, Step: dxf.StepImport, Meta: []byte(`{"job_id":3}`)}
 	piece := func(l dxf.ImportLoaded) dxf.Subtask {
-		return dxf.Subtask{State: dxf.SubtaskSucceed, ExecID: "n1", Summary: dxf.Summary{RowCount: 7}, Checkpoint: encode(t, l)}
+		return dxf.Subtask{State: dxf.SubtaskSucceed, ExecID: "n1", Summary: dxf.Summary{RowCount: 7}, Checkpoint: marshal(t, l)}
 	}
 	subs := []dxf.Subtask{piece(dxf.ImportLoaded{Rows: 7, All: true}), piece(dxf.ImportLoaded{Rows: 3})}
 	_, err := dispatcher.NewImportInto(nil, seen{subs: subs}, nil).Plan(t.Context(), task, 1, nil)
@@ -51,9 +51,9 @@ func TestImportNarrowed(t *testing.T) {
 		if sum == "" {
 			p.Files, p.Error = nil, &dxf.Error{Code: 8160, State: "HY000", Message: "no such file"}
 		}
-		return dxf.Subtask{State: dxf.SubtaskSucceed, Checkpoint: encode(t, p)}
+		return dxf.Subtask{State: dxf.SubtaskSucceed, Checkpoint: marshal(t, p)}
 	}
-	task := dxf.Task{ID: 1, Type: dxf.ImportInto, State: dxf.TaskRunning, Step: dxf.StepProbe, Meta: encode(t, dxf.ImportMeta{
+	task := dxf.Task{ID: 1, Type: dxf.ImportInto, State: dxf.TaskRunning, Step: dxf.StepProbe, Meta: marshal(t, dxf.ImportMeta{
 		MetaHead: dxf.MetaHead{JobID: 3, Schema: schema, Table: "t"}, Location: "/x/*.csv", Format: "csv", Local: true,
 	})}
 
@@ -75,7 +75,7 @@ func TestImportNarrowed(t *testing.T) {
 
 	// Of groups that disagree that of the client's node counts.
 	own := task
-	own.Meta = encode(t, dxf.ImportMeta{
+	own.Meta = marshal(t, dxf.ImportMeta{
 		MetaHead: dxf.MetaHead{JobID: 3, Schema: schema, Table: "t"}, Location: "/x/*.csv", Format: "csv", Local: true, Node: "n2",
 	})
 	p, err = x.Plan(t.Context(), own, 4, nil)
@@ -97,7 +97,7 @@ func TestImportNarrowed(t *testing.T) {
 // TestImportJob: what the user sees of the task's states, and that secrets go.
 func TestImportJob(t *testing.T) {
 	x := dispatcher.NewImportInto(nil, nil, nil)
-	task := dxf.Task{Type: dxf.ImportInto, Meta: encode(t, dxf.ImportMeta{
+	task := dxf.Task{Type: dxf.ImportInto, Meta: marshal(t, dxf.ImportMeta{
 		MetaHead: dxf.MetaHead{JobID: 3, Rows: 5, Size: 9}, Location: "s3://b/k?access-key=A&secret-access-key=S", Sealed: "x",
 	})}
 	cancelled := &dxf.Error{Code: 8214, State: "HY000", Message: "cancelled by user"}
@@ -139,4 +139,11 @@ func TestImportJob(t *testing.T) {
 			require.Nil(t, a.Meta)
 		}
 	}
+}
+
+func marshal(t *testing.T, v any) []byte {
+	t.Helper()
+	text, err := json.Marshal(v)
+	require.NoError(t, err)
+	return text
 }

@@ -93,18 +93,6 @@ func (m ImportMeta) Loaded() string {
 	return m.Staging
 }
 
-// ImportField is an entry of the column list. Both empty: the field is skipped.
-type ImportField struct {
-	Column string `json:"column,omitempty"`
-	Var    string `json:"var,omitempty"` // without @, lower case
-}
-
-// ImportSet is one assignment of the SET clause.
-type ImportSet struct {
-	Column string `json:"column"`
-	Expr   string `json:"expr"` // as SQL, variables as @`name`
-}
-
 // PieceMeta is the meta of a subtask of the import step.
 type PieceMeta struct {
 	Pieces []Piece `json:"pieces"`

@@ -3,7 +3,6 @@ package executor_test
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -22,20 +21,10 @@ import (
 	"dxfproxy/dispatcher"
 	"dxfproxy/dxf"
 	"dxfproxy/executor"
-	"dxfproxy/mariadbd"
-	"dxfproxy/mariadbd/mariadbdtest"
 	"dxfproxy/server"
 	"dxfproxy/store"
 	"dxfproxy/table"
 )
-
-var srv *mariadbd.Server
-
-func TestMain(m *testing.M) {
-	mariadbdtest.Main(m, &srv, "innodb-buffer-pool-size=512M", "loose-innodb-log-file-size=256M", "max-connections=300", "local-infile=1")
-}
-
-const node = "n1:4000"
 
 // harness takes one ADD INDEX through its steps, with a changefeed that is fed by the
 // writers instead of the binlog.
@@ -52,7 +41,7 @@ type harness struct {
 // start makes the tables and submits a statement about table t.
 func start(t *testing.T, statement string, change func(*dxf.BackfillMeta), tables ...string) *harness {
 	t.Helper()
-	h := &harness{rig: newRig(t, zap.InfoLevel), began: time.Now()}
+	h := &harness{rig: newRig(t, srv, zap.InfoLevel, dxf.BackfillType), began: time.Now()}
 	for _, q := range tables {
 		h.sql(q)
 	}
@@ -459,11 +448,4 @@ func (f *logFeed) Marked(_ context.Context, _, id int64) (bool, error) {
 		return false, f.failure
 	}
 	return int(id) <= f.acked, nil
-}
-
-func mustJSON(t *testing.T, v any) []byte {
-	t.Helper()
-	text, err := json.Marshal(v)
-	require.NoError(t, err)
-	return text
 }

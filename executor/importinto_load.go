@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"dxfproxy/dxf"
+	"dxfproxy/seal"
 	"dxfproxy/server"
 	"dxfproxy/source"
 	"dxfproxy/table"
@@ -109,7 +110,7 @@ func (r *importRun) load(ctx context.Context) error {
 	l.servo = servo{target: loadTarget, rows: min(max(l.pace.rows.Load(), loadStart), loadMost)}
 	l.resize(n)
 
-	location, err := r.imp.Key.Location(r.meta)
+	location, err := seal.Location(r.imp.Key, r.meta)
 	if err != nil {
 		return err
 	}

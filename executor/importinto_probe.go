@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"dxfproxy/dxf"
+	"dxfproxy/seal"
 	"dxfproxy/source"
 )
 
@@ -15,7 +16,7 @@ import (
 // an answer too.
 func (r *importRun) probe(ctx context.Context) error {
 	p := dxf.ImportProbe{Node: r.imp.node}
-	location, err := r.imp.Key.Location(r.meta)
+	location, err := seal.Location(r.imp.Key, r.meta)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ type importJob struct {
 // files of the suffix of the first.
 func startImport(t *testing.T, files map[string]string, change func(*dxf.ImportMeta), tables ...string) *importJob {
 	t.Helper()
-	j := &importJob{rig: newRig(t, zap.WarnLevel), dir: t.TempDir()}
+	j := &importJob{rig: newRig(t, srv, zap.WarnLevel, dxf.ImportType), dir: t.TempDir()}
 	suffix := ""
 	for name, text := range files {
 		suffix = filepath.Ext(name)

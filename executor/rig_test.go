@@ -11,11 +11,13 @@ import (
 	"go.uber.org/zap/zaptest"
 
 	"dxfproxy/dxf"
+	"dxfproxy/mariadbd"
 	"dxfproxy/mariadbd/mariadbdtest"
 	"dxfproxy/store"
 )
 
-var types = dxf.TypesOf(dxf.BackfillType, dxf.ImportType)
+// node is the only one.
+const node = "n1:4000"
 
 // A rig is one task on a real store, of which the test is the owner and the only node.
 type rig struct {
@@ -26,15 +28,16 @@ type rig struct {
 	term   dxf.Term
 	task   dxf.Task
 	log    *zap.Logger
+	types  dxf.Types
 }
 
-// newRig opens a store with a schema of the test's own.
-func newRig(t *testing.T, level zapcore.Level) *rig {
+// newRig opens a store on a server with a schema of the test's own, and tasks of a type.
+func newRig(t *testing.T, srv *mariadbd.Server, level zapcore.Level, kind dxf.Type) *rig {
 	t.Helper()
-	r := &rig{T: t, log: zaptest.NewLogger(t, zaptest.Level(level))}
+	r := &rig{T: t, log: zaptest.NewLogger(t, zaptest.Level(level)), types: dxf.TypesOf(kind)}
 	r.schema, r.db = mariadbdtest.Schema(t, srv)
 	var err error
-	r.store, err = store.Open(t.Context(), store.Config{DSN: srv.DSN(), Types: types, Schema: "dxf_" + r.schema})
+	r.store, err = store.Open(t.Context(), store.Config{DSN: srv.DSN(), Types: r.types, Schema: "dxf_" + r.schema})
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		_, err := r.db.Exec("DROP DATABASE dxf_" + r.schema)
@@ -69,7 +72,7 @@ func (r *rig) advance(plan dxf.Planner) bool {
 	for i := range p.Subtasks {
 		p.Subtasks[i].ExecID, p.Subtasks[i].Ordinal = node, i+1
 	}
-	a := dxf.Advance{Task: r.task, State: dxf.TaskRunning, Step: p.Step, Meta: p.Meta, Subtasks: p.Subtasks, Job: types[r.task.Type].JobOf(r.task)}
+	a := dxf.Advance{Task: r.task, State: dxf.TaskRunning, Step: p.Step, Meta: p.Meta, Subtasks: p.Subtasks, Job: r.types[r.task.Type].JobOf(r.task)}
 	plan.Complete(&a, nil)
 	require.NoError(r, r.store.Advance(r.Context(), r.term, a))
 	return true
@@ -106,4 +109,12 @@ func (r *rig) sql(q string, args ...any) {
 func (r *rig) requireClean() {
 	r.Helper()
 	require.Equal(r, "0", r.query("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME LIKE '%dxf%'"))
+}
+
+// mustJSON is v as JSON.
+func mustJSON(t *testing.T, v any) []byte {
+	t.Helper()
+	text, err := json.Marshal(v)
+	require.NoError(t, err)
+	return text
 }

@@ -29,10 +29,10 @@ const (
 	// has locked the table, if its node stands still or is cut off.
 	lockedIdle = 3
 	// answerLimit is how long one answer to that session may take; locking limits that to
-	// LOCK TABLES, and heldLimit is for how long the table may be locked in all.
-	answerLimit = 2 * time.Second
-	locking     = tableLockWait*time.Second + answerLimit
-	heldLimit   = 5 * time.Second
+	// LOCK TABLES, and exchangeLimit is for how long the table may be locked in all.
+	answerLimit   = 2 * time.Second
+	locking       = tableLockWait*time.Second + answerLimit
+	exchangeLimit = 5 * time.Second
 	// prepareLimit is for what is done before.
 	prepareLimit = 10 * time.Second
 )
@@ -296,7 +296,7 @@ func (s *swap) once(ctx context.Context) (done bool, why string, err error) {
 	}
 	locked := time.Now()
 	s.used = locked
-	holding, letGo := context.WithTimeout(ctx, heldLimit)
+	holding, letGo := context.WithTimeout(ctx, exchangeLimit)
 	defer letGo()
 	if why, err = s.ready(holding); err != nil || why != "" {
 		s.endCall(ctx)

@@ -7,10 +7,10 @@ import (
 	"dxfproxy/source"
 )
 
-// Close puts a location into the meta of an import that has its table's name: as it
+// CloseLocation puts a location into the meta of an import that has its table's name: as it
 // is, or, if it has secrets, masked and beside it sealed. k may be nil where there are
 // none.
-func (k *Key) Close(m *dxf.ImportMeta, location string) error {
+func CloseLocation(k *Key, m *dxf.ImportMeta, location string) error {
 	m.Location, m.Sealed = source.Mask(location), ""
 	if m.Location == location {
 		return nil
@@ -25,7 +25,7 @@ func (k *Key) Close(m *dxf.ImportMeta, location string) error {
 
 // Location gives the location of an import as it was typed. k may be nil where there
 // are no secrets.
-func (k *Key) Location(m dxf.ImportMeta) (string, error) {
+func Location(k *Key, m dxf.ImportMeta) (string, error) {
 	if m.Sealed == "" {
 		return m.Location, nil
 	}

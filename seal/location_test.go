@@ -16,32 +16,32 @@ func TestS19Location(t *testing.T) {
 	const location = "s3://b/k*.csv?access-key=AK&secret-access-key=very%2Fsecret&session-token=tik.tak"
 	key := seal.NewKey("password", "dxf")
 	m := dxf.ImportMeta{MetaHead: dxf.MetaHead{Schema: "d", Table: "t"}}
-	require.NoError(t, key.Close(&m, location))
+	require.NoError(t, seal.CloseLocation(key, &m, location))
 	text, err := json.Marshal(m)
 	require.NoError(t, err)
 	for _, secret := range []string{"very", "tik.tak", "=AK"} {
 		require.NotContains(t, string(text), secret)
 	}
 	require.Contains(t, m.Location, "s3://b/k*.csv?")
-	got, err := seal.NewKey("password", "dxf").Location(m)
+	got, err := seal.Location(seal.NewKey("password", "dxf"), m)
 	require.NoError(t, err)
 	require.Equal(t, location, got)
 
 	other := m
 	other.Table = "u"
 	for name, open := range map[string]func() (string, error){
-		"another table":    func() (string, error) { return key.Location(other) },
-		"another password": func() (string, error) { return seal.NewKey("changed", "dxf").Location(m) },
-		"no key":           func() (string, error) { return (*seal.Key)(nil).Location(m) },
+		"another table":    func() (string, error) { return seal.Location(key, other) },
+		"another password": func() (string, error) { return seal.Location(seal.NewKey("changed", "dxf"), m) },
+		"no key":           func() (string, error) { return seal.Location(nil, m) },
 	} {
 		_, err := open()
 		require.ErrorContains(t, err, "the secrets of the location cannot be read", name)
 	}
-	require.Error(t, (*seal.Key)(nil).Close(&m, location))
+	require.Error(t, seal.CloseLocation(nil, &m, location))
 
-	require.NoError(t, (*seal.Key)(nil).Close(&m, "/data/x.csv"), "a path has no secrets")
+	require.NoError(t, seal.CloseLocation(nil, &m, "/data/x.csv"), "a path has no secrets")
 	require.Empty(t, m.Sealed)
-	got, err = (*seal.Key)(nil).Location(m)
+	got, err = seal.Location(nil, m)
 	require.NoError(t, err)
 	require.Equal(t, "/data/x.csv", got)
 }

@@ -12,6 +12,7 @@ import (
 	"dxfproxy/decode"
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
+	"dxfproxy/seal"
 	"dxfproxy/server"
 	"dxfproxy/source"
 	"dxfproxy/sqltext"
@@ -336,7 +337,7 @@ func (im *importing) submit(ctx context.Context, s *session) error {
 		SQLMode: im.facts.sqlMode, TimeZone: zone,
 		Node: im.h.node.ID, Thread: set.thread, MaxWriteSpeed: set.maxWriteSpeed, Checksum: set.checksum,
 	}
-	if err := im.h.key.Close(&meta, st.Location); err != nil {
+	if err := seal.CloseLocation(im.h.key, &meta, st.Location); err != nil {
 		return err
 	}
 	t := dxf.NewTask{
