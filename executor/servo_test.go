@@ -45,23 +45,6 @@ func TestLimiter(t *testing.T) {
 	require.LessOrEqual(t, l.take(1000, 1000, now.Add(time.Hour)), time.Duration(0))
 }
 
-func TestUnlike(t *testing.T) {
-	for _, c := range []struct {
-		a, b []uint64
-		want int64
-	}{
-		{nil, nil, 0},
-		{[]uint64{1, 2, 3}, []uint64{1, 2, 3}, 0},
-		{[]uint64{1, 2, 3}, []uint64{1, 3}, 1},
-		{[]uint64{1, 3}, []uint64{1, 2, 3}, 1},
-		{[]uint64{1, 2, 9}, []uint64{1, 3, 9}, 1},
-		{[]uint64{5, 5}, []uint64{5}, 1},
-		{nil, []uint64{1, 2}, 2},
-	} {
-		require.Equal(t, c.want, unlike(c.a, c.b), "%v %v", c.a, c.b)
-	}
-}
-
 func TestErrors(t *testing.T) {
 	b := &Backfill{}
 	for _, err := range []error{driver.ErrBadConn, mysql.ErrInvalidConn, &mysql.MySQLError{Number: 1205}, &mysql.MySQLError{Number: 4031}, &mysql.MySQLError{Number: 1213}} {

@@ -10,13 +10,12 @@ import (
 	"dxfproxy/server/servertest"
 )
 
-// TestEveryNumber: planning and cleaning end by the same errors as execution, and wait for the
+// TestEveryNumberOfPlanning: planning and cleaning end by the same errors as execution, and wait for the
 // rest.
-func TestEveryNumber(t *testing.T) {
-	b, x := &Backfill{}, &ImportInto{}
+func TestEveryNumberOfPlanning(t *testing.T) {
+	x := &ImportInto{}
 	for _, e := range servertest.Errors(t) {
 		for _, err := range []error{fmt.Errorf("lock: %w", e.Err), fmt.Errorf("make: %w", server.ClientError(e.Err, "t"))} {
-			require.Equal(t, e.Waits, b.IsRetryableErr(err), e)
 			require.Equal(t, e.Waits, x.IsRetryableErr(err), e)
 		}
 	}
