@@ -13,7 +13,7 @@ import (
 
 var bothTypes = dxf.TypesOf(dxf.BackfillType, dxf.ImportType)
 
-func backfill(id int64, state dxf.TaskState, table string) dxf.Task {
+func indexTask(id int64, state dxf.TaskState, table string) dxf.Task {
 	meta, err := json.Marshal(dxf.BackfillMeta{MetaHead: dxf.MetaHead{JobID: 100 + id, Schema: "test", Table: table}})
 	if err != nil {
 		panic(err)
@@ -22,16 +22,16 @@ func backfill(id int64, state dxf.TaskState, table string) dxf.Task {
 }
 
 func TestAdmitOneTaskPerTable(t *testing.T) {
-	other := backfill(6, dxf.TaskPending, "t1")
+	other := indexTask(6, dxf.TaskPending, "t1")
 	other.Type = dxf.ImportInto
-	behind := backfill(7, dxf.TaskPending, "t1")
-	unknown := backfill(5, dxf.TaskPending, "t1")
+	behind := indexTask(7, dxf.TaskPending, "t1")
+	unknown := indexTask(5, dxf.TaskPending, "t1")
 	unknown.Type = "unknown"
 	w := world{types: bothTypes, nodes: nodesOf("a", "b", "c"), tasks: []dxf.Task{
-		backfill(4, dxf.TaskPending, "T1"), // ranks best, but asked last
-		backfill(1, dxf.TaskPaused, "t1"),
-		backfill(2, dxf.TaskPending, "t1"),
-		backfill(3, dxf.TaskPending, "t2"),
+		indexTask(4, dxf.TaskPending, "T1"), // ranks best, but asked last
+		indexTask(1, dxf.TaskPaused, "t1"),
+		indexTask(2, dxf.TaskPending, "t1"),
+		indexTask(3, dxf.TaskPending, "t2"),
 		other, behind, unknown,
 	}}
 	require.Equal(t, map[int64]string{
@@ -49,7 +49,7 @@ func TestAdmitAtMostSixteen(t *testing.T) {
 		if i >= 14 {
 			state = dxf.TaskPending
 		}
-		w.tasks = append(w.tasks, backfill(i+1, state, fmt.Sprintf("t%d", i+1)))
+		w.tasks = append(w.tasks, indexTask(i+1, state, fmt.Sprintf("t%d", i+1)))
 	}
 	w.tasks[0].State = dxf.TaskPaused // holds nothing
 	waits := w.admit(map[int64]bool{15: true})
@@ -61,7 +61,7 @@ func TestAdmitAtMostSixteen(t *testing.T) {
 
 func TestAdmitBySlots(t *testing.T) {
 	running := func(id int64, concurrency int) dxf.Task {
-		task := backfill(id, dxf.TaskRunning, fmt.Sprintf("t%d", id))
+		task := indexTask(id, dxf.TaskRunning, fmt.Sprintf("t%d", id))
 		task.Concurrency = concurrency
 		return task
 	}
@@ -111,14 +111,14 @@ func TestAdmitBySlots(t *testing.T) {
 }
 
 func TestAdmitNeedsANode(t *testing.T) {
-	task := backfill(1, dxf.TaskPending, "t1")
+	task := indexTask(1, dxf.TaskPending, "t1")
 	task.TargetScope = "gold"
 	w := world{nodes: nodesOf("a"), tasks: []dxf.Task{task}}
 	require.Equal(t, map[int64]string{1: "no node in service scope 'gold'"}, w.admit(nil))
 }
 
 func TestModified(t *testing.T) {
-	task := backfill(1, dxf.TaskModifying, "t1")
+	task := indexTask(1, dxf.TaskModifying, "t1")
 	task.Step = dxf.StepCopy
 	task.ModifyParams = []byte(`{"prev_state":"paused","modifications":[
 		{"type":"modify_concurrency","to":8},{"type":"modify_batch_size","to":512},{"type":"modify_max_write_speed","to":1048576}]}`)
@@ -146,7 +146,7 @@ func TestModified(t *testing.T) {
 // of makes tasks of an account, on tables of their own.
 func of(user string, state dxf.TaskState, concurrency int, ids ...int64) (tasks []dxf.Task) {
 	for _, id := range ids {
-		t := backfill(id, state, fmt.Sprintf("t%d", id))
+		t := indexTask(id, state, fmt.Sprintf("t%d", id))
 		t.User, t.Concurrency = user, concurrency
 		tasks = append(tasks, t)
 	}
@@ -215,10 +215,10 @@ func TestS21AccountsTakeTurns(t *testing.T) {
 func TestS6CleanUpHoldsNoPlace(t *testing.T) {
 	w := world{nodes: []dxf.Node{{ID: "a", CPUCount: 64}}, subs: map[int64][]dxf.Subtask{}}
 	for id := range int64(16) {
-		w.tasks = append(w.tasks, backfill(id+1, dxf.TaskReverting, fmt.Sprintf("t%d", id)))
+		w.tasks = append(w.tasks, indexTask(id+1, dxf.TaskReverting, fmt.Sprintf("t%d", id)))
 		w.subs[id+1] = []dxf.Subtask{{State: dxf.SubtaskRunning, ExecID: "a"}}
 	}
-	w.tasks = append(w.tasks, backfill(17, dxf.TaskPending, "t17"))
+	w.tasks = append(w.tasks, indexTask(17, dxf.TaskPending, "t17"))
 	require.Equal(t, map[int64]string{17: "waits for its turn, 16 tasks running"}, w.admit(nil))
 	w.subs[3][0].State = dxf.SubtaskCanceled
 	require.Empty(t, w.admit(nil))

@@ -47,14 +47,14 @@ func TestJobOf(t *testing.T) {
 // TestOlderMetas: a task that was submitted before the node was replaced by one of this build
 // goes on.
 func TestOlderMetas(t *testing.T) {
-	const backfill = `{"job_id":7,"schema":"s","table":"t","changes":["ADD INDEX (a)"],"sql_mode":"","fingerprint":"f","target":"x",
+	const older = `{"job_id":7,"schema":"s","table":"t","changes":["ADD INDEX (a)"],"sql_mode":"","fingerprint":"f","target":"x",
 		"way":"native","thread":4,"batch_size":256,"priority":"LOW","max_write_speed":0,"error_limit":512,"native_max_size":0,"unique":true,
 		"note":{"code":1105,"state":"HY000","message":"table s.t cannot be copied online"},"rows":30}`
 	var b dxf.BackfillMeta
-	require.NoError(t, json.Unmarshal([]byte(backfill), &b))
+	require.NoError(t, json.Unmarshal([]byte(older), &b))
 	want := dxf.MetaHead{JobID: 7, Schema: "s", Table: "t", Rows: 30, Note: "table s.t cannot be copied online"}
 	require.Equal(t, want, b.MetaHead)
-	head, err := dxf.HeadOf([]byte(backfill))
+	head, err := dxf.HeadOf([]byte(older))
 	require.NoError(t, err)
 	require.Equal(t, want, head)
 

@@ -46,7 +46,7 @@ func TestLimiter(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	b := &Backfill{}
+	b := &worker{}
 	for _, err := range []error{driver.ErrBadConn, mysql.ErrInvalidConn, &mysql.MySQLError{Number: 1205}, &mysql.MySQLError{Number: 4031}, &mysql.MySQLError{Number: 1213}} {
 		require.True(t, b.IsRetryableErr(fmt.Errorf("x: %w", err)), "%v", err)
 	}

@@ -111,7 +111,7 @@ func alter(b *server) {
 	require.NoError(b.t, b.CancelJob(b.ctx, job))
 	require.EqualError(b.t, b.AlterJob(b.ctx, job, threads), dxf.Errorf("ddl job %d is not running", job).Error())
 
-	primary, err := b.Submit(b.ctx, dxf.Job{Type: "add primary key", Schema: "test", Table: "t", Reorg: &dxf.Reorg{}}, backfill(dxf.MetaHead{Schema: "test", Table: "t"}))
+	primary, err := b.Submit(b.ctx, dxf.Job{Type: "add primary key", Schema: "test", Table: "t", Reorg: &dxf.Reorg{}}, indexTask(dxf.MetaHead{Schema: "test", Table: "t"}))
 	require.NoError(b.t, err)
 	require.ErrorContains(b.t, b.AlterJob(b.ctx, primary, threads), "unsupported DDL operation: add primary key. Supported")
 
@@ -211,7 +211,7 @@ func waiting(b *bench) {
 // submitted at once.
 func jobsOfOneAccount(b *server) {
 	submit := func(user string) error {
-		_, err := b.Submit(b.ctx, dxf.Job{Type: "add index", User: user}, backfill(dxf.MetaHead{}))
+		_, err := b.Submit(b.ctx, dxf.Job{Type: "add index", User: user}, indexTask(dxf.MetaHead{}))
 		return err
 	}
 	imports := func(user, table string) error {

@@ -164,7 +164,7 @@ func cancelledContext(b *bench) {
 	cancel()
 	_, err := b.Campaign(ctx, n1)
 	require.ErrorIs(b.t, err, context.Canceled)
-	_, err = b.Submit(ctx, dxf.Job{}, backfill(dxf.MetaHead{}))
+	_, err = b.Submit(ctx, dxf.Job{}, indexTask(dxf.MetaHead{}))
 	require.ErrorIs(b.t, err, context.Canceled)
 	jobs, err := b.UnfinishedJobs(b.ctx)
 	require.NoError(b.t, err)

@@ -161,13 +161,13 @@ func (b *bench) submit() int64 {
 	id, err := b.Submit(b.ctx, dxf.Job{
 		Type: "add index", Action: 7, Schema: "test", Table: "t", SchemaState: dxf.SchemaNone,
 		Query: "ALTER TABLE t ADD INDEX (a)", Reorg: &dxf.Reorg{Ingest: true, Dist: true, Thread: 4, BatchSize: 256},
-	}, backfill(dxf.MetaHead{Schema: "test", Table: "t", Rows: 100}))
+	}, indexTask(dxf.MetaHead{Schema: "test", Table: "t", Rows: 100}))
 	require.NoError(b.t, err)
 	return id
 }
 
 // backfill is a task to submit.
-func backfill(head dxf.MetaHead) dxf.NewTask {
+func indexTask(head dxf.MetaHead) dxf.NewTask {
 	return dxf.NewTask{Type: dxf.Backfill, Concurrency: 4, Meta: &dxf.BackfillMeta{MetaHead: head}}
 }
 

@@ -46,7 +46,7 @@ func taskKeyIsUnique(b *server) {
 			_, err := tx.ExecContext(b.ctx, "UPDATE counter SET value = 0 WHERE name = 'job'")
 			return err
 		}))
-		_, err := b.Submit(b.ctx, dxf.Job{}, backfill(dxf.MetaHead{}))
+		_, err := b.Submit(b.ctx, dxf.Job{}, indexTask(dxf.MetaHead{}))
 		return err
 	}
 	require.NoError(b.t, again())
@@ -80,7 +80,7 @@ func unknownType(b *server) {
 func rank(b *bench) {
 	var ids []int64
 	for _, priority := range []int{512, 100, 512, 0, 1024} {
-		t := backfill(dxf.MetaHead{})
+		t := indexTask(dxf.MetaHead{})
 		t.Priority = priority
 		id, err := b.Submit(b.ctx, dxf.Job{}, t)
 		require.NoError(b.t, err)
