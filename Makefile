@@ -57,7 +57,7 @@ test-stores: setup ## relay and jobs on MariaDB 11.8 and MySQL 9.7, the relay be
 		case $$dir in *mysql-*) $(GO) test -count=1 -run TestMySQLAccountsOnEitherLeg ./protocol ;; esac; \
 		case $$dir in *tidb-*) continue ;; esac; \
 		$(GO) test -count=1 ./store ./table ./changefeed; \
-		$(GO) test -count=1 -timeout 20m -run '$(if $(JOBS),^TestI[12],^TestI)' ./executor; \
+		$(GO) test -count=1 -timeout 20m -run '$(if $(JOBS),^TestI[12],^TestI)' ./importinto; \
 		$(GO) test -count=1 -timeout 40m -run '$(JOBS)' ./internal/dxftest; \
 	done
 

@@ -3,8 +3,6 @@ package decode
 import (
 	"bytes"
 	"io"
-
-	"dxfproxy/dxf"
 )
 
 // csvReader reads rows out of a window. A row without quotes and escapes is cut at
@@ -34,11 +32,11 @@ type csvReader struct {
 // NewCSV reads CSV in the given dialect from r, whose first byte is at.Offset of the
 // file. At the beginning of a file it passes over a byte order mark and cfg.SkipRows
 // lines.
-func NewCSV(r io.Reader, cfg dxf.CSVConfig, at Start, limit Limits) Reader {
+func NewCSV(r io.Reader, cfg CSVConfig, at Start, limit Limits) Reader {
 	return newCSV(r, cfg, at, limit, windowSize)
 }
 
-func newCSV(r io.Reader, cfg dxf.CSVConfig, at Start, limit Limits, size int) *csvReader {
+func newCSV(r io.Reader, cfg CSVConfig, at Start, limit Limits, size int) *csvReader {
 	c := &csvReader{
 		w: newWindow(r, at.Offset, size, limit), cut: at.Cut, until: at.Until, line: at.Line,
 		mark: at, limit: limit.row(),

@@ -15,7 +15,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/decode"
-	"dxfproxy/dxf"
 )
 
 var update = flag.Bool("update", false, "write the rows that were read into testdata/csv/*.txt")
@@ -55,7 +54,7 @@ func TestAwkwardCSV(t *testing.T) {
 }
 
 // options reads lines like fields_terminated_by = "\t".
-func options(t *testing.T, head string) dxf.CSVConfig {
+func options(t *testing.T, head string) decode.CSVConfig {
 	cfg := comma
 	for line := range strings.Lines(head) {
 		if strings.HasPrefix(line, "#") {

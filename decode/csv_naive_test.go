@@ -7,12 +7,11 @@ import (
 	"strings"
 
 	"dxfproxy/decode"
-	"dxfproxy/dxf"
 )
 
 // naiveCSV reads a whole file byte by byte, as plainly as the rules can be written.
 // It knows the single-byte and UTF-8 sets only. The error is one of decode's, or nil.
-func naiveCSV(file []byte, cfg dxf.CSVConfig) (rows [][]decode.Field, err error) {
+func naiveCSV(file []byte, cfg decode.CSVConfig) (rows [][]decode.Field, err error) {
 	data := strings.TrimPrefix(string(file), "\ufeff")
 	lineEnd := func() int {
 		switch {

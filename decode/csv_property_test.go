@@ -13,11 +13,10 @@ import (
 	"pgregory.net/rapid"
 
 	"dxfproxy/decode"
-	"dxfproxy/dxf"
 )
 
-func dialects(t *rapid.T) dxf.CSVConfig {
-	cfg := dxf.CSVConfig{
+func dialects(t *rapid.T) decode.CSVConfig {
+	cfg := decode.CSVConfig{
 		Terminated: rapid.SampledFrom([]string{",", "\t", "|+|", "::", "，"}).Draw(t, "terminated"),
 		Enclosed:   rapid.SampledFrom([]string{`"`, `"`, "", "'"}).Draw(t, "enclosed"),
 		Escaped:    rapid.SampledFrom([]string{`\`, `\`, "", "!", `"`}).Draw(t, "escaped"),
@@ -29,7 +28,7 @@ func dialects(t *rapid.T) dxf.CSVConfig {
 }
 
 // soup is a file made of what means something to the dialect, and of letters.
-func soup(t *rapid.T, cfg dxf.CSVConfig, label string) []byte {
+func soup(t *rapid.T, cfg decode.CSVConfig, label string) []byte {
 	pieces := []string{
 		"a", "bc", "N", "0", "n", " ", "é", "\x00", "\xff", "\n", "\n", "\r", "\r\n", "|",
 		cfg.Terminated, cfg.Terminated, cfg.Terminated, cfg.Terminated[:1], cfg.Enclosed, cfg.Enclosed, cfg.Enclosed,
@@ -40,7 +39,7 @@ func soup(t *rapid.T, cfg dxf.CSVConfig, label string) []byte {
 }
 
 // written is a file of proper rows, and the rows.
-func written(t *rapid.T, cfg dxf.CSVConfig, lineEndInside bool) []byte {
+func written(t *rapid.T, cfg decode.CSVConfig, lineEndInside bool) []byte {
 	var b bytes.Buffer
 	end := cfg.LineEnd
 	for range rapid.IntRange(0, 20).Draw(t, "rows") {
@@ -135,7 +134,7 @@ func TestCSVPiecesAreTheWhole(t *testing.T) {
 
 func TestCSVPiecesForEveryCut(t *testing.T) {
 	for _, end := range []string{"", "\n", "\r\n", "|\n", "END"} {
-		cfg := dxf.CSVConfig{Terminated: ",", Enclosed: `"`, Escaped: `\`, Null: `\N`, LineEnd: end}
+		cfg := decode.CSVConfig{Terminated: ",", Enclosed: `"`, Escaped: `\`, Null: `\N`, LineEnd: end}
 		lines := []string{"\ufeffid,name", "1,a", "", `2,"b,""c"`, "  ", "3,END", "4,\r|", "5", "6,ENNDE", "", "", "7,x"}
 		if end == "" {
 			end = "\r\n"
@@ -157,7 +156,7 @@ func TestCSVPiecesForEveryCut(t *testing.T) {
 }
 
 // inPieces reads every piece; with resume, it leaves each reader after every row.
-func inPieces(t require.TestingT, file []byte, cfg dxf.CSVConfig, cuts []int64, resume bool) (rows [][]decode.Field) {
+func inPieces(t require.TestingT, file []byte, cfg decode.CSVConfig, cuts []int64, resume bool) (rows [][]decode.Field) {
 	starts := []decode.Start{{}}
 	for at := int64(1); at <= int64(len(file)); at++ {
 		for _, cut := range cuts {

@@ -11,13 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/decode"
-	"dxfproxy/dxf"
 )
 
-var comma = dxf.CSVConfig{Terminated: ",", Enclosed: `"`, Escaped: `\`, Null: `\N`}
+var comma = decode.CSVConfig{Terminated: ",", Enclosed: `"`, Escaped: `\`, Null: `\N`}
 
 // with returns a dialect that differs from the default.
-func with(change func(*dxf.CSVConfig)) dxf.CSVConfig {
+func with(change func(*decode.CSVConfig)) decode.CSVConfig {
 	cfg := comma
 	change(&cfg)
 	return cfg
@@ -26,7 +25,7 @@ func with(change func(*dxf.CSVConfig)) dxf.CSVConfig {
 // speeds are files of some MB, all of one kind of row.
 var speeds = []struct {
 	name string
-	cfg  dxf.CSVConfig
+	cfg  decode.CSVConfig
 	row  string
 }{
 	{"plain", comma, "%d,some name here,2026-11-21 14:24:30,1234.56,a remark of some length that nobody reads,\\N,7,end\n"},
@@ -35,10 +34,10 @@ var speeds = []struct {
 	{"windows", comma, "%d,some name here,2026-11-21 14:24:30,1234.56,a remark of some length that nobody reads,,7,end\r\n"},
 	{"quoted", comma, `%d,"some name here","2026-11-21 14:24:30",1234.56,"a remark of some length, that nobody reads",\N,7,"end"` + "\n"},
 	{"escaped", comma, `%d,"some \"name\" here","2026-11-21 14:24:30",1234.56,"a ""remark"" of some length\nthat nobody reads",\N,7,"end"` + "\n"},
-	{"long separator", with(func(c *dxf.CSVConfig) { c.Terminated, c.LineEnd = "|+|", "|\n" }), "%d|+|some name here|+|2026-11-21 14:24:30|+|1234.56|+|a remark of some length|\n"},
-	{"latin1", with(func(c *dxf.CSVConfig) { c.Charset = "latin1" }), "%d,some n\xe4me here,2026-11-21 14:24:30,1234.56,a remark of some length th\xe4t nobody reads,7,end\n"},
-	{"gbk", with(func(c *dxf.CSVConfig) { c.Charset = "gbk" }), "%d,\xd6\xd0\xce\xc4\xd6\xd0\xce\xc4,2026-11-21 14:24:30,1234.56,a remark of some length th\xd6\xd0t nobody reads,7,end\n"},
-	{"gbk quoted", with(func(c *dxf.CSVConfig) { c.Charset = "gbk" }), "%d,\"\xd6\xd0\xce\xc4\xd6\xd0\xce\xc4\",2026-11-21 14:24:30,1234.56,\"a remark of some length th\xd6\xd0t nobody reads\",7,end\n"},
+	{"long separator", with(func(c *decode.CSVConfig) { c.Terminated, c.LineEnd = "|+|", "|\n" }), "%d|+|some name here|+|2026-11-21 14:24:30|+|1234.56|+|a remark of some length|\n"},
+	{"latin1", with(func(c *decode.CSVConfig) { c.Charset = "latin1" }), "%d,some n\xe4me here,2026-11-21 14:24:30,1234.56,a remark of some length th\xe4t nobody reads,7,end\n"},
+	{"gbk", with(func(c *decode.CSVConfig) { c.Charset = "gbk" }), "%d,\xd6\xd0\xce\xc4\xd6\xd0\xce\xc4,2026-11-21 14:24:30,1234.56,a remark of some length th\xd6\xd0t nobody reads,7,end\n"},
+	{"gbk quoted", with(func(c *decode.CSVConfig) { c.Charset = "gbk" }), "%d,\"\xd6\xd0\xce\xc4\xd6\xd0\xce\xc4\",2026-11-21 14:24:30,1234.56,\"a remark of some length th\xd6\xd0t nobody reads\",7,end\n"},
 }
 
 func fileOf(row string, size int) []byte {

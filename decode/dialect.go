@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-
-	"dxfproxy/dxf"
 )
 
 // dialect is a dxf.CSVConfig made ready for the scanner.
@@ -33,7 +31,7 @@ type dialect struct {
 	look int64
 }
 
-func newDialect(cfg dxf.CSVConfig) (*dialect, error) {
+func newDialect(cfg CSVConfig) (*dialect, error) {
 	conv, err := newCharset(cfg.Charset)
 	if err != nil {
 		return nil, err

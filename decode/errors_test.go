@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/decode"
-	"dxfproxy/dxf"
 )
 
 func TestCSVRowLimit(t *testing.T) {
@@ -42,7 +41,7 @@ func TestReadErrors(t *testing.T) {
 	broken := errors.New("connection reset")
 	for name, r := range map[string]decode.Reader{
 		"csv":    decode.NewCSV(io.MultiReader(strings.NewReader("1,a\n2,b"), iotest.ErrReader(broken)), comma, decode.Start{}, decode.Limits{}),
-		"header": decode.NewCSV(io.MultiReader(strings.NewReader("1,a\n2,b"), iotest.ErrReader(broken)), with(func(c *dxf.CSVConfig) { c.SkipRows = 2 }), decode.Start{}, decode.Limits{}),
+		"header": decode.NewCSV(io.MultiReader(strings.NewReader("1,a\n2,b"), iotest.ErrReader(broken)), with(func(c *decode.CSVConfig) { c.SkipRows = 2 }), decode.Start{}, decode.Limits{}),
 		"sql":    decode.NewSQL(io.MultiReader(strings.NewReader("INSERT INTO t VALUES (1,'a'),(2,'bbbbbbbbbbbbbbbbbbbbbbbb'"), iotest.ErrReader(broken)), decode.Start{}, decode.Server{}, decode.Limits{}),
 		"head":   decode.NewSQL(io.MultiReader(strings.NewReader("INSERT INTO t"), iotest.ErrReader(broken)), decode.Start{}, decode.Server{}, decode.Limits{}),
 	} {
@@ -62,15 +61,15 @@ func TestReadErrors(t *testing.T) {
 
 func TestDialectErrors(t *testing.T) {
 	for _, c := range []struct {
-		change func(*dxf.CSVConfig)
+		change func(*decode.CSVConfig)
 		at     decode.Start
 		want   string
 	}{
-		{func(c *dxf.CSVConfig) { c.Charset = "big5" }, decode.Start{}, "character set big5 is not known"},
-		{func(c *dxf.CSVConfig) { c.Terminated = "" }, decode.Start{}, "fields_terminated_by is empty"},
-		{func(c *dxf.CSVConfig) { c.Enclosed = "ab" }, decode.Start{}, "fields_enclosed_by and fields_escaped_by have one byte at most"},
-		{func(c *dxf.CSVConfig) { c.Charset, c.Terminated = "latin1", "，" }, decode.Start{}, `fields_terminated_by: latin1 has no '，'`},
-		{func(c *dxf.CSVConfig) { c.LineEnd = "\n\n" }, decode.Start{Until: 5}, "lines_terminated_by begins as it ends, so the file cannot be split: import it without split_file"},
+		{func(c *decode.CSVConfig) { c.Charset = "big5" }, decode.Start{}, "character set big5 is not known"},
+		{func(c *decode.CSVConfig) { c.Terminated = "" }, decode.Start{}, "fields_terminated_by is empty"},
+		{func(c *decode.CSVConfig) { c.Enclosed = "ab" }, decode.Start{}, "fields_enclosed_by and fields_escaped_by have one byte at most"},
+		{func(c *decode.CSVConfig) { c.Charset, c.Terminated = "latin1", "，" }, decode.Start{}, `fields_terminated_by: latin1 has no '，'`},
+		{func(c *decode.CSVConfig) { c.LineEnd = "\n\n" }, decode.Start{Until: 5}, "lines_terminated_by begins as it ends, so the file cannot be split: import it without split_file"},
 	} {
 		_, err := decode.NewCSV(strings.NewReader("1,2\n"), with(c.change), c.at, decode.Limits{}).Next()
 		require.EqualError(t, err, c.want)

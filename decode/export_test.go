@@ -2,13 +2,11 @@ package decode
 
 import (
 	"io"
-
-	"dxfproxy/dxf"
 )
 
 // NewSmallCSV is NewCSV with a window of size bytes at first, so that rows do not fit
 // into it, and with another limit of a row's length if that is not 0.
-func NewSmallCSV(r io.Reader, cfg dxf.CSVConfig, at Start, size, limit int) Reader {
+func NewSmallCSV(r io.Reader, cfg CSVConfig, at Start, size, limit int) Reader {
 	c := newCSV(r, cfg, at, Limits{}, size)
 	if limit > 0 {
 		c.limit = limit

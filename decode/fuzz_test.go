@@ -15,7 +15,6 @@ import (
 
 	"dxfproxy/decode"
 	"dxfproxy/decode/decodetest"
-	"dxfproxy/dxf"
 )
 
 // FuzzCSV compares with naiveCSV, in windows of two sizes.
@@ -29,7 +28,7 @@ func FuzzCSV(f *testing.F) {
 		f.Add(file, "|+|", "", "!", "", "|\n", uint8(1))
 	}
 	f.Fuzz(func(t *testing.T, file []byte, terminated, enclosed, escaped, null, lineEnd string, skip uint8) {
-		cfg := dxf.CSVConfig{
+		cfg := decode.CSVConfig{
 			Terminated: terminated, Enclosed: enclosed, Escaped: escaped, Null: null, LineEnd: lineEnd, SkipRows: int64(skip % 4),
 		}
 		if terminated == "" || len(enclosed) > 1 || len(escaped) > 1 {

@@ -8,22 +8,24 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dxfproxy/backfill"
 	"dxfproxy/dxf"
+	"dxfproxy/importinto"
 )
 
-var bothTypes = dxf.TypesOf(dxf.BackfillType, dxf.ImportType)
+var bothTypes = dxf.TypesOf(backfill.Type, importinto.Type)
 
 func indexTask(id int64, state dxf.TaskState, table string) dxf.Task {
-	meta, err := json.Marshal(dxf.BackfillMeta{MetaHead: dxf.MetaHead{JobID: 100 + id, Schema: "test", Table: table}})
+	meta, err := json.Marshal(backfill.Meta{MetaHead: dxf.MetaHead{JobID: 100 + id, Schema: "test", Table: table}})
 	if err != nil {
 		panic(err)
 	}
-	return dxf.Task{ID: id, Type: dxf.Backfill, State: state, Concurrency: 1, Meta: meta}
+	return dxf.Task{ID: id, Type: backfill.Name, State: state, Concurrency: 1, Meta: meta}
 }
 
 func TestAdmitOneTaskPerTable(t *testing.T) {
 	other := indexTask(6, dxf.TaskPending, "t1")
-	other.Type = dxf.ImportInto
+	other.Type = importinto.Name
 	behind := indexTask(7, dxf.TaskPending, "t1")
 	unknown := indexTask(5, dxf.TaskPending, "t1")
 	unknown.Type = "unknown"
@@ -119,24 +121,24 @@ func TestAdmitNeedsANode(t *testing.T) {
 
 func TestModified(t *testing.T) {
 	task := indexTask(1, dxf.TaskModifying, "t1")
-	task.Step = dxf.StepCopy
+	task.Step = backfill.StepCopy
 	task.ModifyParams = []byte(`{"prev_state":"paused","modifications":[
 		{"type":"modify_concurrency","to":8},{"type":"modify_batch_size","to":512},{"type":"modify_max_write_speed","to":1048576}]}`)
-	a, err := modified(dxf.BackfillType, task, 4)
+	a, err := modified(backfill.Type, task, 4)
 	require.NoError(t, err)
 	require.Equal(t, dxf.TaskPaused, a.State)
-	require.Equal(t, dxf.StepCopy, a.Step)
+	require.Equal(t, backfill.StepCopy, a.Step)
 	require.Equal(t, 4, a.Concurrency)
-	var m dxf.BackfillMeta
+	var m backfill.Meta
 	require.NoError(t, json.Unmarshal(a.Meta, &m))
-	require.Equal(t, dxf.BackfillMeta{
+	require.Equal(t, backfill.Meta{
 		MetaHead: dxf.MetaHead{JobID: 101, Schema: "test", Table: "t1"}, Thread: 8, BatchSize: 512, MaxWriteSpeed: 1 << 20,
 	}, m)
 
 	// What cannot be applied changes nothing, but the task goes on.
 	for _, params := range []string{``, `{"prev_state":"running","modifications":[{"type":"modify_colour","to":1}]}`, `{"prev_state":"reverted"}`} {
 		task.ModifyParams = []byte(params)
-		a, _ := modified(dxf.BackfillType, task, 4)
+		a, _ := modified(backfill.Type, task, 4)
 		require.True(t, task.State.CanMove(a.State), params)
 		require.Equal(t, dxf.TaskRunning, a.State, params)
 		require.Zero(t, a.Concurrency)

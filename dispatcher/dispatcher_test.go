@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/dxf"
+	"dxfproxy/importinto"
 )
 
 // TestPauses: how long a step that counts rows stands still is kept, pause by pause, and what
@@ -15,7 +16,7 @@ import (
 func TestPauses(t *testing.T) {
 	at := func(second int) time.Time { return time.Date(2026, 1, 2, 3, 4, second, 0, time.UTC) }
 	task := dxf.Task{Meta: []byte(`{"job_id":3,"location":"s3://b/k?access-key=A","much":12345678901234567890}`)}
-	d := &Dispatcher{kind: dxf.ImportType}
+	d := &Dispatcher{kind: importinto.Type}
 	move := func(from, to dxf.TaskState, step dxf.Step, second int) dxf.Pauses {
 		task.State, task.UpdateTime = from, at(second)
 		a := dxf.Advance{Task: task, State: to, Step: step}
@@ -30,11 +31,11 @@ func TestPauses(t *testing.T) {
 		require.Equal(t, "12345678901234567890", string(rest["much"]))
 		return head.Pauses
 	}
-	require.Zero(t, move(dxf.TaskPending, dxf.TaskRunning, dxf.StepImport, 1))
-	require.Equal(t, at(10), move(dxf.TaskPausing, dxf.TaskPaused, dxf.StepImport, 10).PausedAt)
-	require.Equal(t, dxf.Pauses{Paused: 7 * time.Second}, move(dxf.TaskResuming, dxf.TaskRunning, dxf.StepImport, 17))
-	move(dxf.TaskPausing, dxf.TaskPaused, dxf.StepImport, 20)
-	require.Equal(t, dxf.Pauses{Paused: 10 * time.Second}, move(dxf.TaskResuming, dxf.TaskRunning, dxf.StepImport, 23))
-	move(dxf.TaskPausing, dxf.TaskPaused, dxf.StepBuildIndexes, 30)
-	require.Equal(t, dxf.Pauses{Paused: 10 * time.Second}, move(dxf.TaskResuming, dxf.TaskRunning, dxf.StepBuildIndexes, 40))
+	require.Zero(t, move(dxf.TaskPending, dxf.TaskRunning, importinto.StepImport, 1))
+	require.Equal(t, at(10), move(dxf.TaskPausing, dxf.TaskPaused, importinto.StepImport, 10).PausedAt)
+	require.Equal(t, dxf.Pauses{Paused: 7 * time.Second}, move(dxf.TaskResuming, dxf.TaskRunning, importinto.StepImport, 17))
+	move(dxf.TaskPausing, dxf.TaskPaused, importinto.StepImport, 20)
+	require.Equal(t, dxf.Pauses{Paused: 10 * time.Second}, move(dxf.TaskResuming, dxf.TaskRunning, importinto.StepImport, 23))
+	move(dxf.TaskPausing, dxf.TaskPaused, importinto.StepBuildIndexes, 30)
+	require.Equal(t, dxf.Pauses{Paused: 10 * time.Second}, move(dxf.TaskResuming, dxf.TaskRunning, importinto.StepBuildIndexes, 40))
 }

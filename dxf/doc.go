@@ -5,5 +5,5 @@
 //
 // A Type is what these packages know of a kind of task, and all that they know: they
 // ask its fields and its Planner and Worker, and read of a task's meta the MetaHead.
-// What is one type's own (backfill.go, importmeta.go, importprobe.go) they do not use.
+// What is one type's own is in its package (backfill, importinto), which they do not import.
 package dxf

@@ -150,8 +150,8 @@ func (types Types) TaskKeys(job JobRef) (keys []string) {
 	return keys
 }
 
-// modifyMeta makes a change in a meta of type M.
-func modifyMeta[M any](meta []byte, change func(*M)) ([]byte, error) {
+// ModifyMeta makes a change in a meta of type M.
+func ModifyMeta[M any](meta []byte, change func(*M)) ([]byte, error) {
 	var m M
 	if err := json.Unmarshal(meta, &m); err != nil {
 		return nil, err

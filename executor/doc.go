@@ -1,9 +1,8 @@
-// Package executor does the work inside one subtask. Of an index job it copies a
-// range of rows into the shadow table, builds the indexes there, compares a range of
-// both tables, swaps their names, or runs the store's own DDL. Of an import it looks
-// for the files, loads them, builds the indexes, counts the rows, and swaps the names.
+// Package executor is what all task types share when they work for a job: sessions that hold
+// its locks, the exchange of two tables' names, turns and sizes of chunks, the building of
+// indexes, and the halves of a planner and a worker that are the same for every type.
 //
-// Everything here may run twice: a subtask that was interrupted starts again
+// Everything may run twice: a subtask that was interrupted starts again
 // from its checkpoint, on this node or another. Three rules keep that safe.
 //
 //   - Rows are written in the transaction that saves the checkpoint, and that

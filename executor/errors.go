@@ -10,7 +10,7 @@ import (
 
 // IsRetryableErr says whether the subtask should be tried again in place: the
 // connection or the server went away, or somebody held a lock too long.
-func (w *worker) IsRetryableErr(err error) bool {
+func (w *Worker) IsRetryableErr(err error) bool {
 	var own *dxf.Error
 	if err == nil || errors.As(err, &own) {
 		return false
@@ -23,6 +23,6 @@ func (w *worker) IsRetryableErr(err error) bool {
 	return server.Passes(err)
 }
 
-// lockTries is how often a single locked row is asked for without waiting
+// LockTries is how often a single locked row is asked for without waiting
 // before it is waited for.
-const lockTries = 20
+const LockTries = 20

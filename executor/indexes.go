@@ -8,32 +8,32 @@ import (
 	"dxfproxy/table"
 )
 
-// lastLockWait is how many seconds a finished build may wait for whoever reads
+// LastLockWait is how many seconds a finished build may wait for whoever reads
 // the shadow: a comparison for moments, somebody's backup for longer. Giving up
 // means to build again.
-const lastLockWait = 3600
+const LastLockWait = 3600
 
-// addIndexes makes the indexes of these lines on a table of rows rows, and sees
+// AddIndexes makes the indexes of these lines on a table of rows rows, and sees
 // them there.
-func (w *work) addIndexes(ctx context.Context, s *server.Session, name string, lines []string, rows int64) error {
+func (w *Work) AddIndexes(ctx context.Context, s *server.Session, name string, lines []string, rows int64) error {
 	for _, statement := range table.AddIndexes(w.schema, name, lines) {
-		err := w.ddl(ctx, s, statement, func(p server.Process) {
-			w.sum.RowCount = int64(p.Fraction() * float64(rows))
-			w.progress()
+		err := w.DDL(ctx, s, statement, func(p server.Process) {
+			w.Summary.RowCount = int64(p.Fraction() * float64(rows))
+			w.Progress()
 		})
 		if err != nil {
 			return server.StatementError(err, w.table)
 		}
 	}
-	missing, err := w.missing(ctx, s, name, lines)
+	missing, err := w.Missing(ctx, s, name, lines)
 	if err == nil && len(missing) > 0 {
 		err = dxf.Errorf("index %s was built but is not there", missing[0])
 	}
 	return err
 }
 
-// missing lists which of the index lines a table has not.
-func (w *work) missing(ctx context.Context, s *server.Session, name string, lines []string) ([]string, error) {
+// Missing lists which of the index lines a table has not.
+func (w *Work) Missing(ctx context.Context, s *server.Session, name string, lines []string) ([]string, error) {
 	text, err := table.ShowCreate(ctx, s, w.schema, name)
 	if err != nil {
 		return nil, err

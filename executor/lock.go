@@ -30,7 +30,7 @@ const (
 
 // lock locks the table and the sentry, or ends with error 1205. The end of ctx does not
 // break off what takes a moment: the session would be lost, and the sentry would stay.
-func (s *swap) lock(ctx context.Context) error {
+func (s *Attempt) lock(ctx context.Context) error {
 	statement := fmt.Sprintf("LOCK TABLES %s WRITE, %s WRITE", s.t, s.o)
 	if s.LockWait != nil && s.attempt > politeAttempts {
 		if wait := s.LockWait(ctx); wait > 0 {
@@ -45,15 +45,15 @@ func (s *swap) lock(ctx context.Context) error {
 }
 
 // queue waits for the lock, and lets everybody wait behind it.
-func (s *swap) queue(ctx context.Context, statement string, wait time.Duration) error {
-	if _, err := s.a.ExecContext(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout = %d", max(int(wait.Seconds()), 1))); err != nil {
+func (s *Attempt) queue(ctx context.Context, statement string, wait time.Duration) error {
+	if _, err := s.Locker.ExecContext(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout = %d", max(int(wait.Seconds()), 1))); err != nil {
 		return err
 	}
-	return s.ddl(ctx, s.a, statement, func(server.Process) {})
+	return s.DDL(ctx, s.Locker, statement, func(server.Process) {})
 }
 
 // lockPolitely takes the lock when it is free.
-func (s *swap) lockPolitely(ctx context.Context, statement string) error {
+func (s *Attempt) lockPolitely(ctx context.Context, statement string) error {
 	if s.attempt <= politeAttempts {
 		err := s.tryLock(ctx, statement)
 		if server.IsErr(err, server.ErrLockWaitTimeout) {
@@ -70,7 +70,7 @@ func (s *swap) lockPolitely(ctx context.Context, statement string) error {
 
 // swiftly does something with the session that locks the table, or ends it: nobody's
 // writes wait for an answer that does not come.
-func (s *swap) swiftly(ctx context.Context, limit time.Duration, do func(ctx context.Context) error) error {
+func (s *Attempt) swiftly(ctx context.Context, limit time.Duration, do func(ctx context.Context) error) error {
 	s.turn.Lock()
 	defer s.turn.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, limit)
@@ -78,28 +78,28 @@ func (s *swap) swiftly(ctx context.Context, limit time.Duration, do func(ctx con
 	err := do(ctx)
 	if err != nil && !s.ended && (ctx.Err() != nil || server.Lost(err)) {
 		s.ended = true
-		s.kill(ctx, s.a)
+		s.kill(ctx, s.Locker)
 	}
 	return err
 }
 
-// alive uses the session that holds the table now and then: the server ends it when it is
+// Alive uses the session that holds the table now and then: the server ends it when it is
 // silent for longer than lockedIdle.
-func (s *swap) alive(ctx context.Context) error {
+func (s *Attempt) Alive(ctx context.Context) error {
 	return s.swiftly(ctx, answerLimit, func(ctx context.Context) error {
 		if time.Since(s.used) < lockedIdle*time.Second/3 {
 			return nil
 		}
 		s.used = time.Now()
-		return s.a.PingContext(ctx)
+		return s.Locker.PingContext(ctx)
 	})
 }
 
 // lockHolding tries a lock again and again while clients are held back for d.
 // They are let go by release, or when d is over. What is open cannot end sooner than its
 // statements come to the store.
-func (s *swap) lockHolding(ctx context.Context, statement string, d time.Duration) error {
-	d += 2 * s.trip
+func (s *Attempt) lockHolding(ctx context.Context, statement string, d time.Duration) error {
+	d += 2 * s.Trip
 	if s.Hold != nil {
 		s.Hold(d)
 		s.held = true
@@ -108,7 +108,7 @@ func (s *swap) lockHolding(ctx context.Context, statement string, d time.Duratio
 }
 
 // lockWithin tries a lock again and again for d.
-func (s *swap) lockWithin(ctx context.Context, statement string, d, pause time.Duration) error {
+func (s *Attempt) lockWithin(ctx context.Context, statement string, d, pause time.Duration) error {
 	for end := time.Now().Add(d); ; {
 		err := s.tryLock(ctx, statement)
 		if !server.IsErr(err, server.ErrLockWaitTimeout) || time.Now().After(end) {
@@ -123,26 +123,26 @@ func (s *swap) lockWithin(ctx context.Context, statement string, d, pause time.D
 // tryLock takes a lock that is free, or ends with error 1205. MySQL's LOCK TABLES
 // has no NOWAIT: who holds the table is looked up first, which leaves a moment for
 // somebody to come in between.
-func (s *swap) tryLock(ctx context.Context, statement string) error {
-	_, err := s.a.ExecContext(ctx, statement+" NOWAIT")
+func (s *Attempt) tryLock(ctx context.Context, statement string) error {
+	_, err := s.Locker.ExecContext(ctx, statement+" NOWAIT")
 	if !server.IsErr(err, server.ErrParse) {
 		return err
 	}
 	const holders = `SELECT COUNT(*) FROM performance_schema.metadata_locks
 		WHERE OBJECT_TYPE = 'TABLE' AND OBJECT_SCHEMA = ? AND OBJECT_NAME = ? AND LOCK_STATUS = 'GRANTED'`
 	var n int
-	if err := s.a.QueryRowContext(ctx, holders, s.schema, s.table).Scan(&n); err != nil {
-		s.log.Debug("look for holders of the table", zap.Error(err)) // no performance_schema: then nobody knows
+	if err := s.Locker.QueryRowContext(ctx, holders, s.schema, s.table).Scan(&n); err != nil {
+		s.Log.Debug("look for holders of the table", zap.Error(err)) // no performance_schema: then nobody knows
 	}
 	if n > 0 {
 		return &mysql.MySQLError{Number: server.ErrLockWaitTimeout, Message: "the table is in use"}
 	}
-	_, err = s.a.ExecContext(ctx, statement)
+	_, err = s.Locker.ExecContext(ctx, statement)
 	return err
 }
 
 // release lets held clients go.
-func (s *swap) release() {
+func (s *Attempt) release() {
 	if s.held {
 		s.Hold(0)
 		s.held = false
@@ -150,9 +150,9 @@ func (s *swap) release() {
 }
 
 // unlock lets everybody have the table again.
-func (s *swap) unlock(ctx context.Context) error {
+func (s *Attempt) unlock(ctx context.Context) error {
 	return s.swiftly(context.WithoutCancel(ctx), answerLimit, func(ctx context.Context) error {
-		_, err := s.a.ExecContext(ctx, "UNLOCK TABLES")
+		_, err := s.Locker.ExecContext(ctx, "UNLOCK TABLES")
 		return err
 	})
 }

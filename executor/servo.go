@@ -9,43 +9,43 @@ import (
 // Limits of a chunk. A client that wants to write a row of a chunk waits until
 // the chunk is committed, so the target is what a person does not notice.
 const (
-	chunkTarget = 150 * time.Millisecond
-	chunkStart  = 2000
-	chunkCap    = 100_000
+	ChunkTarget = 150 * time.Millisecond
+	ChunkStart  = 2000
+	ChunkCap    = 100_000
 	growth      = 1.5 // one slow chunk more is cheaper than one ten times too slow
 	regrowth    = 4   // after a collision, until the former size is reached
 )
 
-// servo sizes chunks by how long they take.
-type servo struct {
-	target time.Duration
-	cap    int64
-	rows   int64 // of the next chunk
+// Servo sizes chunks by how long they take.
+type Servo struct {
+	Target time.Duration
+	Cap    int64
+	Rows   int64 // of the next chunk
 	former int64 // before collisions made it smaller
 }
 
-// took tells the time of a chunk of full size.
-func (s *servo) took(d time.Duration) { s.tookFor(s.rows, d) }
+// Took tells the time of a chunk of full size.
+func (s *Servo) Took(d time.Duration) { s.TookFor(s.Rows, d) }
 
-// tookFor tells the time of a chunk of so many rows, without the way to the store and back:
+// TookFor tells the time of a chunk of so many rows, without the way to the store and back:
 // that is the same whatever the size, and smaller chunks do not make it shorter.
-func (s *servo) tookFor(rows int64, d time.Duration) {
-	factor := float64(s.target) / float64(max(d, time.Millisecond))
+func (s *Servo) TookFor(rows int64, d time.Duration) {
+	factor := float64(s.Target) / float64(max(d, time.Millisecond))
 	most := growth
 	if rows < s.former {
 		most = regrowth
 	}
 	factor = max(0.1, min(factor, most))
-	s.rows = min(max(int64(float64(rows)*factor+0.5), 1), s.cap)
-	if s.rows >= s.former {
+	s.Rows = min(max(int64(float64(rows)*factor+0.5), 1), s.Cap)
+	if s.Rows >= s.former {
 		s.former = 0
 	}
 }
 
-// collided halves the chunk: somebody holds a row of it, and the rest can go on.
-func (s *servo) collided() {
-	s.former = max(s.former, s.rows)
-	s.rows = max(s.rows/2, 1)
+// Collided halves the chunk: somebody holds a row of it, and the rest can go on.
+func (s *Servo) Collided() {
+	s.former = max(s.former, s.Rows)
+	s.Rows = max(s.Rows/2, 1)
 }
 
 // limiter is a token bucket for bytes, shared by the subtasks of a task on this
@@ -55,8 +55,8 @@ type limiter struct {
 	free time.Time // when everything taken so far is paid for
 }
 
-// take reserves n bytes at rate bytes per second and says how long to wait.
-func (l *limiter) take(n, rate int64, now time.Time) time.Duration {
+// Take reserves n bytes at rate bytes per second and says how long to wait.
+func (l *limiter) Take(n, rate int64, now time.Time) time.Duration {
 	if rate <= 0 || n <= 0 {
 		return 0
 	}
@@ -69,14 +69,14 @@ func (l *limiter) take(n, rate int64, now time.Time) time.Duration {
 	return l.free.Sub(now)
 }
 
-// pace is what the subtasks of a task on this node share.
-type pace struct {
+// Pace is what the subtasks of a task on this node share.
+type Pace struct {
 	limiter
-	rows atomic.Int64 // chunk size that was right last
+	Rows atomic.Int64 // chunk size that was right last
 }
 
-// pace returns the task's.
-func (w *worker) pace(task int64) *pace {
+// Pace returns the task's.
+func (w *Worker) Pace(task int64) *Pace {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	p := w.paces[task]
@@ -85,15 +85,15 @@ func (w *worker) pace(task int64) *pace {
 		if len(w.paces) > 100 {
 			clear(w.paces)
 		}
-		p = &pace{}
+		p = &Pace{}
 		w.paces[task] = p
 	}
 	return p
 }
 
-// rest is how long to do nothing after d of work, by tidb_ddl_reorg_priority.
+// Rest is how long to do nothing after d of work, by tidb_ddl_reorg_priority.
 // It is for the way that is meant to be felt least.
-func rest(d time.Duration, priority string) time.Duration {
+func Rest(d time.Duration, priority string) time.Duration {
 	switch priority {
 	case "PRIORITY_LOW":
 		return 2 * d

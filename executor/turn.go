@@ -24,10 +24,10 @@ const (
 
 const turnWait = 10 * time.Millisecond
 
-// turns lets as many chunks be written in the store at once as it has processors,
+// Turns lets as many chunks be written in the store at once as it has processors,
 // whichever nodes and jobs they are of. More get into each other's way there. A turn is
 // an advisory lock of the chunk's session, so it ends with the session at worst.
-type turns struct {
+type Turns struct {
 	names []string // any of them will do; none: no bound is known
 	held  string
 	kept  *kept
@@ -72,16 +72,16 @@ type holder interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
-// turns are those of these names.
-func (w *worker) turns(names []string) turns {
+// Turns are those of these names.
+func (w *Worker) Turns(names []string) Turns {
 	for i, name := range names {
 		names[i] = w.Secret.Lock(name)
 	}
-	return turns{names: names, kept: &w.kept}
+	return Turns{names: names, kept: &w.kept}
 }
 
-// turnNames are all turns of a store with so many processors, one of them first.
-func turnNames(processors, first int) []string {
+// TurnNames are all turns of a store with so many processors, one of them first.
+func TurnNames(processors, first int) []string {
 	var names []string
 	for i := range processors {
 		names = append(names, table.TurnName((first+i)%processors))
@@ -89,23 +89,23 @@ func turnNames(processors, first int) []string {
 	return names
 }
 
-// copyTurns are the turns that a job's chunks take. InnoDB of MariaDB keeps the
+// CopyTurns are the turns that a job's chunks take. InnoDB of MariaDB keeps the
 // counter of an AUTO_INCREMENT column on the root page, which every insert
 // latches: two at a time took 4.7 s of two processors for what one alone did in
 // 5.1 s, so such a job has one turn, and other jobs most likely another.
-func copyTurns(job int64, subtask, processors int, shadow *table.Info) []string {
+func CopyTurns(job int64, subtask, processors int, shadow *table.Info) []string {
 	if processors > 0 && shadow.AutoIncrementColumn() != "" {
-		return turnNames(processors, int(job%int64(processors)))[:1]
+		return TurnNames(processors, int(job%int64(processors)))[:1]
 	}
-	return turnNames(processors, subtask)
+	return TurnNames(processors, subtask)
 }
 
-// take waits for a turn.
-func (t *turns) take(ctx context.Context, on holder) error {
+// Take waits for a turn.
+func (t *Turns) Take(ctx context.Context, on holder) error {
 	if len(t.names) == 0 {
 		return nil
 	}
-	patience := t.patience()
+	patience := t.Patience()
 	got, err := t.wait(ctx, on, patience)
 	if err == nil {
 		t.kept.learn(t.kind(), patience, got)
@@ -114,26 +114,26 @@ func (t *turns) take(ctx context.Context, on holder) error {
 }
 
 // kind is the turn that is waited for; "" for any of all.
-func (t *turns) kind() string {
+func (t *Turns) kind() string {
 	if len(t.names) == 1 {
 		return t.names[0]
 	}
 	return ""
 }
 
-// patience is how long to wait for it.
-func (t *turns) patience() time.Duration { return t.kept.until(t.kind()) }
+// Patience is how long to wait for it.
+func (t *Turns) Patience() time.Duration { return t.kept.until(t.kind()) }
 
-// waited keeps how long a batch has waited with so much patience: all of it, if there was
+// Waited keeps how long a batch has waited with so much patience: all of it, if there was
 // no turn.
-func (t *turns) waited(took, patience time.Duration) {
+func (t *Turns) Waited(took, patience time.Duration) {
 	if len(t.names) > 0 {
 		t.kept.learn(t.kind(), patience, took < patience*9/10)
 	}
 }
 
 // wait waits for a turn, not longer than patience.
-func (t *turns) wait(ctx context.Context, on holder, patience time.Duration) (got bool, err error) {
+func (t *Turns) wait(ctx context.Context, on holder, patience time.Duration) (got bool, err error) {
 	if len(t.names) == 1 {
 		return t.try(ctx, on, t.names[0], patience)
 	}
@@ -159,8 +159,8 @@ var turnRounds = []float64{0, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.
 // turnsAsked is how many turns a batch asks for at most.
 const turnsAsked = 8
 
-// takeSQL waits for a turn in a batch: any that is free, else for each a while.
-func (t *turns) takeSQL(patience time.Duration) string {
+// TakeSQL waits for a turn in a batch: any that is free, else for each a while.
+func (t *Turns) TakeSQL(patience time.Duration) string {
 	names := t.names[:min(len(t.names), turnsAsked)]
 	if len(names) == 0 {
 		return "DO 0"
@@ -187,8 +187,8 @@ func (t *turns) takeSQL(patience time.Duration) string {
 	return "DO " + strings.Join(tries, " OR ")
 }
 
-// giveSQL ends the turn of a batch, whichever it had.
-func (t *turns) giveSQL() string {
+// GiveSQL ends the turn of a batch, whichever it had.
+func (t *Turns) GiveSQL() string {
 	var all []string
 	for _, name := range t.names[:min(len(t.names), turnsAsked)] {
 		all = append(all, "RELEASE_LOCK('"+name+"')")
@@ -200,7 +200,7 @@ func (t *turns) giveSQL() string {
 }
 
 // try takes one lock, if it is free within wait.
-func (t *turns) try(ctx context.Context, on holder, name string, wait time.Duration) (bool, error) {
+func (t *Turns) try(ctx context.Context, on holder, name string, wait time.Duration) (bool, error) {
 	var got sql.NullInt64
 	if err := on.QueryRowContext(ctx, "SELECT GET_LOCK(?, ?)", name, wait.Seconds()).Scan(&got); err != nil {
 		return false, fmt.Errorf("wait for a turn: %w", err)
@@ -212,8 +212,8 @@ func (t *turns) try(ctx context.Context, on holder, name string, wait time.Durat
 	return true, nil
 }
 
-// give ends the turn. When it cannot, the session is gone, and the turn with it.
-func (t *turns) give(ctx context.Context, on holder) {
+// Give ends the turn. When it cannot, the session is gone, and the turn with it.
+func (t *Turns) Give(ctx context.Context, on holder) {
 	if t.held == "" {
 		return
 	}

@@ -15,8 +15,8 @@ import (
 	"dxfproxy/table"
 )
 
-// A worker is what the executors of all task types have in common.
-type worker struct {
+// A Worker is what the executors of all task types have in common.
+type Worker struct {
 	// Hold asks all nodes to hold back what clients begin outside a transaction,
 	// for d; 0 ends it. They may not hear of it. nil: nobody is held.
 	Hold func(d time.Duration)
@@ -30,29 +30,29 @@ type worker struct {
 	Secret dxf.Secret
 
 	kind   dxf.Type // whose steps it names
-	db     *sql.DB
-	leases Leases
+	DB     *sql.DB
+	Leases Leases
 	log    *zap.Logger
 
 	mu    sync.Mutex
-	paces map[int64]*pace // by task
+	paces map[int64]*Pace // by task
 	infos map[string]*table.Info
 	kept  kept
 }
 
-func newWorker(kind dxf.Type, db *sql.DB, leases Leases, log *zap.Logger) *worker {
+func NewWorker(kind dxf.Type, db *sql.DB, leases Leases, log *zap.Logger) *Worker {
 	if log == nil {
 		log = zap.NewNop()
 	}
-	return &worker{kind: kind, db: db, leases: leases, log: log, paces: map[int64]*pace{}, infos: map[string]*table.Info{}}
+	return &Worker{kind: kind, DB: db, Leases: leases, log: log, paces: map[int64]*Pace{}, infos: map[string]*table.Info{}}
 }
 
 // maxInfos is how many tables are remembered: a job has two.
 const maxInfos = 64
 
-// info reads a table, or its definition alone if it is what it was: of each piece of a
+// Info reads a table, or its definition alone if it is what it was: of each piece of a
 // large table that would be asked again, and it is seven questions.
-func (w *worker) info(ctx context.Context, q server.Querier, schema, name string) (*table.Info, error) {
+func (w *Worker) Info(ctx context.Context, q server.Querier, schema, name string) (*table.Info, error) {
 	key := server.Quote(schema, name)
 	w.mu.Lock()
 	known := w.infos[key]
@@ -81,69 +81,69 @@ func (w *worker) info(ctx context.Context, q server.Querier, schema, name string
 	return info, nil
 }
 
-// work is one run of one subtask, of whichever type.
-type work struct {
-	*worker
+// Work is one run of one subtask, of whichever type.
+type Work struct {
+	*Worker
 	schema, table string
 	step          string // its name
-	task          dxf.Task
-	sub           dxf.Subtask
-	sum           dxf.Summary
+	Task          dxf.Task
+	Subtask       dxf.Subtask
+	Summary       dxf.Summary
 	report        func(dxf.Summary)
-	log           *zap.Logger
+	Log           *zap.Logger
 }
 
-func (w *worker) begin(t dxf.Task, s dxf.Subtask, report func(dxf.Summary)) work {
+func (w *Worker) Begin(t dxf.Task, s dxf.Subtask, report func(dxf.Summary)) Work {
 	name := w.kind.StepName(s.Step)
-	k := work{
-		worker: w, step: name, task: t, sub: s, sum: s.Summary, report: report,
-		log: w.log.With(zap.Int64("task", t.ID), zap.Int64("subtask", s.ID), zap.String("step", name)),
+	k := Work{
+		Worker: w, step: name, Task: t, Subtask: s, Summary: s.Summary, report: report,
+		Log: w.log.With(zap.Int64("task", t.ID), zap.Int64("subtask", s.ID), zap.String("step", name)),
 	}
-	k.sum.Waiting = ""
+	k.Summary.Waiting = ""
 	return k
 }
 
-// readMeta reads the task's meta.
-func (w *work) readMeta(meta any) error {
-	if err := json.Unmarshal(w.task.Meta, meta); err != nil {
-		return dxf.Errorf("read the meta of task %d: %s", w.task.ID, err)
+// ReadMeta reads the task's meta.
+func (w *Work) ReadMeta(meta any) error {
+	if err := json.Unmarshal(w.Task.Meta, meta); err != nil {
+		return dxf.Errorf("read the meta of task %d: %s", w.Task.ID, err)
 	}
 	return nil
 }
 
-// perform runs the subtask's step of the task type's, for a table.
-func (w *work) perform(ctx context.Context, schema, table string, steps map[dxf.Step]func(context.Context) error) (dxf.Summary, error) {
+// Perform runs the subtask's step of the task type's, for a table.
+func (w *Work) Perform(ctx context.Context, schema, table string, steps map[dxf.Step]func(context.Context) error) (dxf.Summary, error) {
 	w.schema, w.table = schema, table
-	step := steps[w.sub.Step]
+	step := steps[w.Subtask.Step]
 	if step == nil {
-		return w.sum, dxf.Errorf("a task of type %s has no %s", w.task.Type, w.step)
+		return w.Summary, dxf.Errorf("a task of type %s has no %s", w.Task.Type, w.step)
 	}
 	err := step(ctx)
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx) // what the work says is only its consequence
 	}
-	w.sum.Waiting = ""
+	w.Summary.Waiting = ""
 	if err != nil {
 		err = fmt.Errorf("%s of %s.%s: %w", w.step, w.schema, w.table, err)
 	}
-	return w.sum, err
+	return w.Summary, err
 }
 
-// progress reports the summary as it is.
-func (w *work) progress() {
+// Progress reports the summary as it is.
+func (w *Work) Progress() {
 	if w.report != nil {
-		w.report(w.sum)
+		w.report(w.Summary)
 	}
 }
 
-// waiting reports what the subtask waits for; "" when it waits no longer.
-func (w *work) waiting(format string, args ...any) {
+// Waiting reports what the subtask waits for; "" when it waits no longer.
+func (w *Work) Waiting(format string, args ...any) {
 	text := format
 	if len(args) > 0 {
 		text = fmt.Sprintf(format, args...)
 	}
-	if w.sum.Waiting != text {
-		w.sum.Waiting = text
-		w.progress()
+	if w.Summary.Waiting != text {
+		w.Summary.Waiting = text
+		w.Progress()
 	}
 }

@@ -2,13 +2,11 @@ package source
 
 import (
 	"context"
-
-	"dxfproxy/dxf"
 )
 
 // Pieces lists the files of a location, in name order, each as one piece. Errors
 // are those of Open and List.
-func Pieces(ctx context.Context, policy *Policy, location string) ([]dxf.Piece, error) {
+func Pieces(ctx context.Context, policy *Policy, location string) ([]Piece, error) {
 	src, err := Open(ctx, policy, location)
 	if err != nil {
 		return nil, err
@@ -18,9 +16,9 @@ func Pieces(ctx context.Context, policy *Policy, location string) ([]dxf.Piece, 
 	if err != nil {
 		return nil, err
 	}
-	files := make([]dxf.Piece, len(found))
+	files := make([]Piece, len(found))
 	for i, f := range found {
-		files[i] = dxf.Piece{Path: f.Path, Size: f.Size, Tag: f.Tag}
+		files[i] = Piece{Path: f.Path, Size: f.Size, Tag: f.Tag}
 	}
 	return files, nil
 }

@@ -16,7 +16,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 
+	"dxfproxy/backfill"
 	"dxfproxy/dxf"
+	"dxfproxy/importinto"
 	"dxfproxy/mariadbd"
 	"dxfproxy/mariadbd/mariadbdtest"
 	"dxfproxy/protocol"
@@ -43,7 +45,7 @@ func newBench(t *testing.T, srv *mariadbd.Server, endpoints ...string) *bench {
 	b := &bench{T: t, meta: "meta_" + strings.ToLower(filepath.Base(t.Name()))}
 	b.schema, b.direct = mariadbdtest.Schema(t, srv)
 	var err error
-	b.db, err = store.Open(t.Context(), store.Config{DSN: srv.DSN(), Types: dxf.TypesOf(dxf.BackfillType, dxf.ImportType), Schema: b.meta})
+	b.db, err = store.Open(t.Context(), store.Config{DSN: srv.DSN(), Types: dxf.TypesOf(backfill.Type, importinto.Type), Schema: b.meta})
 	require.NoError(t, err)
 	t.Cleanup(func() { b.db.Close() })
 	b.file = filepath.Join(t.TempDir(), "rows.csv")
@@ -201,7 +203,7 @@ func (b *bench) task(jobID int64, state dxf.TaskState) (t dxf.Task) {
 		tasks, err := b.db.Tasks(b.Context())
 		require.NoError(b, err)
 		for _, t = range tasks {
-			if t.Key == dxf.ImportType.TaskKey(jobID) && t.State == state {
+			if t.Key == importinto.Type.TaskKey(jobID) && t.State == state {
 				return true
 			}
 		}
@@ -213,7 +215,7 @@ func (b *bench) task(jobID int64, state dxf.TaskState) (t dxf.Task) {
 // move advances a job's task as the owner does.
 func (b *bench) move(t dxf.Task, state dxf.TaskState, step dxf.Step, change func(*dxf.ImportJob), subs ...dxf.Subtask) {
 	b.Helper()
-	a := dxf.Advance{Task: t, State: state, Step: step, Subtasks: subs, Job: dxf.ImportType.JobOf(t)}
+	a := dxf.Advance{Task: t, State: state, Step: step, Subtasks: subs, Job: importinto.Type.JobOf(t)}
 	if change != nil {
 		a.Change = dxf.OnImport(change)
 	}
@@ -223,7 +225,7 @@ func (b *bench) move(t dxf.Task, state dxf.TaskState, step dxf.Step, change func
 // run moves a job to its import step.
 func (b *bench) run(jobID int64) {
 	b.Helper()
-	b.move(b.task(jobID, dxf.TaskPending), dxf.TaskRunning, dxf.StepImport, func(j *dxf.ImportJob) {
+	b.move(b.task(jobID, dxf.TaskPending), dxf.TaskRunning, importinto.StepImport, func(j *dxf.ImportJob) {
 		j.Status, j.Phase = dxf.ImportRunning, dxf.PhaseImporting
 	})
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/pingcap/tidb/pkg/parser/ast"
 	"github.com/stretchr/testify/require"
 
-	"dxfproxy/dxf"
+	"dxfproxy/importinto"
 	"dxfproxy/sqltext"
 )
 
@@ -61,10 +61,10 @@ func FuzzImportStatement(f *testing.F) {
 		for _, a := range st.Set {
 			onlyExpression(t, a.Expr, facts.sqlMode)
 		}
-		kept := dxf.ImportMeta{Location: st.Location, Fields: st.Fields, Set: st.Set}
+		kept := importinto.Meta{Location: st.Location, Fields: st.Fields, Set: st.Set}
 		meta, err := json.Marshal(kept)
 		require.NoError(t, err)
-		var read dxf.ImportMeta
+		var read importinto.Meta
 		require.NoError(t, json.Unmarshal(meta, &read))
 		require.Equal(t, kept, read)
 	})

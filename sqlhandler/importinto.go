@@ -11,8 +11,8 @@ import (
 
 	"dxfproxy/decode"
 	"dxfproxy/dxf"
+	"dxfproxy/importinto"
 	"dxfproxy/protocol"
-	"dxfproxy/seal"
 	"dxfproxy/server"
 	"dxfproxy/source"
 	"dxfproxy/sqltext"
@@ -330,18 +330,18 @@ func (im *importing) submit(ctx context.Context, s *session) error {
 	if !set.detached {
 		j.ConnID = im.c.ID()
 	}
-	meta := dxf.ImportMeta{
+	meta := importinto.Meta{
 		MetaHead: dxf.MetaHead{Schema: st.Schema, Table: st.Table}, Fingerprint: im.info.Fingerprint, TableID: id, User: im.facts.user,
 		Format: st.Format, CSV: set.csv, SplitFile: set.splitFile,
 		Fields: st.Fields, Set: st.Set,
 		SQLMode: im.facts.sqlMode, TimeZone: zone,
 		Node: im.h.node.ID, Thread: set.thread, MaxWriteSpeed: set.maxWriteSpeed, Checksum: set.checksum,
 	}
-	if err := seal.CloseLocation(im.h.key, &meta, st.Location); err != nil {
+	if err := importinto.CloseLocation(im.h.key, &meta, st.Location); err != nil {
 		return err
 	}
 	t := dxf.NewTask{
-		Type: dxf.ImportInto, Concurrency: set.thread, TargetScope: vars.Scope, MaxNodeCount: vars.MaxNodeCount, Meta: &meta,
+		Type: importinto.Name, Concurrency: set.thread, TargetScope: vars.Scope, MaxNodeCount: vars.MaxNodeCount, Meta: &meta,
 	}
 	if !vars.Dist {
 		t.MaxNodeCount = 1

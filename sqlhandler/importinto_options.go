@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"dxfproxy/decode"
 	"dxfproxy/dxf"
 	"dxfproxy/source"
 	"dxfproxy/sqltext"
@@ -14,7 +15,7 @@ import (
 
 // importSettings is what the options say.
 type importSettings struct {
-	csv           dxf.CSVConfig
+	csv           decode.CSVConfig
 	splitFile     bool
 	thread        int
 	maxWriteSpeed int64
@@ -49,7 +50,7 @@ var (
 // by itself, then what does not go together.
 func checkOptions(st *sqltext.Import, cpus int) (importSettings, error) {
 	set := importSettings{
-		csv:    dxf.CSVConfig{Terminated: ",", Enclosed: `"`, Escaped: `\`, Null: `\N`},
+		csv:    decode.CSVConfig{Terminated: ",", Enclosed: `"`, Escaped: `\`, Null: `\N`},
 		thread: max(1, cpus/2), checksum: "required",
 	}
 	limit := cpus

@@ -33,7 +33,7 @@ func checkBoth(st *sqltext.Import, sqlMode string) error {
 	return checkExprs(exprs, st.Fields)
 }
 
-func checkExprs(exprs []ast.ExprNode, fields []dxf.ImportField) error {
+func checkExprs(exprs []ast.ExprNode, fields []sqltext.ImportField) error {
 	c := setChecker{outside: map[string]int{}}
 	for i, e := range exprs {
 		c.index = i

@@ -8,7 +8,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dxfproxy/decode"
 	"dxfproxy/dxf"
+	"dxfproxy/importinto"
 	"dxfproxy/sqltext"
 	"dxfproxy/table"
 )
@@ -91,7 +93,7 @@ func TestCheckColumns(t *testing.T) {
 func TestCheckOptions(t *testing.T) {
 	const cpus = 8
 	plain := importSettings{
-		csv:    dxf.CSVConfig{Terminated: ",", Enclosed: `"`, Escaped: `\`, Null: `\N`},
+		csv:    decode.CSVConfig{Terminated: ",", Enclosed: `"`, Escaped: `\`, Null: `\N`},
 		thread: 4, checksum: "required",
 	}
 	with := func(change func(*importSettings)) importSettings {
@@ -309,14 +311,14 @@ func TestImportRow(t *testing.T) {
 	}, row())
 
 	j.Status, j.Phase, j.StartTime, j.Rows = dxf.ImportRunning, dxf.PhaseImporting, at, 300
-	j.Progress = &dxf.Progress{State: dxf.TaskRunning, Step: dxf.StepImport, Bytes: 1945, Size: 7780, Elapsed: 10 * time.Second}
+	j.Progress = &dxf.Progress{State: dxf.TaskRunning, Step: importinto.StepImport, Bytes: 1945, Size: 7780, Elapsed: 10 * time.Second}
 	require.Equal(t, []any{"importing", "running", "7.598KiB", int64(300), "import, 1.899KiB of 7.598KiB, 30 rows/s, 31s left"}, row()[4:9])
 	j.Waiting = "no free slot"
 	require.Contains(t, row()[8], "31s left, no free slot")
 	j.Progress.Note = "only n1 see the files"
 	require.Contains(t, row()[8], "left, no free slot, only n1 see the files")
 	j.Progress.Note = ""
-	j.Progress.Step, j.Progress.State, j.Waiting = dxf.StepBuildIndexes, dxf.TaskCancelling, ""
+	j.Progress.Step, j.Progress.State, j.Waiting = importinto.StepBuildIndexes, dxf.TaskCancelling, ""
 	require.Equal(t, "build, cancelling", row()[8])
 
 	j.Status, j.Error = dxf.ImportFailed, importError(8160, "gone")

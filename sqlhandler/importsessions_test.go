@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/dxf"
+	"dxfproxy/importinto"
 	"dxfproxy/mariadbd/mariadbdtest"
 )
 
@@ -55,7 +56,7 @@ func detached(b *bench) {
 		[...]string{j.source, j.target, j.phase, j.status, j.size, j.message, j.by})
 	require.False(b, j.rows.Valid || j.started.Valid || j.ended.Valid)
 	require.WithinDuration(b, time.Now(), j.created.Time, 24*time.Hour)
-	var m dxf.ImportMeta
+	var m importinto.Meta
 	task := b.task(j.id, dxf.TaskPending)
 	require.NoError(b, json.Unmarshal(task.Meta, &m))
 	require.Equal(b, [...]any{8, 0, j.id, b.schema, "n0:4000", 8, "SYSTEM"}, [...]any{task.Concurrency, task.MaxNodeCount, m.JobID, m.Schema, m.Node, m.Thread, m.TimeZone})
@@ -128,8 +129,8 @@ func finished(b *bench) {
 func failed(b *bench) {
 	db := b.open(0, "root")
 	id, done := b.running(db, b.statement(""))
-	b.move(b.task(id, dxf.TaskRunning), dxf.TaskReverting, dxf.StepImport, nil)
-	b.move(b.task(id, dxf.TaskReverting), dxf.TaskReverted, dxf.StepImport, func(j *dxf.ImportJob) {
+	b.move(b.task(id, dxf.TaskRunning), dxf.TaskReverting, importinto.StepImport, nil)
+	b.move(b.task(id, dxf.TaskReverting), dxf.TaskReverted, importinto.StepImport, func(j *dxf.ImportJob) {
 		j.Status, j.Error = dxf.ImportFailed, &dxf.Error{Code: 1062, State: "23000", Class: "kv", Message: "Duplicate entry '1' for key 'PRIMARY'"}
 	})
 	b.isError(b.end(done).err, 1062, "Duplicate entry")

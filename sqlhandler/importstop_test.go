@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/dxf"
+	"dxfproxy/importinto"
 )
 
 func cancel(b *bench) {
@@ -64,7 +65,7 @@ func pause(b *bench) {
 	require.Empty(b, done)
 
 	b.exec(other, fmt.Sprintf("RESUME IMPORT JOB %d", id))
-	b.move(b.task(id, dxf.TaskResuming), dxf.TaskRunning, dxf.StepImport, nil)
+	b.move(b.task(id, dxf.TaskResuming), dxf.TaskRunning, importinto.StepImport, nil)
 	require.Equal(b, "import", b.jobs(other, "SHOW IMPORT JOBS")[0].message)
 	b.move(b.task(id, dxf.TaskRunning), dxf.TaskSucceed, dxf.StepDone, func(j *dxf.ImportJob) { j.Status, j.Rows = dxf.ImportFinished, 2 })
 	require.NoError(b, b.end(done).err)

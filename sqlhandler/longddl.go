@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"dxfproxy/backfill"
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
 	"dxfproxy/server"
@@ -149,8 +150,8 @@ func (h *Handler) makeJobOf(
 }
 
 // changeMeta is what the job is to do, and how.
-func changeMeta(facts sessionFacts, settings settings, info *table.Info, t trial, st *sqltext.AlterTable) dxf.BackfillMeta {
-	return dxf.BackfillMeta{
+func changeMeta(facts sessionFacts, settings settings, info *table.Info, t trial, st *sqltext.AlterTable) backfill.Meta {
+	return backfill.Meta{
 		MetaHead: dxf.MetaHead{Schema: info.Schema, Table: info.Name, Rows: info.Rows}, Fingerprint: info.Fingerprint,
 		Changes: t.changes, Target: t.after, Ignore: st.Ignore, Algorithm: st.Algorithm, Lock: st.Lock,
 		Conditional: st.Conditional, SQLMode: table.ValueMode(facts.sqlMode), Language: t.language,
@@ -200,27 +201,27 @@ func privilege(st *sqltext.AlterTable) string {
 
 // way says how the job is to run: as the settings say, unless the statement
 // itself asks for something only the store's own DDL can give.
-func way(s settings, st *sqltext.AlterTable) dxf.Way {
+func way(s settings, st *sqltext.AlterTable) backfill.Way {
 	if st.Ignore {
-		return dxf.WayNative // rows that are double are to go, not to be complained about
+		return backfill.WayNative // rows that are double are to go, not to be complained about
 	}
 	switch strings.ToUpper(st.Algorithm) {
 	case "", "DEFAULT", "INPLACE", "NOCOPY":
 	default:
-		return dxf.WayNative
+		return backfill.WayNative
 	}
 	switch strings.ToUpper(st.Lock) {
 	case "", "DEFAULT", "NONE":
 	default:
-		return dxf.WayNative
+		return backfill.WayNative
 	}
 	switch {
 	case s.Dist:
-		return dxf.WayDistributed
+		return backfill.WayDistributed
 	case s.Ingest:
-		return dxf.WayNative
+		return backfill.WayNative
 	}
-	return dxf.WayTxn
+	return backfill.WayTxn
 }
 
 // alreadyAdding refuses an index that an unfinished job is adding, in TiDB's words and with
@@ -250,14 +251,14 @@ const submitTimeout = 30 * time.Second
 
 // submit writes the job and its task.
 func (h *Handler) submit(
-	ctx context.Context, c *protocol.Conn, facts sessionFacts, st *sqltext.AlterTable, s settings, made time.Time, meta dxf.BackfillMeta,
+	ctx context.Context, c *protocol.Conn, facts sessionFacts, st *sqltext.AlterTable, s settings, made time.Time, meta backfill.Meta,
 ) (int64, error) {
 	j := newJob(c, facts, st, s, meta.Schema, meta.Table)
 	j.CreateTime = made
 	t := dxf.NewTask{
-		Type: dxf.Backfill, Concurrency: s.Thread, TargetScope: s.Scope, MaxNodeCount: s.MaxNodeCount, Meta: &meta,
+		Type: backfill.Name, Concurrency: s.Thread, TargetScope: s.Scope, MaxNodeCount: s.MaxNodeCount, Meta: &meta,
 	}
-	if meta.Way == dxf.WayTxn {
+	if meta.Way == backfill.WayTxn {
 		t.MaxNodeCount = 1
 	}
 	// Whether there is a job must be known even when the client is killed just

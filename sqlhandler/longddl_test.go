@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dxfproxy/backfill"
 	"dxfproxy/dxf"
 	"dxfproxy/sqltext"
 )
@@ -23,17 +24,17 @@ func TestWay(t *testing.T) {
 	for _, c := range []struct {
 		text string
 		set  settings
-		want dxf.Way
+		want backfill.Way
 	}{
-		{"ALTER TABLE t ADD INDEX i (a)", dist, dxf.WayDistributed},
-		{"ALTER TABLE t ADD INDEX i (a)", ingest, dxf.WayNative},
-		{"ALTER TABLE t ADD INDEX i (a)", settings{}, dxf.WayTxn},
-		{"ALTER TABLE t ADD INDEX i (a), ALGORITHM=INPLACE, LOCK=NONE", dist, dxf.WayDistributed},
-		{"ALTER TABLE t ADD INDEX i (a), ALGORITHM=NOCOPY", settings{}, dxf.WayTxn},
-		{"ALTER TABLE t ADD INDEX i (a), ALGORITHM=COPY", dist, dxf.WayNative},
-		{"ALTER TABLE t ADD INDEX i (a), LOCK=EXCLUSIVE", dist, dxf.WayNative},
-		{"ALTER TABLE t ADD INDEX i (a), LOCK=SHARED", settings{}, dxf.WayNative},
-		{"ALTER IGNORE TABLE t ADD UNIQUE INDEX i (a)", dist, dxf.WayNative},
+		{"ALTER TABLE t ADD INDEX i (a)", dist, backfill.WayDistributed},
+		{"ALTER TABLE t ADD INDEX i (a)", ingest, backfill.WayNative},
+		{"ALTER TABLE t ADD INDEX i (a)", settings{}, backfill.WayTxn},
+		{"ALTER TABLE t ADD INDEX i (a), ALGORITHM=INPLACE, LOCK=NONE", dist, backfill.WayDistributed},
+		{"ALTER TABLE t ADD INDEX i (a), ALGORITHM=NOCOPY", settings{}, backfill.WayTxn},
+		{"ALTER TABLE t ADD INDEX i (a), ALGORITHM=COPY", dist, backfill.WayNative},
+		{"ALTER TABLE t ADD INDEX i (a), LOCK=EXCLUSIVE", dist, backfill.WayNative},
+		{"ALTER TABLE t ADD INDEX i (a), LOCK=SHARED", settings{}, backfill.WayNative},
+		{"ALTER IGNORE TABLE t ADD UNIQUE INDEX i (a)", dist, backfill.WayNative},
 	} {
 		require.Equal(t, c.want, way(c.set, alterTable(t, c.text)), c.text)
 	}

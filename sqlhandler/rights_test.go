@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dxfproxy/backfill"
 	"dxfproxy/dxf"
 	"dxfproxy/mariadbd"
 	"dxfproxy/mariadbd/mariadbdtest"
@@ -268,7 +269,7 @@ func (b *bench) submit(user string) int64 {
 	id, err := b.db.Submit(b.Context(), dxf.Job{
 		Type: "add index", Schema: b.schema, Table: "t", Query: "ALTER TABLE t ADD INDEX (a) -- " + user, User: user,
 		Reorg: &dxf.Reorg{Ingest: true, Dist: true, Thread: 4, BatchSize: 256},
-	}, dxf.NewTask{Type: dxf.Backfill, Concurrency: 4, Meta: &dxf.BackfillMeta{MetaHead: dxf.MetaHead{Schema: b.schema, Table: "t"}}})
+	}, dxf.NewTask{Type: backfill.Name, Concurrency: 4, Meta: &backfill.Meta{MetaHead: dxf.MetaHead{Schema: b.schema, Table: "t"}}})
 	require.NoError(b, err)
 	return id
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dxfproxy/dxf"
+	"dxfproxy/importinto"
 	"dxfproxy/protocol"
 	"dxfproxy/server"
 	"dxfproxy/sqltext"
@@ -224,8 +225,8 @@ func importProgress(j dxf.ImportJob) string {
 	var parts []string
 	p := j.Progress
 	if p != nil && p.Step > 0 {
-		parts = append(parts, dxf.ImportType.StepName(p.Step))
-		if p.Step == dxf.StepImport && p.Size > 0 {
+		parts = append(parts, importinto.Type.StepName(p.Step))
+		if p.Step == importinto.StepImport && p.Size > 0 {
 			parts = append(parts, fmt.Sprintf("%s of %s", binarySize(p.Bytes), binarySize(p.Size)))
 			if seconds := p.Elapsed.Seconds(); seconds >= 1 && j.Rows > 0 && p.State == dxf.TaskRunning {
 				parts = append(parts, fmt.Sprintf("%.0f rows/s", float64(j.Rows)/seconds))
@@ -303,7 +304,7 @@ func (h *Handler) importJob(id int64, zone *time.Location) waitable {
 
 // importStages are the steps of an import in order, as stages of a progress bar.
 var importStages = map[dxf.Step]uint8{
-	dxf.StepProbe: 1, dxf.StepImport: 1, dxf.StepBuildIndexes: 2, dxf.StepPostProcess: 3, dxf.StepPublish: 4,
+	importinto.StepProbe: 1, importinto.StepImport: 1, importinto.StepBuildIndexes: 2, importinto.StepPostProcess: 3, importinto.StepPublish: 4,
 }
 
 // importReport tells how far an import is.
@@ -320,7 +321,7 @@ func importReport(j dxf.ImportJob) report {
 		r.stage = s
 	}
 	switch {
-	case p.Step == dxf.StepImport && p.Size > 0:
+	case p.Step == importinto.StepImport && p.Size > 0:
 		r.percent = 100 * float64(p.Bytes) / float64(p.Size)
 	case p.Total > 0:
 		r.percent = 100 * float64(p.Done) / float64(p.Total)

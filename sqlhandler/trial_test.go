@@ -14,8 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 
+	"dxfproxy/backfill"
 	"dxfproxy/dxf"
 	"dxfproxy/grants"
+	"dxfproxy/importinto"
 	"dxfproxy/mariadbd/mariadbdtest"
 	"dxfproxy/server"
 	"dxfproxy/store"
@@ -36,7 +38,7 @@ func newTrials(t testing.TB) *trials {
 	mc, err := mysql.ParseDSN(dsn)
 	require.NoError(t, err)
 	db, err := store.Open(t.Context(), store.Config{
-		DSN: dsn, Types: dxf.TypesOf(dxf.BackfillType, dxf.ImportType), Log: zap.NewNop(),
+		DSN: dsn, Types: dxf.TypesOf(backfill.Type, importinto.Type), Log: zap.NewNop(),
 		Meta:  grants.Account{User: mc.User + "_meta", Password: mc.Passwd},
 		Trial: grants.Account{User: mc.User + "_trial", Password: mc.Passwd},
 	})

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"dxfproxy/backfill"
 	"dxfproxy/dxf"
 	"dxfproxy/protocol"
 	"dxfproxy/server"
@@ -293,8 +294,8 @@ func showProgress(ctx context.Context, c *protocol.Conn, job waitable) {
 // changeReport tells how far a DDL job is.
 func changeReport(p dxf.Progress) report {
 	r := report{stage: 1, stages: 1, info: p.Waiting}
-	if p.Step >= dxf.StepCopy && p.Step <= dxf.StepCutover {
-		r.stage, r.stages = uint8(p.Step), uint8(dxf.StepCutover)
+	if p.Step >= backfill.StepCopy && p.Step <= backfill.StepCutover {
+		r.stage, r.stages = uint8(p.Step), uint8(backfill.StepCutover)
 	}
 	if p.Total > 0 {
 		r.percent = 100 * float64(p.Done) / float64(p.Total)
@@ -302,7 +303,7 @@ func changeReport(p dxf.Progress) report {
 	if r.info == "" {
 		r.info = string(p.State)
 		if p.Step > 0 {
-			r.info = dxf.BackfillType.StepName(p.Step)
+			r.info = backfill.Type.StepName(p.Step)
 		}
 	}
 	return r

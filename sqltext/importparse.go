@@ -18,8 +18,8 @@ import (
 // Import is an IMPORT INTO as it was written.
 type Import struct {
 	Schema, Table string // Schema is "" if it was not named
-	Fields        []dxf.ImportField
-	Set           []dxf.ImportSet // the expressions as SQL; whether they are harmless is not known here
+	Fields        []ImportField
+	Set           []ImportSet // the expressions as SQL; whether they are harmless is not known here
 	Location      string
 	Format        string // lower case; csv when there is none
 	Options       []ImportOption
@@ -136,9 +136,9 @@ func (st *Import) readFields(list []*ast.ColumnNameOrUserVar) {
 		}
 		_ = c.Restore(ctx) // only names
 		if c.ColumnName != nil {
-			st.Fields = append(st.Fields, dxf.ImportField{Column: c.ColumnName.Name.O})
+			st.Fields = append(st.Fields, ImportField{Column: c.ColumnName.Name.O})
 		} else {
-			st.Fields = append(st.Fields, dxf.ImportField{Var: strings.ToLower(c.UserVar.Name)})
+			st.Fields = append(st.Fields, ImportField{Var: strings.ToLower(c.UserVar.Name)})
 		}
 	}
 	st.ColumnsText = "(" + b.String() + ")"
@@ -163,7 +163,7 @@ func (st *Import) readSet(list []*ast.Assignment, sqlMode string) error {
 		if err != nil {
 			return err
 		}
-		st.Set = append(st.Set, dxf.ImportSet{Column: a.Column.Name.O, Expr: sql})
+		st.Set = append(st.Set, ImportSet{Column: a.Column.Name.O, Expr: sql})
 		st.Exprs = append(st.Exprs, expr)
 	}
 	st.SetText = strings.Join(texts, ", ")

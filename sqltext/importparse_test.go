@@ -4,8 +4,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"dxfproxy/dxf"
 )
 
 func readImport(t *testing.T, text, sqlMode string) *Import {
@@ -18,15 +16,15 @@ func readImport(t *testing.T, text, sqlMode string) *Import {
 func TestParseImport(t *testing.T) {
 	st := readImport(t, "IMPORT INTO `d`.t (@V1, @v2, A, @) SET b=@V2*10, c = CONCAT(getvar('V1'), 'a\\'b\\\\') FROM '/x/*.csv' FORMAT 'CSV' WITH Thread=-3, DETACHED", "")
 	require.Equal(t, "d.t", st.Schema+"."+st.Table)
-	require.Equal(t, []dxf.ImportField{{Var: "v1"}, {Var: "v2"}, {Column: "A"}, {}}, st.Fields)
-	require.Equal(t, []dxf.ImportSet{{Column: "b", Expr: "@`v2`*10"}, {Column: "c", Expr: "CONCAT(@`v1`, 'a''b\\\\')"}}, st.Set)
+	require.Equal(t, []ImportField{{Var: "v1"}, {Var: "v2"}, {Column: "A"}, {}}, st.Fields)
+	require.Equal(t, []ImportSet{{Column: "b", Expr: "@`v2`*10"}, {Column: "c", Expr: "CONCAT(@`v1`, 'a''b\\\\')"}}, st.Set)
 	require.Equal(t, "(@`V1`, @`v2`, `A`, @``)", st.ColumnsText)
 	require.Equal(t, "`b`=@`V2`*10, `c`=CONCAT(GETVAR(_UTF8MB4'V1'), _UTF8MB4'a''b\\')", st.SetText)
 	require.Equal(t, "/x/*.csv|csv|false", st.Location+"|"+st.Format+"|"+map[bool]string{true: "true", false: "false"}[st.Query])
 	require.Equal(t, []ImportOption{{Name: "thread", Kind: IntegerValue, N: -3, Text: "-3"}, {Name: "detached"}}, st.Options)
 
 	st = readImport(t, `IMPORT INTO "t" SET a = 'x\y' || @v FROM 'f'`, "ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT,ORACLE")
-	require.Equal(t, []dxf.ImportSet{{Column: "a", Expr: `CONCAT('x\y', @` + "`v`)"}}, st.Set, "as the session reads it")
+	require.Equal(t, []ImportSet{{Column: "a", Expr: `CONCAT('x\y', @` + "`v`)"}}, st.Set, "as the session reads it")
 	st = readImport(t, "IMPORT INTO t FROM SELECT ROW_NUMBER() OVER (PARTITION BY a) FROM x", "")
 	require.True(t, st.Query)
 }

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"dxfproxy/backfill"
 	"dxfproxy/dxf"
 	"dxfproxy/grants"
 	"dxfproxy/mariadbd/mariadbdtest"
@@ -44,7 +45,7 @@ func TestS3TrialsHaveAnAccountOfTheirOwn(t *testing.T) {
 	require.Equal(t, schema+"_scratch", db.ScratchSchema())
 	require.NotNil(t, db.Trial())
 
-	_, err = db.Submit(ctx, dxf.Job{}, dxf.NewTask{Type: dxf.Backfill, Meta: &dxf.BackfillMeta{}})
+	_, err = db.Submit(ctx, dxf.Job{}, dxf.NewTask{Type: backfill.Name, Meta: &backfill.Meta{}})
 	require.NoError(t, err)
 	_, err = db.SQL().ExecContext(ctx, fmt.Sprintf("CREATE TABLE %s.x LIKE %s.t", db.ScratchSchema(), users))
 	require.NoError(t, err)
@@ -115,7 +116,7 @@ func TestAccountsThatCannotBeUsed(t *testing.T) {
 			require.Equal(t, zap.InfoLevel, lines[0].Level)
 			require.Equal(t, zap.WarnLevel, lines[1].Level)
 			t.Log(lines[0].ContextMap(), lines[1].ContextMap())
-			_, err = db.Submit(ctx, dxf.Job{}, dxf.NewTask{Type: dxf.Backfill, Meta: &dxf.BackfillMeta{}})
+			_, err = db.Submit(ctx, dxf.Job{}, dxf.NewTask{Type: backfill.Name, Meta: &backfill.Meta{}})
 			require.NoError(t, err)
 		})
 	}

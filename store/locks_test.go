@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dxfproxy/backfill"
 	"dxfproxy/dxf"
 )
 
@@ -21,12 +22,12 @@ func oneRunning(t *testing.T) (bench, dxf.Term, dxf.Subtask) {
 	require.NoError(t, db.Register(ctx, dxf.Node{ID: "n1"}))
 	term, err := db.Campaign(ctx, dxf.Node{ID: "n1"})
 	require.NoError(t, err)
-	_, err = db.Submit(ctx, dxf.Job{}, dxf.NewTask{Type: dxf.Backfill, Meta: &dxf.BackfillMeta{}})
+	_, err = db.Submit(ctx, dxf.Job{}, dxf.NewTask{Type: backfill.Name, Meta: &backfill.Meta{}})
 	require.NoError(t, err)
 	tasks, err := db.Tasks(ctx)
 	require.NoError(t, err)
 	require.NoError(t, db.Advance(ctx, term, dxf.Advance{
-		Task: tasks[0], State: dxf.TaskRunning, Step: dxf.StepCopy, Subtasks: []dxf.Subtask{{Ordinal: 1, ExecID: "n1"}},
+		Task: tasks[0], State: dxf.TaskRunning, Step: backfill.StepCopy, Subtasks: []dxf.Subtask{{Ordinal: 1, ExecID: "n1"}},
 	}))
 	work, err := db.Assigned(ctx, "n1")
 	require.NoError(t, err)
@@ -131,7 +132,7 @@ func TestNoElectionDuringAWrite(t *testing.T) {
 	require.NoError(t, err)
 	during := make(chan error, 1)
 	require.NoError(t, b.Advance(ctx, term, dxf.Advance{
-		Task: tasks[0], State: dxf.TaskReverting, Step: dxf.StepCopy, Job: dxf.DDLRef(1),
+		Task: tasks[0], State: dxf.TaskReverting, Step: backfill.StepCopy, Job: dxf.DDLRef(1),
 		Change: func(dxf.JobRow) {
 			short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 			defer cancel()
@@ -144,7 +145,7 @@ func TestNoElectionDuringAWrite(t *testing.T) {
 	require.NoError(t, err)
 	tasks, err = b.Tasks(ctx)
 	require.NoError(t, err)
-	require.ErrorIs(t, b.Advance(ctx, term, dxf.Advance{Task: tasks[0], State: dxf.TaskReverted, Step: dxf.StepCopy}), dxf.ErrNotOwner)
+	require.ErrorIs(t, b.Advance(ctx, term, dxf.Advance{Task: tasks[0], State: dxf.TaskReverted, Step: backfill.StepCopy}), dxf.ErrNotOwner)
 }
 
 // Everybody at once: no method answers with anything but what it promises.
@@ -165,7 +166,7 @@ func TestEverybodyAtOnce(t *testing.T) {
 	}
 	var jobs []int64
 	for range 6 {
-		id, err := db.Submit(ctx, dxf.Job{}, dxf.NewTask{Type: dxf.Backfill, Concurrency: 1, Meta: &dxf.BackfillMeta{}})
+		id, err := db.Submit(ctx, dxf.Job{}, dxf.NewTask{Type: backfill.Name, Concurrency: 1, Meta: &backfill.Meta{}})
 		require.NoError(t, err)
 		jobs = append(jobs, id)
 	}
@@ -207,7 +208,7 @@ func TestEverybodyAtOnce(t *testing.T) {
 			if _, err := db.Place(ctx, term, moves); err != nil {
 				return err
 			}
-			a := dxf.Advance{Task: task, State: dxf.TaskRunning, Step: dxf.StepCopy, Change: dxf.OnJob(func(j *dxf.Job) { j.State = dxf.JobRunning })}
+			a := dxf.Advance{Task: task, State: dxf.TaskRunning, Step: backfill.StepCopy, Change: dxf.OnJob(func(j *dxf.Job) { j.State = dxf.JobRunning })}
 			switch task.State {
 			case dxf.TaskPending:
 				for i := range 8 {
@@ -223,13 +224,13 @@ func TestEverybodyAtOnce(t *testing.T) {
 			default:
 				continue
 			}
-			a.Job = dxf.BackfillType.JobOf(task)
+			a.Job = backfill.Type.JobOf(task)
 			if err := db.Advance(ctx, term, a); err != nil {
 				return err
 			}
 			for _, from := range []dxf.SubtaskState{dxf.SubtaskPending, dxf.SubtaskPaused} {
 				to := map[dxf.SubtaskState]dxf.SubtaskState{dxf.SubtaskPending: dxf.SubtaskPaused, dxf.SubtaskPaused: dxf.SubtaskPending}[from]
-				if err := db.MoveSubtasks(ctx, term, task.ID, dxf.StepCopy, from, to); err != nil {
+				if err := db.MoveSubtasks(ctx, term, task.ID, backfill.StepCopy, from, to); err != nil {
 					return err
 				}
 			}

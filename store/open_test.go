@@ -11,7 +11,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dxfproxy/backfill"
 	"dxfproxy/dxf"
+	"dxfproxy/importinto"
 	"dxfproxy/mariadbd"
 	"dxfproxy/mariadbd/mariadbdtest"
 	"dxfproxy/store"
@@ -50,7 +52,7 @@ func TestOpenAtOnce(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			if _, err := db.Submit(t.Context(), dxf.Job{}, dxf.NewTask{Type: dxf.Backfill, Meta: &dxf.BackfillMeta{}}); err != nil {
+			if _, err := db.Submit(t.Context(), dxf.Job{}, dxf.NewTask{Type: backfill.Name, Meta: &backfill.Meta{}}); err != nil {
 				t.Error(err)
 			}
 			if err := db.Close(); err != nil {
@@ -145,7 +147,7 @@ func TestDDLJobsView(t *testing.T) {
 		require.NoError(t, err)
 	}
 	for range 2 {
-		_, err := db.Submit(ctx, dxf.Job{Type: "add index", Schema: "täst", Table: "t<&>", SchemaState: dxf.SchemaNone, SchemaID: 3, TableID: 4, Query: long}, dxf.NewTask{Type: dxf.Backfill, Meta: &dxf.BackfillMeta{}})
+		_, err := db.Submit(ctx, dxf.Job{Type: "add index", Schema: "täst", Table: "t<&>", SchemaState: dxf.SchemaNone, SchemaID: 3, TableID: 4, Query: long}, dxf.NewTask{Type: backfill.Name, Meta: &backfill.Meta{}})
 		require.NoError(t, err)
 	}
 	term, err := db.Campaign(ctx, dxf.Node{ID: "n1"})
@@ -153,7 +155,7 @@ func TestDDLJobsView(t *testing.T) {
 	tasks, err := db.Tasks(ctx)
 	require.NoError(t, err)
 	require.NoError(t, db.Advance(ctx, term, dxf.Advance{
-		Task: tasks[0], State: dxf.TaskRunning, Step: dxf.StepCopy, Subtasks: []dxf.Subtask{{Ordinal: 1, ExecID: "n1"}},
+		Task: tasks[0], State: dxf.TaskRunning, Step: backfill.StepCopy, Subtasks: []dxf.Subtask{{Ordinal: 1, ExecID: "n1"}},
 		Job: dxf.DDLRef(3), Change: dxf.OnJob(func(j *dxf.Job) { j.State, j.SchemaState = dxf.JobRunning, dxf.SchemaReorg }),
 	}))
 	work, err := db.Assigned(ctx, "n1")
@@ -219,11 +221,11 @@ func TestHistoryIsForgotten(t *testing.T) {
 	term, err := db.Campaign(ctx, dxf.Node{ID: "n1"})
 	require.NoError(t, err)
 	for range 2 {
-		id, err := db.Submit(ctx, dxf.Job{}, dxf.NewTask{Type: dxf.Backfill, Meta: &dxf.BackfillMeta{}})
+		id, err := db.Submit(ctx, dxf.Job{}, dxf.NewTask{Type: backfill.Name, Meta: &backfill.Meta{}})
 		require.NoError(t, err)
 		tasks, err := db.Tasks(ctx)
 		require.NoError(t, err)
-		require.NoError(t, db.Advance(ctx, term, dxf.Advance{Task: tasks[0], State: dxf.TaskRunning, Step: dxf.StepCopy, Subtasks: []dxf.Subtask{{Ordinal: 1}, {Ordinal: 2}}}))
+		require.NoError(t, db.Advance(ctx, term, dxf.Advance{Task: tasks[0], State: dxf.TaskRunning, Step: backfill.StepCopy, Subtasks: []dxf.Subtask{{Ordinal: 1}, {Ordinal: 2}}}))
 		tasks, err = db.Tasks(ctx)
 		require.NoError(t, err)
 		require.NoError(t, db.Advance(ctx, term, dxf.Advance{
@@ -266,10 +268,10 @@ func TestViewOfTypes(t *testing.T) {
 	}
 	third := dxf.Type{Name: "x", Number: 9, Key: "ddl/x/", Job: dxf.JobDDL, Steps: map[dxf.Step]dxf.StepInfo{3: {Counts: true}}}
 	require.NotContains(t, counts(), "ddl/")
-	require.Contains(t, counts(dxf.BackfillType), "ddl/backfill/")
-	both := counts(third, dxf.BackfillType)
+	require.Contains(t, counts(backfill.Type), "ddl/backfill/")
+	both := counts(third, backfill.Type)
 	require.Contains(t, both, "ddl/x/")
 	require.Contains(t, both, "ddl/backfill/")
 	require.Equal(t, both, counts())
-	require.NotContains(t, counts(dxf.BackfillType, dxf.ImportType), "ddl/x/")
+	require.NotContains(t, counts(backfill.Type, importinto.Type), "ddl/x/")
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 
+	"dxfproxy/backfill"
 	"dxfproxy/dxf"
 	"dxfproxy/store"
 )
@@ -59,7 +60,7 @@ func TestOpenOlder(t *testing.T) {
 	db, err := store.Open(t.Context(), store.Config{DSN: srv.DSN(), Types: types, Schema: schema})
 	require.NoError(t, err)
 	defer db.Close()
-	_, err = db.Submit(t.Context(), dxf.Job{User: "a@%"}, dxf.NewTask{Type: dxf.Backfill, Meta: &dxf.BackfillMeta{}})
+	_, err = db.Submit(t.Context(), dxf.Job{User: "a@%"}, dxf.NewTask{Type: backfill.Name, Meta: &backfill.Meta{}})
 	require.NoError(t, err)
 	tasks, err := db.Tasks(t.Context())
 	require.NoError(t, err)

@@ -16,7 +16,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"dxfproxy/decode"
-	"dxfproxy/executor"
+	"dxfproxy/importinto"
 	"dxfproxy/protocol"
 	"dxfproxy/source"
 	"dxfproxy/store"
@@ -56,7 +56,7 @@ type config struct {
 	ImportDirs, ImportEndpoints, ImportAmbient []string
 
 	proxyNetworks []netip.Prefix
-	importLimits  executor.ImportLimits
+	importLimits  importinto.ImportLimits
 }
 
 // parseConfig reads the arguments of a command, the environment, and the file they
@@ -209,7 +209,7 @@ const rowsInMemory = 16
 
 // checkImports refuses limits of imports under which ordinary files do not come in.
 func (c *config) checkImports() error {
-	c.importLimits = executor.DefaultImportLimits(slots())
+	c.importLimits = importinto.DefaultImportLimits(slots())
 	for _, f := range []struct {
 		name, value string
 		to          *int64

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"dxfproxy/dispatcher"
+	"dxfproxy/backfill"
 	"dxfproxy/dxf"
-	"dxfproxy/executor"
+	"dxfproxy/importinto"
 	"dxfproxy/seal"
 	"dxfproxy/source"
 )
@@ -16,8 +16,8 @@ type taskType struct {
 
 // taskTypes are the kinds of tasks that nodes work on: one line for each.
 var taskTypes = []taskType{
-	{dxf.BackfillType, openBackfill},
-	{dxf.ImportType, openImports},
+	{backfill.Type, openBackfill},
+	{importinto.Type, openImports},
 }
 
 // means is what task types need beside the node.
@@ -47,15 +47,15 @@ func (n *node) openTypes(m means) dxf.Types {
 }
 
 func openBackfill(n *node, _ means) (dxf.Planner, dxf.Worker) {
-	plan, work := dispatcher.NewBackfill(n.store.SQL(), n.store, n.log), executor.NewBackfill(n.store.SQL(), n.store, n.log)
+	plan, work := backfill.NewPlanner(n.store.SQL(), n.store, n.log), backfill.NewWorker(n.store.SQL(), n.store, n.log)
 	plan.Secret, work.Secret = n.store.Secret(), n.store.Secret()
 	work.Hold, work.Wake, work.LockWait = n.hold, n.wake, n.cutOverLockWait
 	return plan, work
 }
 
 func openImports(n *node, m means) (dxf.Planner, dxf.Worker) {
-	plan := dispatcher.NewImportInto(n.store.SQL(), n.store, n.log)
-	work := executor.NewImport(n.store.SQL(), n.store, m.cfg.Node, m.cfg.importLimits, n.log)
+	plan := importinto.NewPlanner(n.store.SQL(), n.store, n.log)
+	work := importinto.NewWorker(n.store.SQL(), n.store, m.cfg.Node, m.cfg.importLimits, n.log)
 	plan.Secret, work.Secret = n.store.Secret(), n.store.Secret()
 	plan.Key, work.Key = m.key, m.key
 	plan.Sources, work.Sources = m.sources, m.sources

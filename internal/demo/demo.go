@@ -16,7 +16,7 @@ import (
 	"strings"
 	"time"
 
-	"dxfproxy/dxf"
+	"dxfproxy/backfill"
 	"dxfproxy/internal/cluster"
 	"dxfproxy/internal/workload"
 	"dxfproxy/mariadbd"
@@ -174,7 +174,7 @@ func addIndex(ctx context.Context, db *sql.DB, c *cluster.Cluster, load *workloa
 		result <- err
 	}()
 	load.ResetMaxLatency()
-	w := &watcher{db: db, cluster: c, load: load, out: out, kind: dxf.BackfillType}
+	w := &watcher{db: db, cluster: c, load: load, out: out, kind: backfill.Type}
 	defer w.close()
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()

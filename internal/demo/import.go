@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"dxfproxy/dxf"
+	"dxfproxy/importinto"
 	"dxfproxy/internal/cluster"
 	"dxfproxy/internal/workload"
 )
@@ -125,7 +125,7 @@ func (im *importing) watch(ctx context.Context, statement string) error {
 			&rest[6], &rest[7], &rest[8], &rest[9], &rest[10])
 		result <- j
 	}()
-	w := &watcher{db: im.db, cluster: im.cluster, load: im.load, out: im.out, kind: dxf.ImportType, rows: im.table.Rows}
+	w := &watcher{db: im.db, cluster: im.cluster, load: im.load, out: im.out, kind: importinto.Type, rows: im.table.Rows}
 	defer w.close()
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
@@ -168,7 +168,7 @@ WHERE type = 'ImportInto') GROUP BY exec_id`
 
 // shares says how many of the files each node took.
 func (im *importing) shares(ctx context.Context) error {
-	rows, err := im.db.QueryContext(ctx, sharesQuery, int(dxf.StepImport))
+	rows, err := im.db.QueryContext(ctx, sharesQuery, int(importinto.StepImport))
 	if err != nil {
 		return fmt.Errorf("read who imported what: %w", err)
 	}

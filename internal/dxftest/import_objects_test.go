@@ -15,7 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"dxfproxy/dxf"
+	"dxfproxy/importinto"
 	"dxfproxy/source/sourcetest"
 )
 
@@ -283,7 +283,7 @@ func (o *objects) cutOff() (*sourcetest.Wire, chan error) {
 		_, err := o.ask(client, o.statement())
 		answer <- err
 	}()
-	o.untilStep(dxf.StepImport, answer)
+	o.untilStep(importinto.StepImport, answer)
 	w.Refuse.Store(true)
 	before := w.Taken.Load()
 	require.Eventually(o, func() bool { return len(answer) > 0 || w.Taken.Load() > before+3 }, 30*time.Second, 10*time.Millisecond)

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dxfproxy/dxf"
+	"dxfproxy/importinto"
 )
 
 // submitImport makes an import job of a table.
@@ -16,8 +17,8 @@ func (b *server) submitImport(table string) (int64, error) {
 		Schema: "test", Table: table, CreatedBy: "root@%", SourceSize: 7780, ConnID: 4294967295,
 		Parameters: dxf.ImportParameters{FileLocation: "/x/*.csv", Format: "csv", Options: map[string]any{"thread": "4", "detached": nil}},
 	}, dxf.NewTask{
-		Type: dxf.ImportInto, Concurrency: 4, TargetScope: "gold", MaxNodeCount: 1,
-		Meta: &dxf.ImportMeta{MetaHead: dxf.MetaHead{Schema: "test", Table: table, Size: 1000}, Location: "/x/*.csv"},
+		Type: importinto.Name, Concurrency: 4, TargetScope: "gold", MaxNodeCount: 1,
+		Meta: &importinto.Meta{MetaHead: dxf.MetaHead{Schema: "test", Table: table, Size: 1000}, Location: "/x/*.csv"},
 	})
 }
 
@@ -38,7 +39,7 @@ func (b *server) importJob(id int64) dxf.ImportJob {
 // importTask returns the unfinished task of an import job.
 func (b *server) importTask(id int64) dxf.Task {
 	b.t.Helper()
-	return b.taskOf(dxf.ImportType.TaskKey(id))
+	return b.taskOf(importinto.Type.TaskKey(id))
 }
 
 // moveImport advances an import's task to a state and step with n subtasks on n1.
@@ -74,14 +75,14 @@ func importSubmit(b *server) {
 
 	id := b.newImport("t")
 	t := b.importTask(id)
-	require.Equal(b.t, dxf.ImportInto, t.Type)
+	require.Equal(b.t, importinto.Name, t.Type)
 	require.Equal(b.t, dxf.TaskPending, t.State)
 	require.Equal(b.t, dxf.StepInit, t.Step)
 	require.Equal(b.t, dxf.DefaultPriority, t.Priority)
 	require.Equal(b.t, [...]any{4, "gold", 1}, [...]any{t.Concurrency, t.TargetScope, t.MaxNodeCount})
-	var meta dxf.ImportMeta
+	var meta importinto.Meta
 	require.NoError(b.t, json.Unmarshal(t.Meta, &meta))
-	require.Equal(b.t, dxf.ImportMeta{MetaHead: dxf.MetaHead{JobID: id, Schema: "test", Table: "t", Size: 1000}, Location: "/x/*.csv"}, meta)
+	require.Equal(b.t, importinto.Meta{MetaHead: dxf.MetaHead{JobID: id, Schema: "test", Table: "t", Size: 1000}, Location: "/x/*.csv"}, meta)
 
 	j := b.importJob(id)
 	require.NotZero(b.t, j.CreateTime)
@@ -137,7 +138,7 @@ func importActive(b *server) {
 	require.NoError(b.t, err)
 	require.Len(b.t, tasks, 1, "who is refused leaves nothing behind")
 
-	b.moveImport(term, won[0], dxf.TaskRunning, dxf.StepImport, 0, running(dxf.PhaseImporting))
+	b.moveImport(term, won[0], dxf.TaskRunning, importinto.StepImport, 0, running(dxf.PhaseImporting))
 	require.True(b.t, active("t"))
 	b.moveImport(term, won[0], dxf.TaskSucceed, dxf.StepDone, 0, func(j *dxf.ImportJob) { j.Status = dxf.ImportFinished })
 	require.False(b.t, active("t"))
@@ -152,7 +153,7 @@ func importLife(b *server) {
 	require.Equal(b.t, "for 'slots' ⏳", b.importJob(id).Progress.Waiting)
 	require.Zero(b.t, b.importJob(id).StartTime)
 
-	subs := b.moveImport(term, id, dxf.TaskRunning, dxf.StepImport, 2, func(j *dxf.ImportJob) {
+	subs := b.moveImport(term, id, dxf.TaskRunning, importinto.StepImport, 2, func(j *dxf.ImportJob) {
 		j.Status, j.Phase, j.SourceSize, j.Waiting = dxf.ImportRunning, dxf.PhaseImporting, 9000, ""
 	})
 	j := b.importJob(id)
@@ -170,10 +171,10 @@ func importLife(b *server) {
 	require.Less(b.t, j.Progress.Elapsed, time.Minute)
 
 	started := j.StartTime
-	b.moveImport(term, id, dxf.TaskRunning, dxf.StepBuildIndexes, 1, running(dxf.PhaseImporting))
+	b.moveImport(term, id, dxf.TaskRunning, importinto.StepBuildIndexes, 1, running(dxf.PhaseImporting))
 	j = b.importJob(id)
 	require.EqualValues(b.t, 100, j.Rows, "those of the import step")
-	require.Equal(b.t, [...]any{dxf.StepBuildIndexes, int64(0), int64(600)}, [...]any{j.Progress.Step, j.Progress.Done, j.Progress.Bytes})
+	require.Equal(b.t, [...]any{importinto.StepBuildIndexes, int64(0), int64(600)}, [...]any{j.Progress.Step, j.Progress.Done, j.Progress.Bytes})
 	require.Equal(b.t, started, j.StartTime)
 
 	var seen int64
@@ -194,11 +195,11 @@ func importLife(b *server) {
 func importFails(b *server) {
 	term := b.elect()
 	id := b.newImport("t")
-	b.moveImport(term, id, dxf.TaskRunning, dxf.StepImport, 1, running(dxf.PhaseImporting))
+	b.moveImport(term, id, dxf.TaskRunning, importinto.StepImport, 1, running(dxf.PhaseImporting))
 	why := &dxf.Error{Code: 1062, State: "23000", Class: "kv", Message: "Duplicate entry '1' for key 'ü'"}
-	b.moveImport(term, id, dxf.TaskReverting, dxf.StepImport, 0, nil)
+	b.moveImport(term, id, dxf.TaskReverting, importinto.StepImport, 0, nil)
 	require.Equal(b.t, dxf.ImportRunning, b.importJob(id).Status)
-	b.moveImport(term, id, dxf.TaskReverted, dxf.StepImport, 0, func(j *dxf.ImportJob) { j.Status, j.Error = dxf.ImportFailed, why })
+	b.moveImport(term, id, dxf.TaskReverted, importinto.StepImport, 0, func(j *dxf.ImportJob) { j.Status, j.Error = dxf.ImportFailed, why })
 	j := b.importJob(id)
 	require.Equal(b.t, [...]any{dxf.ImportFailed, dxf.PhaseImporting, why, int64(0)}, [...]any{j.Status, j.Phase, j.Error, j.Rows})
 	require.NotZero(b.t, j.EndTime)
@@ -209,16 +210,16 @@ func importCancel(b *server) {
 	b.refused(b.CancelImport(b.ctx, 77), "[executor:8170]Job ID 77 doesn't exist")
 
 	id := b.newImport("t")
-	b.moveImport(term, id, dxf.TaskRunning, dxf.StepImport, 1, running(dxf.PhaseImporting))
+	b.moveImport(term, id, dxf.TaskRunning, importinto.StepImport, 1, running(dxf.PhaseImporting))
 	require.NoError(b.t, b.CancelImport(b.ctx, id))
 	require.Equal(b.t, dxf.TaskCancelling, b.importTask(id).State)
 	require.Equal(b.t, dxf.ImportRunning, b.importJob(id).Status, "until all is undone")
 	before := b.importTask(id)
 	require.NoError(b.t, b.CancelImport(b.ctx, id), "again")
 	require.Equal(b.t, before, b.importTask(id))
-	b.moveImport(term, id, dxf.TaskReverting, dxf.StepImport, 0, nil)
+	b.moveImport(term, id, dxf.TaskReverting, importinto.StepImport, 0, nil)
 	require.NoError(b.t, b.CancelImport(b.ctx, id), "while it is undone")
-	b.moveImport(term, id, dxf.TaskReverted, dxf.StepImport, 0, func(j *dxf.ImportJob) { j.Status = dxf.ImportCancelled })
+	b.moveImport(term, id, dxf.TaskReverted, importinto.StepImport, 0, func(j *dxf.ImportJob) { j.Status = dxf.ImportCancelled })
 	for range 2 {
 		j := b.importJob(id)
 		require.Equal(b.t, [...]any{dxf.ImportCancelled, dxf.PhaseImporting, "cancelled by user"}, [...]any{j.Status, j.Phase, j.Error.Text()})
@@ -248,7 +249,7 @@ func importCancel(b *server) {
 	require.Equal(b.t, dxf.TaskCancelling, b.importTask(queued).State)
 
 	late := b.newImport("u")
-	subs := b.moveImport(term, late, dxf.TaskRunning, dxf.StepPublish, 1, running(dxf.PhaseValidating))
+	subs := b.moveImport(term, late, dxf.TaskRunning, importinto.StepPublish, 1, running(dxf.PhaseValidating))
 	require.NoError(b.t, b.Finish(b.ctx, b.lease(subs[0]).Lease(), dxf.SubtaskSucceed, dxf.Summary{}, nil))
 	b.refused(b.CancelImport(b.ctx, late), "[executor:8171]The current job status cannot perform the operation. CANCEL")
 	require.Equal(b.t, dxf.TaskRunning, b.importTask(late).State)
@@ -261,14 +262,14 @@ func importPause(b *server) {
 	b.refused(b.ResumeImport(b.ctx, 77), "[executor:8170]Job ID 77 doesn't exist")
 
 	id := b.newImport("t")
-	b.moveImport(term, id, dxf.TaskRunning, dxf.StepImport, 1, running(dxf.PhaseImporting))
+	b.moveImport(term, id, dxf.TaskRunning, importinto.StepImport, 1, running(dxf.PhaseImporting))
 	was := b.importJob(id)
 	b.refused(b.ResumeImport(b.ctx, id), text("[executor:8261]Job [%d] can't be resumed: job has not been paused", id))
 	require.NoError(b.t, b.PauseImport(b.ctx, id))
 	require.Equal(b.t, dxf.TaskPausing, b.importTask(id).State)
 	b.refused(b.PauseImport(b.ctx, id), text("[executor:8262]Job [%d] has already been paused", id))
 	b.refused(b.ResumeImport(b.ctx, id), text("[executor:8261]Job [%d] can't be resumed: its nodes are still stopping, try again in a moment", id))
-	b.moveImport(term, id, dxf.TaskPaused, dxf.StepImport, 0, nil)
+	b.moveImport(term, id, dxf.TaskPaused, importinto.StepImport, 0, nil)
 	b.refused(b.PauseImport(b.ctx, id), text("[executor:8262]Job [%d] has already been paused", id))
 	j := b.importJob(id)
 	require.Equal(b.t, [...]any{was.Status, was.Phase, dxf.TaskPaused}, [...]any{j.Status, j.Phase, j.Progress.State})
@@ -279,16 +280,16 @@ func importPause(b *server) {
 	require.Equal(b.t, dxf.TaskResuming, b.importTask(id).State)
 	b.refused(b.PauseImport(b.ctx, id), wrong+"PAUSE")
 	b.refused(b.ResumeImport(b.ctx, id), text("[executor:8261]Job [%d] can't be resumed: job has not been paused", id))
-	b.moveImport(term, id, dxf.TaskRunning, dxf.StepImport, 0, nil)
+	b.moveImport(term, id, dxf.TaskRunning, importinto.StepImport, 0, nil)
 
 	require.NoError(b.t, b.PauseImport(b.ctx, id))
-	b.moveImport(term, id, dxf.TaskPaused, dxf.StepImport, 0, nil)
+	b.moveImport(term, id, dxf.TaskPaused, importinto.StepImport, 0, nil)
 	require.NoError(b.t, b.CancelImport(b.ctx, id))
 	require.Equal(b.t, dxf.TaskCancelling, b.importTask(id).State)
 	b.refused(b.PauseImport(b.ctx, id), wrong+"PAUSE")
 	b.refused(b.ResumeImport(b.ctx, id), wrong+"RESUME")
-	b.moveImport(term, id, dxf.TaskReverting, dxf.StepImport, 0, nil)
-	b.moveImport(term, id, dxf.TaskReverted, dxf.StepImport, 0, func(j *dxf.ImportJob) { j.Status = dxf.ImportCancelled })
+	b.moveImport(term, id, dxf.TaskReverting, importinto.StepImport, 0, nil)
+	b.moveImport(term, id, dxf.TaskReverted, importinto.StepImport, 0, func(j *dxf.ImportJob) { j.Status = dxf.ImportCancelled })
 	for range 2 {
 		b.refused(b.PauseImport(b.ctx, id), wrong+"PAUSE")
 		b.refused(b.ResumeImport(b.ctx, id), wrong+"RESUME")
@@ -304,13 +305,13 @@ func importPause(b *server) {
 	// Once the rows are in the table there is nothing left to be halted or undone,
 	// also if the pause was asked for before.
 	late := b.newImport("u")
-	subs := b.moveImport(term, late, dxf.TaskRunning, dxf.StepPublish, 1, running(dxf.PhaseValidating))
+	subs := b.moveImport(term, late, dxf.TaskRunning, importinto.StepPublish, 1, running(dxf.PhaseValidating))
 	sub := b.lease(subs[0])
 	require.NoError(b.t, b.PauseImport(b.ctx, late))
 	require.NoError(b.t, b.Finish(b.ctx, sub.Lease(), dxf.SubtaskSucceed, dxf.Summary{}, nil))
-	b.moveImport(term, late, dxf.TaskPaused, dxf.StepPublish, 0, nil)
+	b.moveImport(term, late, dxf.TaskPaused, importinto.StepPublish, 0, nil)
 	b.refused(b.CancelImport(b.ctx, late), wrong+"CANCEL")
 	require.NoError(b.t, b.ResumeImport(b.ctx, late))
-	b.moveImport(term, late, dxf.TaskRunning, dxf.StepPublish, 0, nil)
+	b.moveImport(term, late, dxf.TaskRunning, importinto.StepPublish, 0, nil)
 	b.refused(b.PauseImport(b.ctx, late), wrong+"PAUSE")
 }

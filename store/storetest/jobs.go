@@ -5,7 +5,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dxfproxy/backfill"
 	"dxfproxy/dxf"
+	"dxfproxy/importinto"
 )
 
 func cancel(b *bench) {
@@ -26,13 +28,13 @@ func cancel(b *bench) {
 	require.Equal(b.t, dxf.JobRollingback, b.job(queued).State)
 	require.Equal(b.t, dxf.TaskReverting, b.task(queued).State)
 
-	for _, step := range []dxf.Step{dxf.StepCopy, dxf.StepBuild, dxf.StepVerify, dxf.StepCutover, dxf.StepNative} {
+	for _, step := range []dxf.Step{backfill.StepCopy, backfill.StepBuild, backfill.StepVerify, backfill.StepCutover, backfill.StepNative} {
 		job := b.submit()
 		b.move(term, job, dxf.TaskRunning, step, 1, dxf.JobRunning)
 		require.NoError(b.t, b.CancelJob(b.ctx, job), step)
 		require.Equal(b.t, dxf.TaskCancelling, b.task(job).State)
 	}
-	for _, step := range []dxf.Step{dxf.StepCutover, dxf.StepNative} {
+	for _, step := range []dxf.Step{backfill.StepCutover, backfill.StepNative} {
 		job := b.submit()
 		b.move(term, job, dxf.TaskRunning, step, 1, dxf.JobRunning)
 		b.succeed(job)
@@ -60,29 +62,29 @@ func pauseResume(b *bench) {
 	require.Equal(b.t, dxf.JobPausing, b.job(job).State)
 	b.refused(b.PauseJob(b.ctx, job), text("[ddl:8262]Job [%d] has already been paused", job))
 	require.ErrorIs(b.t, b.ResumeJob(b.ctx, job), dxf.ErrTaskChanged, "until it is paused")
-	b.move(term, job, dxf.TaskPaused, dxf.StepCopy, 0, dxf.JobPaused)
+	b.move(term, job, dxf.TaskPaused, backfill.StepCopy, 0, dxf.JobPaused)
 	b.refused(b.PauseJob(b.ctx, job), text("[ddl:8262]Job [%d] has already been paused", job))
 
 	require.NoError(b.t, b.ResumeJob(b.ctx, job))
 	require.Equal(b.t, dxf.TaskResuming, b.task(job).State)
 	require.Equal(b.t, dxf.JobQueueing, b.job(job).State)
 	b.refused(b.PauseJob(b.ctx, job), text("[ddl:8260]Job [%d] can't be paused: state [queueing] or schema state [none]", job))
-	b.move(term, job, dxf.TaskRunning, dxf.StepCopy, 0, dxf.JobRunning)
+	b.move(term, job, dxf.TaskRunning, backfill.StepCopy, 0, dxf.JobRunning)
 
 	// A paused one can be cancelled; one that is cancelling cannot be paused.
 	require.NoError(b.t, b.PauseJob(b.ctx, job))
-	b.move(term, job, dxf.TaskPaused, dxf.StepCopy, 0, dxf.JobPaused)
+	b.move(term, job, dxf.TaskPaused, backfill.StepCopy, 0, dxf.JobPaused)
 	require.NoError(b.t, b.CancelJob(b.ctx, job))
 	b.refused(b.PauseJob(b.ctx, job), text("[ddl:8260]Job [%d] can't be paused: state [cancelling] or schema state [none]", job))
 	b.refused(b.ResumeJob(b.ctx, job), text("[ddl:8261]Job [%d] can't be resumed: job has not been paused, job state:cancelling, schema state:none", job))
 
 	late := b.submit()
-	b.move(term, late, dxf.TaskRunning, dxf.StepCutover, 1, dxf.JobRunning)
+	b.move(term, late, dxf.TaskRunning, backfill.StepCutover, 1, dxf.JobRunning)
 	b.succeed(late)
 	b.refused(b.PauseJob(b.ctx, late), text("[ddl:8260]Job [%d] can't be paused: state [running] or schema state [none]", late))
 
 	swapping := b.submit()
-	b.move(term, swapping, dxf.TaskRunning, dxf.StepCutover, 1, dxf.JobRunning)
+	b.move(term, swapping, dxf.TaskRunning, backfill.StepCutover, 1, dxf.JobRunning)
 	require.NoError(b.t, b.PauseJob(b.ctx, swapping))
 	require.Equal(b.t, dxf.TaskPausing, b.task(swapping).State)
 
@@ -102,11 +104,11 @@ func alter(b *server) {
 	task := b.task(job)
 	require.Equal(b.t, dxf.TaskModifying, task.State)
 	require.JSONEq(b.t, `{"prev_state":"running","modifications":[{"type":"modify_concurrency","to":8}]}`, string(task.ModifyParams))
-	b.move(term, job, dxf.TaskRunning, dxf.StepCopy, 0, dxf.JobRunning)
+	b.move(term, job, dxf.TaskRunning, backfill.StepCopy, 0, dxf.JobRunning)
 	require.NoError(b.t, b.AlterJob(b.ctx, job, []dxf.Modification{{Type: dxf.ModifyBatchSize, To: 64}, {Type: dxf.ModifyMaxWriteSpeed, To: 1024}}))
 	require.Equal(b.t, "ingest, DXF, thread=8, batch_size=64, max_write_speed=1024", b.job(job).Comments())
 
-	b.move(term, job, dxf.TaskRunning, dxf.StepCopy, 0, dxf.JobRunning)
+	b.move(term, job, dxf.TaskRunning, backfill.StepCopy, 0, dxf.JobRunning)
 	require.Empty(b.t, b.task(job).ModifyParams)
 	require.NoError(b.t, b.CancelJob(b.ctx, job))
 	require.EqualError(b.t, b.AlterJob(b.ctx, job, threads), dxf.Errorf("ddl job %d is not running", job).Error())
@@ -155,7 +157,7 @@ func rowCount(b *bench) {
 	for i, s := range subs {
 		require.NoError(b.t, b.Finish(b.ctx, b.lease(s).Lease(), dxf.SubtaskSucceed, dxf.Summary{RowCount: int64(100 * (i + 1))}, nil))
 	}
-	b.move(term, job, dxf.TaskRunning, dxf.StepVerify, 1, dxf.JobRunning)
+	b.move(term, job, dxf.TaskRunning, backfill.StepVerify, 1, dxf.JobRunning)
 	verify := b.lease(b.subtasks(job)[0])
 	require.NoError(b.t, b.Progress(b.ctx, verify.Lease(), dxf.Summary{RowCount: 5000}))
 	require.EqualValues(b.t, 300, b.job(job).RowCount)
@@ -170,7 +172,7 @@ func rowCount(b *bench) {
 	require.EqualValues(b.t, 300, b.job(job).RowCount, "and when the subtasks are gone")
 
 	native := b.submit()
-	b.move(term, native, dxf.TaskRunning, dxf.StepNative, 1, dxf.JobRunning)
+	b.move(term, native, dxf.TaskRunning, backfill.StepNative, 1, dxf.JobRunning)
 	require.NoError(b.t, b.Progress(b.ctx, b.lease(b.subtasks(native)[0]).Lease(), dxf.Summary{RowCount: 42}))
 	require.EqualValues(b.t, 42, b.job(native).RowCount)
 }
@@ -185,7 +187,7 @@ func progress(b *server) {
 	p, err := b.JobProgress(b.ctx, job)
 	require.NoError(b.t, err)
 	require.Equal(b.t, dxf.TaskRunning, p.State)
-	require.Equal(b.t, dxf.StepCopy, p.Step)
+	require.Equal(b.t, backfill.StepCopy, p.Step)
 	require.EqualValues(b.t, 30, p.Done)
 	require.EqualValues(b.t, 100, p.Total)
 	require.Len(b.t, p.Subtasks, 2)
@@ -215,7 +217,7 @@ func jobsOfOneAccount(b *server) {
 		return err
 	}
 	imports := func(user, table string) error {
-		_, err := b.SubmitImport(b.ctx, dxf.ImportJob{Schema: "s", Table: table, CreatedBy: user}, dxf.NewTask{Type: dxf.ImportInto, Meta: &dxf.ImportMeta{}})
+		_, err := b.SubmitImport(b.ctx, dxf.ImportJob{Schema: "s", Table: table, CreatedBy: user}, dxf.NewTask{Type: importinto.Name, Meta: &importinto.Meta{}})
 		return err
 	}
 	tooMany := func(err error) {

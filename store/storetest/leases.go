@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dxfproxy/backfill"
 	"dxfproxy/dxf"
 )
 
@@ -235,7 +236,7 @@ func moveSubtasks(b *bench) {
 	job, subs := b.running(term, 3)
 	task := b.task(job)
 	running := b.lease(subs[0])
-	require.NoError(b.t, b.MoveSubtasks(b.ctx, term, task.ID, dxf.StepCopy, dxf.SubtaskPending, dxf.SubtaskPaused))
+	require.NoError(b.t, b.MoveSubtasks(b.ctx, term, task.ID, backfill.StepCopy, dxf.SubtaskPending, dxf.SubtaskPaused))
 	states := func() (all []dxf.SubtaskState) {
 		for _, s := range b.subtasks(job) {
 			all = append(all, s.State)
@@ -245,11 +246,11 @@ func moveSubtasks(b *bench) {
 	require.Equal(b.t, []dxf.SubtaskState{dxf.SubtaskRunning, dxf.SubtaskPaused, dxf.SubtaskPaused}, states())
 	require.Greater(b.t, b.subtasks(job)[1].Epoch, subs[1].Epoch)
 	require.NoError(b.t, b.Finish(b.ctx, running.Lease(), dxf.SubtaskPaused, dxf.Summary{RowCount: 3}, nil))
-	require.NoError(b.t, b.MoveSubtasks(b.ctx, term, task.ID, dxf.StepBuild, dxf.SubtaskPaused, dxf.SubtaskPending))
+	require.NoError(b.t, b.MoveSubtasks(b.ctx, term, task.ID, backfill.StepBuild, dxf.SubtaskPaused, dxf.SubtaskPending))
 	require.Equal(b.t, []dxf.SubtaskState{dxf.SubtaskPaused, dxf.SubtaskPaused, dxf.SubtaskPaused}, states(), "another step's")
-	require.NoError(b.t, b.MoveSubtasks(b.ctx, term, task.ID, dxf.StepCopy, dxf.SubtaskPaused, dxf.SubtaskPending))
+	require.NoError(b.t, b.MoveSubtasks(b.ctx, term, task.ID, backfill.StepCopy, dxf.SubtaskPaused, dxf.SubtaskPending))
 	require.Equal(b.t, []dxf.SubtaskState{dxf.SubtaskPending, dxf.SubtaskPending, dxf.SubtaskPending}, states())
-	require.NoError(b.t, b.MoveSubtasks(b.ctx, term, task.ID, dxf.StepCopy, dxf.SubtaskPending, dxf.SubtaskCanceled))
+	require.NoError(b.t, b.MoveSubtasks(b.ctx, term, task.ID, backfill.StepCopy, dxf.SubtaskPending, dxf.SubtaskCanceled))
 	require.Equal(b.t, []dxf.SubtaskState{dxf.SubtaskCanceled, dxf.SubtaskCanceled, dxf.SubtaskCanceled}, states())
-	require.Error(b.t, b.MoveSubtasks(b.ctx, term, task.ID, dxf.StepCopy, dxf.SubtaskCanceled, dxf.SubtaskPending))
+	require.Error(b.t, b.MoveSubtasks(b.ctx, term, task.ID, backfill.StepCopy, dxf.SubtaskCanceled, dxf.SubtaskPending))
 }

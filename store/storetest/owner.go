@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dxfproxy/backfill"
 	"dxfproxy/dxf"
 )
 
@@ -146,7 +147,7 @@ func ownerFence(b *bench) {
 			return err
 		},
 		"MoveSubtasks": func() error {
-			return b.MoveSubtasks(b.ctx, old, task.ID, dxf.StepCopy, dxf.SubtaskPending, dxf.SubtaskCanceled)
+			return b.MoveSubtasks(b.ctx, old, task.ID, backfill.StepCopy, dxf.SubtaskPending, dxf.SubtaskCanceled)
 		},
 		"SetWaiting":  func() error { return b.SetWaiting(b.ctx, old, dxf.DDLRef(job), "for Godot") },
 		"ExpireNodes": func() error { _, err := b.ExpireNodes(b.ctx, old); return err },

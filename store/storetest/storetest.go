@@ -10,16 +10,18 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dxfproxy/backfill"
 	"dxfproxy/changefeed"
 	"dxfproxy/dispatcher"
 	"dxfproxy/dxf"
 	"dxfproxy/executor"
+	"dxfproxy/importinto"
 	"dxfproxy/scheduler"
 	"dxfproxy/sqlhandler"
 )
 
 // Types are those of the tasks that the suite submits. Open the store for them.
-var Types = []dxf.Type{dxf.BackfillType, dxf.ImportType}
+var Types = []dxf.Type{backfill.Type, importinto.Type}
 
 // Store is what dispatchers and schedulers ask, and what moves their tasks from outside.
 type Store interface {
@@ -50,10 +52,10 @@ type Bench interface {
 // A ServerBench is one whose rows are in a server.
 type ServerBench interface {
 	Bench
-	dispatcher.FeedStore
+	backfill.FeedStore
 	changefeed.Store
 	executor.Leases
-	executor.Feeds
+	backfill.Feeds
 	sqlhandler.Store
 	ExpireFeed(jobID int64)
 	// InTx runs do in a transaction as executors and appliers have them, and
@@ -168,13 +170,13 @@ func (b *bench) submit() int64 {
 
 // backfill is a task to submit.
 func indexTask(head dxf.MetaHead) dxf.NewTask {
-	return dxf.NewTask{Type: dxf.Backfill, Concurrency: 4, Meta: &dxf.BackfillMeta{MetaHead: head}}
+	return dxf.NewTask{Type: backfill.Name, Concurrency: 4, Meta: &backfill.Meta{MetaHead: head}}
 }
 
 // task returns the unfinished task of a job.
 func (b *bench) task(jobID int64) dxf.Task {
 	b.t.Helper()
-	return b.taskOf(dxf.BackfillType.TaskKey(jobID))
+	return b.taskOf(backfill.Type.TaskKey(jobID))
 }
 
 func (b *bench) taskOf(key string) dxf.Task {
@@ -204,7 +206,7 @@ func (b *bench) move(term dxf.Term, jobID int64, state dxf.TaskState, step dxf.S
 func (b *bench) running(term dxf.Term, n int) (jobID int64, subs []dxf.Subtask) {
 	b.t.Helper()
 	jobID = b.submit()
-	b.move(term, jobID, dxf.TaskRunning, dxf.StepCopy, n, dxf.JobRunning)
+	b.move(term, jobID, dxf.TaskRunning, backfill.StepCopy, n, dxf.JobRunning)
 	return jobID, b.subtasks(jobID)
 }
 

@@ -8,7 +8,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dxfproxy/backfill"
 	"dxfproxy/dxf"
+	"dxfproxy/importinto"
 )
 
 func submit(b *bench) {
@@ -16,7 +18,7 @@ func submit(b *bench) {
 	t := b.task(id)
 	require.Equal(b.t, dxf.TaskPending, t.State)
 	require.Equal(b.t, dxf.StepInit, t.Step)
-	require.Equal(b.t, dxf.Backfill, t.Type)
+	require.Equal(b.t, backfill.Name, t.Type)
 	require.Equal(b.t, dxf.DefaultPriority, t.Priority)
 	require.Equal(b.t, 4, t.Concurrency)
 	require.NotZero(b.t, t.CreateTime)
@@ -24,9 +26,9 @@ func submit(b *bench) {
 	require.Zero(b.t, t.EndTime)
 	require.Nil(b.t, t.Error)
 	require.Empty(b.t, t.ModifyParams)
-	var meta dxf.BackfillMeta
+	var meta backfill.Meta
 	require.NoError(b.t, json.Unmarshal(t.Meta, &meta))
-	require.Equal(b.t, dxf.BackfillMeta{MetaHead: dxf.MetaHead{JobID: id, Schema: "test", Table: "t", Rows: 100}}, meta)
+	require.Equal(b.t, backfill.Meta{MetaHead: dxf.MetaHead{JobID: id, Schema: "test", Table: "t", Rows: 100}}, meta)
 
 	j := b.job(id)
 	require.Equal(b.t, dxf.JobQueueing, j.State)
@@ -68,7 +70,7 @@ func taskKeyIsUnique(b *server) {
 
 // unknownType: nobody could ever work on it, or find it by its job.
 func unknownType(b *server) {
-	for _, name := range []dxf.TaskType{"", "x", dxf.ImportInto} {
+	for _, name := range []dxf.TaskType{"", "x", importinto.Name} {
 		_, err := b.Submit(b.ctx, dxf.Job{}, dxf.NewTask{Type: name, Meta: &dxf.MetaHead{}})
 		require.ErrorContains(b.t, err, fmt.Sprintf("no task type %q", name))
 	}
@@ -94,7 +96,7 @@ func rank(b *bench) {
 	}
 	var want []string
 	for _, i := range []int{1, 0, 2, 3, 4} {
-		want = append(want, dxf.BackfillType.TaskKey(ids[i]))
+		want = append(want, backfill.Type.TaskKey(ids[i]))
 	}
 	require.Equal(b.t, want, keys)
 }
@@ -103,11 +105,11 @@ func advance(b *bench) {
 	term := b.elect()
 	job := b.submit()
 	const many = 450 // more than one statement's worth
-	b.move(term, job, dxf.TaskRunning, dxf.StepCopy, many, dxf.JobRunning)
+	b.move(term, job, dxf.TaskRunning, backfill.StepCopy, many, dxf.JobRunning)
 
 	t := b.task(job)
 	require.Equal(b.t, dxf.TaskRunning, t.State)
-	require.Equal(b.t, dxf.StepCopy, t.Step)
+	require.Equal(b.t, backfill.StepCopy, t.Step)
 	require.NotZero(b.t, t.StartTime)
 	subs := b.subtasks(job)
 	require.Len(b.t, subs, many)
@@ -127,10 +129,10 @@ func advance(b *bench) {
 
 	// Meta, concurrency and error stay as they are when not named.
 	require.NoError(b.t, b.Advance(b.ctx, term, dxf.Advance{
-		Task: t, State: dxf.TaskRunning, Step: dxf.StepBuild, Concurrency: 2, Meta: []byte(`{"rows":7}`), Error: dxf.Errorf("oops"),
+		Task: t, State: dxf.TaskRunning, Step: backfill.StepBuild, Concurrency: 2, Meta: []byte(`{"rows":7}`), Error: dxf.Errorf("oops"),
 	}))
 	t = b.task(job)
-	require.NoError(b.t, b.Advance(b.ctx, term, dxf.Advance{Task: t, State: dxf.TaskReverting, Step: dxf.StepBuild}))
+	require.NoError(b.t, b.Advance(b.ctx, term, dxf.Advance{Task: t, State: dxf.TaskReverting, Step: backfill.StepBuild}))
 	t = b.task(job)
 	require.Equal(b.t, 2, t.Concurrency)
 	require.JSONEq(b.t, `{"rows":7}`, string(t.Meta))
@@ -161,7 +163,7 @@ func advanceIsAllOrNothing(b *bench) {
 	job, subs := b.running(term, 3)
 	before, jobBefore := b.task(job), b.job(job)
 	err := b.Advance(b.ctx, term, dxf.Advance{
-		Task: before, State: dxf.TaskReverting, Step: dxf.StepCopy, Error: dxf.Errorf("no"),
+		Task: before, State: dxf.TaskReverting, Step: backfill.StepCopy, Error: dxf.Errorf("no"),
 		Subtasks: []dxf.Subtask{{Ordinal: 4}, {Ordinal: 2}}, // the second is taken
 		Job:      dxf.DDLRef(job), Change: dxf.OnJob(func(j *dxf.Job) { j.State = dxf.JobRollingback }),
 	})
@@ -178,13 +180,13 @@ func advanceMeetsCancel(b *bench) {
 	job := b.submit()
 	read := b.task(job)
 	require.NoError(b.t, b.CancelJob(b.ctx, job))
-	require.ErrorIs(b.t, b.Advance(b.ctx, term, dxf.Advance{Task: read, State: dxf.TaskRunning, Step: dxf.StepCopy}), dxf.ErrTaskChanged)
+	require.ErrorIs(b.t, b.Advance(b.ctx, term, dxf.Advance{Task: read, State: dxf.TaskRunning, Step: backfill.StepCopy}), dxf.ErrTaskChanged)
 	require.Equal(b.t, dxf.TaskCancelling, b.task(job).State)
 
 	// A second try with what was read before the first succeeded, likewise.
 	other := b.submit()
 	read = b.task(other)
-	a := dxf.Advance{Task: read, State: dxf.TaskRunning, Step: dxf.StepCopy, Subtasks: []dxf.Subtask{{Ordinal: 1}}}
+	a := dxf.Advance{Task: read, State: dxf.TaskRunning, Step: backfill.StepCopy, Subtasks: []dxf.Subtask{{Ordinal: 1}}}
 	require.NoError(b.t, b.Advance(b.ctx, term, a))
 	require.ErrorIs(b.t, b.Advance(b.ctx, term, a), dxf.ErrTaskChanged)
 	require.Len(b.t, b.subtasks(other), 1)
@@ -230,7 +232,7 @@ func archive(b *bench) {
 		require.Len(b.t, b.subtasks(job), 2)
 	}
 	for i := range 3 {
-		subs, err := b.Subtasks(b.ctx, int64(i+1), dxf.StepCopy)
+		subs, err := b.Subtasks(b.ctx, int64(i+1), backfill.StepCopy)
 		require.NoError(b.t, err)
 		require.Empty(b.t, subs, strconv.Itoa(i+1))
 	}

@@ -14,8 +14,10 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"dxfproxy/backfill"
 	"dxfproxy/dispatcher"
 	"dxfproxy/dxf"
+	"dxfproxy/importinto"
 	"dxfproxy/internal/dxftest/countdown"
 	"dxfproxy/mariadbd/mariadbdtest"
 	"dxfproxy/scheduler"
@@ -34,8 +36,8 @@ type cluster struct {
 func open(t *testing.T) *cluster {
 	c := &cluster{T: t, start: make(chan struct{}, 3)}
 	types := dxf.TypesOf(
-		dxf.BackfillType,
-		dxf.ImportType,
+		backfill.Type,
+		importinto.Type,
 		countdown.Type(c.start),
 	)
 	var err error

@@ -1,0 +1,106 @@
+package importinto
+
+import (
+	"dxfproxy/decode"
+	"dxfproxy/dxf"
+	"dxfproxy/source"
+	"dxfproxy/sqltext"
+)
+
+// Name is the name of the task type.
+const Name dxf.TaskType = "ImportInto"
+
+// Steps of an import. Import and post-process have TiDB's numbers.
+const (
+	StepImport       dxf.Step = 1  // all nodes: pieces of files into the staging table
+	StepPostProcess  dxf.Step = 2  // one subtask: rows counted against the sources, ANALYZE
+	StepProbe        dxf.Step = 10 // every node: which of them see the files on their disks
+	StepBuildIndexes dxf.Step = 11 // one subtask: all secondary indexes on the staging table
+	StepPublish      dxf.Step = 12 // one subtask: the staging table takes the table's name
+)
+
+// Type is what the framework knows of imports, but for who plans and works.
+var Type = dxf.Type{
+	Name: Name, Number: 2, Key: "ImportInto/", Job: dxf.JobImport,
+	Steps: map[dxf.Step]dxf.StepInfo{
+		StepImport:       {Name: "import", Counts: true},
+		StepPostProcess:  {Name: "post-process"},
+		StepProbe:        {Name: "probe"},
+		StepBuildIndexes: {Name: "build"},
+		StepPublish:      {Name: "publish", Effects: true},
+	},
+	Panicked: dxf.Errorf("panic occurred during import, please check log"),
+	Unplaced: "no node that can read the files is there",
+}
+
+// Meta is the meta of an import task: everything a step needs to know of
+// the statement. Written at submit, completed at planning.
+type Meta struct {
+	// Of the head Size is of all files, Rows are what all pieces held, known after the
+	// import step, and Note says which nodes see the files and why the import is Direct.
+	dxf.MetaHead
+	// Fingerprint is a hash of the table's definition when the job was
+	// submitted; the import is not published into another table.
+	Fingerprint string `json:"fingerprint"`
+	// TableID is the table's identity then (table.Identity), "" where the store
+	// tells none, and User who submitted the job, user@host as in CURRENT_USER():
+	// the job ends when it meets another table of the name, or its user has lost
+	// the right to it. "" is not looked at.
+	TableID string `json:"table_id,omitempty"`
+	User    string `json:"user,omitempty"`
+
+	// Location is as typed, or, if it has secrets, with these masked; then Sealed is
+	// the whole, which package seal opens for SealedFor, until the task has ended.
+	Location  string                `json:"location"`
+	Sealed    string                `json:"sealed,omitempty"`
+	Format    string                `json:"format"` // csv, sql, parquet
+	CSV       decode.CSVConfig      `json:"csv"`    // of format csv
+	SplitFile bool                  `json:"split_file,omitempty"`
+	Fields    []sqltext.ImportField `json:"fields,omitempty"` // the column list; nil: field i goes to visible column i
+	Set       []sqltext.ImportSet   `json:"set,omitempty"`
+
+	// Of the client's session: the values get their meaning under these.
+	SQLMode  string `json:"sql_mode"`
+	TimeZone string `json:"time_zone"`
+
+	// Node is the one the client is connected to: where the work is done when
+	// only one node may do it, if that node can.
+	Node          string `json:"node,omitempty"`
+	Thread        int    `json:"thread"`
+	MaxWriteSpeed int64  `json:"max_write_speed"` // bytes per second and node, 0 for no limit
+	Checksum      string `json:"checksum"`        // required, optional, off
+
+	// From planning.
+	Local   bool     `json:"local,omitempty"`   // a path on the nodes' disks
+	Seen    []string `json:"seen,omitempty"`    // Local: the nodes that see the files
+	Staging string   `json:"staging,omitempty"` // the table that takes the target's place
+	// Uncounted is a table like Staging, but without its AUTO_INCREMENT. The chunks are
+	// loaded into it, and the build exchanges the two. Where it is "", they are loaded
+	// into Staging.
+	Uncounted string `json:"uncounted,omitempty"`
+	Old       string `json:"old,omitempty"` // the sentry, then the empty table
+	// Direct: the rows go from the staging table into the target in one
+	// transaction, because (Note) the tables cannot be swapped.
+	Direct bool `json:"direct,omitempty"`
+	// Indexes are the lines of SHOW CREATE TABLE that the build adds to the staging table.
+	Indexes []string `json:"indexes,omitempty"`
+	// Processors of the store: how many chunks may be under way there at once.
+	Processors int `json:"processors,omitempty"`
+}
+
+// SealedFor is the place that Sealed belongs to: it is of no use to an import into
+// another table, or one that shows another location.
+func (m Meta) SealedFor() []string { return []string{m.Schema, m.Table, m.Location} }
+
+// Loaded is the table that the chunks go to.
+func (m Meta) Loaded() string {
+	if m.Uncounted != "" {
+		return m.Uncounted
+	}
+	return m.Staging
+}
+
+// PieceMeta is the meta of a subtask of the import step.
+type PieceMeta struct {
+	Pieces []source.Piece `json:"pieces"`
+}

@@ -1,0 +1,301 @@
+package importinto
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"dxfproxy/dxf"
+	"dxfproxy/executor"
+	"dxfproxy/grants"
+	"dxfproxy/seal"
+	"dxfproxy/server"
+	"dxfproxy/source"
+	"dxfproxy/table"
+)
+
+// Planner is the dxf.Planner of IMPORT INTO.
+type Planner struct {
+	executor.Planner
+	// Sources says what may be listed; set before the first plan. Nil is the
+	// strictest policy.
+	Sources *source.Policy
+	// Key opens the secrets of locations. nil: none are sealed.
+	Key   *seal.Key
+	store ImportStore
+}
+
+// ImportStore is what the planner of imports needs of the store.
+type ImportStore interface {
+	// Subtasks lists the subtasks of one step, by ordinal.
+	Subtasks(ctx context.Context, taskID int64, step dxf.Step) ([]dxf.Subtask, error)
+	// SetCheckpoint writes the checkpoint of all subtasks of a step in the caller's
+	// transaction, which is on the session that holds the job's lock.
+	SetCheckpoint(ctx context.Context, tx *sql.Tx, taskID int64, step dxf.Step, checkpoint []byte) error
+}
+
+// NewPlanner makes the planner. db is a pool of connections to the store
+// under the account that does the jobs' work; log may be nil.
+func NewPlanner(db *sql.DB, store ImportStore, log *zap.Logger) *Planner {
+	return &Planner{Planner: executor.NewPlanner(db, log), store: store}
+}
+
+// telling is the planner for one task.
+func (x *Planner) telling(tell dxf.Tell) *Planner {
+	own := *x
+	own.Tell = tell
+	return &own
+}
+
+// Plan says what follows t.Step:
+//
+//	init → [probe →] import → build → post-process → publish → done
+//
+// The files of a node's disk are listed by the nodes, in the step probe.
+func (x *Planner) Plan(ctx context.Context, t dxf.Task, nodes int, tell dxf.Tell) (dxf.Plan, error) {
+	x = x.telling(tell)
+	m, err := importMeta(t.Meta)
+	if err != nil {
+		return dxf.Plan{}, dxf.Errorf("read the meta of task %d: %s", t.ID, err)
+	}
+	if err := x.StillMay(ctx, m.User, m.Schema, m.Table, importPrivileges(m)...); err != nil {
+		return dxf.Plan{}, err
+	}
+	switch t.Step {
+	case dxf.StepInit:
+		local, err := source.IsLocal(m.Location)
+		if err != nil {
+			return dxf.Plan{}, err
+		}
+		if local {
+			m.Local = true
+			return importSteps(m, StepProbe, max(nodes, 1))
+		}
+		location, err := Location(x.Key, m)
+		if err != nil {
+			return dxf.Plan{}, err
+		}
+		files, err := source.Pieces(ctx, x.Sources, location)
+		if err != nil {
+			return dxf.Plan{}, err
+		}
+		return x.begin(ctx, m, files, nodes)
+	case StepProbe:
+		files, err := x.probed(ctx, t, &m)
+		if err != nil {
+			return dxf.Plan{}, err
+		}
+		return x.begin(ctx, m, files, len(m.Seen))
+	case StepImport:
+		if m.Rows, err = x.imported(ctx, t); err != nil {
+			return dxf.Plan{}, err
+		}
+		return importSteps(m, StepBuildIndexes, 1)
+	case StepBuildIndexes:
+		return importSteps(m, StepPostProcess, 1)
+	case StepPostProcess:
+		return importSteps(m, StepPublish, 1)
+	case StepPublish:
+		return dxf.Plan{Step: dxf.StepDone}, nil
+	}
+	return dxf.Plan{}, dxf.Errorf("an import has no step after %s", Type.StepName(t.Step))
+}
+
+func importMeta(text []byte) (m Meta, err error) { return m, json.Unmarshal(text, &m) }
+
+// importSteps plans a step of n subtasks that need to be told nothing.
+func importSteps(m Meta, step dxf.Step, n int) (dxf.Plan, error) {
+	p := dxf.Plan{Step: step}
+	for range n {
+		p.Add([]byte("{}"))
+	}
+	var err error
+	p.Meta, err = json.Marshal(m)
+	return p, err
+}
+
+// probed chooses the nodes whose disks have the same files as that of the client's
+// node, or, if that one sees none or is gone, the largest group that agrees.
+func (x *Planner) probed(ctx context.Context, t dxf.Task, m *Meta) ([]source.Piece, error) {
+	subs, err := x.store.Subtasks(ctx, t.ID, StepProbe)
+	if err != nil {
+		return nil, fmt.Errorf("read what the nodes see: %w", err)
+	}
+	groups, best, own, why := map[string][]string{}, ImportProbe{}, false, errNoFile()
+	for _, s := range subs {
+		var p ImportProbe
+		if err := json.Unmarshal(s.Checkpoint, &p); err != nil {
+			return nil, dxf.Errorf("read the checkpoint of subtask %d: %s", s.ID, err)
+		}
+		if p.Sum == "" {
+			if p.Error != nil && (why.Code == errNoFile().Code || p.Node == m.Node) {
+				why = p.Error
+			}
+			continue
+		}
+		if !slices.Contains(groups[p.Sum], p.Node) {
+			groups[p.Sum] = append(groups[p.Sum], p.Node)
+		}
+		switch {
+		case p.Node == m.Node:
+			best, own = p, true
+		case best.Sum == "" || !own && len(groups[p.Sum]) > len(groups[best.Sum]):
+			best = p
+		}
+	}
+	if best.Sum == "" {
+		return nil, why
+	}
+	m.Seen = groups[best.Sum]
+	slices.Sort(m.Seen)
+	if len(m.Seen) < len(subs) {
+		m.Note = dxf.Note("only " + strings.Join(m.Seen, ", ") + " see the files")
+		x.Log.Warn("not all nodes see the same files", zap.Int64("import", m.JobID), zap.Strings("nodes", m.Seen))
+	}
+	files, err := UnpackPieces(best.Files)
+	if err != nil {
+		return nil, dxf.Errorf("read the list of files of node %s: %s", best.Node, err)
+	}
+	return files, nil
+}
+
+// errNoFile is TiDB's.
+func errNoFile() *dxf.Error {
+	return &dxf.Error{
+		Code: 8173, State: "HY000", Class: "executor",
+		Message: "PreCheck failed: No file matched, or the file is empty. Please provide a valid file location.",
+	}
+}
+
+// imported counts the rows that all pieces held. A node may have loaded a piece on another
+// server than it has told so, if the store's address was moved while sessions stayed.
+func (x *Planner) imported(ctx context.Context, t dxf.Task) (rows int64, err error) {
+	subs, err := x.store.Subtasks(ctx, t.ID, StepImport)
+	if err != nil {
+		return 0, fmt.Errorf("count the rows imported: %w", err)
+	}
+	for _, s := range subs {
+		var l ImportLoaded
+		if len(s.Checkpoint) > 0 {
+			if err := json.Unmarshal(s.Checkpoint, &l); err != nil {
+				return 0, dxf.Errorf("read the checkpoint of subtask %d: %s", s.ID, err)
+			}
+		}
+		if !l.All {
+			const elsewhere = "node %s has loaded a part of the files into another server than the store is now: run the statement again"
+			return 0, dxf.Errorf(elsewhere, s.ExecID)
+		}
+		rows += l.Rows
+	}
+	return rows, nil
+}
+
+// Eligible are, for files of a disk, the nodes that see them. Where not all nodes
+// may work, that of the client does as long as it is there; its disk is the
+// one that was meant.
+func (x *Planner) Eligible(t dxf.Task, nodes []dxf.Node) []dxf.Node {
+	m, err := importMeta(t.Meta)
+	if err != nil {
+		return nodes
+	}
+	only := func(keep func(id string) bool) (some []dxf.Node) {
+		for _, n := range nodes {
+			if keep(n.ID) {
+				some = append(some, n)
+			}
+		}
+		return some
+	}
+	if t.Step == StepImport && m.Local {
+		return only(func(id string) bool { return slices.Contains(m.Seen, id) })
+	}
+	local, err := source.IsLocal(m.Location)
+	looking := err == nil && local && (t.Step == dxf.StepInit || t.Step == StepProbe)
+	if t.MaxNodeCount == 1 || t.MaxNodeCount > 0 && looking {
+		if own := only(func(id string) bool { return id == m.Node }); len(own) > 0 {
+			return own
+		}
+	}
+	return nodes
+}
+
+// IsRetryableErr says whether planning or cleaning should be tried again.
+func (x *Planner) IsRetryableErr(err error) bool {
+	return source.Retryable(err) || x.Planner.IsRetryableErr(err)
+}
+
+// Complete says how the job's row changes with the task, and takes the secrets out of the
+// meta of one that ends.
+func (x *Planner) Complete(a *dxf.Advance, e *dxf.Error) {
+	m, err := importMeta(a.NewMeta())
+	if err != nil {
+		return
+	}
+	if a.State.Ended() {
+		m.Location, m.Sealed = source.Mask(m.Location), ""
+		if text, err := json.Marshal(m); err == nil {
+			a.Meta = text
+		}
+	}
+	state, step := a.State, a.Step
+	a.Change = dxf.OnImport(func(j *dxf.ImportJob) {
+		if m.Size > 0 {
+			j.SourceSize = m.Size
+		}
+		switch state {
+		case dxf.TaskPending:
+		case dxf.TaskSucceed:
+			j.Status, j.Phase, j.Rows, j.Error = dxf.ImportFinished, "", m.Rows, nil
+		case dxf.TaskReverted, dxf.TaskFailed:
+			// The phase stays what it was.
+			j.Status, j.Error = dxf.ImportFailed, e
+			if e.ByUser() {
+				j.Status = dxf.ImportCancelled
+			}
+		case dxf.TaskRunning:
+			j.Status, j.Phase = dxf.ImportRunning, importPhase(step)
+		}
+	})
+}
+
+// importPhase is what the user sees of a step.
+func importPhase(step dxf.Step) dxf.ImportPhase {
+	if step == StepPostProcess || step == StepPublish {
+		return dxf.PhaseValidating
+	}
+	return dxf.PhaseImporting
+}
+
+// load reads the table and refuses one that is not what the user saw.
+func (x *Planner) load(ctx context.Context, q server.Querier, m Meta) (*table.Info, error) {
+	info, err := table.Load(ctx, q, m.Schema, m.Table)
+	if errors.Is(err, table.ErrNoTable) {
+		return nil, dxf.NoSuchTable(m.Schema, m.Table)
+	}
+	if err == nil && m.Fingerprint != "" && info.Fingerprint != m.Fingerprint {
+		return nil, dxf.SchemaChanged("")
+	}
+	if err != nil || m.TableID == "" {
+		return info, err
+	}
+	id, err := table.Identity(ctx, q, m.Schema, m.Table)
+	if err == nil && id != m.TableID {
+		return nil, dxf.SchemaChanged("another table has come to the name")
+	}
+	return info, err
+}
+
+// importPrivileges are those that the statement needed.
+func importPrivileges(m Meta) []string {
+	privileges := []string{"SELECT", "UPDATE", "INSERT", "DELETE", "ALTER"}
+	if needs, err := source.NeedsFile(m.Location); err == nil && needs {
+		privileges = append(privileges, grants.File)
+	}
+	return privileges
+}

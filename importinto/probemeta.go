@@ -1,0 +1,54 @@
+package importinto
+
+import (
+	"bytes"
+	"compress/gzip"
+	"dxfproxy/dxf"
+	"dxfproxy/source"
+	"encoding/json"
+)
+
+// ImportProbe is the checkpoint of a probe subtask: what files a node sees.
+type ImportProbe struct {
+	Node  string `json:"node"`
+	Files []byte `json:"files,omitempty"` // see PackPieces
+	// Sum is a hash of all paths and sizes: equal lists have equal sums.
+	Sum   string     `json:"sum,omitempty"`
+	Error *dxf.Error `json:"error,omitempty"` // why it sees none
+}
+
+// ImportLoaded is what the checkpoint of an import's piece says of its rows. It is saved in
+// the transaction that loads them: where it stands, there they are.
+type ImportLoaded struct {
+	Rows int64 `json:"rows,omitempty"`
+	All  bool  `json:"all,omitempty"` // nothing is left to load
+}
+
+// ImportPublished is the checkpoint of the publish subtask.
+type ImportPublished struct {
+	Published bool `json:"published"` // the rows are in the table
+}
+
+// PackPieces makes a list of files small enough to be a column of a row: 100,000
+// paths that are much alike take less than a megabyte.
+func PackPieces(files []source.Piece) ([]byte, error) {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if err := json.NewEncoder(z).Encode(files); err != nil {
+		return nil, err
+	}
+	if err := z.Close(); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// UnpackPieces is the inverse of PackPieces.
+func UnpackPieces(packed []byte) ([]source.Piece, error) {
+	z, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, err
+	}
+	var files []source.Piece
+	return files, json.NewDecoder(z).Decode(&files)
+}
