@@ -3,7 +3,6 @@ package changefeed
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"math"
 	"strings"
 
@@ -11,12 +10,6 @@ import (
 
 	"dxfproxy/dxf"
 )
-
-// A marker is a row of changefeed_marker of our job.
-type marker struct {
-	id   int64
-	kind dxf.MarkerKind
-}
 
 // A group is what one binlog transaction means for the feed. A transaction that
 // is too large to be kept whole comes in several pieces, all but the last partial.
@@ -73,17 +66,6 @@ type grouper struct {
 	emit  func(group) error
 }
 
-type savepoint struct {
-	name    string
-	changes int
-	markers int
-}
-
-type prepared struct {
-	cur   group
-	start position
-}
-
 // MariaDB's GTID event flags. The library has no name for the last two.
 const (
 	flagStandalone = 1
@@ -94,7 +76,6 @@ const (
 	flagArtificial = 0x20 // LOG_EVENT_ARTIFICIAL_F of an event's header
 
 	eventIncident = 26 // LOG_EVENT type INCIDENT_EVENT
-	markerTable   = "changefeed_marker"
 )
 
 // wanted says whether rows of the table are to be decoded.
@@ -104,10 +85,6 @@ func (g *grouper) wanted(t *replication.TableMapEvent) bool {
 
 func (g *grouper) isSource(t *replication.TableMapEvent) bool {
 	return g.names.same(string(t.Table), g.names.table) && g.names.same(string(t.Schema), g.names.schema)
-}
-
-func (g *grouper) isMarker(t *replication.TableMapEvent) bool {
-	return string(t.Table) == markerTable && string(t.Schema) == g.meta
 }
 
 // event takes the next event of the stream. An error ends the feed when it is (or
@@ -231,45 +208,6 @@ func (g *grouper) rows(e *replication.RowsEvent) error {
 	return nil
 }
 
-// marks reads marker rows. Columns: id, job_id, kind, and whatever follows.
-func (g *grouper) marks(e *replication.RowsEvent) error {
-	if e.Type() != replication.EnumRowsEventTypeInsert {
-		return nil
-	}
-	number := integer(false, 64)
-	for _, row := range e.Rows {
-		if len(row) < 3 {
-			return fmt.Errorf("a marker with %d columns", len(row))
-		}
-		job, err := number(nil, row[1])
-		if err != nil || string(job) != fmt.Sprint(g.job) {
-			continue
-		}
-		m := marker{}
-		if b, err := number(nil, row[0]); err == nil {
-			_, _ = fmt.Sscan(string(b), &m.id)
-		}
-		switch k := row[2].(type) {
-		case string:
-			m.kind = dxf.MarkerKind(k)
-		case []byte:
-			m.kind = dxf.MarkerKind(k)
-		case int64: // ENUM('sync','pause','seal')
-			kinds := []dxf.MarkerKind{"", dxf.MarkSync, dxf.MarkPause, dxf.MarkSeal}
-			if k > 0 && int(k) < len(kinds) {
-				m.kind = kinds[k]
-			}
-		}
-		switch m.kind {
-		case dxf.MarkSync, dxf.MarkPause, dxf.MarkSeal:
-		default:
-			return fmt.Errorf("marker %d of unknown kind %v", m.id, row[2])
-		}
-		g.cur.markers = append(g.cur.markers, m)
-	}
-	return nil
-}
-
 func (g *grouper) query(e *replication.QueryEvent, pos uint32) error {
 	q := string(bytes.TrimSpace(e.Query[:min(len(e.Query), 2048)]))
 	switch {
@@ -338,71 +276,6 @@ func (g *grouper) rollback(pos uint32) error {
 		return g.passed(g.at(pos))
 	}
 	return g.finish(group{broken: true, end: g.at(pos)})
-}
-
-func (g *grouper) rollbackTo(name string) error {
-	for i := len(g.savepoints) - 1; i >= 0; i-- {
-		s := g.savepoints[i]
-		if !strings.EqualFold(s.name, name) { // as the servers compare them
-			continue
-		}
-		if s.changes < g.handed {
-			return dxf.Errorf("a transaction with more than %d MiB of changes of %s was rolled back to a savepoint, which cannot be followed; run the statement again", g.piece>>20, g.layout.source.Quoted())
-		}
-		for _, c := range g.cur.changes[s.changes-g.handed:] {
-			g.cur.size -= c.size()
-		}
-		g.cur.changes, g.cur.markers = g.cur.changes[:s.changes-g.handed], g.cur.markers[:s.markers]
-		g.savepoints = g.savepoints[:i+1]
-		return nil
-	}
-	if len(g.cur.changes)+g.handed == 0 {
-		return nil
-	}
-	return g.fatal("a transaction was rolled back to a savepoint that is not in the binlog")
-}
-
-// prepare ends an XA group: its rows wait for the decision.
-func (g *grouper) prepare(e *replication.BinlogEvent) error {
-	if body := e.RawData[min(len(e.RawData), replication.EventHeaderSize):]; len(body) > 0 && body[0] != 0 {
-		return g.commit(e.Header.LogPos) // XA COMMIT ... ONE PHASE
-	}
-	cur := g.cur
-	g.cur, g.open = group{}, false
-	start, end := g.last, g.at(e.Header.LogPos)
-	if len(cur.changes) > 0 || len(cur.markers) > 0 {
-		if g.prepared == nil {
-			g.prepared = map[string]prepared{}
-		}
-		g.prepared[g.xid] = prepared{cur, start}
-		g.order = append(g.order, g.xid)
-		g.undecided += cur.size
-	}
-	return g.passed(end)
-}
-
-func (g *grouper) decide(xid string, commit bool, pos uint32) error {
-	p, known := g.prepared[xid]
-	if known {
-		delete(g.prepared, xid)
-		for i, x := range g.order {
-			if x == xid {
-				g.order = append(g.order[:i:i], g.order[i+1:]...)
-				break
-			}
-		}
-		g.undecided -= p.cur.size
-	}
-	g.cur, g.open = group{}, false
-	end := g.at(pos)
-	if !known {
-		return g.passed(end)
-	}
-	if !commit {
-		p.cur = group{} // tells that the position may go on
-	}
-	p.cur.end = end
-	return g.finish(p.cur)
 }
 
 // passed notes the end of a group that is nothing to the feed.

@@ -3,9 +3,7 @@ package dispatcher
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -241,81 +239,6 @@ func (d *Dispatcher) whyRevert(t dxf.Task, subs []dxf.Subtask) *dxf.Error {
 	return dxf.Errorf("a subtask of step %s was stopped", d.kind.StepName(t.Step))
 }
 
-// doubtTries is how often clean-up asks again whether the task's effect is in place
-// when the answer fails for a reason that does not pass: about half a minute.
-const doubtTries = 8
-
-// mendTries is the same while somebody may mend the cause: more than a minute.
-const mendTries = 13
-
-// end cleans up and writes the end state: after the last step, or after all
-// subtasks of a failing task have stopped. What passes is waited for. What cannot be
-// cleaned up is left behind, and said in the log and to the client; to keep the
-// client waiting would not help it, nor would it help those behind it.
-func (d *Dispatcher) end(ctx context.Context, t dxf.Task, meta []byte) (outcome, error) {
-	won, err := d.kind.Planner.OnDone(ctx, t, d.tell(ctx))
-	if err != nil {
-		if ctx.Err() != nil {
-			return outcome{}, context.Cause(ctx)
-		}
-		if d.again(err) {
-			return outcome{}, d.retry(ctx, "clean up", err)
-		}
-		d.log.Error("clean up: giving up", zap.Error(err))
-	}
-	a := dxf.Advance{State: dxf.TaskReverted, Step: t.Step, Meta: meta}
-	if won || t.State == dxf.TaskRunning {
-		a.State, a.Step = dxf.TaskSucceed, dxf.StepDone
-	}
-	if err != nil {
-		a.Error, d.left = d.leftBehind(t, a.State, err)
-	}
-	if err := d.advance(ctx, t, a); err != nil {
-		return outcome{}, err
-	}
-	if a.State == dxf.TaskSucceed {
-		d.counts.succeeded.Add(1)
-	} else {
-		d.counts.reverted.Add(1)
-	}
-	return outcome{again: true, notify: true, ended: true}, nil
-}
-
-// again says whether a failed clean-up is worth another try.
-func (d *Dispatcher) again(err error) bool {
-	if open := (dxf.InDoubt{}); errors.As(err, &open) {
-		return d.kind.Planner.IsRetryableErr(open.Err) || d.failures+1 < doubtTries
-	}
-	return d.kind.Planner.IsRetryableErr(err) || errors.As(err, new(dxf.Mendable)) && d.failures+1 < mendTries
-}
-
-// leftBehind tells of what clean-up could not do: an error, with the one that the task
-// has already, or, of a task that ends well, a note.
-func (d *Dispatcher) leftBehind(t dxf.Task, end dxf.TaskState, why error) (e, note *dxf.Error) {
-	text := "clean up: " + dxf.ErrorOf(why).Message
-	if open := (dxf.InDoubt{}); errors.As(why, &open) {
-		text = "it is not known whether the change was made: " + text
-	}
-	if end == dxf.TaskSucceed {
-		return nil, dxf.Errorf("%s", text)
-	}
-	if t.Error == nil {
-		return dxf.Errorf("%s", text), nil
-	}
-	told := *d.told(t.Error)
-	told.Message += "; " + text
-	return &told, nil
-}
-
-// told is a task's error as the client of its job is told.
-func (d *Dispatcher) told(e *dxf.Error) *dxf.Error {
-	if e != nil && *e == *dxf.CancelledByUser() && d.kind.Cancelled != nil {
-		told := *d.kind.Cancelled
-		return &told
-	}
-	return e
-}
-
 // advance writes a move of the task and of its job.
 func (d *Dispatcher) advance(ctx context.Context, t dxf.Task, a dxf.Advance) error {
 	if a.State != t.State && !t.State.CanMove(a.State) {
@@ -428,62 +351,4 @@ func (d *Dispatcher) note(ctx context.Context, waiting string) error {
 // tell lets the planner note what it waits for.
 func (d *Dispatcher) tell(ctx context.Context) dxf.Tell {
 	return func(waiting string) error { return d.note(ctx, waiting) }
-}
-
-// place makes the moves, those of pending subtasks first and in a transaction
-// of their own: the row of a running one may be locked for a while yet by the
-// transaction of the node that is gone.
-func (d *Dispatcher) place(ctx context.Context, v view, places []dxf.Placement) (int, error) {
-	by := make(map[int64]dxf.Subtask, len(v.subs))
-	for _, s := range v.subs {
-		by[s.ID] = s
-	}
-	var waiting, gone []dxf.Placement
-	for _, p := range places {
-		if by[p.SubtaskID].State == dxf.SubtaskPending {
-			waiting = append(waiting, p)
-		} else {
-			gone = append(gone, p)
-		}
-	}
-	total := 0
-	for _, moves := range [][]dxf.Placement{waiting, gone} {
-		if len(moves) == 0 {
-			continue
-		}
-		n, err := d.store.Place(ctx, d.term, moves)
-		if err != nil {
-			return total, fmt.Errorf("place subtasks of task %d: %w", v.task.ID, err)
-		}
-		total += n
-		d.counts.moved.Add(int64(n))
-		d.logPlaces(by, moves, n)
-	}
-	return total, nil
-}
-
-func (d *Dispatcher) logPlaces(by map[int64]dxf.Subtask, places []dxf.Placement, made int) {
-	if made == 0 {
-		return
-	}
-	type way struct {
-		from, to string
-		was      dxf.SubtaskState
-	}
-	ways := make(map[way][]int)
-	for _, p := range places {
-		s := by[p.SubtaskID]
-		w := way{s.ExecID, p.ExecID, s.State}
-		ways[w] = append(ways[w], s.Ordinal)
-	}
-	sorted := slices.SortedFunc(maps.Keys(ways), func(a, b way) int {
-		return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to))
-	})
-	for _, w := range sorted {
-		d.log.Info("subtasks placed", zap.String("from", w.from), zap.String("to", w.to),
-			zap.String("state", string(w.was)), zap.Ints("ordinals", ways[w]))
-	}
-	if made < len(places) {
-		d.log.Info("subtasks had moved on", zap.Int("skipped", len(places)-made))
-	}
 }

@@ -128,14 +128,20 @@ func (r *importRun) load(ctx context.Context) error {
 	}
 	p.held = &holding{memory: r.imp.memory, waiting: l.tell}
 	defer p.held.release()
+	return l.run(ctx, p, conn, names)
+}
+
+// run reads with p and loads on all lanes, until the pieces are done. The first lane has
+// conn, each other one a session of its own; all take turns by names.
+func (l *loader) run(ctx context.Context, p *producer, conn *server.Session, names []string) error {
 	all, allCtx := errgroup.WithContext(ctx)
 	var read error
 	all.Go(func() error { read = p.read(allCtx); return nil }) // after what was read before
 	for i := range l.lanes {
-		ln := &lane{loader: l, conn: conn, turns: r.Worker.Turns(slices.Clone(names))}
+		ln := &lane{loader: l, conn: conn, turns: l.Worker.Turns(slices.Clone(names))}
 		all.Go(func() error {
 			if i > 0 {
-				conn, err := r.loadSession(allCtx)
+				conn, err := l.loadSession(allCtx)
 				if err != nil {
 					return err
 				}

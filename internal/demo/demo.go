@@ -85,6 +85,15 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		say("%s   %s", n.Name, n.Addr)
 	}
 
+	if err := show(ctx, c, cfg, dir, say); err != nil {
+		return err
+	}
+	say("done in %v", time.Since(began).Round(time.Second))
+	return nil
+}
+
+// show runs the jobs on the nodes, and looks at what they have made.
+func show(ctx context.Context, c *cluster.Cluster, cfg Config, dir string, say func(string, ...any)) error {
 	db, err := c.Nodes[0].Open()
 	if err != nil {
 		return err
@@ -131,18 +140,15 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return ErrFailed
 	}
 	s := load.Stats()
-	say("load     %s transactions acknowledged, %s rows changed, slowest %v", group(s.Commits), group(s.Changes), s.MaxLatency.Round(time.Millisecond))
+	say("load     %s transactions acknowledged, %s rows changed, slowest %v",
+		group(s.Commits), group(s.Changes), s.MaxLatency.Round(time.Millisecond))
 	if err := check(ctx, db, load, table, say); err != nil {
 		return err
 	}
 	if err := im.check(ctx); err != nil {
 		return err
 	}
-	if err := nothingLeft(ctx, db, table.Schema, []string{table.Name, archive.Name}, say); err != nil {
-		return err
-	}
-	say("done in %v", time.Since(began).Round(time.Second))
-	return nil
+	return nothingLeft(ctx, db, table.Schema, []string{table.Name, archive.Name}, say)
 }
 
 func fill(ctx context.Context, db *sql.DB, table workload.Table, out io.Writer) error {

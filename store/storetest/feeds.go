@@ -47,6 +47,7 @@ var someFeed = dxf.Feed{
 	Mode: dxf.FeedSealed, ExecID: "nobody", Epoch: 1, Applied: 5, FileMark: "1@2",
 }
 
+// A feed is claimed by one, goes on from what was committed, stops, and begins anew.
 func feedLife(b *server) {
 	_, err := b.Feed(b.ctx, 7)
 	require.ErrorIs(b.t, err, dxf.ErrNotFound)
@@ -60,7 +61,14 @@ func feedLife(b *server) {
 	require.Equal(b.t, want, f)
 	require.Equal(b.t, []int64{7}, b.claimable())
 
-	// Of many that claim it, one has it.
+	f = feedClaimed(b)
+	require.Greater(b.t, f.Epoch, first)
+	feedCommitted(b, f)
+	feedBegunAnew(b, feedStopped(b, feedClaimedAgain(b, f)))
+}
+
+// Of many that claim it, one has it.
+func feedClaimed(b *server) dxf.Feed {
 	var won atomic.Int64
 	var all sync.WaitGroup
 	for range 12 {
@@ -77,10 +85,12 @@ func feedLife(b *server) {
 	all.Wait()
 	require.EqualValues(b.t, 1, won.Load())
 	require.Empty(b.t, b.claimable())
-	f = b.feed(7)
+	f := b.feed(7)
 	require.Equal(b.t, n1.ID, f.ExecID)
-	require.Greater(b.t, f.Epoch, first)
+	return f
+}
 
+func feedCommitted(b *server, f dxf.Feed) {
 	require.NoError(b.t, b.commitFeed(f, dxf.FeedCommit{File: "binlog.000004", Pos: 99, Applied: 10, Mode: dxf.FeedMerge}))
 	require.NoError(b.t, b.commitFeed(f, dxf.FeedCommit{File: "binlog.000004", Pos: 199, Mark: "7@1", Applied: 5, Mode: dxf.FeedMerge}))
 	is, err := b.RenewFeed(b.ctx, f)
@@ -90,7 +100,10 @@ func feedLife(b *server) {
 	require.Equal(b.t, "7@1", is.FileMark)
 	require.Equal(b.t, someFeed.Server, is.Server)
 	require.EqualValues(b.t, 15, is.Applied)
+}
 
+// Another has it once it is let go, and once the lease is over.
+func feedClaimedAgain(b *server, f dxf.Feed) dxf.Feed {
 	require.NoError(b.t, b.ReleaseFeed(b.ctx, f))
 	require.Equal(b.t, []int64{7}, b.claimable())
 	second, err := b.Claim(b.ctx, 7, "n2:4000")
@@ -100,38 +113,46 @@ func feedLife(b *server) {
 	third, err := b.Claim(b.ctx, 7, "n2:4000")
 	require.NoError(b.t, err)
 	require.Greater(b.t, third.Epoch, second.Epoch)
+	return third
+}
 
-	// Stopped, it is there for everybody to see and for nobody to take.
-	stop := func() error { return b.InTx(b.ctx, func(tx *sql.Tx) error { return b.StopFeed(b.ctx, tx, 7) }) }
-	require.NoError(b.t, stop())
-	require.NoError(b.t, stop())
-	is = b.feed(7)
+func (b *server) stopFeed() error {
+	return b.InTx(b.ctx, func(tx *sql.Tx) error { return b.StopFeed(b.ctx, tx, 7) })
+}
+
+// Stopped, it is there for everybody to see and for nobody to take.
+func feedStopped(b *server, claimed dxf.Feed) dxf.Feed {
+	require.NoError(b.t, b.stopFeed())
+	require.NoError(b.t, b.stopFeed())
+	is := b.feed(7)
 	require.Equal(b.t, dxf.FeedSealed, is.Mode)
 	require.Equal(b.t, someFeed.Shadow, is.Shadow)
 	require.Empty(b.t, b.claimable())
-	_, err = b.Claim(b.ctx, 7, "n2:4000")
+	_, err := b.Claim(b.ctx, 7, "n2:4000")
 	require.ErrorIs(b.t, err, dxf.ErrLeaseLost)
-	require.ErrorIs(b.t, b.commitFeed(third, dxf.FeedCommit{Mode: dxf.FeedMerge}), dxf.ErrLeaseLost)
-	_, err = b.RenewFeed(b.ctx, third)
+	require.ErrorIs(b.t, b.commitFeed(claimed, dxf.FeedCommit{Mode: dxf.FeedMerge}), dxf.ErrLeaseLost)
+	_, err = b.RenewFeed(b.ctx, claimed)
 	require.ErrorIs(b.t, err, dxf.ErrLeaseLost)
-	require.ErrorIs(b.t, b.FailFeed(b.ctx, third, dxf.Errorf("boo")), dxf.ErrLeaseLost)
-	third = is
+	require.ErrorIs(b.t, b.FailFeed(b.ctx, claimed, dxf.Errorf("boo")), dxf.ErrLeaseLost)
+	return is
+}
 
-	// Begun anew, and then begun anew after it was dropped: no epoch twice.
+// Begun anew, and then begun anew after it was dropped: no epoch twice.
+func feedBegunAnew(b *server, stopped dxf.Feed) {
 	require.NoError(b.t, b.startFeed(someFeed))
-	require.Greater(b.t, b.feed(7).Epoch, third.Epoch)
+	require.Greater(b.t, b.feed(7).Epoch, stopped.Epoch)
 	require.Zero(b.t, b.feed(7).Applied)
 	require.Equal(b.t, []int64{7}, b.claimable())
 	drop := func() error { return b.InTx(b.ctx, func(tx *sql.Tx) error { return b.DropFeed(b.ctx, tx, 7) }) }
 	require.NoError(b.t, drop())
 	require.NoError(b.t, drop())
-	require.NoError(b.t, stop(), "there is none")
-	_, err = b.Feed(b.ctx, 7)
+	require.NoError(b.t, b.stopFeed(), "there is none")
+	_, err := b.Feed(b.ctx, 7)
 	require.ErrorIs(b.t, err, dxf.ErrNotFound)
-	_, err = b.RenewFeed(b.ctx, third)
+	_, err = b.RenewFeed(b.ctx, stopped)
 	require.ErrorIs(b.t, err, dxf.ErrNotFound)
 	require.NoError(b.t, b.startFeed(someFeed))
-	require.Greater(b.t, b.feed(7).Epoch, third.Epoch)
+	require.Greater(b.t, b.feed(7).Epoch, stopped.Epoch)
 }
 
 // An applier that stood still writes nothing, nor does one whose mode was
