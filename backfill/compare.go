@@ -52,7 +52,7 @@ func (r *run) compare(ctx context.Context) error {
 	if behind {
 		return r.leaveAll(ctx)
 	}
-	return r.verifyRange(ctx, true, executor.Servo{Target: aheadTarget, Cap: aheadCap, Rows: aheadStart})
+	return r.verifyRange(ctx, true, executor.ChunkSizer{Target: aheadTarget, Cap: aheadCap, Rows: aheadStart})
 }
 
 // merging waits until the feed stands still after the copy, and says whether it

@@ -34,7 +34,7 @@ type copier struct {
 	update string // everything after the locking clause
 	turns  executor.Turns
 	pace   *executor.Pace
-	size   executor.Servo
+	size   executor.ChunkSizer
 	ahead  *cut          // of the next chunk, if it was looked up
 	trip   time.Duration // to the store and back
 	looked time.Time     // at the changefeed
@@ -61,8 +61,8 @@ func (r *run) copy(ctx context.Context) error {
 		return err
 	}
 	c := &copier{run: r, conn: conn, source: source, shadow: shadow.Quoted(), pace: r.Pace(r.Task.ID)}
-	c.turns = r.Worker.Turns(executor.CopyTurns(r.meta.JobID, r.Subtask.Ordinal, r.meta.Processors, shadow))
-	c.size = executor.Servo{Target: executor.ChunkTarget, Cap: executor.ChunkCap, Rows: max(c.pace.Rows.Load(), executor.ChunkStart)}
+	c.turns = r.Worker.Turns(executor.ChunkTurns(r.meta.JobID, r.Subtask.Ordinal, r.meta.Processors, shadow))
+	c.size = executor.ChunkSizer{Target: executor.ChunkTarget, Cap: executor.ChunkCap, Rows: max(c.pace.Rows.Load(), executor.ChunkStart)}
 	if r.meta.Way == WayTxn && r.meta.BatchSize > 0 {
 		c.size.Rows, c.size.Cap = int64(r.meta.BatchSize), int64(r.meta.BatchSize)
 	}

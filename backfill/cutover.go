@@ -25,10 +25,10 @@ const (
 // cutover gives the shadow the table's name when the changefeed has applied the
 // last change, which it has only while the table is locked.
 func (r *run) cutover(ctx context.Context) error {
-	err := r.Exchange(ctx, executor.Exchange{
-		Fresh: r.meta.Shadow, Old: r.meta.Old, Fingerprint: r.meta.Fingerprint, TableID: r.meta.TableID,
-		Lock: table.JobLock(r.meta.JobID), Mark: table.JobMark(r.meta.JobID), Verb: "cut-over", Recounted: table.SetsCounter(r.meta.Changes),
-		Several: r.store.Batches(), Gates: r.gates, Seal: r.seal, Unseal: r.sendOn,
+	err := r.ExchangeNames(ctx, executor.Exchange{
+		New: r.meta.Shadow, Old: r.meta.Old, Fingerprint: r.meta.Fingerprint, TableID: r.meta.TableID,
+		Lock: table.JobLock(r.meta.JobID), Mark: table.JobMark(r.meta.JobID), Name: "cut-over", SetsCounter: table.SetsCounter(r.meta.Changes),
+		Batches: r.store.Batches(), Gates: r.gates, Seal: r.seal, Unseal: r.sendOn,
 	})
 	if err == nil {
 		r.Summary.RowCount = r.meta.Rows
@@ -50,7 +50,7 @@ func (r *run) gates(ctx context.Context, s *executor.Attempt) (why string, err e
 		if err := r.sameServer(ctx, s.Locker, f); err != nil {
 			return err
 		}
-		return s.Unchanged(ctx)
+		return s.Exchangeable(ctx)
 	})
 	all.Go(func() error { return r.sameServer(ctx, s.Renamer, f) })
 	all.Go(func() error {

@@ -284,7 +284,7 @@ func TestCutoverKilled(t *testing.T) {
 		n := 0
 		defer func() { killed <- n }()
 		for i := 0; ctx.Err() == nil && n < 4; i++ {
-			lock := []string{table.JobLock(h.meta.JobID).Name(), table.JobLock(h.meta.JobID).Swap()}[n%2]
+			lock := []string{table.JobLock(h.meta.JobID).Name(), table.JobLock(h.meta.JobID).Renamer()}[n%2]
 			var id *int64
 			// From the creation of the sentry on, and a little later each time.
 			if h.DB.QueryRowContext(ctx, "SELECT IS_USED_LOCK(?) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?",
@@ -314,7 +314,7 @@ func TestCutoverStages(t *testing.T) {
 		stage string
 		count int
 	}{{"lease", 1}, {"seal", 1}, {"lease", 2}} {
-		for _, lock := range []func(table.Lock) string{table.Lock.Name, table.Lock.Swap} {
+		for _, lock := range []func(table.Lock) string{table.Lock.Name, table.Lock.Renamer} {
 			h := start(t, addIndex, nil, base, rows(500))
 			h.ready()
 			w := h.write(3, 1_500)

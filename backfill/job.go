@@ -14,11 +14,11 @@ func metaOf(t dxf.Task) (m Meta, err error) {
 }
 
 // Eligible is any node of the scope.
-func (b *Planner) Eligible(_ dxf.Task, nodes []dxf.Node) []dxf.Node { return nodes }
+func (p *Planner) Eligible(_ dxf.Task, nodes []dxf.Node) []dxf.Node { return nodes }
 
 // Complete says how the user's view of the task changes with it. Times and row
 // counts are the store's business.
-func (b *Planner) Complete(a *dxf.Advance, e *dxf.Error) {
+func (p *Planner) Complete(a *dxf.Advance, e *dxf.Error) {
 	t := a.Task
 	t.Meta = a.NewMeta()
 	m, err := metaOf(t)

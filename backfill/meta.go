@@ -30,11 +30,11 @@ var Type = dxf.Type{
 	},
 	Cancelled:  &dxf.Error{Code: 8214, State: "HY000", Message: "Cancelled DDL job", Class: "ddl"},
 	Panicked:   &dxf.Error{Code: 8211, State: "HY000", Message: "Reorg worker panic", Class: "ddl"},
-	Modify:     modifyBackfill,
-	ErrorLimit: backfillErrorLimit,
+	Modify:     modify,
+	ErrorLimit: errorLimit,
 }
 
-func modifyBackfill(meta []byte, c dxf.Modification) ([]byte, error) {
+func modify(meta []byte, c dxf.Modification) ([]byte, error) {
 	return dxf.ModifyMeta(meta, func(m *Meta) {
 		switch c.Type {
 		case dxf.ModifyConcurrency:
@@ -47,7 +47,7 @@ func modifyBackfill(meta []byte, c dxf.Modification) ([]byte, error) {
 	})
 }
 
-func backfillErrorLimit(meta []byte) int64 {
+func errorLimit(meta []byte) int64 {
 	var m Meta
 	if json.Unmarshal(meta, &m) != nil {
 		return dxf.DefaultErrorLimit

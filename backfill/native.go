@@ -36,7 +36,7 @@ func (r *run) native(ctx context.Context) error {
 		return err
 	}
 	r.Summary.RowCount = 0
-	done, err := r.reached(info)
+	done, err := r.nothingToDo(info)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (r *run) native(ctx context.Context) error {
 			return err
 		}
 		start := time.Now()
-		affected, err := r.Long(ctx, s, s, alter.Of(r.meta.Schema, r.meta.Table), func(p server.Process) {
+		affected, err := r.RunLong(ctx, s, s, alter.Of(r.meta.Schema, r.meta.Table), func(p server.Process) {
 			if p.State == server.MetadataLock {
 				r.Waiting("waits for a lock on the table, %s", r.Blocker(ctx, s.ID))
 				return
@@ -180,8 +180,8 @@ func (r *run) rest(ctx context.Context, s *server.Session, d time.Duration) erro
 	return nil
 }
 
-// reached says whether the table is what the statement makes of it.
-func (r *run) reached(info *table.Info) (bool, error) {
+// nothingToDo says whether the table is what the statement makes of it.
+func (r *run) nothingToDo(info *table.Info) (bool, error) {
 	if r.meta.Target == "" {
 		return false, nil
 	}

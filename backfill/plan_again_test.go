@@ -225,12 +225,12 @@ func TestS15Stranger(t *testing.T) {
 
 	// A name that everybody can guess holds nobody up.
 	hold(table.JobLock(7).Name())
-	hold(table.JobLock(7).Swap())
+	hold(table.JobLock(7).Renamer())
 	_, err := j.OnDone(t.Context(), j.task, tell)
 	require.NoError(t, err)
 	require.Empty(t, notes)
 
-	id := hold(j.Secret.Lock(table.JobLock(7).Swap()))
+	id := hold(j.Secret.Lock(table.JobLock(7).Renamer()))
 	_, err = j.OnDone(t.Context(), j.task, tell)
 	require.NoError(t, err)
 	require.Equal(t, []string{fmt.Sprintf("clean-up ends connection %d of another account, which holds the job's lock", id), ""}, distinct(notes))

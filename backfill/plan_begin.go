@@ -17,21 +17,21 @@ import (
 // table. It all happens on one session that holds the job's lock, so that a
 // former owner who is frozen half-way can do nothing more when he wakes up: the
 // next owner got the lock because that session is gone.
-func (b *Planner) begin(ctx context.Context, m Meta, nodes, concurrency int) (dxf.Plan, error) {
-	s, err := b.Session(ctx, table.JobLock(m.JobID), "planning", 0)
+func (p *Planner) begin(ctx context.Context, m Meta, nodes, concurrency int) (dxf.Plan, error) {
+	s, err := p.LockedSession(ctx, table.JobLock(m.JobID), "planning", 0)
 	if err != nil {
 		return dxf.Plan{}, err
 	}
 	defer s.Close()
-	if err := b.sweep(ctx, s, m); err != nil {
+	if err := p.sweep(ctx, s, m); err != nil {
 		return dxf.Plan{}, err
 	}
-	info, err := b.glance(ctx, s, m)
+	info, err := p.glance(ctx, s, m)
 	if err != nil {
 		return dxf.Plan{}, err
 	}
 	asked := m.Fingerprint
-	if m.TableID, err = b.sameTable(ctx, s, m); err != nil {
+	if m.TableID, err = p.knownTable(ctx, s, m); err != nil {
 		return dxf.Plan{}, err
 	}
 	m.Fingerprint = info.Fingerprint
@@ -44,23 +44,23 @@ func (b *Planner) begin(ctx context.Context, m Meta, nodes, concurrency int) (dx
 		if m.Changes, err = left(info, m); err != nil {
 			return dxf.Plan{}, err
 		}
-		if m.Target, err = b.target(ctx, s, info, m); err != nil {
+		if m.Target, err = p.target(ctx, s, info, m); err != nil {
 			return dxf.Plan{}, err
 		}
 	}
 	if m.Way == WayNative || (m.Way == WayDistributed && info.DataLength < m.NativeMaxSize) {
-		return native(m, "")
+		return planNative(m, "")
 	}
 	if info.Columns == nil {
 		if err := info.Complete(ctx, s); err != nil {
 			return dxf.Plan{}, err
 		}
 	}
-	return b.beginCopy(ctx, s, info, m, nodes, concurrency)
+	return p.beginCopy(ctx, s, info, m, nodes, concurrency)
 }
 
 // beginCopy makes the shadow, unless the store's own DDL is better, or nothing else is possible.
-func (b *Planner) beginCopy(
+func (p *Planner) beginCopy(
 	ctx context.Context, s *server.Session, info *table.Info, m Meta, nodes, concurrency int,
 ) (dxf.Plan, error) {
 	settings, err := server.LoadSettings(ctx, s)
@@ -73,18 +73,18 @@ func (b *Planner) beginCopy(
 		case err != nil:
 			return dxf.Plan{}, err
 		case instant:
-			return native(m, "")
+			return planNative(m, "")
 		case reason != "":
-			return native(m, reason)
+			return planNative(m, reason)
 		}
 	}
-	if m.Shadow, err = table.ShadowName(m.Table, b.Secret.Job(m.JobID)); err != nil {
-		return native(m, table.Reason(err.Error()))
+	if m.Shadow, err = table.ShadowName(m.Table, p.Secret.Job(m.JobID)); err != nil {
+		return planNative(m, table.Reason(err.Error()))
 	}
-	if m.Old, err = table.OldName(m.Table, b.Secret.Job(m.JobID)); err != nil {
-		return native(m, table.Reason(err.Error()))
+	if m.Old, err = table.OldName(m.Table, p.Secret.Job(m.JobID)); err != nil {
+		return planNative(m, table.Reason(err.Error()))
 	}
-	if err := b.makeShadow(ctx, s, info, m); err != nil {
+	if err := p.makeShadow(ctx, s, info, m); err != nil {
 		return dxf.Plan{}, err
 	}
 	// What the statement made of the shadow is the target, whatever we thought.
@@ -97,7 +97,7 @@ func (b *Planner) beginCopy(
 			return dxf.Plan{}, err
 		}
 		m.Shadow, m.Old = "", ""
-		return native(m, reason)
+		return planNative(m, reason)
 	}
 	target, err := table.Parse(m.Target)
 	if err != nil {
@@ -125,18 +125,18 @@ func (b *Planner) beginCopy(
 		}
 	}
 	m.Indexes, m.Rows, m.Strict = table.Texts(build), info.Rows, table.Judged(source, target, under)
-	if m.Processors, err = server.Processors(ctx, b.DB); err != nil {
+	if m.Processors, err = server.Processors(ctx, p.DB); err != nil {
 		return dxf.Plan{}, err
 	}
-	if err := b.startFeed(ctx, s, m); err != nil {
+	if err := p.startFeed(ctx, s, m); err != nil {
 		return dxf.Plan{}, err
 	}
-	b.Log.Info("shadow made", zap.Int64("job", m.JobID), zap.String("table", m.Schema+"."+m.Table), zap.String("shadow", m.Shadow), zap.Strings("indexes", m.Indexes))
-	p, err := pieces(ctx, s, info, m, nodes)
-	if p.Step == StepCopy {
-		p.Concurrency = share(concurrency, nodes, m.Processors)
+	p.Log.Info("shadow made", zap.Int64("job", m.JobID), zap.String("table", m.Schema+"."+m.Table), zap.String("shadow", m.Shadow), zap.Strings("indexes", m.Indexes))
+	plan, err := planPieces(ctx, s, info, m, nodes)
+	if plan.Step == StepCopy {
+		plan.Concurrency = share(concurrency, nodes, m.Processors)
 	}
-	return p, err
+	return plan, err
 }
 
 // left are the changes that the table, as it is now, still needs: of a statement
@@ -154,12 +154,12 @@ func left(info *table.Info, m Meta) ([]string, error) {
 
 // target is what the changes make of the table as it is now, tried on an
 // empty copy; "" when that cannot be told.
-func (b *Planner) target(ctx context.Context, s *server.Session, info *table.Info, m Meta) (string, error) {
+func (p *Planner) target(ctx context.Context, s *server.Session, info *table.Info, m Meta) (string, error) {
 	var err error
-	if m.Shadow, err = table.ShadowName(m.Table, b.Secret.Job(m.JobID)); err != nil {
+	if m.Shadow, err = table.ShadowName(m.Table, p.Secret.Job(m.JobID)); err != nil {
 		return "", nil
 	}
-	err = b.makeShadow(ctx, s, info, m)
+	err = p.makeShadow(ctx, s, info, m)
 	if err != nil && len(info.Parents)+len(info.Children) > 0 {
 		return "", nil // the copy has no foreign keys: the table itself will tell
 	}
@@ -173,13 +173,13 @@ func (b *Planner) target(ctx context.Context, s *server.Session, info *table.Inf
 	return text, executor.DropTable(ctx, s, m.Schema, m.Shadow)
 }
 
-// native plans the store's own DDL. A reason makes a Note for the user.
-func native(m Meta, reason table.Reason) (dxf.Plan, error) {
+// planNative plans the store's own DDL. A reason makes a Note for the user.
+func planNative(m Meta, reason table.Reason) (dxf.Plan, error) {
 	m.Way, m.Shadow, m.Old, m.Indexes = WayNative, "", "", nil
 	if reason != "" {
 		m.Note = dxf.Note(fmt.Sprintf("table %s.%s cannot be copied online: %s; the store's own DDL is used", m.Schema, m.Table, reason))
 	}
-	return single(m, StepNative)
+	return planStep(m, StepNative)
 }
 
 // judge says whether the change can be made to a copy, and whether it needs none.
@@ -199,8 +199,8 @@ func judge(info *table.Info, targetText string, under table.Conditions) (reason 
 }
 
 // makeShadow creates the shadow and makes the job's changes to it.
-func (b *Planner) makeShadow(ctx context.Context, s *server.Session, info *table.Info, m Meta) error {
-	if _, err := s.ExecContext(ctx, table.CreateShadow(info, m.Shadow)); server.IsErr(err, server.ErrTableExists) {
+func (p *Planner) makeShadow(ctx context.Context, s *server.Session, info *table.Info, m Meta) error {
+	if _, err := s.ExecContext(ctx, table.CreateLike(info, m.Shadow)); server.IsErr(err, server.ErrTableExists) {
 		return executor.InTheWay(m.Shadow) // one that sweep could not take for ours
 	} else if err != nil {
 		return server.ClientError(err, m.Table)

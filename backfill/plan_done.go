@@ -16,39 +16,39 @@ import (
 // OnDone removes the feed, the shadow, the sentry and the old table. Whether
 // the task's effect is in place is decided first, by names: what cannot be
 // removed changes nothing about it.
-func (b *Planner) OnDone(ctx context.Context, t dxf.Task, tell dxf.Tell) (won bool, err error) {
-	b = b.telling(tell)
+func (p *Planner) OnDone(ctx context.Context, t dxf.Task, tell dxf.Tell) (won bool, err error) {
+	p = p.telling(tell)
 	defer func() { err = executor.Mendable(err) }()
 	m, err := metaOf(t)
 	if err != nil {
 		return false, err
 	}
-	s, err := b.Session(ctx, table.JobLock(m.JobID), "clean-up", executor.OrphanLimit)
+	s, err := p.LockedSession(ctx, table.JobLock(m.JobID), "clean-up", executor.OrphanWait)
 	if err != nil {
 		return false, inDoubt(t, err)
 	}
 	defer s.Close()
 	if t.Step == StepNative {
-		won, err = b.reached(ctx, s, m)
+		won, err = p.tookEffect(ctx, s, m)
 		return won, inDoubt(t, err)
 	}
 	if m.Shadow == "" { // planning did not come to an end
-		return false, b.sweep(ctx, s, m)
+		return false, p.sweep(ctx, s, m)
 	}
 	names, err := table.LoadNames(ctx, s, m.Schema, m.Shadow, m.Old, table.JobMark(m.JobID))
 	if err != nil {
 		return false, inDoubt(t, err)
 	}
 	switch {
-	case names.Shadow, names.Sentry:
+	case names.New, names.Sentry:
 	case names.Old:
 		won = true
 	case t.Step == StepCutover || t.Step == dxf.StepDone: // all was removed before
-		if won, err = b.reached(ctx, s, m); err != nil {
+		if won, err = p.tookEffect(ctx, s, m); err != nil {
 			return false, inDoubt(t, err)
 		}
 	}
-	if err := b.changeFeed(ctx, s, m.JobID, b.store.DropFeed); err != nil {
+	if err := p.changeFeed(ctx, s, m.JobID, p.store.DropFeed); err != nil {
 		return won, err
 	}
 	if names.Sentry || (won && names.Old) {
@@ -56,7 +56,7 @@ func (b *Planner) OnDone(ctx context.Context, t dxf.Task, tell dxf.Tell) (won bo
 			return won, err
 		}
 	}
-	if names.Shadow {
+	if names.New {
 		return won, executor.DropTable(ctx, s, m.Schema, m.Shadow)
 	}
 	return won, nil
@@ -78,18 +78,18 @@ func inDoubt(t dxf.Task, err error) error {
 // it is empty, or if the job's feed names it, which has filled it since. The feed
 // is stopped first, so that nobody writes any more to a table of this name, and
 // its row goes last: whoever has to begin again finds the proof.
-func (b *Planner) sweep(ctx context.Context, s *server.Session, m Meta) error {
-	shadow, err := table.ShadowName(m.Table, b.Secret.Job(m.JobID))
+func (p *Planner) sweep(ctx context.Context, s *server.Session, m Meta) error {
+	shadow, err := table.ShadowName(m.Table, p.Secret.Job(m.JobID))
 	if err != nil {
 		return nil // and cannot have made any
 	}
-	f, err := b.store.Feed(ctx, m.JobID)
+	f, err := p.store.Feed(ctx, m.JobID)
 	fed := err == nil
 	if err != nil && !errors.Is(err, dxf.ErrNotFound) {
 		return fmt.Errorf("look for an earlier changefeed: %w", err)
 	}
 	if fed {
-		if err := b.changeFeed(ctx, s, m.JobID, b.store.StopFeed); err != nil {
+		if err := p.changeFeed(ctx, s, m.JobID, p.store.StopFeed); err != nil {
 			return err
 		}
 	}
@@ -107,13 +107,13 @@ func (b *Planner) sweep(ctx context.Context, s *server.Session, m Meta) error {
 		}
 	}
 	if fed {
-		return b.changeFeed(ctx, s, m.JobID, b.store.DropFeed)
+		return p.changeFeed(ctx, s, m.JobID, p.store.DropFeed)
 	}
 	return nil
 }
 
 // changeFeed changes the job's feed on the session that holds the job's lock.
-func (b *Planner) changeFeed(ctx context.Context, s *server.Session, job int64, change func(context.Context, *sql.Tx, int64) error) error {
+func (p *Planner) changeFeed(ctx context.Context, s *server.Session, job int64, change func(context.Context, *sql.Tx, int64) error) error {
 	tx, err := s.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("stop the changefeed: %w", err)
@@ -128,8 +128,8 @@ func (b *Planner) changeFeed(ctx context.Context, s *server.Session, job int64, 
 	return nil
 }
 
-// reached says whether the table is what the statement makes of it.
-func (b *Planner) reached(ctx context.Context, s *server.Session, m Meta) (bool, error) {
+// tookEffect says whether the table is what the statement makes of it.
+func (p *Planner) tookEffect(ctx context.Context, s *server.Session, m Meta) (bool, error) {
 	if m.Target == "" {
 		return false, nil
 	}

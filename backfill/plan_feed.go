@@ -30,19 +30,19 @@ var (
 // the order of the binlog (binlog_order_commits): when a commit of ours has come
 // back, so has all that was in the binlog before. It is the feed's own row that we
 // commit, as often as there is something to wait for.
-func (b *Planner) startFeed(ctx context.Context, s *server.Session, m Meta) error {
+func (p *Planner) startFeed(ctx context.Context, s *server.Session, m Meta) error {
 	start, err := server.BinlogEnd(ctx, s)
 	if err != nil {
 		return err
 	}
-	visible := func(p server.Position) error { return b.visible(ctx, s, p) }
+	visible := func(to server.Position) error { return p.visible(ctx, s, to) }
 	if s.Family == server.MySQL {
-		visible = func(server.Position) error { return b.writeFeed(ctx, s, m, start) }
+		visible = func(server.Position) error { return p.writeFeed(ctx, s, m, start) }
 	}
 	if err := visible(start); err != nil {
 		return err
 	}
-	if err := b.decided(ctx, s, m); err != nil {
+	if err := p.decided(ctx, s, m); err != nil {
 		return err
 	}
 	end, err := server.BinlogEnd(ctx, s)
@@ -52,7 +52,7 @@ func (b *Planner) startFeed(ctx context.Context, s *server.Session, m Meta) erro
 	if err := visible(end); err != nil {
 		return err
 	}
-	return b.writeFeed(ctx, s, m, start)
+	return p.writeFeed(ctx, s, m, start)
 }
 
 const (
@@ -68,7 +68,7 @@ const (
 )
 
 // look looks until there is nothing to wait for; ok is false when limit has passed.
-func (b *Planner) look(ctx context.Context, limit time.Duration, waiting string, done func() (bool, error)) (ok bool, err error) {
+func (p *Planner) look(ctx context.Context, limit time.Duration, waiting string, done func() (bool, error)) (ok bool, err error) {
 	noted := false
 	for start := time.Now(); ; {
 		if ok, err = done(); ok || err != nil {
@@ -79,7 +79,7 @@ func (b *Planner) look(ctx context.Context, limit time.Duration, waiting string,
 		}
 		if !noted && time.Since(start) > noteAfter {
 			noted = true
-			if err := b.Waiting(waiting); err != nil {
+			if err := p.Waiting(waiting); err != nil {
 				return false, err
 			}
 		}
@@ -88,15 +88,15 @@ func (b *Planner) look(ctx context.Context, limit time.Duration, waiting string,
 		}
 	}
 	if noted && err == nil {
-		err = b.Waiting("")
+		err = p.Waiting("")
 	}
 	return ok, err
 }
 
 // visible waits until all that is in front of a position can be read.
-func (b *Planner) visible(ctx context.Context, s *server.Session, to server.Position) error {
+func (p *Planner) visible(ctx context.Context, s *server.Session, to server.Position) error {
 	const waiting = "planning waits for transactions that are written to the binlog and not yet visible"
-	ok, err := b.look(ctx, visibleLimit, waiting, func() (bool, error) {
+	ok, err := p.look(ctx, visibleLimit, waiting, func() (bool, error) {
 		seen, err := server.SnapshotPosition(ctx, s)
 		return err == nil && !seen.Before(to), err
 	})
@@ -109,18 +109,18 @@ func (b *Planner) visible(ctx context.Context, s *server.Session, to server.Posi
 // decided waits until the XA transactions that are prepared now are not any more, or
 // none of them has used the table; those that come later are in the feed with all that
 // they did.
-func (b *Planner) decided(ctx context.Context, s *server.Session, m Meta) error {
+func (p *Planner) decided(ctx context.Context, s *server.Session, m Meta) error {
 	undecided, err := server.Prepared(ctx, s)
 	if err != nil || len(undecided) == 0 {
 		return err
 	}
-	p, err := table.OpenProbe(ctx, b.DB)
+	probe, err := table.OpenProbe(ctx, p.DB)
 	if err != nil {
 		return err
 	}
-	defer p.Close()
-	ok, err := b.look(ctx, undecidedLimit, "planning waits for a prepared XA transaction (XA RECOVER)", func() (bool, error) {
-		if free, _, err := p.Free(ctx, m.Schema, m.Table); err != nil || free {
+	defer probe.Close()
+	ok, err := p.look(ctx, undecidedLimit, "planning waits for a prepared XA transaction (XA RECOVER)", func() (bool, error) {
+		if free, _, err := probe.Free(ctx, m.Schema, m.Table); err != nil || free {
 			return free, err
 		}
 		now, err := server.Prepared(ctx, s)
@@ -136,8 +136,8 @@ func (b *Planner) decided(ctx context.Context, s *server.Session, m Meta) error 
 	return err
 }
 
-func (b *Planner) writeFeed(ctx context.Context, s *server.Session, m Meta, p server.Position) error {
-	identity, err := server.Identify(ctx, s) // the one whose position p is: a session is with one
+func (p *Planner) writeFeed(ctx context.Context, s *server.Session, m Meta, from server.Position) error {
+	identity, err := server.Identify(ctx, s) // the server of this position: a session is with one
 	if err != nil {
 		return err
 	}
@@ -146,8 +146,8 @@ func (b *Planner) writeFeed(ctx context.Context, s *server.Session, m Meta, p se
 		return err
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing
-	err = b.store.StartFeed(ctx, tx, dxf.Feed{
-		JobID: m.JobID, Schema: m.Schema, Table: m.Table, Shadow: m.Shadow, Mode: dxf.FeedMerge, Server: identity.String(), File: p.File, Pos: p.Pos,
+	err = p.store.StartFeed(ctx, tx, dxf.Feed{
+		JobID: m.JobID, Schema: m.Schema, Table: m.Table, Shadow: m.Shadow, Mode: dxf.FeedMerge, Server: identity.String(), File: from.File, Pos: from.Pos,
 	})
 	if err != nil {
 		return fmt.Errorf("start the changefeed: %w", err)

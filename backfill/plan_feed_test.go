@@ -15,7 +15,7 @@ import (
 
 // noFeed is a store in which no feed may begin.
 type noFeed struct {
-	FeedStore
+	PlannerStore
 	t *testing.T
 }
 

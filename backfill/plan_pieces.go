@@ -48,16 +48,16 @@ func tripTo(ctx context.Context, s *server.Session) (time.Duration, error) {
 	return shortest, nil
 }
 
-// single is a step of one subtask.
-func single(m Meta, step dxf.Step) (dxf.Plan, error) {
+// planStep is a step of one subtask.
+func planStep(m Meta, step dxf.Step) (dxf.Plan, error) {
 	text, err := json.Marshal(m)
 	p := dxf.Plan{Step: step, Meta: text}
 	p.Add([]byte("{}"))
 	return p, err
 }
 
-// pieces plans the copy: the whole table in pieces.
-func pieces(ctx context.Context, s *server.Session, info *table.Info, m Meta, nodes int) (dxf.Plan, error) {
+// planPieces plans the copy: the whole table in pieces.
+func planPieces(ctx context.Context, s *server.Session, info *table.Info, m Meta, nodes int) (dxf.Plan, error) {
 	trip, err := tripTo(ctx, s)
 	if err != nil {
 		return dxf.Plan{}, err
@@ -84,8 +84,8 @@ func pieces(ctx context.Context, s *server.Session, info *table.Info, m Meta, no
 
 // afterCopy plans the build, now that the rows are counted, and beside it a
 // first comparison of the pieces that were copied.
-func (b *Planner) afterCopy(ctx context.Context, t dxf.Task, m Meta) (dxf.Plan, error) {
-	copied, err := b.store.Subtasks(ctx, t.ID, StepCopy)
+func (p *Planner) afterCopy(ctx context.Context, t dxf.Task, m Meta) (dxf.Plan, error) {
+	copied, err := p.store.Subtasks(ctx, t.ID, StepCopy)
 	if err != nil {
 		return dxf.Plan{}, fmt.Errorf("count the rows copied: %w", err)
 	}
@@ -93,21 +93,21 @@ func (b *Planner) afterCopy(ctx context.Context, t dxf.Task, m Meta) (dxf.Plan, 
 	for _, s := range copied {
 		m.Rows += s.Summary.RowCount
 	}
-	p, err := single(m, StepBuild)
+	plan, err := planStep(m, StepBuild)
 	for _, s := range copied {
-		p.Add(s.Meta)
+		plan.Add(s.Meta)
 	}
-	return p, err
+	return plan, err
 }
 
 // afterNative ends the task. What the store said of its statement is for the client; one
 // that adds indexes alone copies no rows.
-func (b *Planner) afterNative(ctx context.Context, t dxf.Task, m Meta) (dxf.Plan, error) {
+func (p *Planner) afterNative(ctx context.Context, t dxf.Task, m Meta) (dxf.Plan, error) {
 	done := dxf.Plan{Step: dxf.StepDone}
 	if table.AddsIndexes(m.Changes) && m.Algorithm == "" && !m.Ignore {
 		return done, nil
 	}
-	subs, err := b.store.Subtasks(ctx, t.ID, StepNative)
+	subs, err := p.store.Subtasks(ctx, t.ID, StepNative)
 	if err != nil {
 		return dxf.Plan{}, fmt.Errorf("count the rows affected: %w", err)
 	}
@@ -119,12 +119,12 @@ func (b *Planner) afterNative(ctx context.Context, t dxf.Task, m Meta) (dxf.Plan
 }
 
 // afterBuild plans the verification of what the comparison left.
-func (b *Planner) afterBuild(ctx context.Context, t dxf.Task, m Meta) (dxf.Plan, error) {
-	subs, err := b.store.Subtasks(ctx, t.ID, StepBuild)
+func (p *Planner) afterBuild(ctx context.Context, t dxf.Task, m Meta) (dxf.Plan, error) {
+	subs, err := p.store.Subtasks(ctx, t.ID, StepBuild)
 	if err != nil {
 		return dxf.Plan{}, fmt.Errorf("read what the comparison left: %w", err)
 	}
-	p := dxf.Plan{Step: StepVerify}
+	plan := dxf.Plan{Step: StepVerify}
 	for _, s := range subs {
 		var c Comparison
 		if len(s.Checkpoint) > 0 {
@@ -137,12 +137,12 @@ func (b *Planner) afterBuild(ctx context.Context, t dxf.Task, m Meta) (dxf.Plan,
 			if err != nil {
 				return dxf.Plan{}, err
 			}
-			p.Add(meta)
+			plan.Add(meta)
 		}
 	}
-	if len(p.Subtasks) == 0 {
-		return single(m, StepCutover)
+	if len(plan.Subtasks) == 0 {
+		return planStep(m, StepCutover)
 	}
-	p.Meta, err = json.Marshal(m)
-	return p, err
+	plan.Meta, err = json.Marshal(m)
+	return plan, err
 }

@@ -7,8 +7,8 @@ import (
 	"dxfproxy/dxf"
 )
 
-// FeedStore is what the planner of backfills needs of the store.
-type FeedStore interface {
+// PlannerStore is what the planner of backfills needs of the store.
+type PlannerStore interface {
 	// StartFeed writes the changefeed row of f.JobID in the caller's
 	// transaction: mode merge at f.File and f.Pos of f.Server, held by nobody, nothing
 	// applied; a row of an earlier attempt is replaced and its markers are

@@ -18,18 +18,18 @@ import (
 // stands beside it in one statement.
 type Planner struct {
 	executor.Planner
-	store FeedStore
+	store PlannerStore
 }
 
 // NewPlanner makes the planner. db is a pool of connections to the store
 // under the account that does the jobs' work; log may be nil.
-func NewPlanner(db *sql.DB, store FeedStore, log *zap.Logger) *Planner {
+func NewPlanner(db *sql.DB, store PlannerStore, log *zap.Logger) *Planner {
 	return &Planner{Planner: executor.NewPlanner(db, log), store: store}
 }
 
 // telling is the planner for one task.
-func (b *Planner) telling(tell dxf.Tell) *Planner {
-	own := *b
+func (p *Planner) telling(tell dxf.Tell) *Planner {
+	own := *p
 	own.Tell = tell
 	return &own
 }
@@ -38,8 +38,8 @@ func (b *Planner) telling(tell dxf.Tell) *Planner {
 //
 //	init → copy → build → [verify →] cutover → done
 //	init → native → done
-func (b *Planner) Plan(ctx context.Context, t dxf.Task, nodes int, tell dxf.Tell) (dxf.Plan, error) {
-	b = b.telling(tell)
+func (p *Planner) Plan(ctx context.Context, t dxf.Task, nodes int, tell dxf.Tell) (dxf.Plan, error) {
+	p = p.telling(tell)
 	var m Meta
 	if err := json.Unmarshal(t.Meta, &m); err != nil {
 		return dxf.Plan{}, dxf.Errorf("read the meta of task %d: %s", t.ID, err)
@@ -47,7 +47,7 @@ func (b *Planner) Plan(ctx context.Context, t dxf.Task, nodes int, tell dxf.Tell
 	if len(m.Changes) == 0 {
 		return dxf.Plan{}, dxf.Errorf("job %d says nothing of what it changes: it was submitted through a node of another version", m.JobID)
 	}
-	if err := b.StillMay(ctx, m.User, m.Schema, m.Table, m.Privilege); err != nil {
+	if err := p.StillMay(ctx, m.User, m.Schema, m.Table, m.Privilege); err != nil {
 		return dxf.Plan{}, err
 	}
 	if m.Way == WayTxn || nodes < 1 {
@@ -55,15 +55,15 @@ func (b *Planner) Plan(ctx context.Context, t dxf.Task, nodes int, tell dxf.Tell
 	}
 	switch t.Step {
 	case dxf.StepInit:
-		return b.begin(ctx, m, nodes, t.Concurrency)
+		return p.begin(ctx, m, nodes, t.Concurrency)
 	case StepCopy:
-		return b.afterCopy(ctx, t, m)
+		return p.afterCopy(ctx, t, m)
 	case StepBuild:
-		return b.afterBuild(ctx, t, m)
+		return p.afterBuild(ctx, t, m)
 	case StepVerify:
-		return single(m, StepCutover)
+		return planStep(m, StepCutover)
 	case StepNative:
-		return b.afterNative(ctx, t, m)
+		return p.afterNative(ctx, t, m)
 	case StepCutover:
 		return dxf.Plan{Step: dxf.StepDone}, nil
 	}
@@ -81,7 +81,7 @@ func share(concurrency, nodes, processors int) int {
 }
 
 // glance reads of the table what chooses the way.
-func (b *Planner) glance(ctx context.Context, q server.Querier, m Meta) (*table.Info, error) {
+func (p *Planner) glance(ctx context.Context, q server.Querier, m Meta) (*table.Info, error) {
 	info, err := table.Glance(ctx, q, m.Schema, m.Table)
 	if errors.Is(err, table.ErrNoTable) {
 		return nil, dxf.NoSuchTable(m.Schema, m.Table)
@@ -90,6 +90,6 @@ func (b *Planner) glance(ctx context.Context, q server.Querier, m Meta) (*table.
 }
 
 // IsRetryableErr is also said of what has to become visible, or to be decided, first.
-func (b *Planner) IsRetryableErr(err error) bool {
-	return b.Planner.IsRetryableErr(err) || errors.Is(err, errInvisible) || errors.Is(err, errUndecided)
+func (p *Planner) IsRetryableErr(err error) bool {
+	return p.Planner.IsRetryableErr(err) || errors.Is(err, errInvisible) || errors.Is(err, errUndecided)
 }

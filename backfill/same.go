@@ -12,27 +12,27 @@ import (
 	"dxfproxy/table"
 )
 
-// sameTable ends a job whose table is another one than when it was submitted:
+// knownTable ends a job whose table is another one than when it was submitted:
 // dropped and made again, or renamed into the place of one that was renamed away.
 // A table that was rebuilt by DDL through a node, as by a job ahead of this one,
 // is the same; the history knows. It returns the table's identity as it is now.
-func (b *Planner) sameTable(ctx context.Context, q server.Querier, m Meta) (string, error) {
+func (p *Planner) knownTable(ctx context.Context, q server.Querier, m Meta) (string, error) {
 	id, err := table.Identity(ctx, q, m.Schema, m.Table)
 	if err != nil || m.TableID == "" || id == m.TableID {
 		return id, err
 	}
-	job, err := b.store.Job(ctx, m.JobID)
+	job, err := p.store.Job(ctx, m.JobID)
 	if err != nil {
 		return "", fmt.Errorf("ask when job %d was made: %w", m.JobID, err)
 	}
-	since, err := b.store.History(ctx, recentJobs)
+	since, err := p.store.History(ctx, recentJobs)
 	if err != nil {
 		return "", fmt.Errorf("ask what was done to %s.%s: %w", m.Schema, m.Table, err)
 	}
 	if rebuilt(since, job, m.Schema, m.Table) {
 		return id, nil
 	}
-	imports, err := b.store.ImportJobs(ctx)
+	imports, err := p.store.ImportJobs(ctx)
 	if err != nil {
 		return "", fmt.Errorf("ask what was imported into %s.%s: %w", m.Schema, m.Table, err)
 	}

@@ -39,7 +39,7 @@ type verifier struct {
 	hash           string
 	insert         string
 	at             point
-	size           executor.Servo
+	size           executor.ChunkSizer
 	ahead          bool // see compare.go
 	turns          executor.Turns
 	saved          time.Time
@@ -53,11 +53,11 @@ type verifier struct {
 // after the changefeed has caught up, and what still differs is compared while
 // its rows are locked, which leaves no excuse.
 func (r *run) verify(ctx context.Context) error {
-	return r.verifyRange(ctx, false, executor.Servo{Target: verifyTarget, Cap: verifyCap, Rows: verifyStart})
+	return r.verifyRange(ctx, false, executor.ChunkSizer{Target: verifyTarget, Cap: verifyCap, Rows: verifyStart})
 }
 
 // verifyRange goes through the subtask's range in chunks of the size given.
-func (r *run) verifyRange(ctx context.Context, ahead bool, size executor.Servo) error {
+func (r *run) verifyRange(ctx context.Context, ahead bool, size executor.ChunkSizer) error {
 	span, at, err := r.remaining()
 	if err != nil || at.All {
 		return err

@@ -8,8 +8,8 @@ import (
 	"dxfproxy/executor"
 )
 
-// Store is what backfills need.
-type Store interface {
+// WorkerStore is what backfills need.
+type WorkerStore interface {
 	executor.Leases
 	Feeds
 	Batches

@@ -20,22 +20,22 @@ import (
 // dxf.Worker.
 type Worker struct {
 	*executor.Worker
-	store Store
+	store WorkerStore
 }
 
 // NewWorker makes an executor. db is a pool of connections to the store
 // under the account that does the jobs' work; log may be nil.
-func NewWorker(db *sql.DB, store Store, log *zap.Logger) *Worker {
+func NewWorker(db *sql.DB, store WorkerStore, log *zap.Logger) *Worker {
 	return &Worker{Worker: executor.NewWorker(Type, db, store, log), store: store}
 }
 
 // RunSubtask works on s until it is done; see dxf.Worker.
-func (b *Worker) RunSubtask(ctx context.Context, t dxf.Task, s dxf.Subtask, report func(dxf.Summary)) (dxf.Summary, error) {
-	r := &run{Work: b.Begin(t, s, report), store: b.store}
+func (w *Worker) RunSubtask(ctx context.Context, t dxf.Task, s dxf.Subtask, report func(dxf.Summary)) (dxf.Summary, error) {
+	r := &run{Run: w.Begin(t, s, report), store: w.store}
 	if err := r.ReadMeta(&r.meta); err != nil {
 		return r.Summary, err
 	}
-	sum, err := r.Perform(ctx, r.meta.Schema, r.meta.Table, map[dxf.Step]func(context.Context) error{
+	sum, err := r.RunStep(ctx, r.meta.Schema, r.meta.Table, map[dxf.Step]func(context.Context) error{
 		StepCopy:    r.copy,
 		StepBuild:   r.buildStep,
 		StepVerify:  r.verify,
@@ -71,8 +71,8 @@ func (r *run) already(ctx context.Context, changed error) error {
 
 // run is one run of one subtask.
 type run struct {
-	executor.Work
-	store Store
+	executor.Run
+	store WorkerStore
 	meta  Meta
 }
 
@@ -159,5 +159,5 @@ func (r *run) tables(ctx context.Context, q server.Querier) (source, shadow *tab
 
 // sameTable refuses another table that has come to the name of the job's.
 func (r *run) sameTable(ctx context.Context, q server.Querier) error {
-	return r.Identical(ctx, q, r.meta.TableID)
+	return r.SameTable(ctx, q, r.meta.TableID)
 }

@@ -36,6 +36,6 @@ func TestPauses(t *testing.T) {
 	require.Equal(t, dxf.Pauses{Paused: 7 * time.Second}, move(dxf.TaskResuming, dxf.TaskRunning, importinto.StepImport, 17))
 	move(dxf.TaskPausing, dxf.TaskPaused, importinto.StepImport, 20)
 	require.Equal(t, dxf.Pauses{Paused: 10 * time.Second}, move(dxf.TaskResuming, dxf.TaskRunning, importinto.StepImport, 23))
-	move(dxf.TaskPausing, dxf.TaskPaused, importinto.StepBuildIndexes, 30)
-	require.Equal(t, dxf.Pauses{Paused: 10 * time.Second}, move(dxf.TaskResuming, dxf.TaskRunning, importinto.StepBuildIndexes, 40))
+	move(dxf.TaskPausing, dxf.TaskPaused, importinto.StepBuild, 30)
+	require.Equal(t, dxf.Pauses{Paused: 10 * time.Second}, move(dxf.TaskResuming, dxf.TaskRunning, importinto.StepBuild, 40))
 }

@@ -37,27 +37,27 @@ const (
 	prepareLimit = 10 * time.Second
 )
 
-// A Exchange is an exchange of tables: the fresh one takes the table's name, and the
+// An Exchange is an exchange of tables: the new one takes the table's name, and the
 // table the old name. What must be true before, and at the moment of it, is the
 // task type's.
 type Exchange struct {
-	Fresh, Old  string
+	New, Old    string
 	Fingerprint string // of the table's definition
 	TableID     string // table.Identity of the table; "" is not looked at
 	Lock        table.Lock
 	Mark        table.Mark
-	Verb        string // what the exchange is called
-	Recounted   bool   // AUTO_INCREMENT was asked for: the fresh table counts on where its rows end, not the table
+	Name        string // what the exchange is called
+	SetsCounter bool   // AUTO_INCREMENT was asked for: the fresh table counts on where its rows end, not the table
 
 	// several is a pool whose sessions take several statements at once, for the session
 	// that locks the table; nil: there is none.
-	Several *sql.DB
+	Batches *sql.DB
 
 	// gates are the conditions under which an attempt is worth the clients' while;
 	// why says which does not hold yet.
 	Gates func(ctx context.Context, s *Attempt) (why string, err error)
 	// look is asked of the table while s.a, on which it may ask, has locked it; nil: nothing.
-	Look func(ctx context.Context, s *Attempt) error
+	Recheck func(ctx context.Context, s *Attempt) error
 	// seal makes sure, while the table is locked by s.a, that the fresh table is what
 	// the table has to become; why says that another attempt may. nil: it is.
 	Seal func(ctx context.Context, s *Attempt) (why string, err error)
@@ -65,19 +65,19 @@ type Exchange struct {
 	Unseal func(ctx context.Context) error
 }
 
-// Exchange makes attempts until the names are exchanged.
+// ExchangeNames makes attempts until the names are exchanged.
 //
 // Two sessions do it. A locks the table and a sentry under the old name; C asks for the
 // rename and queues on the table, ahead of every statement that has come since, while
 // the fresh table is sealed; A drops the sentry and lets go. Whoever dies or gives up,
 // either the rename meets the sentry and nothing has happened, or nothing was missing
 // when it took place. In doubt the names tell.
-func (w *Work) Exchange(ctx context.Context, t Exchange) error {
+func (r *Run) ExchangeNames(ctx context.Context, t Exchange) error {
 	backoff := firstBackoff
 	for attempt := 1; ; attempt++ {
-		done, why, err := w.tryExchange(ctx, t, attempt)
+		done, why, err := r.tryExchange(ctx, t, attempt)
 		if err == nil && done {
-			w.Waiting("")
+			r.Waiting("")
 			return nil
 		}
 		if err != nil {
@@ -85,15 +85,15 @@ func (w *Work) Exchange(ctx context.Context, t Exchange) error {
 			if errors.As(err, &own) || ctx.Err() != nil || ended(err) || !again(err) {
 				return err
 			}
-			w.Log.Warn("attempt failed", zap.Int("attempt", attempt), zap.Error(err))
-			w.Waiting("%s lost a session; tries again", t.Verb)
+			r.Log.Warn("attempt failed", zap.Int("attempt", attempt), zap.Error(err))
+			r.Waiting("%s lost a session; tries again", t.Name)
 			if err := dxf.Sleep(ctx, 200*time.Millisecond); err != nil {
 				return err
 			}
 			continue
 		}
-		w.Log.Debug("attempt put off", zap.Int("attempt", attempt), zap.String("why", why))
-		w.Waiting("%s %s", t.Verb, why)
+		r.Log.Debug("attempt put off", zap.Int("attempt", attempt), zap.String("why", why))
+		r.Waiting("%s %s", t.Name, why)
 		if err := dxf.Sleep(ctx, backoff); err != nil {
 			return err
 		}
@@ -110,18 +110,18 @@ func again(err error) bool {
 
 // Attempt is one attempt.
 type Attempt struct {
-	*Work
+	*Run
 	Exchange
-	attempt         int
-	held            bool // clients are held back
-	Locker, Renamer *server.Session
-	t, o, f         string        // table, old and fresh, quoted
-	Trip            time.Duration // to the store and back
-	answer          chan error    // of the rename, once it is asked for
+	attempt                  int
+	held                     bool // clients are held back
+	Locker, Renamer          *server.Session
+	tableSQL, oldSQL, newSQL string        // table, old and fresh, quoted
+	Trip                     time.Duration // to the store and back
+	answer                   chan error    // of the rename, once it is asked for
 
-	turn  sync.Mutex // of who uses a while it has locked the table
-	used  time.Time  // when it was
-	ended bool       // it did not answer
+	lockerUse  sync.Mutex // of who uses a while it has locked the table
+	lockerUsed time.Time  // when it was
+	killed     bool       // it did not answer
 
 	// adrift: nobody knows whether the rename still stands in the queue, and only the
 	// sentry keeps it from giving the name to a table that was not sealed.
@@ -131,23 +131,23 @@ type Attempt struct {
 // tryExchange makes one attempt with sessions of its own. Both hold a lock that
 // a predecessor's session of the same part holds until the server has ended it:
 // only then is nothing of an earlier attempt still to come.
-func (w *Work) tryExchange(ctx context.Context, t Exchange, attempt int) (done bool, why string, err error) {
+func (r *Run) tryExchange(ctx context.Context, t Exchange, attempt int) (done bool, why string, err error) {
 	s := &Attempt{
-		Work: w, Exchange: t, attempt: attempt,
-		t: server.Quote(w.schema, w.table), o: server.Quote(w.schema, t.Old), f: server.Quote(w.schema, t.Fresh),
+		Run: r, Exchange: t, attempt: attempt,
+		tableSQL: server.Quote(r.schema, r.table), oldSQL: server.Quote(r.schema, t.Old), newSQL: server.Quote(r.schema, t.New),
 	}
-	pool := w.DB
-	if t.Several != nil {
-		pool = t.Several
+	pool := r.DB
+	if t.Batches != nil {
+		pool = t.Batches
 	}
 	var both errgroup.Group
 	both.Go(func() (err error) {
-		s.Locker, err = w.lockedOn(ctx, pool, t.Lock.Name(), fmt.Sprintf("SET SESSION lock_wait_timeout = %d", tableLockWait))
+		s.Locker, err = r.lockedOn(ctx, pool, t.Lock.Name(), fmt.Sprintf("SET SESSION lock_wait_timeout = %d", tableLockWait))
 		return err
 	})
-	beside := *w // with its own word of what it waits for
+	beside := *r // with its own word of what it waits for
 	both.Go(func() (err error) {
-		s.Renamer, err = beside.LockedSession(ctx, t.Lock.Swap(), fmt.Sprintf("SET SESSION lock_wait_timeout = %d", renameWait),
+		s.Renamer, err = beside.LockedSession(ctx, t.Lock.Renamer(), fmt.Sprintf("SET SESSION lock_wait_timeout = %d", renameWait),
 			fmt.Sprintf("SET SESSION innodb_lock_wait_timeout = %d", renameWait))
 		return err
 	})
@@ -183,27 +183,27 @@ func (w *Work) tryExchange(ctx context.Context, t Exchange, attempt int) (done b
 // committed decides by names whether the rename took place. A sentry that an
 // earlier attempt left is dropped.
 func (s *Attempt) committed(ctx context.Context) (bool, error) {
-	st, err := table.LoadNames(ctx, s.Locker, s.schema, s.Fresh, s.Old, s.Mark)
+	st, err := table.LoadNames(ctx, s.Locker, s.schema, s.New, s.Old, s.Mark)
 	switch {
 	case err != nil:
 		return false, err
-	case !st.Shadow && st.Old:
+	case !st.New && st.Old:
 		return true, nil
-	case !st.Shadow:
-		return false, dxf.Errorf("table %s is gone", s.Fresh)
+	case !st.New:
+		return false, dxf.Errorf("table %s is gone", s.New)
 	case st.Old:
 		return false, dxf.Errorf("table %s is in the way", s.Old)
 	case st.Sentry:
-		if _, err := s.Locker.ExecContext(ctx, "DROP TABLE IF EXISTS "+s.o); err != nil {
+		if _, err := s.Locker.ExecContext(ctx, "DROP TABLE IF EXISTS "+s.oldSQL); err != nil {
 			return false, fmt.Errorf("drop the sentry of an earlier attempt: %w", err)
 		}
 	}
 	return false, nil
 }
 
-// Unchanged refuses another table of the name, and one that got, since it was
+// Exchangeable refuses another table of the name, and one that got, since it was
 // planned, what would stay with the old one: triggers, and children that refer to it.
-func (s *Attempt) Unchanged(ctx context.Context) error {
+func (s *Attempt) Exchangeable(ctx context.Context) error {
 	info, err := table.Load(ctx, s.Locker, s.schema, s.table)
 	if errors.Is(err, table.ErrNoTable) {
 		return dxf.NoSuchTable(s.schema, s.table)
@@ -216,16 +216,16 @@ func (s *Attempt) Unchanged(ctx context.Context) error {
 	}
 	// Not while the table is locked: the server goes through all its tables. Who
 	// drops it from here on is seen by the changefeed.
-	return s.Identical(ctx, s.Locker, s.TableID)
+	return s.SameTable(ctx, s.Locker, s.TableID)
 }
 
-// Identical refuses another table that has come to the name of the one that
+// SameTable refuses another table that has come to the name of the one that
 // table.Identity called want; "" is not looked at.
-func (w *Work) Identical(ctx context.Context, q server.Querier, want string) error {
+func (r *Run) SameTable(ctx context.Context, q server.Querier, want string) error {
 	if want == "" {
 		return nil
 	}
-	id, err := table.Identity(ctx, q, w.schema, w.table)
+	id, err := table.Identity(ctx, q, r.schema, r.table)
 	if err == nil && id != want {
 		return dxf.SchemaChanged("")
 	}
@@ -295,7 +295,7 @@ func (s *Attempt) once(ctx context.Context) (done bool, why string, err error) {
 		return false, why, errors.Join(err, s.undo(ctx, false))
 	}
 	locked := time.Now()
-	s.used = locked
+	s.lockerUsed = locked
 	holding, letGo := context.WithTimeout(ctx, exchangeLimit)
 	defer letGo()
 	if why, err = s.ready(holding); err != nil || why != "" {

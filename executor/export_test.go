@@ -6,7 +6,7 @@ import (
 	"dxfproxy/server"
 )
 
-var keptTurns kept // as a node has them
+var keptTurns patience // as a node has them
 
 // TakeTurn waits for one of so many turns on a session; give ends it.
 func TakeTurn(ctx context.Context, s *server.Session, of int) (name string, give func(), err error) {

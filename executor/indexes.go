@@ -8,24 +8,24 @@ import (
 	"dxfproxy/table"
 )
 
-// LastLockWait is how many seconds a finished build may wait for whoever reads
+// BuildLockWait is how many seconds a finished build may wait for whoever reads
 // the shadow: a comparison for moments, somebody's backup for longer. Giving up
 // means to build again.
-const LastLockWait = 3600
+const BuildLockWait = 3600
 
 // AddIndexes makes the indexes of these lines on a table of rows rows, and sees
 // them there.
-func (w *Work) AddIndexes(ctx context.Context, s *server.Session, name string, lines []string, rows int64) error {
-	for _, statement := range table.AddIndexes(w.schema, name, lines) {
-		err := w.DDL(ctx, s, statement, func(p server.Process) {
-			w.Summary.RowCount = int64(p.Fraction() * float64(rows))
-			w.Progress()
+func (r *Run) AddIndexes(ctx context.Context, s *server.Session, name string, lines []string, rows int64) error {
+	for _, statement := range table.AddIndexes(r.schema, name, lines) {
+		err := r.RunDDL(ctx, s, statement, func(p server.Process) {
+			r.Summary.RowCount = int64(p.Fraction() * float64(rows))
+			r.Progress()
 		})
 		if err != nil {
-			return server.StatementError(err, w.table)
+			return server.StatementError(err, r.table)
 		}
 	}
-	missing, err := w.Missing(ctx, s, name, lines)
+	missing, err := r.Missing(ctx, s, name, lines)
 	if err == nil && len(missing) > 0 {
 		err = dxf.Errorf("index %s was built but is not there", missing[0])
 	}
@@ -33,8 +33,8 @@ func (w *Work) AddIndexes(ctx context.Context, s *server.Session, name string, l
 }
 
 // Missing lists which of the index lines a table has not.
-func (w *Work) Missing(ctx context.Context, s *server.Session, name string, lines []string) ([]string, error) {
-	text, err := table.ShowCreate(ctx, s, w.schema, name)
+func (r *Run) Missing(ctx context.Context, s *server.Session, name string, lines []string) ([]string, error) {
+	text, err := table.ShowCreate(ctx, s, r.schema, name)
 	if err != nil {
 		return nil, err
 	}

@@ -16,23 +16,23 @@ import (
 // A session of ours ends when its node has been frozen for this many seconds.
 const sessionEnd = "SET SESSION wait_timeout = 20"
 
-// OrphanLimit is how long clean-up waits for the session of a predecessor to end
+// OrphanWait is how long clean-up waits for the session of a predecessor to end
 // by itself. The server notices at once that a node is gone, but only when the
 // statement that its session was in has ended: an index build of an hour.
-const OrphanLimit = 3 * time.Second
+const OrphanWait = 3 * time.Second
 
-// Session opens a session that holds the job's locks; who is what it is for, in the words of
+// LockedSession opens a session that holds the job's locks; who is what it is for, in the words of
 // the notes: planning or clean-up. A session that holds them already works for an owner
 // or a node whose right to that has ended, by its death perhaps. If it does nothing, it is
 // ended at once. If it is in a statement, it is waited for, and ended after orphans (0:
 // never): clean-up sets that, for by then nobody may do anything for the job any more.
 // A session of another account is ended in any case.
-func (p Planner) Session(ctx context.Context, lock table.Lock, who string, orphans time.Duration) (*server.Session, error) {
+func (p Planner) LockedSession(ctx context.Context, lock table.Lock, who string, orphans time.Duration) (*server.Session, error) {
 	s, err := server.OpenSession(ctx, p.DB, sessionEnd, "SET SESSION foreign_key_checks = 0")
 	if err != nil {
 		return nil, err
 	}
-	names := []string{p.Secret.Lock(lock.Name()), p.Secret.Lock(lock.Swap())}
+	names := []string{p.Secret.Lock(lock.Name()), p.Secret.Lock(lock.Renamer())}
 	if free, err := s.LockFree(ctx, names[0], names[1]); err != nil || free {
 		if err != nil {
 			s.Close()
@@ -40,7 +40,7 @@ func (p Planner) Session(ctx context.Context, lock table.Lock, who string, orpha
 		}
 		return s, nil
 	}
-	h := holders{Planner: p, s: s, lock: lock, who: who, orphans: orphans, start: time.Now()}
+	h := lockWait{Planner: p, s: s, lock: lock, who: who, orphans: orphans, start: time.Now()}
 	for _, name := range names {
 		if _, err := s.Lock(ctx, name, 0, func(holder int64) error { return h.meet(ctx, holder) }); err != nil {
 			s.Close()
@@ -67,8 +67,8 @@ const (
 // errHeld: a session that is to end, or was ended, has not yet. It will.
 var errHeld = errors.New("the session that holds the job's lock has not ended yet")
 
-// holders is what a session that waits for the job's locks does about who holds them.
-type holders struct {
+// lockWait is what a session that waits for the job's locks does about who holds them.
+type lockWait struct {
 	Planner
 	s       *server.Session
 	lock    table.Lock
@@ -80,7 +80,7 @@ type holders struct {
 }
 
 // meet tells of a holder, and ends it if that is to be. 0 is nobody any more.
-func (h *holders) meet(ctx context.Context, holder int64) error {
+func (h *lockWait) meet(ctx context.Context, holder int64) error {
 	h.met = true
 	waited := time.Since(h.start)
 	ours := true // where it cannot be told: it is waited for
@@ -113,7 +113,7 @@ func (h *holders) meet(ctx context.Context, holder int64) error {
 	return nil
 }
 
-func (h *holders) end(ctx context.Context, connection int64) {
+func (h *lockWait) end(ctx context.Context, connection int64) {
 	err := h.s.Kill(ctx, connection)
 	fields := []zap.Field{zap.String("lock", h.lock.Name()), zap.Int64("connection", connection)}
 	if err != nil {
@@ -125,7 +125,7 @@ func (h *holders) end(ctx context.Context, connection int64) {
 
 // endStranger ends a connection of another account, which knows the name of a lock
 // that it should not know. Where that may not be done, the job does not wait for long.
-func (h *holders) endStranger(ctx context.Context, connection int64, waited time.Duration) error {
+func (h *lockWait) endStranger(ctx context.Context, connection int64, waited time.Duration) error {
 	err := h.s.Kill(ctx, connection)
 	h.Log.Warn("a stranger holds a job's lock", zap.String("lock", h.lock.Name()), zap.Int64("connection", connection), zap.Error(err))
 	switch {

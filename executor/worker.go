@@ -37,7 +37,7 @@ type Worker struct {
 	mu    sync.Mutex
 	paces map[int64]*Pace // by task
 	infos map[string]*table.Info
-	kept  kept
+	kept  patience
 }
 
 func NewWorker(kind dxf.Type, db *sql.DB, leases Leases, log *zap.Logger) *Worker {
@@ -81,8 +81,8 @@ func (w *Worker) Info(ctx context.Context, q server.Querier, schema, name string
 	return info, nil
 }
 
-// Work is one run of one subtask, of whichever type.
-type Work struct {
+// Run is one run of one subtask, of whichever type.
+type Run struct {
 	*Worker
 	schema, table string
 	step          string // its name
@@ -93,9 +93,9 @@ type Work struct {
 	Log           *zap.Logger
 }
 
-func (w *Worker) Begin(t dxf.Task, s dxf.Subtask, report func(dxf.Summary)) Work {
+func (w *Worker) Begin(t dxf.Task, s dxf.Subtask, report func(dxf.Summary)) Run {
 	name := w.kind.StepName(s.Step)
-	k := Work{
+	k := Run{
 		Worker: w, step: name, Task: t, Subtask: s, Summary: s.Summary, report: report,
 		Log: w.log.With(zap.Int64("task", t.ID), zap.Int64("subtask", s.ID), zap.String("step", name)),
 	}
@@ -104,46 +104,46 @@ func (w *Worker) Begin(t dxf.Task, s dxf.Subtask, report func(dxf.Summary)) Work
 }
 
 // ReadMeta reads the task's meta.
-func (w *Work) ReadMeta(meta any) error {
-	if err := json.Unmarshal(w.Task.Meta, meta); err != nil {
-		return dxf.Errorf("read the meta of task %d: %s", w.Task.ID, err)
+func (r *Run) ReadMeta(meta any) error {
+	if err := json.Unmarshal(r.Task.Meta, meta); err != nil {
+		return dxf.Errorf("read the meta of task %d: %s", r.Task.ID, err)
 	}
 	return nil
 }
 
-// Perform runs the subtask's step of the task type's, for a table.
-func (w *Work) Perform(ctx context.Context, schema, table string, steps map[dxf.Step]func(context.Context) error) (dxf.Summary, error) {
-	w.schema, w.table = schema, table
-	step := steps[w.Subtask.Step]
+// RunStep runs the subtask's step of the task type's, for a table.
+func (r *Run) RunStep(ctx context.Context, schema, table string, steps map[dxf.Step]func(context.Context) error) (dxf.Summary, error) {
+	r.schema, r.table = schema, table
+	step := steps[r.Subtask.Step]
 	if step == nil {
-		return w.Summary, dxf.Errorf("a task of type %s has no %s", w.Task.Type, w.step)
+		return r.Summary, dxf.Errorf("a task of type %s has no %s", r.Task.Type, r.step)
 	}
 	err := step(ctx)
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx) // what the work says is only its consequence
 	}
-	w.Summary.Waiting = ""
+	r.Summary.Waiting = ""
 	if err != nil {
-		err = fmt.Errorf("%s of %s.%s: %w", w.step, w.schema, w.table, err)
+		err = fmt.Errorf("%s of %s.%s: %w", r.step, r.schema, r.table, err)
 	}
-	return w.Summary, err
+	return r.Summary, err
 }
 
 // Progress reports the summary as it is.
-func (w *Work) Progress() {
-	if w.report != nil {
-		w.report(w.Summary)
+func (r *Run) Progress() {
+	if r.report != nil {
+		r.report(r.Summary)
 	}
 }
 
 // Waiting reports what the subtask waits for; "" when it waits no longer.
-func (w *Work) Waiting(format string, args ...any) {
+func (r *Run) Waiting(format string, args ...any) {
 	text := format
 	if len(args) > 0 {
 		text = fmt.Sprintf(format, args...)
 	}
-	if w.Summary.Waiting != text {
-		w.Summary.Waiting = text
-		w.Progress()
+	if r.Summary.Waiting != text {
+		r.Summary.Waiting = text
+		r.Progress()
 	}
 }

@@ -15,12 +15,12 @@ import (
 
 // build puts the secondary indexes on the staging table, all in one sorted build. A
 // duplicate in a unique one ends the import.
-func (r *importRun) build(ctx context.Context) error {
+func (r *run) build(ctx context.Context) error {
 	s, err := r.LockedSession(ctx, table.ImportLock(r.meta.JobID).Name(), "SET SESSION foreign_key_checks = 0", "SET SESSION check_constraint_checks = 0",
 		// MySQL's, for all its threads together. Three indexes on 2 M rows: 11 s with
 		// its default of 1 MiB, 9 s with 16, 10 s with 64, 14 s with 1000.
 		"SET SESSION innodb_ddl_buffer_size = 16777216",
-		fmt.Sprintf("SET SESSION lock_wait_timeout = %d", executor.LastLockWait))
+		fmt.Sprintf("SET SESSION lock_wait_timeout = %d", executor.BuildLockWait))
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func (r *importRun) build(ctx context.Context) error {
 
 // postProcess counts the rows that arrived against those that were read, and lets
 // the server look at the table.
-func (r *importRun) postProcess(ctx context.Context) error {
+func (r *run) postProcess(ctx context.Context) error {
 	s, err := r.LockedSession(ctx, table.ImportLock(r.meta.JobID).Name())
 	if err != nil {
 		return err

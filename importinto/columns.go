@@ -46,8 +46,8 @@ func classOf(c table.Column) class {
 	return plain
 }
 
-// importColumn is a column of the staging table.
-type importColumn struct {
+// column is a column of the staging table.
+type column struct {
 	table.Column
 	class   class
 	members []string // of an ENUM or SET
@@ -61,16 +61,16 @@ type importColumn struct {
 const selectDefaults = `SELECT COLUMN_NAME, COLUMN_DEFAULT, UPPER(EXTRA), COALESCE(DATETIME_PRECISION, 0)
 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?`
 
-// importColumns loads the columns of the staging table.
-func (r *importRun) importColumns(ctx context.Context, s *server.Session) ([]*importColumn, error) {
+// columns loads the columns of the staging table.
+func (r *run) columns(ctx context.Context, s *server.Session) ([]*column, error) {
 	info, err := r.staging(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	columns := make([]*importColumn, len(info.Columns))
-	by := make(map[string]*importColumn, len(columns))
+	columns := make([]*column, len(info.Columns))
+	by := make(map[string]*column, len(columns))
 	for i, c := range info.Columns {
-		columns[i] = &importColumn{Column: c, class: classOf(c), members: membersOf(c)}
+		columns[i] = &column{Column: c, class: classOf(c), members: membersOf(c)}
 		by[c.Name] = columns[i]
 	}
 	rows, err := s.QueryContext(ctx, selectDefaults, r.meta.Schema, r.meta.Staging)
@@ -120,8 +120,8 @@ func missing(c table.Column, value sql.NullString, extra string, precision int, 
 
 // A target is where a field goes.
 type target struct {
-	column *importColumn // nil: to a variable, or nowhere
-	name   string        // of the variable
+	column *column // nil: to a variable, or nowhere
+	name   string  // of the variable
 	class  class
 	raw    bool   // texts are in the column's own character set
 	noText bool   // the column takes bytes, and no text
@@ -164,12 +164,12 @@ type layout struct {
 // counts, then the file's, then the table's columns as they are seen. raw says
 // that text is in each column's own character set.
 func (p *producer) layoutOf(names []string, raw, ragged bool) (*layout, error) {
-	r, columns := p.importRun, p.columns
+	r, columns := p.run, p.columns
 	l := &layout{table: server.Quote(r.meta.Schema, r.meta.Loaded()), set: r.meta.Set, ragged: ragged, numbered: -1}
 	if ragged || l.set != nil {
 		l.charset = noText
 	}
-	find := func(name string) (*importColumn, error) {
+	find := func(name string) (*column, error) {
 		for _, c := range columns {
 			if strings.EqualFold(c.Name, name) {
 				return c, nil
@@ -177,7 +177,7 @@ func (p *producer) layoutOf(names []string, raw, ragged bool) (*layout, error) {
 		}
 		return nil, &dxf.Error{Code: server.ErrBadField, State: "42S22", Message: fmt.Sprintf("Unknown column '%s' in 'field list'", name)}
 	}
-	add := func(c *importColumn) {
+	add := func(c *column) {
 		if c.Generated != table.NotGenerated {
 			l.targets = append(l.targets, target{}) // read and thrown away
 			return
@@ -257,11 +257,11 @@ func (p *producer) complete(l *layout) error {
 // zoned says whether a session's time zone may matter for more of a row than its
 // instants: for an expression, or for what the row has no field for.
 func (p *producer) zoned(l *layout) bool {
-	given := map[*importColumn]bool{}
+	given := map[*column]bool{}
 	for _, t := range l.targets {
 		given[t.column] = true
 	}
-	return l.ragged || l.set != nil || slices.ContainsFunc(p.columns, func(c *importColumn) bool {
+	return l.ragged || l.set != nil || slices.ContainsFunc(p.columns, func(c *column) bool {
 		return c.Generated == table.Stored || c.zoned && !given[c]
 	})
 }

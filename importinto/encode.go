@@ -19,7 +19,7 @@ type chunk struct {
 	zone   string // time_zone of its rows
 	needs  bool   // a row needs a number for the AUTO_INCREMENT column
 	files  []fileAt
-	next   importPoint
+	next   point
 	bytes  int64 // of the source that are read then
 
 	// Closed when the chunk in front has begun to be loaded, and when it is committed.

@@ -56,17 +56,17 @@ func FuzzImportStatements(f *testing.F) {
 			return
 		}
 		types := []string{"int", "varchar", "blob", "bit"}
-		columns := []*importColumn{
+		columns := []*column{
 			{Column: table.Column{Name: a, DataType: types[shape%4], Charset: "utf8mb4"}},
 			{Column: table.Column{Name: b, DataType: "varchar", Charset: "utf8mb4"}},
 		}
 		for _, c := range columns {
 			c.class, c.missing = classOf(c.Column), "DEFAULT("+server.Quote(c.Name)+")"
 		}
-		r := &importRun{meta: Meta{
+		r := &run{meta: Meta{
 			MetaHead: dxf.MetaHead{Schema: schema}, Staging: name, Fields: []sqltext.ImportField{{Column: a}, {Var: variable}, {}}, Set: []sqltext.ImportSet{{Column: b, Expr: expr}},
 		}}
-		p := &producer{importRun: r, columns: columns}
+		p := &producer{run: r, columns: columns}
 		l, err := p.layoutOf(nil, shape>>2&1 == 1, shape>>3&1 == 1)
 		require.NoError(t, err)
 		c := &chunk{layout: l}

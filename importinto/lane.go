@@ -217,10 +217,10 @@ func (l *lane) write(ctx context.Context, c *chunk) error {
 	took += time.Since(start)
 	l.Log.Debug("loaded", zap.Int("rows", len(c.rows)), zap.Int("bytes", len(c.data)), zap.Duration("took", took))
 	if int64(len(c.data)) >= l.size.Load() {
-		l.servo.Took(took)
-		l.pace.Rows.Store(l.servo.Rows)
+		l.sizer.Took(took)
+		l.pace.Rows.Store(l.sizer.Rows)
 	}
-	l.resize(l.imp.loading.Load())
+	l.resize(l.worker.loading.Load())
 	l.Progress()
 	return nil
 }

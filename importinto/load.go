@@ -50,8 +50,8 @@ var loadSettings = []string{
 
 // loader writes the chunks of one subtask, on its lanes.
 type loader struct {
-	*importRun
-	columns []*importColumn
+	*run
+	columns []*column
 	strict  bool
 	infile  bool // the server takes LOAD DATA LOCAL
 	packet  int  // bytes that a statement may have
@@ -61,7 +61,7 @@ type loader struct {
 	counted atomic.Bool  // the server numbers the rows of the table that is loaded, if they need it
 
 	mu    sync.Mutex // guards what follows, and the run's summary
-	servo executor.Servo
+	sizer executor.ChunkSizer
 }
 
 // load loads the subtask's pieces into the staging table.
@@ -69,7 +69,7 @@ type loader struct {
 // Each chunk is one transaction: the rows, and the checkpoint behind them. So
 // every row arrives exactly once, whatever dies. Two sessions load, each the next
 // chunk, but they commit in the order of the file.
-func (r *importRun) load(ctx context.Context) error {
+func (r *run) load(ctx context.Context) error {
 	pieces, err := r.pieces()
 	if err != nil {
 		return err
@@ -83,12 +83,12 @@ func (r *importRun) load(ctx context.Context) error {
 		return err
 	}
 	defer conn.End(ctx)
-	l := &loader{importRun: r, strict: strict(r.meta.SQLMode), pace: r.Pace(r.Task.ID), lanes: loadLanes}
+	l := &loader{run: r, strict: strict(r.meta.SQLMode), pace: r.Pace(r.Task.ID), lanes: loadLanes}
 	const selectLimits = `SELECT @@GLOBAL.local_infile, @@GLOBAL.max_allowed_packet`
 	if err := conn.QueryRowContext(ctx, selectLimits).Scan(&l.infile, &l.packet); err != nil {
 		return fmt.Errorf("ask what the server takes: %w", err)
 	}
-	if l.columns, err = r.importColumns(ctx, conn); err != nil {
+	if l.columns, err = r.columns(ctx, conn); err != nil {
 		return err
 	}
 	info, err := table.Load(ctx, conn, r.meta.Schema, r.meta.Loaded())
@@ -96,25 +96,25 @@ func (r *importRun) load(ctx context.Context) error {
 		return err
 	}
 	l.counted.Store(r.meta.Uncounted == "" || info.AutoIncrementColumn() != "")
-	names := executor.CopyTurns(r.meta.JobID, r.Subtask.Ordinal, r.meta.Processors, info)
+	names := executor.ChunkTurns(r.meta.JobID, r.Subtask.Ordinal, r.meta.Processors, info)
 	if conn.Family == server.MySQL {
 		// It keeps the counter beside the pages: two at a time took 6.7 s for what one
 		// alone did in 13.
 		names = executor.TurnNames(r.meta.Processors, r.Subtask.Ordinal)
 	}
-	n := r.imp.loading.Add(1)
-	defer r.imp.loading.Add(-1)
+	n := r.worker.loading.Add(1)
+	defer r.worker.loading.Add(-1)
 	if n > 1 || len(names) == 1 || r.meta.MaxWriteSpeed > 0 {
 		l.lanes = 1 // other subtasks load beside this one, or nobody may
 	}
-	l.servo = executor.Servo{Target: loadTarget, Rows: min(max(l.pace.Rows.Load(), loadStart), loadMost)}
+	l.sizer = executor.ChunkSizer{Target: loadTarget, Rows: min(max(l.pace.Rows.Load(), loadStart), loadMost)}
 	l.resize(n)
 
-	location, err := Location(r.imp.Key, r.meta)
+	location, err := Location(r.worker.Key, r.meta)
 	if err != nil {
 		return err
 	}
-	src, err := source.Open(ctx, r.imp.Sources, location)
+	src, err := source.Open(ctx, r.worker.Sources, location)
 	if err != nil {
 		return err
 	}
@@ -126,14 +126,14 @@ func (r *importRun) load(ctx context.Context) error {
 	if p.server, err = serverOf(ctx, conn); err != nil {
 		return err
 	}
-	p.held = &holding{memory: r.imp.memory, waiting: l.tell}
+	p.held = &holding{memory: r.worker.memory, waiting: l.tell}
 	defer p.held.release()
-	return l.run(ctx, p, conn, names)
+	return l.loadAll(ctx, p, conn, names)
 }
 
-// run reads with p and loads on all lanes, until the pieces are done. The first lane has
+// loadAll reads with p and loads on all lanes, until the pieces are done. The first lane has
 // conn, each other one a session of its own; all take turns by names.
-func (l *loader) run(ctx context.Context, p *producer, conn *server.Session, names []string) error {
+func (l *loader) loadAll(ctx context.Context, p *producer, conn *server.Session, names []string) error {
 	all, allCtx := errgroup.WithContext(ctx)
 	var read error
 	all.Go(func() error { read = p.read(allCtx); return nil }) // after what was read before
@@ -160,7 +160,7 @@ func (l *loader) run(ctx context.Context, p *producer, conn *server.Session, nam
 // sqlMode is what the rows are loaded under: the client's. Dumps are written for
 // NO_AUTO_VALUE_ON_ZERO, which mysqldump sets in their first lines: a 0 in an
 // AUTO_INCREMENT column is a 0 there, and no number to come.
-func (r *importRun) sqlMode() string {
+func (r *run) sqlMode() string {
 	const keepZero = "NO_AUTO_VALUE_ON_ZERO"
 	switch {
 	case r.meta.Format != "sql":
@@ -172,14 +172,14 @@ func (r *importRun) sqlMode() string {
 }
 
 // loadSession opens a session with the client's settings.
-func (r *importRun) loadSession(ctx context.Context) (*server.Session, error) {
+func (r *run) loadSession(ctx context.Context) (*server.Session, error) {
 	s, err := server.OpenSession(ctx, r.DB, append(slices.Clone(loadSettings),
 		"SET SESSION sql_mode = "+server.Text(r.sqlMode()), "SET SESSION time_zone = "+server.Text(r.zone()))...)
 	return s, server.ClientError(err, r.meta.Table)
 }
 
 // zone is the client's time zone.
-func (r *importRun) zone() string {
+func (r *run) zone() string {
 	if r.meta.TimeZone == "" {
 		return "SYSTEM"
 	}
@@ -188,14 +188,14 @@ func (r *importRun) zone() string {
 
 // resize fits the size of the next chunks to the memory and the settings.
 func (l *loader) resize(loading int64) {
-	most := min(max(l.imp.memory.chunks()/(l.lanes+1)/max(loading, 1), loadLeast), loadMost)
+	most := min(max(l.worker.memory.chunks()/(l.lanes+1)/max(loading, 1), loadLeast), loadMost)
 	if speed := l.meta.MaxWriteSpeed; speed > 0 {
 		// At most a quarter of a second's worth, so that the speed is even.
 		most = min(most, max(speed/4, 64<<10))
 	}
-	l.servo.Cap = most
-	l.servo.Rows = min(l.servo.Rows, most)
-	l.size.Store(l.servo.Rows)
+	l.sizer.Cap = most
+	l.sizer.Rows = min(l.sizer.Rows, most)
+	l.size.Store(l.sizer.Rows)
 }
 
 // refused is the server's word about a row of a chunk; row is -1 if it does not

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// ImportLimits bound what the imports of a node hold in memory, whatever their files
+// Limits bound what the imports of a node hold in memory, whatever their files
 // are like.
-type ImportLimits struct {
+type Limits struct {
 	// Memory is for all of them together, in bytes: a quarter for the chunks on their
 	// way to the store, the rest for what is read and unpacked before that.
 	Memory int64
@@ -19,29 +19,29 @@ type ImportLimits struct {
 	Row int64
 }
 
-// DefaultImportLimits are those of a node with so many slots. A row of 16 MiB is what
+// DefaultLimits are those of a node with so many slots. A row of 16 MiB is what
 // a store takes from anybody else in one statement, by default.
-func DefaultImportLimits(slots int) ImportLimits {
-	return ImportLimits{Memory: max(256, 128*int64(slots)) << 20, Row: 16 << 20}
+func DefaultLimits(slots int) Limits {
+	return Limits{Memory: max(256, 128*int64(slots)) << 20, Row: 16 << 20}
 }
 
 // chunks is what all chunks of a node may hold.
-func (l ImportLimits) chunks() int64 { return l.Memory / 4 }
+func (l Limits) chunks() int64 { return l.Memory / 4 }
 
-// importMemory is what the readers of a node may hold, beside the MiB that each of them
+// memory is what the readers of a node may hold, beside the MiB that each of them
 // has freely. A part is for all to share. Nobody waits for more of it, for two that
 // wait for each other would wait for ever: who finds nothing left waits for the rest,
 // which one has at a time, and which is all that one may need.
-type importMemory struct {
-	ImportLimits
+type memory struct {
+	Limits
 	shared, rest *semaphore.Weighted
 	whole        int64 // bytes of the rest
 }
 
-func newImportMemory(l ImportLimits) *importMemory {
+func newMemory(l Limits) *memory {
 	whole := l.Memory / 2
-	return &importMemory{
-		ImportLimits: l, whole: whole,
+	return &memory{
+		Limits: l, whole: whole,
 		shared: semaphore.NewWeighted(l.Memory - l.chunks() - whole), rest: semaphore.NewWeighted(1),
 	}
 }
@@ -56,7 +56,7 @@ const (
 
 // A holding is what a subtask has of a node's memory. It is used by one goroutine.
 type holding struct {
-	memory  *importMemory
+	memory  *memory
 	waiting func(text string)
 
 	parts  [holders]int64

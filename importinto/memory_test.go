@@ -13,7 +13,7 @@ import (
 // ever, and none gets more than all.
 func TestS22Memory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newImportMemory(ImportLimits{Memory: 256 << 20, Row: 16 << 20}) // 64 MiB shared, 128 for one
+		m := newMemory(Limits{Memory: 256 << 20, Row: 16 << 20}) // 64 MiB shared, 128 for one
 		var said []string
 		of := func() *holding {
 			return &holding{memory: m, waiting: func(text string) { said = append(said, text) }}

@@ -15,7 +15,7 @@ import (
 // limits are what a reader may hold.
 func (p *producer) limits(ctx context.Context) decode.Limits {
 	return decode.Limits{
-		Row:  int(p.imp.memory.Row),
+		Row:  int(p.worker.memory.Row),
 		Hold: func(bytes int64) error { return p.held.hold(ctx, byReader, bytes) },
 	}
 }

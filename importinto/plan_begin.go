@@ -16,7 +16,7 @@ import (
 
 // begin makes the staging table and cuts the files. It happens on a session that
 // holds the job's lock, see Backfill.begin.
-func (x *Planner) begin(ctx context.Context, m Meta, files []source.Piece, nodes int) (dxf.Plan, error) {
+func (p *Planner) begin(ctx context.Context, m Meta, files []source.Piece, nodes int) (dxf.Plan, error) {
 	m.Size = 0
 	for _, f := range files {
 		m.Size += f.Size
@@ -24,48 +24,48 @@ func (x *Planner) begin(ctx context.Context, m Meta, files []source.Piece, nodes
 	if m.Size == 0 {
 		return dxf.Plan{}, errNoFile()
 	}
-	s, err := x.Session(ctx, table.ImportLock(m.JobID), "planning", 0)
+	s, err := p.LockedSession(ctx, table.ImportLock(m.JobID), "planning", 0)
 	if err != nil {
 		return dxf.Plan{}, err
 	}
 	defer s.Close()
-	if err := x.sweep(ctx, s, m); err != nil {
+	if err := p.sweep(ctx, s, m); err != nil {
 		return dxf.Plan{}, err
 	}
-	if m.Processors, err = server.Processors(ctx, x.DB); err != nil {
+	if m.Processors, err = server.Processors(ctx, p.DB); err != nil {
 		return dxf.Plan{}, err
 	}
-	info, err := x.load(ctx, s, m)
+	info, err := p.loadTable(ctx, s, m)
 	if err != nil {
 		return dxf.Plan{}, err
 	}
 	m.Fingerprint = info.Fingerprint
-	if m.Staging, err = table.StagingName(m.Table, x.Secret.Job(m.JobID)); err != nil {
+	if m.Staging, err = table.StagingName(m.Table, p.Secret.Job(m.JobID)); err != nil {
 		return dxf.Plan{}, dxf.Errorf("name the staging table: %s", err)
 	}
-	if m.Old, err = table.ImportOldName(m.Table, x.Secret.Job(m.JobID)); err != nil {
+	if m.Old, err = table.ImportOldName(m.Table, p.Secret.Job(m.JobID)); err != nil {
 		return dxf.Plan{}, dxf.Errorf("name the staging table: %s", err)
 	}
 	if why := whyDirect(info, s.Family); why != "" {
 		m.Direct = true
 		note := fmt.Sprintf("%s; %s, so the rows go into the table in one transaction", m.Note, why)
 		m.Note = dxf.Note(strings.TrimPrefix(note, "; "))
-		x.Log.Info("import goes straight into the table", zap.Int64("import", m.JobID), zap.String("reason", why))
+		p.Log.Info("import goes straight into the table", zap.Int64("import", m.JobID), zap.String("reason", why))
 	}
-	if m.Indexes, err = x.makeStaging(ctx, s, info, m.Staging); err == nil {
-		m.Uncounted, err = x.makeUncounted(ctx, s, m)
+	if m.Indexes, err = p.makeStaging(ctx, s, info, m.Staging); err == nil {
+		m.Uncounted, err = p.makeUncounted(ctx, s, m)
 	}
 	if err == nil && info.AutoIncrement > 1 { // after the exchange that was tried on it
 		_, err = s.ExecContext(ctx, table.CountFrom(m.Schema, m.Staging, info.AutoIncrement))
 		err = server.ClientError(err, m.Table)
 	}
 	if err != nil {
-		_ = x.sweep(ctx, s, m) // else next time
+		_ = p.sweep(ctx, s, m) // else next time
 		return dxf.Plan{}, err
 	}
-	x.Log.Info("staging table made", zap.Int64("import", m.JobID), zap.String("table", m.Schema+"."+m.Table), zap.String("staging", m.Staging),
+	p.Log.Info("staging table made", zap.Int64("import", m.JobID), zap.String("table", m.Schema+"."+m.Table), zap.String("staging", m.Staging),
 		zap.Strings("indexes", m.Indexes), zap.Int("files", len(files)), zap.Int64("bytes", m.Size))
-	return importPieces(m, cutFiles(files, m.SplitFile && m.Format == "csv", nodes))
+	return planPieces(m, splitFiles(files, m.SplitFile && m.Format == "csv", nodes))
 }
 
 // whyDirect says why the staging table cannot take the table's name; "" when it can.
@@ -100,14 +100,14 @@ func hasCheck(create string) bool {
 
 // makeStaging creates a table like the target without the indexes that are built
 // afterwards, which are returned as lines of SHOW CREATE TABLE.
-func (x *Planner) makeStaging(ctx context.Context, s *server.Session, info *table.Info, name string) ([]string, error) {
+func (p *Planner) makeStaging(ctx context.Context, s *server.Session, info *table.Info, name string) ([]string, error) {
 	run := func(doing, statement string) error {
 		if _, err := s.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("%s: %w", doing, server.ClientError(err, info.Name))
 		}
 		return nil
 	}
-	_, err := s.ExecContext(ctx, table.CreateShadow(info, name))
+	_, err := s.ExecContext(ctx, table.CreateLike(info, name))
 	if server.IsErr(err, server.ErrTableExists) {
 		return nil, executor.InTheWay(name) // one that sweep could not take for ours
 	}

@@ -15,32 +15,32 @@ import (
 // are in the table is told by the publish subtask's checkpoint, or by the names.
 // What the names say is written down before they are changed: when all is removed
 // they say nothing any more.
-func (x *Planner) OnDone(ctx context.Context, t dxf.Task, tell dxf.Tell) (won bool, err error) {
-	x = x.telling(tell)
+func (p *Planner) OnDone(ctx context.Context, t dxf.Task, tell dxf.Tell) (won bool, err error) {
+	p = p.telling(tell)
 	defer func() { err = executor.Mendable(err) }()
-	m, err := importMeta(t.Meta)
+	m, err := metaOf(t.Meta)
 	if err != nil {
 		return false, dxf.Errorf("read the meta of task %d: %s", t.ID, err)
 	}
-	s, err := x.Session(ctx, table.ImportLock(m.JobID), "clean-up", executor.OrphanLimit)
+	s, err := p.LockedSession(ctx, table.ImportLock(m.JobID), "clean-up", executor.OrphanWait)
 	if err != nil {
-		return false, importDoubt(t, err)
+		return false, inDoubt(t, err)
 	}
 	defer s.Close()
 	if m.Staging == "" { // planning did not come to an end
-		return false, x.sweep(ctx, s, m)
+		return false, p.sweep(ctx, s, m)
 	}
 	names, err := table.LoadNames(ctx, s, m.Schema, m.Staging, m.Old, table.ImportMark(m.JobID))
 	if err != nil {
-		return false, importDoubt(t, err)
+		return false, inDoubt(t, err)
 	}
 	if t.Step == StepPublish || t.Step == dxf.StepDone {
-		if won, err = x.published(ctx, t); err != nil {
-			return false, importDoubt(t, err)
+		if won, err = p.published(ctx, t); err != nil {
+			return false, inDoubt(t, err)
 		}
-		if !won && !m.Direct && !names.Shadow && names.Old {
+		if !won && !m.Direct && !names.New && names.Old {
 			won = true
-			if err := x.notePublished(ctx, s, t); err != nil {
+			if err := p.notePublished(ctx, s, t); err != nil {
 				return won, dxf.InDoubt{Err: err}
 			}
 		}
@@ -50,7 +50,7 @@ func (x *Planner) OnDone(ctx context.Context, t dxf.Task, tell dxf.Tell) (won bo
 			return won, err
 		}
 	}
-	if names.Shadow {
+	if names.New {
 		if err := executor.DropTable(ctx, s, m.Schema, m.Staging); err != nil {
 			return won, err
 		}
@@ -61,31 +61,31 @@ func (x *Planner) OnDone(ctx context.Context, t dxf.Task, tell dxf.Tell) (won bo
 	return won, nil
 }
 
-// importDoubt marks an error that came before it was known whether the rows are in
+// inDoubt marks an error that came before it was known whether the rows are in
 // the table.
-func importDoubt(t dxf.Task, err error) error {
+func inDoubt(t dxf.Task, err error) error {
 	if err != nil && (t.Step == StepPublish || t.Step == dxf.StepDone) {
 		return dxf.InDoubt{Err: err}
 	}
 	return err
 }
 
-func (x *Planner) published(ctx context.Context, t dxf.Task) (bool, error) {
-	subs, err := x.store.Subtasks(ctx, t.ID, StepPublish)
+func (p *Planner) published(ctx context.Context, t dxf.Task) (bool, error) {
+	subs, err := p.store.Subtasks(ctx, t.ID, StepPublish)
 	if err != nil {
 		return false, fmt.Errorf("read whether the rows are published: %w", err)
 	}
 	for _, s := range subs {
-		var p ImportPublished
-		if json.Unmarshal(s.Checkpoint, &p) == nil && p.Published {
+		var told Published
+		if json.Unmarshal(s.Checkpoint, &told) == nil && told.Published {
 			return true, nil
 		}
 	}
 	return false, nil
 }
 
-func (x *Planner) notePublished(ctx context.Context, s *server.Session, t dxf.Task) error {
-	text, err := json.Marshal(ImportPublished{Published: true})
+func (p *Planner) notePublished(ctx context.Context, s *server.Session, t dxf.Task) error {
+	text, err := json.Marshal(Published{Published: true})
 	if err != nil {
 		return err
 	}
@@ -94,16 +94,16 @@ func (x *Planner) notePublished(ctx context.Context, s *server.Session, t dxf.Ta
 		return fmt.Errorf("note that the rows are published: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing
-	if err := x.store.SetCheckpoint(ctx, tx, t.ID, StepPublish, text); err != nil {
+	if err := p.store.SetCheckpoint(ctx, tx, t.ID, StepPublish, text); err != nil {
 		return fmt.Errorf("note that the rows are published: %w", err)
 	}
 	return tx.Commit()
 }
 
 // sweep removes the tables of an earlier planning, which are empty.
-func (x *Planner) sweep(ctx context.Context, s *server.Session, m Meta) error {
+func (p *Planner) sweep(ctx context.Context, s *server.Session, m Meta) error {
 	for _, name := range []func(table, job string) (string, error){table.StagingName, table.UncountedName} {
-		own, err := name(m.Table, x.Secret.Job(m.JobID))
+		own, err := name(m.Table, p.Secret.Job(m.JobID))
 		if err != nil {
 			continue // and cannot have made any
 		}

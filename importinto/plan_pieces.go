@@ -11,20 +11,20 @@ import (
 
 // Sizes of the subtasks of an import, in bytes as stored.
 const (
-	importFewest  = 16        // subtasks, so that nodes end together
-	importPerNode = 8         // at least, if there is enough for them
-	smallestPart  = 16 << 20  // of a file that is split: below that a part is not worth a request
-	largestPart   = 256 << 20 // TiDB's; what a dead node has begun is not lost, but waited for
-	smallestGroup = 4 << 20
-	mostInGroup   = 2000     // files in a subtask: its row has all their names
-	openCost      = 64 << 10 // bytes that could have been read instead of opening a file
-	mostParts     = 4000     // of an import; larger ones get larger parts
+	fewestSubtasks  = 16        // subtasks, so that nodes end together
+	subtasksPerNode = 8         // at least, if there is enough for them
+	smallestPart    = 16 << 20  // of a file that is split: below that a part is not worth a request
+	largestPart     = 256 << 20 // TiDB's; what a dead node has begun is not lost, but waited for
+	smallestGroup   = 4 << 20
+	mostInGroup     = 2000     // files in a subtask: its row has all their names
+	openCost        = 64 << 10 // bytes that could have been read instead of opening a file
+	mostParts       = 4000     // of an import; larger ones get larger parts
 )
 
-// cutFiles cuts the files into subtasks, in the order of their names. Files may be
+// splitFiles cuts the files into subtasks, in the order of their names. Files may be
 // split if they are plain CSV and the user says that no field has a line end;
 // small ones go together.
-func cutFiles(files []source.Piece, split bool, nodes int) [][]source.Piece {
+func splitFiles(files []source.Piece, split bool, nodes int) [][]source.Piece {
 	files = slices.DeleteFunc(slices.Clone(files), func(f source.Piece) bool { return f.Size == 0 })
 	slices.SortStableFunc(files, func(a, b source.Piece) int { return cmp.Compare(a.Path, b.Path) })
 	var total, weight int64
@@ -32,7 +32,7 @@ func cutFiles(files []source.Piece, split bool, nodes int) [][]source.Piece {
 		total += f.Size
 		weight += f.Size + openCost
 	}
-	subtasks := int64(max(nodes*importPerNode, importFewest))
+	subtasks := int64(max(nodes*subtasksPerNode, fewestSubtasks))
 	group := max(weight/subtasks, smallestGroup)
 	part := max(min(max(total/subtasks, smallestPart), largestPart), total/mostParts)
 
@@ -69,9 +69,9 @@ func cutFiles(files []source.Piece, split bool, nodes int) [][]source.Piece {
 	return all
 }
 
-// importPieces plans the import step.
-func importPieces(m Meta, pieces [][]source.Piece) (dxf.Plan, error) {
-	p, err := importSteps(m, StepImport, len(pieces))
+// planPieces plans the import step.
+func planPieces(m Meta, pieces [][]source.Piece) (dxf.Plan, error) {
+	p, err := planStep(m, StepImport, len(pieces))
 	for i, s := range pieces {
 		if err != nil {
 			return p, err

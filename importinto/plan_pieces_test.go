@@ -36,7 +36,7 @@ func TestCutFiles(t *testing.T) {
 		{name: "none", files: []source.Piece{{Path: "a.csv"}}, nodes: 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			all := cutFiles(c.files, c.split, c.nodes)
+			all := splitFiles(c.files, c.split, c.nodes)
 			require.GreaterOrEqual(t, len(all), c.least)
 			require.LessOrEqual(t, len(all), c.most)
 			var got, want int64

@@ -18,11 +18,11 @@ import (
 
 // makeUncounted makes the table that is loaded in the place of the staging table,
 // and returns its name; "" where none is of use, or the server cannot exchange it.
-func (x *Planner) makeUncounted(ctx context.Context, s *server.Session, m Meta) (string, error) {
+func (p *Planner) makeUncounted(ctx context.Context, s *server.Session, m Meta) (string, error) {
 	if s.Family != server.MariaDB {
 		return "", nil // MySQL keeps the counter beside the pages
 	}
-	name, err := table.UncountedName(m.Table, x.Secret.Job(m.JobID))
+	name, err := table.UncountedName(m.Table, p.Secret.Job(m.JobID))
 	if err != nil {
 		return "", nil //nolint:nilerr // no name of this length: it is loaded as it is
 	}
@@ -41,7 +41,7 @@ func (x *Planner) makeUncounted(ctx context.Context, s *server.Session, m Meta) 
 		}
 		var refusal *mysql.MySQLError
 		if errors.As(err, &refusal) {
-			x.Log.Info("one chunk at a time: the server cannot load without AUTO_INCREMENT", zap.Int64("import", m.JobID), zap.Error(err))
+			p.Log.Info("one chunk at a time: the server cannot load without AUTO_INCREMENT", zap.Int64("import", m.JobID), zap.Error(err))
 			return "", executor.DropTable(ctx, s, m.Schema, name)
 		}
 		if err != nil {

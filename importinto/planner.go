@@ -28,11 +28,11 @@ type Planner struct {
 	Sources *source.Policy
 	// Key opens the secrets of locations. nil: none are sealed.
 	Key   *seal.Key
-	store ImportStore
+	store PlannerStore
 }
 
-// ImportStore is what the planner of imports needs of the store.
-type ImportStore interface {
+// PlannerStore is what the planner of imports needs of the store.
+type PlannerStore interface {
 	// Subtasks lists the subtasks of one step, by ordinal.
 	Subtasks(ctx context.Context, taskID int64, step dxf.Step) ([]dxf.Subtask, error)
 	// SetCheckpoint writes the checkpoint of all subtasks of a step in the caller's
@@ -42,13 +42,13 @@ type ImportStore interface {
 
 // NewPlanner makes the planner. db is a pool of connections to the store
 // under the account that does the jobs' work; log may be nil.
-func NewPlanner(db *sql.DB, store ImportStore, log *zap.Logger) *Planner {
+func NewPlanner(db *sql.DB, store PlannerStore, log *zap.Logger) *Planner {
 	return &Planner{Planner: executor.NewPlanner(db, log), store: store}
 }
 
 // telling is the planner for one task.
-func (x *Planner) telling(tell dxf.Tell) *Planner {
-	own := *x
+func (p *Planner) telling(tell dxf.Tell) *Planner {
+	own := *p
 	own.Tell = tell
 	return &own
 }
@@ -58,13 +58,13 @@ func (x *Planner) telling(tell dxf.Tell) *Planner {
 //	init → [probe →] import → build → post-process → publish → done
 //
 // The files of a node's disk are listed by the nodes, in the step probe.
-func (x *Planner) Plan(ctx context.Context, t dxf.Task, nodes int, tell dxf.Tell) (dxf.Plan, error) {
-	x = x.telling(tell)
-	m, err := importMeta(t.Meta)
+func (p *Planner) Plan(ctx context.Context, t dxf.Task, nodes int, tell dxf.Tell) (dxf.Plan, error) {
+	p = p.telling(tell)
+	m, err := metaOf(t.Meta)
 	if err != nil {
 		return dxf.Plan{}, dxf.Errorf("read the meta of task %d: %s", t.ID, err)
 	}
-	if err := x.StillMay(ctx, m.User, m.Schema, m.Table, importPrivileges(m)...); err != nil {
+	if err := p.StillMay(ctx, m.User, m.Schema, m.Table, privileges(m)...); err != nil {
 		return dxf.Plan{}, err
 	}
 	switch t.Step {
@@ -75,42 +75,42 @@ func (x *Planner) Plan(ctx context.Context, t dxf.Task, nodes int, tell dxf.Tell
 		}
 		if local {
 			m.Local = true
-			return importSteps(m, StepProbe, max(nodes, 1))
+			return planStep(m, StepProbe, max(nodes, 1))
 		}
-		location, err := Location(x.Key, m)
+		location, err := Location(p.Key, m)
 		if err != nil {
 			return dxf.Plan{}, err
 		}
-		files, err := source.Pieces(ctx, x.Sources, location)
+		files, err := source.Pieces(ctx, p.Sources, location)
 		if err != nil {
 			return dxf.Plan{}, err
 		}
-		return x.begin(ctx, m, files, nodes)
+		return p.begin(ctx, m, files, nodes)
 	case StepProbe:
-		files, err := x.probed(ctx, t, &m)
+		files, err := p.probed(ctx, t, &m)
 		if err != nil {
 			return dxf.Plan{}, err
 		}
-		return x.begin(ctx, m, files, len(m.Seen))
+		return p.begin(ctx, m, files, len(m.Seen))
 	case StepImport:
-		if m.Rows, err = x.imported(ctx, t); err != nil {
+		if m.Rows, err = p.imported(ctx, t); err != nil {
 			return dxf.Plan{}, err
 		}
-		return importSteps(m, StepBuildIndexes, 1)
-	case StepBuildIndexes:
-		return importSteps(m, StepPostProcess, 1)
+		return planStep(m, StepBuild, 1)
+	case StepBuild:
+		return planStep(m, StepPostProcess, 1)
 	case StepPostProcess:
-		return importSteps(m, StepPublish, 1)
+		return planStep(m, StepPublish, 1)
 	case StepPublish:
 		return dxf.Plan{Step: dxf.StepDone}, nil
 	}
 	return dxf.Plan{}, dxf.Errorf("an import has no step after %s", Type.StepName(t.Step))
 }
 
-func importMeta(text []byte) (m Meta, err error) { return m, json.Unmarshal(text, &m) }
+func metaOf(text []byte) (m Meta, err error) { return m, json.Unmarshal(text, &m) }
 
-// importSteps plans a step of n subtasks that need to be told nothing.
-func importSteps(m Meta, step dxf.Step, n int) (dxf.Plan, error) {
+// planStep plans a step of n subtasks that need to be told nothing.
+func planStep(m Meta, step dxf.Step, n int) (dxf.Plan, error) {
 	p := dxf.Plan{Step: step}
 	for range n {
 		p.Add([]byte("{}"))
@@ -122,31 +122,31 @@ func importSteps(m Meta, step dxf.Step, n int) (dxf.Plan, error) {
 
 // probed chooses the nodes whose disks have the same files as that of the client's
 // node, or, if that one sees none or is gone, the largest group that agrees.
-func (x *Planner) probed(ctx context.Context, t dxf.Task, m *Meta) ([]source.Piece, error) {
-	subs, err := x.store.Subtasks(ctx, t.ID, StepProbe)
+func (p *Planner) probed(ctx context.Context, t dxf.Task, m *Meta) ([]source.Piece, error) {
+	subs, err := p.store.Subtasks(ctx, t.ID, StepProbe)
 	if err != nil {
 		return nil, fmt.Errorf("read what the nodes see: %w", err)
 	}
-	groups, best, own, why := map[string][]string{}, ImportProbe{}, false, errNoFile()
+	groups, best, own, why := map[string][]string{}, Probe{}, false, errNoFile()
 	for _, s := range subs {
-		var p ImportProbe
-		if err := json.Unmarshal(s.Checkpoint, &p); err != nil {
+		var seen Probe
+		if err := json.Unmarshal(s.Checkpoint, &seen); err != nil {
 			return nil, dxf.Errorf("read the checkpoint of subtask %d: %s", s.ID, err)
 		}
-		if p.Sum == "" {
-			if p.Error != nil && (why.Code == errNoFile().Code || p.Node == m.Node) {
-				why = p.Error
+		if seen.Sum == "" {
+			if seen.Error != nil && (why.Code == errNoFile().Code || seen.Node == m.Node) {
+				why = seen.Error
 			}
 			continue
 		}
-		if !slices.Contains(groups[p.Sum], p.Node) {
-			groups[p.Sum] = append(groups[p.Sum], p.Node)
+		if !slices.Contains(groups[seen.Sum], seen.Node) {
+			groups[seen.Sum] = append(groups[seen.Sum], seen.Node)
 		}
 		switch {
-		case p.Node == m.Node:
-			best, own = p, true
-		case best.Sum == "" || !own && len(groups[p.Sum]) > len(groups[best.Sum]):
-			best = p
+		case seen.Node == m.Node:
+			best, own = seen, true
+		case best.Sum == "" || !own && len(groups[seen.Sum]) > len(groups[best.Sum]):
+			best = seen
 		}
 	}
 	if best.Sum == "" {
@@ -156,7 +156,7 @@ func (x *Planner) probed(ctx context.Context, t dxf.Task, m *Meta) ([]source.Pie
 	slices.Sort(m.Seen)
 	if len(m.Seen) < len(subs) {
 		m.Note = dxf.Note("only " + strings.Join(m.Seen, ", ") + " see the files")
-		x.Log.Warn("not all nodes see the same files", zap.Int64("import", m.JobID), zap.Strings("nodes", m.Seen))
+		p.Log.Warn("not all nodes see the same files", zap.Int64("import", m.JobID), zap.Strings("nodes", m.Seen))
 	}
 	files, err := UnpackPieces(best.Files)
 	if err != nil {
@@ -175,13 +175,13 @@ func errNoFile() *dxf.Error {
 
 // imported counts the rows that all pieces held. A node may have loaded a piece on another
 // server than it has told so, if the store's address was moved while sessions stayed.
-func (x *Planner) imported(ctx context.Context, t dxf.Task) (rows int64, err error) {
-	subs, err := x.store.Subtasks(ctx, t.ID, StepImport)
+func (p *Planner) imported(ctx context.Context, t dxf.Task) (rows int64, err error) {
+	subs, err := p.store.Subtasks(ctx, t.ID, StepImport)
 	if err != nil {
 		return 0, fmt.Errorf("count the rows imported: %w", err)
 	}
 	for _, s := range subs {
-		var l ImportLoaded
+		var l Loaded
 		if len(s.Checkpoint) > 0 {
 			if err := json.Unmarshal(s.Checkpoint, &l); err != nil {
 				return 0, dxf.Errorf("read the checkpoint of subtask %d: %s", s.ID, err)
@@ -199,8 +199,8 @@ func (x *Planner) imported(ctx context.Context, t dxf.Task) (rows int64, err err
 // Eligible are, for files of a disk, the nodes that see them. Where not all nodes
 // may work, that of the client does as long as it is there; its disk is the
 // one that was meant.
-func (x *Planner) Eligible(t dxf.Task, nodes []dxf.Node) []dxf.Node {
-	m, err := importMeta(t.Meta)
+func (p *Planner) Eligible(t dxf.Task, nodes []dxf.Node) []dxf.Node {
+	m, err := metaOf(t.Meta)
 	if err != nil {
 		return nodes
 	}
@@ -226,14 +226,14 @@ func (x *Planner) Eligible(t dxf.Task, nodes []dxf.Node) []dxf.Node {
 }
 
 // IsRetryableErr says whether planning or cleaning should be tried again.
-func (x *Planner) IsRetryableErr(err error) bool {
-	return source.Retryable(err) || x.Planner.IsRetryableErr(err)
+func (p *Planner) IsRetryableErr(err error) bool {
+	return source.Retryable(err) || p.Planner.IsRetryableErr(err)
 }
 
 // Complete says how the job's row changes with the task, and takes the secrets out of the
 // meta of one that ends.
-func (x *Planner) Complete(a *dxf.Advance, e *dxf.Error) {
-	m, err := importMeta(a.NewMeta())
+func (p *Planner) Complete(a *dxf.Advance, e *dxf.Error) {
+	m, err := metaOf(a.NewMeta())
 	if err != nil {
 		return
 	}
@@ -259,21 +259,21 @@ func (x *Planner) Complete(a *dxf.Advance, e *dxf.Error) {
 				j.Status = dxf.ImportCancelled
 			}
 		case dxf.TaskRunning:
-			j.Status, j.Phase = dxf.ImportRunning, importPhase(step)
+			j.Status, j.Phase = dxf.ImportRunning, phaseOf(step)
 		}
 	})
 }
 
-// importPhase is what the user sees of a step.
-func importPhase(step dxf.Step) dxf.ImportPhase {
+// phaseOf is what the user sees of a step.
+func phaseOf(step dxf.Step) dxf.ImportPhase {
 	if step == StepPostProcess || step == StepPublish {
 		return dxf.PhaseValidating
 	}
 	return dxf.PhaseImporting
 }
 
-// load reads the table and refuses one that is not what the user saw.
-func (x *Planner) load(ctx context.Context, q server.Querier, m Meta) (*table.Info, error) {
+// loadTable reads the table and refuses one that is not what the user saw.
+func (p *Planner) loadTable(ctx context.Context, q server.Querier, m Meta) (*table.Info, error) {
 	info, err := table.Load(ctx, q, m.Schema, m.Table)
 	if errors.Is(err, table.ErrNoTable) {
 		return nil, dxf.NoSuchTable(m.Schema, m.Table)
@@ -291,8 +291,8 @@ func (x *Planner) load(ctx context.Context, q server.Querier, m Meta) (*table.In
 	return info, err
 }
 
-// importPrivileges are those that the statement needed.
-func importPrivileges(m Meta) []string {
+// privileges are those that the statement needed.
+func privileges(m Meta) []string {
 	privileges := []string{"SELECT", "UPDATE", "INSERT", "DELETE", "ALTER"}
 	if needs, err := source.NeedsFile(m.Location); err == nil && needs {
 		privileges = append(privileges, grants.File)

@@ -15,7 +15,7 @@ import (
 
 // seen is a store in which nodes have said what files they see.
 type seen struct {
-	importinto.ImportStore
+	importinto.PlannerStore
 	subs []dxf.Subtask
 }
 
@@ -25,13 +25,13 @@ func (s seen) Subtasks(context.Context, int64, dxf.Step) ([]dxf.Subtask, error) 
 // has told.
 func TestImportLoadedElsewhere(t *testing.T) {
 	task := dxf.Task{ID: 1, Type: importinto.Name, State: dxf.TaskRunning, Step: importinto.StepImport, Meta: []byte(`{"job_id":3}`)}
-	piece := func(l importinto.ImportLoaded) dxf.Subtask {
+	piece := func(l importinto.Loaded) dxf.Subtask {
 		return dxf.Subtask{State: dxf.SubtaskSucceed, ExecID: "n1", Summary: dxf.Summary{RowCount: 7}, Checkpoint: marshal(t, l)}
 	}
-	subs := []dxf.Subtask{piece(importinto.ImportLoaded{Rows: 7, All: true}), piece(importinto.ImportLoaded{Rows: 3})}
+	subs := []dxf.Subtask{piece(importinto.Loaded{Rows: 7, All: true}), piece(importinto.Loaded{Rows: 3})}
 	_, err := importinto.NewPlanner(nil, seen{subs: subs}, nil).Plan(t.Context(), task, 1, nil)
 	require.ErrorContains(t, err, "node n1 has loaded a part of the files into another server")
-	subs[1] = piece(importinto.ImportLoaded{Rows: 7, All: true})
+	subs[1] = piece(importinto.Loaded{Rows: 7, All: true})
 	p, err := importinto.NewPlanner(nil, seen{subs: subs}, nil).Plan(t.Context(), task, 1, nil)
 	require.NoError(t, err)
 	var m importinto.Meta
@@ -48,7 +48,7 @@ func TestImportNarrowed(t *testing.T) {
 	packed, err := importinto.PackPieces([]source.Piece{{Path: "/x/1.csv", Size: 10}, {Path: "/x/2.csv", Size: 20}})
 	require.NoError(t, err)
 	probe := func(node, sum string) dxf.Subtask {
-		p := importinto.ImportProbe{Node: node, Sum: sum, Files: packed}
+		p := importinto.Probe{Node: node, Sum: sum, Files: packed}
 		if sum == "" {
 			p.Files, p.Error = nil, &dxf.Error{Code: 8160, State: "HY000", Message: "no such file"}
 		}
@@ -65,7 +65,7 @@ func TestImportNarrowed(t *testing.T) {
 	then := dxf.Task{ID: 1, Type: importinto.Name, Step: p.Step, Meta: p.Meta}
 	all := []dxf.Node{{ID: "n1"}, {ID: "n2"}, {ID: "n3"}, {ID: "n4"}}
 	require.Equal(t, []dxf.Node{{ID: "n1"}, {ID: "n3"}}, x.Eligible(then, all))
-	then.Step = importinto.StepBuildIndexes
+	then.Step = importinto.StepBuild
 	require.Equal(t, all, x.Eligible(then, all), "who builds reads no files")
 	won, err := x.OnDone(t.Context(), then, nil)
 	require.NoError(t, err)
@@ -112,7 +112,7 @@ func TestImportJob(t *testing.T) {
 		{dxf.TaskPending, dxf.StepInit, nil, dxf.ImportPending, ""},
 		{dxf.TaskRunning, importinto.StepProbe, nil, dxf.ImportRunning, dxf.PhaseImporting},
 		{dxf.TaskRunning, importinto.StepImport, nil, dxf.ImportRunning, dxf.PhaseImporting},
-		{dxf.TaskRunning, importinto.StepBuildIndexes, nil, dxf.ImportRunning, dxf.PhaseImporting},
+		{dxf.TaskRunning, importinto.StepBuild, nil, dxf.ImportRunning, dxf.PhaseImporting},
 		{dxf.TaskRunning, importinto.StepPostProcess, nil, dxf.ImportRunning, dxf.PhaseValidating},
 		{dxf.TaskCancelling, importinto.StepPublish, cancelled, dxf.ImportRunning, dxf.PhaseValidating},
 		{dxf.TaskReverting, importinto.StepPublish, cancelled, dxf.ImportRunning, dxf.PhaseValidating},

@@ -13,13 +13,13 @@ import (
 
 // probe tells which of the files this node sees on its disk. That it sees none is
 // an answer too.
-func (r *importRun) probe(ctx context.Context) error {
-	p := ImportProbe{Node: r.imp.node}
-	location, err := Location(r.imp.Key, r.meta)
+func (r *run) probe(ctx context.Context) error {
+	p := Probe{Node: r.worker.node}
+	location, err := Location(r.worker.Key, r.meta)
 	if err != nil {
 		return err
 	}
-	files, err := source.Pieces(ctx, r.imp.Sources, location)
+	files, err := source.Pieces(ctx, r.worker.Sources, location)
 	var own *dxf.Error
 	switch {
 	case errors.As(err, &own) && !source.Retryable(err):

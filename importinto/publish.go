@@ -17,14 +17,14 @@ import (
 
 // publish puts the rows into the table: by an exchange of names, or, where the
 // tables cannot be exchanged, in one transaction. Readers see no row, or all.
-func (r *importRun) publish(ctx context.Context) error {
+func (r *run) publish(ctx context.Context) error {
 	if r.meta.Direct {
 		return r.publishDirect(ctx)
 	}
-	err := r.Exchange(ctx, executor.Exchange{
-		Fresh: r.meta.Staging, Old: r.meta.Old, Fingerprint: r.meta.Fingerprint, TableID: r.meta.TableID,
-		Lock: table.ImportLock(r.meta.JobID), Mark: table.ImportMark(r.meta.JobID), Verb: "publish",
-		Gates: r.gates, Look: r.stillEmpty,
+	err := r.ExchangeNames(ctx, executor.Exchange{
+		New: r.meta.Staging, Old: r.meta.Old, Fingerprint: r.meta.Fingerprint, TableID: r.meta.TableID,
+		Lock: table.ImportLock(r.meta.JobID), Mark: table.ImportMark(r.meta.JobID), Name: "publish",
+		Gates: r.gates, Recheck: r.stillEmpty,
 	})
 	if err != nil {
 		return err
@@ -33,7 +33,7 @@ func (r *importRun) publish(ctx context.Context) error {
 	// It has happened: a pause or a cancellation that comes now is too late.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	return r.saveAlone(ctx, ImportPublished{Published: true})
+	return r.saveAlone(ctx, Published{Published: true})
 }
 
 // errNotEmpty: somebody wrote into the table meanwhile, and keeps what they wrote.
@@ -43,8 +43,8 @@ func errNotEmpty() *dxf.Error {
 
 // gates: the staging table must be what the table is, but for its rows, and the
 // table must still be one that can be exchanged.
-func (r *importRun) gates(ctx context.Context, s *executor.Attempt) (why string, err error) {
-	if err := s.Unchanged(ctx); err != nil {
+func (r *run) gates(ctx context.Context, s *executor.Attempt) (why string, err error) {
+	if err := s.Exchangeable(ctx); err != nil {
 		return "", err
 	}
 	if err := s.SameDefinition(ctx); err != nil {
@@ -59,7 +59,7 @@ func (r *importRun) gates(ctx context.Context, s *executor.Attempt) (why string,
 	return s.Settled(ctx)
 }
 
-func (r *importRun) sameAsTarget(ctx context.Context, q server.Querier) error {
+func (r *run) sameAsTarget(ctx context.Context, q server.Querier) error {
 	var d [2]table.Definition
 	for i, name := range []string{r.meta.Table, r.meta.Staging} {
 		text, err := table.ShowCreate(ctx, q, r.meta.Schema, name)
@@ -77,7 +77,7 @@ func (r *importRun) sameAsTarget(ctx context.Context, q server.Querier) error {
 }
 
 // empty is asked before, and once more while the table is locked.
-func (r *importRun) empty(ctx context.Context, q server.Querier) error {
+func (r *run) empty(ctx context.Context, q server.Querier) error {
 	ok, err := table.Empty(ctx, q, r.meta.Schema, r.meta.Table)
 	if err == nil && !ok {
 		return errNotEmpty()
@@ -85,15 +85,15 @@ func (r *importRun) empty(ctx context.Context, q server.Querier) error {
 	return err
 }
 
-func (r *importRun) stillEmpty(ctx context.Context, s *executor.Attempt) error {
+func (r *run) stillEmpty(ctx context.Context, s *executor.Attempt) error {
 	return r.empty(ctx, s.Locker)
 }
 
 // publishDirect copies the rows into the table. The lock on the end of an empty
 // table keeps others from writing into it until the commit, and the checkpoint
 // tells afterwards that it took place.
-func (r *importRun) publishDirect(ctx context.Context) error {
-	var p ImportPublished
+func (r *run) publishDirect(ctx context.Context) error {
+	var p Published
 	if len(r.Subtask.Checkpoint) > 0 {
 		if err := json.Unmarshal(r.Subtask.Checkpoint, &p); err != nil {
 			return dxf.Errorf("read the checkpoint of subtask %d: %s", r.Subtask.ID, err)
@@ -117,7 +117,7 @@ func (r *importRun) publishDirect(ctx context.Context) error {
 	if r.meta.Fingerprint != "" && table.Fingerprint(text) != r.meta.Fingerprint {
 		return dxf.SchemaChanged("")
 	}
-	if err := r.Identical(ctx, s, r.meta.TableID); err != nil {
+	if err := r.SameTable(ctx, s, r.meta.TableID); err != nil {
 		return err
 	}
 	target, err := table.Load(ctx, s, r.meta.Schema, r.meta.Table)
@@ -146,11 +146,11 @@ func (r *importRun) publishDirect(ctx context.Context) error {
 	}
 	list := strings.Join(names, ", ")
 	statement := "INSERT INTO " + target.Quoted() + " (" + list + ") SELECT " + list + " FROM " + staging.Quoted() + table.OnlyTable
-	_, err = r.Long(ctx, s, tx, statement, func(server.Process) {})
+	_, err = r.RunLong(ctx, s, tx, statement, func(server.Process) {})
 	if err != nil {
 		return server.StatementError(err, r.meta.Table)
 	}
-	done, err := json.Marshal(ImportPublished{Published: true})
+	done, err := json.Marshal(Published{Published: true})
 	if err != nil {
 		return err
 	}

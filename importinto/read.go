@@ -27,12 +27,12 @@ const rowsInChunk = 100_000
 // A producer reads the pieces of a subtask and fills chunks, one ahead of the
 // loader. It is used by one goroutine.
 type producer struct {
-	*importRun
-	columns []*importColumn
+	*run
+	columns []*column
 	src     *source.Source
 	zone    *time.Location // of the client's session, for Parquet
 	pieces  []source.Piece
-	at      importPoint
+	at      point
 	size    *atomic.Int64 // bytes of a chunk
 	server  decode.Server // the store
 	held    *holding      // of the node's memory
@@ -56,11 +56,11 @@ type producer struct {
 	done   int64
 }
 
-func newProducer(r *importRun, l *loader, src *source.Source, pieces []source.Piece, at importPoint) *producer {
+func newProducer(r *run, l *loader, src *source.Source, pieces []source.Piece, at point) *producer {
 	first := make(chan struct{})
 	close(first)
 	p := &producer{
-		importRun: r, columns: l.columns, src: src, pieces: pieces, at: at, size: &l.size, infile: l.infile, layouts: map[string]*layout{},
+		run: r, columns: l.columns, src: src, pieces: pieces, at: at, size: &l.size, infile: l.infile, layouts: map[string]*layout{},
 		full: make(chan *chunk), free: make(chan *chunk, l.lanes+1), last: first, lastBegun: first,
 	}
 	for range l.lanes + 1 {
@@ -70,7 +70,7 @@ func newProducer(r *importRun, l *loader, src *source.Source, pieces []source.Pi
 }
 
 // pieces reads what the subtask is to load.
-func (r *importRun) pieces() ([]source.Piece, error) {
+func (r *run) pieces() ([]source.Piece, error) {
 	var m PieceMeta
 	if err := json.Unmarshal(r.Subtask.Meta, &m); err != nil || len(m.Pieces) == 0 {
 		return nil, dxf.Errorf("read the meta of subtask %d: %v", r.Subtask.ID, err)
@@ -78,7 +78,7 @@ func (r *importRun) pieces() ([]source.Piece, error) {
 	return m.Pieces, nil
 }
 
-// read is run for a goroutine of its own: what a library does to a broken file is
+// read is fill for a goroutine of its own: what a library does to a broken file is
 // the subtask's error, not the node's.
 func (p *producer) read(ctx context.Context) (err error) {
 	defer func() {
@@ -87,11 +87,11 @@ func (p *producer) read(ctx context.Context) (err error) {
 			err = dxf.Errorf("panic occurred during import, please check log")
 		}
 	}()
-	return p.run(ctx)
+	return p.fill(ctx)
 }
 
-// run fills chunks until the pieces are read.
-func (p *producer) run(ctx context.Context) (err error) {
+// fill fills chunks until the pieces are read.
+func (p *producer) fill(ctx context.Context) (err error) {
 	defer close(p.full)
 	if p.c, err = p.take(ctx); err != nil {
 		return err
@@ -356,7 +356,7 @@ func inFile(err error, path string, line, offset int64) error {
 
 // location is the client's time zone as Go knows it; a store that speaks of its
 // system's zone in a way that Go does not know is taken for what its clock shows.
-func (r *importRun) location(ctx context.Context, s *server.Session) (*time.Location, error) {
+func (r *run) location(ctx context.Context, s *server.Session) (*time.Location, error) {
 	const selectZone = `SELECT @@SESSION.time_zone, @@system_time_zone, TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW())`
 	var session, system string
 	var offset int

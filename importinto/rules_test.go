@@ -151,7 +151,7 @@ func TestImportLenient(t *testing.T) {
 // TestImportDuplicateInUniqueIndex is seen by the build.
 func TestImportDuplicateInUniqueIndex(t *testing.T) {
 	j := startImport(t, map[string]string{"1.csv": "1,1,x\n2,2,x\n"}, nil, importBase)
-	e := j.fail(importinto.StepBuildIndexes)
+	e := j.fail(importinto.StepBuild)
 	require.Equal(t, dxf.Error{Code: 1062, State: "23000", Class: "kv", Message: "Duplicate entry 'x' for key 't.ub'"}, *e)
 }
 

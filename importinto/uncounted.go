@@ -47,8 +47,8 @@ func (l *lane) count(ctx context.Context) error {
 		return err
 	}
 	start := time.Now()
-	settings := fmt.Sprintf("SET STATEMENT sql_mode = 'NO_AUTO_VALUE_ON_ZERO', lock_wait_timeout = %d FOR ", executor.LastLockWait)
-	if err := l.DDL(ctx, l.conn, settings+table.Count(staging, l.meta.Uncounted), func(server.Process) {}); err != nil {
+	settings := fmt.Sprintf("SET STATEMENT sql_mode = 'NO_AUTO_VALUE_ON_ZERO', lock_wait_timeout = %d FOR ", executor.BuildLockWait)
+	if err := l.RunDDL(ctx, l.conn, settings+table.Count(staging, l.meta.Uncounted), func(server.Process) {}); err != nil {
 		return fmt.Errorf("let the loaded table count: %w", err)
 	}
 	l.counted.Store(true)
@@ -58,7 +58,7 @@ func (l *lane) count(ctx context.Context) error {
 
 // exchangeUncounted puts the rows into the staging table, whose lock s holds, and
 // drops the table they were loaded into: that it is empty tells that they are there.
-func (r *importRun) exchangeUncounted(ctx context.Context, s *server.Session) error {
+func (r *run) exchangeUncounted(ctx context.Context, s *server.Session) error {
 	if r.meta.Uncounted == "" {
 		return nil
 	}
@@ -67,7 +67,7 @@ func (r *importRun) exchangeUncounted(ctx context.Context, s *server.Session) er
 		return nil
 	}
 	if err == nil && !empty {
-		err = r.DDL(ctx, s, table.Exchange(r.meta.Schema, r.meta.Uncounted, r.meta.Staging), func(server.Process) {})
+		err = r.RunDDL(ctx, s, table.Exchange(r.meta.Schema, r.meta.Uncounted, r.meta.Staging), func(server.Process) {})
 	}
 	if err == nil {
 		err = r.countOn(ctx, s)
@@ -81,7 +81,7 @@ func (r *importRun) exchangeUncounted(ctx context.Context, s *server.Session) er
 
 // countOn lets the staging table count on behind the numbers that came with the
 // rows, which the exchange does not look at.
-func (r *importRun) countOn(ctx context.Context, s *server.Session) error {
+func (r *run) countOn(ctx context.Context, s *server.Session) error {
 	info, err := r.staging(ctx, s)
 	if err != nil {
 		return err

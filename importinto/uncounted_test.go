@@ -47,7 +47,7 @@ func TestImportUncounted(t *testing.T) {
 			j.SQL(table.Exchange(j.Schema, j.meta.Uncounted, j.meta.Staging))
 			require.Equal(t, "0", j.Query(fmt.Sprintf("SELECT COUNT(*) FROM `%s`", j.meta.Uncounted)))
 		}
-		require.NoError(t, j.until(importinto.StepBuildIndexes))
+		require.NoError(t, j.until(importinto.StepBuild))
 		require.Equal(t, rows, j.rows(staged))
 		j.finish()
 		require.Equal(t, rows, j.rows("SELECT COUNT(*), SUM(id) FROM t"))

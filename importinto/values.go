@@ -182,7 +182,7 @@ func momentOf(number []byte) []byte {
 }
 
 // choiceOf is the text of what a number chooses.
-func (c *importColumn) choiceOf(number []byte) []byte {
+func (c *column) choiceOf(number []byte) []byte {
 	whole, _, _ := bytes.Cut(number, []byte{'.'})
 	n, err := strconv.ParseUint(string(whole), 10, 64)
 	switch {

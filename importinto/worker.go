@@ -28,56 +28,56 @@ type Worker struct {
 	// Key opens the secrets of locations. nil: none are sealed.
 	Key *seal.Key
 
-	memory  *importMemory
+	memory  *memory
 	node    string       // this one, as subtasks name it
 	loading atomic.Int64 // subtasks that load on this node now
 }
 
 // NewWorker makes an executor. db is a pool of connections to the store under the
 // account that does the jobs' work; node is this node's id; log may be nil.
-func NewWorker(db *sql.DB, leases executor.Leases, node string, limits ImportLimits, log *zap.Logger) *Worker {
-	return &Worker{Worker: executor.NewWorker(Type, db, leases, log), memory: newImportMemory(limits), node: node}
+func NewWorker(db *sql.DB, leases executor.Leases, node string, limits Limits, log *zap.Logger) *Worker {
+	return &Worker{Worker: executor.NewWorker(Type, db, leases, log), memory: newMemory(limits), node: node}
 }
 
 // RunSubtask works on s until it is done; see dxf.Worker.
-func (x *Worker) RunSubtask(ctx context.Context, t dxf.Task, s dxf.Subtask, report func(dxf.Summary)) (dxf.Summary, error) {
-	r := &importRun{Work: x.Begin(t, s, report), imp: x}
+func (w *Worker) RunSubtask(ctx context.Context, t dxf.Task, s dxf.Subtask, report func(dxf.Summary)) (dxf.Summary, error) {
+	r := &run{Run: w.Begin(t, s, report), worker: w}
 	if err := r.ReadMeta(&r.meta); err != nil {
 		return r.Summary, err
 	}
-	return r.Perform(ctx, r.meta.Schema, r.meta.Table, map[dxf.Step]func(context.Context) error{
-		StepProbe:        r.probe,
-		StepImport:       r.load,
-		StepBuildIndexes: r.build,
-		StepPostProcess:  r.postProcess,
-		StepPublish:      r.publish,
+	return r.RunStep(ctx, r.meta.Schema, r.meta.Table, map[dxf.Step]func(context.Context) error{
+		StepProbe:       r.probe,
+		StepImport:      r.load,
+		StepBuild:       r.build,
+		StepPostProcess: r.postProcess,
+		StepPublish:     r.publish,
 	})
 }
 
 // IsRetryableErr says whether the subtask should be tried again in place: the
 // store or the source went away for a while.
-func (x *Worker) IsRetryableErr(err error) bool {
-	return source.Retryable(err) || x.Worker.IsRetryableErr(err)
+func (w *Worker) IsRetryableErr(err error) bool {
+	return source.Retryable(err) || w.Worker.IsRetryableErr(err)
 }
 
-// importRun is one run of one subtask.
-type importRun struct {
-	executor.Work
-	imp  *Worker
-	meta Meta
+// run is one run of one subtask.
+type run struct {
+	executor.Run
+	worker *Worker
+	meta   Meta
 }
 
-// importPoint is the checkpoint of an import subtask: the first so many pieces are
+// point is the checkpoint of an import subtask: the first so many pieces are
 // loaded, and the next up to where At says.
-type importPoint struct {
+type point struct {
 	Piece int          `json:"piece,omitempty"`
 	At    decode.Start `json:"at"`
-	ImportLoaded
+	Loaded
 }
 
 // resume reads the checkpoint. One of another shape is refused: read as zeros it
 // would mean rows twice.
-func (r *importRun) resume() (p importPoint, err error) {
+func (r *run) resume() (p point, err error) {
 	if len(r.Subtask.Checkpoint) == 0 {
 		return p, nil
 	}
@@ -90,7 +90,7 @@ func (r *importRun) resume() (p importPoint, err error) {
 }
 
 // saveAlone writes a checkpoint that goes with no rows.
-func (r *importRun) saveAlone(ctx context.Context, v any) error {
+func (r *run) saveAlone(ctx context.Context, v any) error {
 	text, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -108,6 +108,6 @@ func (r *importRun) saveAlone(ctx context.Context, v any) error {
 
 // staging loads the staging table. Where another one is loaded in its place, that
 // has the same columns.
-func (r *importRun) staging(ctx context.Context, q server.Querier) (*table.Info, error) {
+func (r *run) staging(ctx context.Context, q server.Querier) (*table.Info, error) {
 	return table.Load(ctx, q, r.meta.Schema, r.meta.Staging)
 }

@@ -44,7 +44,7 @@ func startImport(t *testing.T, files map[string]string, change func(*importinto.
 		j.SQL(q)
 	}
 	j.imp = importinto.NewPlanner(j.Store.SQL(), j.Store, j.Log)
-	j.run = importinto.NewWorker(j.Store.SQL(), j.Store, executortest.Node, importinto.DefaultImportLimits(2), j.Log)
+	j.run = importinto.NewWorker(j.Store.SQL(), j.Store, executortest.Node, importinto.DefaultLimits(2), j.Log)
 	var err error
 	j.run.Sources, err = source.NewPolicy(source.Rules{Dirs: []string{j.dir}})
 	require.NoError(t, err)

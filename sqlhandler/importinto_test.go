@@ -318,7 +318,7 @@ func TestImportRow(t *testing.T) {
 	j.Progress.Note = "only n1 see the files"
 	require.Contains(t, row()[8], "left, no free slot, only n1 see the files")
 	j.Progress.Note = ""
-	j.Progress.Step, j.Progress.State, j.Waiting = importinto.StepBuildIndexes, dxf.TaskCancelling, ""
+	j.Progress.Step, j.Progress.State, j.Waiting = importinto.StepBuild, dxf.TaskCancelling, ""
 	require.Equal(t, "build, cancelling", row()[8])
 
 	j.Status, j.Error = dxf.ImportFailed, importError(8160, "gone")

@@ -304,7 +304,7 @@ func (h *Handler) importJob(id int64, zone *time.Location) waitable {
 
 // importStages are the steps of an import in order, as stages of a progress bar.
 var importStages = map[dxf.Step]uint8{
-	importinto.StepProbe: 1, importinto.StepImport: 1, importinto.StepBuildIndexes: 2, importinto.StepPostProcess: 3, importinto.StepPublish: 4,
+	importinto.StepProbe: 1, importinto.StepImport: 1, importinto.StepBuild: 2, importinto.StepPostProcess: 3, importinto.StepPublish: 4,
 }
 
 // importReport tells how far an import is.

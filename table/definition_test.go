@@ -84,7 +84,7 @@ func TestShadow(t *testing.T) {
 			}
 			require.Equal(t, "t", statement[at[0]:at[1]])
 
-			exec(t, s, table.CreateShadow(info, "shadow"))
+			exec(t, s, table.CreateLike(info, "shadow"))
 			exec(t, s, statement[:at[0]]+"shadow"+statement[at[1]:])
 			target := definition(t, s, schema, "shadow")
 

@@ -89,6 +89,6 @@ func ImportLock(job int64) Lock { return Lock(fmt.Sprintf("dxf_import_%d", job))
 // Name is the name of the lock.
 func (l Lock) Name() string { return string(l) }
 
-// Swap names the lock of the session that renames at the cut-over. A successor
+// Renamer names the lock of the session that renames at the cut-over. A successor
 // needs both: only then no RENAME of its predecessor can be waiting.
-func (l Lock) Swap() string { return string(l) + "_swap" }
+func (l Lock) Renamer() string { return string(l) + "_swap" }

@@ -8,9 +8,9 @@ import (
 	"dxfproxy/server"
 )
 
-// CreateShadow is the first statement of a shadow: an empty table like this one.
+// CreateLike is the first statement of a shadow: an empty table like this one.
 // Foreign keys and triggers do not come along.
-func CreateShadow(t *Info, shadow string) string {
+func CreateLike(t *Info, shadow string) string {
 	return fmt.Sprintf("CREATE TABLE %s LIKE %s", server.Quote(t.Schema, shadow), t.Quoted())
 }
 

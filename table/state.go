@@ -18,7 +18,7 @@ func Empty(ctx context.Context, q server.Querier, schema, name string) (bool, er
 
 // Names tells which of a job's tables exist.
 type Names struct {
-	Shadow bool
+	New    bool
 	Old    bool // a table under the old name that is not the job's sentry
 	Sentry bool // the job's sentry under the old name
 }
@@ -34,7 +34,7 @@ func LoadNames(ctx context.Context, q server.Querier, schema, shadow, old string
 		err := r.Scan(&name, &comment)
 		switch {
 		case strings.EqualFold(name, shadow):
-			n.Shadow = true
+			n.New = true
 		case mark.of(comment):
 			n.Sentry = true
 		default:
@@ -45,7 +45,7 @@ func LoadNames(ctx context.Context, q server.Querier, schema, shadow, old string
 	if err != nil {
 		return n, fmt.Errorf("look for the tables %s and %s: %w", shadow, old, err)
 	}
-	if !n.Shadow {
+	if !n.New {
 		// information_schema hides what the account may not use: that is not gone.
 		err := server.Each(ctx, q, func(*sql.Rows) error { return nil }, "SELECT 1 FROM "+server.Quote(schema, shadow)+" LIMIT 0")
 		if server.Denied(err) {

@@ -45,7 +45,7 @@ func Uncounted(counted *Info, name string) []string {
 	}
 	alter := "ALTER TABLE " + server.Quote(counted.Schema, name)
 	return []string{
-		CreateShadow(counted, name),
+		CreateLike(counted, name),
 		alter + " MODIFY " + before + behind,
 		alter + " PARTITION BY KEY () PARTITIONS 1",
 		Exchange(counted.Schema, name, counted.Name),

@@ -56,7 +56,7 @@ type config struct {
 	ImportDirs, ImportEndpoints, ImportAmbient []string
 
 	proxyNetworks []netip.Prefix
-	importLimits  importinto.ImportLimits
+	importLimits  importinto.Limits
 }
 
 // parseConfig reads the arguments of a command, the environment, and the file they
@@ -209,7 +209,7 @@ const rowsInMemory = 16
 
 // checkImports refuses limits of imports under which ordinary files do not come in.
 func (c *config) checkImports() error {
-	c.importLimits = importinto.DefaultImportLimits(slots())
+	c.importLimits = importinto.DefaultLimits(slots())
 	for _, f := range []struct {
 		name, value string
 		to          *int64

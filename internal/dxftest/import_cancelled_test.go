@@ -86,7 +86,7 @@ func (p *poller) zeroOr(t *testing.T, n int) {
 // been answered.
 func (im *importer) untilStep(step dxf.Step, answered chan error) {
 	im.Helper()
-	order := map[dxf.Step]int{importinto.StepProbe: 1, importinto.StepImport: 2, importinto.StepBuildIndexes: 3, importinto.StepPostProcess: 4, importinto.StepPublish: 5}
+	order := map[dxf.Step]int{importinto.StepProbe: 1, importinto.StepImport: 2, importinto.StepBuild: 3, importinto.StepPostProcess: 4, importinto.StepPublish: 5}
 	require.Eventually(im, func() bool {
 		var at sql.NullInt64
 		err := im.direct.QueryRowContext(im.Context(), "SELECT step FROM `"+im.meta+"`.tidb_global_task").Scan(&at)

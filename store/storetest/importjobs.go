@@ -171,10 +171,10 @@ func importLife(b *server) {
 	require.Less(b.t, j.Progress.Elapsed, time.Minute)
 
 	started := j.StartTime
-	b.moveImport(term, id, dxf.TaskRunning, importinto.StepBuildIndexes, 1, running(dxf.PhaseImporting))
+	b.moveImport(term, id, dxf.TaskRunning, importinto.StepBuild, 1, running(dxf.PhaseImporting))
 	j = b.importJob(id)
 	require.EqualValues(b.t, 100, j.Rows, "those of the import step")
-	require.Equal(b.t, [...]any{importinto.StepBuildIndexes, int64(0), int64(600)}, [...]any{j.Progress.Step, j.Progress.Done, j.Progress.Bytes})
+	require.Equal(b.t, [...]any{importinto.StepBuild, int64(0), int64(600)}, [...]any{j.Progress.Step, j.Progress.Done, j.Progress.Bytes})
 	require.Equal(b.t, started, j.StartTime)
 
 	var seen int64

@@ -52,7 +52,7 @@ type Bench interface {
 // A ServerBench is one whose rows are in a server.
 type ServerBench interface {
 	Bench
-	backfill.FeedStore
+	backfill.PlannerStore
 	changefeed.Store
 	executor.Leases
 	backfill.Feeds

@@ -23,7 +23,7 @@ func (s *Attempt) prepare(ctx context.Context) error {
 	defer cancel()
 	var all errgroup.Group
 	all.Go(func() error {
-		sentry := fmt.Sprintf("CREATE TABLE %s (id INT PRIMARY KEY) COMMENT = '%s'", s.o, s.Mark.Comment(s.attempt))
+		sentry := fmt.Sprintf("CREATE TABLE %s (id INT PRIMARY KEY) COMMENT = '%s'", s.oldSQL, s.Mark.Comment(s.attempt))
 		if _, err := s.Locker.ExecContext(ctx, sentry); err != nil {
 			return fmt.Errorf("create the sentry: %w", err)
 		}
@@ -46,10 +46,10 @@ WHERE TABLE_SCHEMA = ? AND TABLE_NAME IN (?, ?)`
 
 // autoIncrement lets the fresh table count on where the table is.
 func (s *Attempt) autoIncrement(ctx context.Context) error {
-	if s.Recounted {
+	if s.SetsCounter {
 		return nil
 	}
-	rows, err := s.Renamer.QueryContext(ctx, selectAutoIncrement, s.schema, s.table, s.Fresh)
+	rows, err := s.Renamer.QueryContext(ctx, selectAutoIncrement, s.schema, s.table, s.New)
 	if err != nil {
 		return fmt.Errorf("read AUTO_INCREMENT: %w", err)
 	}
@@ -61,7 +61,7 @@ func (s *Attempt) autoIncrement(ctx context.Context) error {
 		if err := rows.Scan(&name, &n); err != nil {
 			return err
 		}
-		if strings.EqualFold(name, s.Fresh) {
+		if strings.EqualFold(name, s.New) {
 			fresh = n
 		} else {
 			source = n
@@ -70,8 +70,8 @@ func (s *Attempt) autoIncrement(ctx context.Context) error {
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil || source <= fresh {
 		return err
 	}
-	if _, err := s.Renamer.ExecContext(ctx, table.CountFrom(s.schema, s.Fresh, source)); err != nil {
-		return fmt.Errorf("set AUTO_INCREMENT of %s: %w", s.Fresh, err)
+	if _, err := s.Renamer.ExecContext(ctx, table.CountFrom(s.schema, s.New, source)); err != nil {
+		return fmt.Errorf("set AUTO_INCREMENT of %s: %w", s.New, err)
 	}
 	return nil
 }
@@ -94,10 +94,10 @@ func (s *Attempt) ready(ctx context.Context) (why string, err error) {
 	}
 	also(func() error {
 		return s.swiftly(ctx, answerLimit, func(ctx context.Context) error {
-			if err := s.SameDefinition(ctx); err != nil || s.Look == nil {
+			if err := s.SameDefinition(ctx); err != nil || s.Recheck == nil {
 				return err
 			}
-			return s.Look(ctx, s)
+			return s.Recheck(ctx, s)
 		})
 	})
 	if s.Seal != nil {
@@ -122,7 +122,7 @@ func (s *Attempt) ready(ctx context.Context) (why string, err error) {
 func (s *Attempt) call(ctx context.Context) error {
 	s.answer = make(chan error, 1)
 	go func() {
-		_, err := s.Renamer.ExecContext(context.WithoutCancel(ctx), fmt.Sprintf("RENAME TABLE %s TO %s, %s TO %s", s.t, s.o, s.f, s.t))
+		_, err := s.Renamer.ExecContext(context.WithoutCancel(ctx), fmt.Sprintf("RENAME TABLE %s TO %s, %s TO %s", s.tableSQL, s.oldSQL, s.newSQL, s.tableSQL))
 		s.answer <- err
 	}()
 	return s.queued(ctx, s.answer)
@@ -146,15 +146,15 @@ func (s *Attempt) endCall(ctx context.Context) {
 // up for dead.
 func (s *Attempt) rename(ctx context.Context) (renamed bool, err error) {
 	err = s.swiftly(ctx, answerLimit, func(ctx context.Context) error {
-		drop := "DROP TABLE " + s.o
-		if s.Several != nil {
+		drop := "DROP TABLE " + s.oldSQL
+		if s.Batches != nil {
 			drop += "; UNLOCK TABLES"
 		}
 		_, err := s.Locker.ExecContext(ctx, drop)
 		return err
 	})
 	// Whether or not the sentry is gone: letting go makes C answer.
-	if err != nil || s.Several == nil {
+	if err != nil || s.Batches == nil {
 		if unlockErr := s.unlock(ctx); unlockErr != nil {
 			s.Locker.Close()
 		}

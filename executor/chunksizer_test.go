@@ -13,8 +13,8 @@ import (
 	"dxfproxy/dxf"
 )
 
-func TestServo(t *testing.T) {
-	s := Servo{Target: ChunkTarget, Cap: ChunkCap, Rows: ChunkStart}
+func TestChunkSizer(t *testing.T) {
+	s := ChunkSizer{Target: ChunkTarget, Cap: ChunkCap, Rows: ChunkStart}
 	s.Took(time.Millisecond)
 	require.EqualValues(t, ChunkStart*growth, s.Rows, "grows slowly")
 	for range 50 {

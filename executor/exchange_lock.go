@@ -31,7 +31,7 @@ const (
 // lock locks the table and the sentry, or ends with error 1205. The end of ctx does not
 // break off what takes a moment: the session would be lost, and the sentry would stay.
 func (s *Attempt) lock(ctx context.Context) error {
-	statement := fmt.Sprintf("LOCK TABLES %s WRITE, %s WRITE", s.t, s.o)
+	statement := fmt.Sprintf("LOCK TABLES %s WRITE, %s WRITE", s.tableSQL, s.oldSQL)
 	if s.LockWait != nil && s.attempt > politeAttempts {
 		if wait := s.LockWait(ctx); wait > 0 {
 			return s.queue(ctx, statement, wait)
@@ -49,7 +49,7 @@ func (s *Attempt) queue(ctx context.Context, statement string, wait time.Duratio
 	if _, err := s.Locker.ExecContext(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout = %d", max(int(wait.Seconds()), 1))); err != nil {
 		return err
 	}
-	return s.DDL(ctx, s.Locker, statement, func(server.Process) {})
+	return s.RunDDL(ctx, s.Locker, statement, func(server.Process) {})
 }
 
 // lockPolitely takes the lock when it is free.
@@ -71,13 +71,13 @@ func (s *Attempt) lockPolitely(ctx context.Context, statement string) error {
 // swiftly does something with the session that locks the table, or ends it: nobody's
 // writes wait for an answer that does not come.
 func (s *Attempt) swiftly(ctx context.Context, limit time.Duration, do func(ctx context.Context) error) error {
-	s.turn.Lock()
-	defer s.turn.Unlock()
+	s.lockerUse.Lock()
+	defer s.lockerUse.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err := do(ctx)
-	if err != nil && !s.ended && (ctx.Err() != nil || server.Lost(err)) {
-		s.ended = true
+	if err != nil && !s.killed && (ctx.Err() != nil || server.Lost(err)) {
+		s.killed = true
 		s.kill(ctx, s.Locker)
 	}
 	return err
@@ -87,10 +87,10 @@ func (s *Attempt) swiftly(ctx context.Context, limit time.Duration, do func(ctx 
 // silent for longer than lockedIdle.
 func (s *Attempt) Alive(ctx context.Context) error {
 	return s.swiftly(ctx, answerLimit, func(ctx context.Context) error {
-		if time.Since(s.used) < lockedIdle*time.Second/3 {
+		if time.Since(s.lockerUsed) < lockedIdle*time.Second/3 {
 			return nil
 		}
-		s.used = time.Now()
+		s.lockerUsed = time.Now()
 		return s.Locker.PingContext(ctx)
 	})
 }

@@ -23,28 +23,28 @@ const unreachable = 20 * time.Second
 
 // LockedSession opens a session that holds the advisory lock. Who holds it else is at
 // work under a right that is over, or was: what is left of him is ended.
-func (w *Work) LockedSession(ctx context.Context, lock string, settings ...string) (*server.Session, error) {
-	return w.lockedOn(ctx, w.DB, lock, settings...)
+func (r *Run) LockedSession(ctx context.Context, lock string, settings ...string) (*server.Session, error) {
+	return r.lockedOn(ctx, r.DB, lock, settings...)
 }
 
 // lockedOn is lockedSession with a connection of a pool.
-func (w *Work) lockedOn(ctx context.Context, pool *sql.DB, lock string, settings ...string) (*server.Session, error) {
+func (r *Run) lockedOn(ctx context.Context, pool *sql.DB, lock string, settings ...string) (*server.Session, error) {
 	s, err := server.OpenSession(ctx, pool, append(append([]string{}, lockSettings...), settings...)...)
 	if err != nil {
 		return nil, err
 	}
 	var vigil server.Vigil
-	_, err = s.Lock(ctx, w.Secret.Lock(lock), 0, func(holder int64) error {
+	_, err = s.Lock(ctx, r.Secret.Lock(lock), 0, func(holder int64) error {
 		if ours, err := s.Owns(ctx, holder); err == nil && !ours && holder != 0 {
-			w.Waiting("%s waits for connection %d of another account, which holds the job's lock", w.step, holder)
+			r.Waiting("%s waits for connection %d of another account, which holds the job's lock", r.step, holder)
 			err = s.Kill(ctx, holder)
-			w.Log.Warn("a stranger holds a job's lock", zap.String("lock", lock), zap.Int64("connection", holder), zap.Error(err))
+			r.Log.Warn("a stranger holds a job's lock", zap.String("lock", lock), zap.Int64("connection", holder), zap.Error(err))
 			return nil
 		}
-		w.Waiting("%s waits for the session of its predecessor (connection %d) to end", w.step, holder)
+		r.Waiting("%s waits for the session of its predecessor (connection %d) to end", r.step, holder)
 		if holder != 0 && vigil.Left(ctx, s, holder) {
 			err := s.Kill(ctx, holder)
-			w.Log.Warn("a session that was left held the job's lock", zap.Int64("connection", holder), zap.Error(err))
+			r.Log.Warn("a session that was left held the job's lock", zap.Int64("connection", holder), zap.Error(err))
 		}
 		return nil
 	})
@@ -52,21 +52,21 @@ func (w *Work) lockedOn(ctx context.Context, pool *sql.DB, lock string, settings
 		s.Close()
 		return nil, err
 	}
-	w.Waiting("")
+	r.Waiting("")
 	return s, nil
 }
 
-// DDL runs one statement that may take long on a session, and tells what it is
+// RunDDL runs one statement that may take long on a session, and tells what it is
 // doing meanwhile. When ctx ends the statement is killed and waited for: a
 // definition must not change after we have reported that it was not.
-func (w *Work) DDL(ctx context.Context, s *server.Session, statement string, tell func(server.Process)) error {
-	_, err := w.Long(ctx, s, s, statement, tell)
+func (r *Run) RunDDL(ctx context.Context, s *server.Session, statement string, tell func(server.Process)) error {
+	_, err := r.RunLong(ctx, s, s, statement, tell)
 	return err
 }
 
-// Long is the same for any statement: one of the transaction that is open on s, if
+// RunLong is the same for any statement: one of the transaction that is open on s, if
 // there is one (see holder). It returns how many rows the statement says it has changed.
-func (w *Work) Long(ctx context.Context, s *server.Session, on holder, statement string, tell func(server.Process)) (affected int64, err error) {
+func (r *Run) RunLong(ctx context.Context, s *server.Session, on querier, statement string, tell func(server.Process)) (affected int64, err error) {
 	done := make(chan error, 1)
 	running, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
@@ -89,7 +89,7 @@ func (w *Work) Long(ctx context.Context, s *server.Session, on holder, statement
 			return affected, err
 		case <-tick.C:
 			// The looks are best effort; the statement's own answer counts.
-			if p, ok, err := s.Process(ctx, w.DB); err == nil && ok {
+			if p, ok, err := s.Process(ctx, r.DB); err == nil && ok {
 				tell(p)
 			}
 		case <-ctx.Done():
@@ -103,7 +103,7 @@ func (w *Work) Long(ctx context.Context, s *server.Session, on holder, statement
 				return 0, context.Cause(ctx)
 			}
 			kill, stop := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-			_ = server.KillQuery(kill, w.DB, s.ID)
+			_ = server.KillQuery(kill, r.DB, s.ID)
 			stop()
 			select {
 			case err := <-done:
@@ -128,23 +128,23 @@ const (
 )
 
 // kill ends a session of ours that does not answer, and what it holds is free.
-func (w *Work) kill(ctx context.Context, s *server.Session) {
+func (r *Run) kill(ctx context.Context, s *server.Session) {
 	for range killTries {
 		try, cancel := context.WithTimeout(context.WithoutCancel(ctx), killTry)
-		err := server.Kill(try, w.DB, s.ID)
+		err := server.Kill(try, r.DB, s.ID)
 		cancel()
 		if err == nil {
-			w.Log.Warn("a session that did not answer was ended", zap.Int64("connection", s.ID))
+			r.Log.Warn("a session that did not answer was ended", zap.Int64("connection", s.ID))
 			return
 		}
-		w.Log.Warn("end a session that does not answer", zap.Int64("connection", s.ID), zap.Error(err))
+		r.Log.Warn("end a session that does not answer", zap.Int64("connection", s.ID), zap.Error(err))
 	}
 }
 
 // Blocker names a connection that may hold the table's metadata lock, in words; "" when
 // none is seen.
-func (w *Work) Blocker(ctx context.Context, except ...int64) string {
-	return server.Blocker(ctx, w.DB, w.schema, w.table, except...)
+func (r *Run) Blocker(ctx context.Context, except ...int64) string {
+	return server.Blocker(ctx, r.DB, r.schema, r.table, except...)
 }
 
 // ended says whether err tells that our right to work is over.

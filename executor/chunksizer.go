@@ -16,8 +16,8 @@ const (
 	regrowth    = 4   // after a collision, until the former size is reached
 )
 
-// Servo sizes chunks by how long they take.
-type Servo struct {
+// ChunkSizer sizes chunks by how long they take.
+type ChunkSizer struct {
 	Target time.Duration
 	Cap    int64
 	Rows   int64 // of the next chunk
@@ -25,11 +25,11 @@ type Servo struct {
 }
 
 // Took tells the time of a chunk of full size.
-func (s *Servo) Took(d time.Duration) { s.TookFor(s.Rows, d) }
+func (s *ChunkSizer) Took(d time.Duration) { s.TookFor(s.Rows, d) }
 
 // TookFor tells the time of a chunk of so many rows, without the way to the store and back:
 // that is the same whatever the size, and smaller chunks do not make it shorter.
-func (s *Servo) TookFor(rows int64, d time.Duration) {
+func (s *ChunkSizer) TookFor(rows int64, d time.Duration) {
 	factor := float64(s.Target) / float64(max(d, time.Millisecond))
 	most := growth
 	if rows < s.former {
@@ -43,7 +43,7 @@ func (s *Servo) TookFor(rows int64, d time.Duration) {
 }
 
 // Collided halves the chunk: somebody holds a row of it, and the rest can go on.
-func (s *Servo) Collided() {
+func (s *ChunkSizer) Collided() {
 	s.former = max(s.former, s.Rows)
 	s.Rows = max(s.Rows/2, 1)
 }

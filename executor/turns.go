@@ -30,17 +30,17 @@ const turnWait = 10 * time.Millisecond
 type Turns struct {
 	names []string // any of them will do; none: no bound is known
 	held  string
-	kept  *kept
+	kept  *patience
 }
 
-// kept is for how long the chunks of a node wait for turns that others do not give.
-type kept struct {
+// patience is for how long the chunks of a node wait for turns that others do not give.
+type patience struct {
 	mu       sync.Mutex
 	patience map[string]time.Duration // by name, "" for any of all; none: turnPatience
 }
 
 // until is how long to wait for a turn.
-func (k *kept) until(name string) time.Duration {
+func (k *patience) until(name string) time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if d, ok := k.patience[name]; ok {
@@ -50,7 +50,7 @@ func (k *kept) until(name string) time.Duration {
 }
 
 // learn keeps whether there was a turn within the time waited.
-func (k *kept) learn(name string, waited time.Duration, got bool) {
+func (k *patience) learn(name string, waited time.Duration, got bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if got {
@@ -63,11 +63,11 @@ func (k *kept) learn(name string, waited time.Duration, got bool) {
 	k.patience[name] = max(waited/8, leastPatience)
 }
 
-// holder is what a chunk asks for its turn on: its session, or the transaction that is
+// querier is what a chunk asks for its turn on: its session, or the transaction that is
 // open on that session, if there is one. It must not be the session then: when
 // database/sql finds a session dead it closes it, and closing waits for the end of the
 // transaction.
-type holder interface {
+type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
@@ -89,11 +89,11 @@ func TurnNames(processors, first int) []string {
 	return names
 }
 
-// CopyTurns are the turns that a job's chunks take. InnoDB of MariaDB keeps the
+// ChunkTurns are the turns that a job's chunks take. InnoDB of MariaDB keeps the
 // counter of an AUTO_INCREMENT column on the root page, which every insert
 // latches: two at a time took 4.7 s of two processors for what one alone did in
 // 5.1 s, so such a job has one turn, and other jobs most likely another.
-func CopyTurns(job int64, subtask, processors int, shadow *table.Info) []string {
+func ChunkTurns(job int64, subtask, processors int, shadow *table.Info) []string {
 	if processors > 0 && shadow.AutoIncrementColumn() != "" {
 		return TurnNames(processors, int(job%int64(processors)))[:1]
 	}
@@ -101,7 +101,7 @@ func CopyTurns(job int64, subtask, processors int, shadow *table.Info) []string 
 }
 
 // Take waits for a turn.
-func (t *Turns) Take(ctx context.Context, on holder) error {
+func (t *Turns) Take(ctx context.Context, on querier) error {
 	if len(t.names) == 0 {
 		return nil
 	}
@@ -133,7 +133,7 @@ func (t *Turns) Waited(took, patience time.Duration) {
 }
 
 // wait waits for a turn, not longer than patience.
-func (t *Turns) wait(ctx context.Context, on holder, patience time.Duration) (got bool, err error) {
+func (t *Turns) wait(ctx context.Context, on querier, patience time.Duration) (got bool, err error) {
 	if len(t.names) == 1 {
 		return t.try(ctx, on, t.names[0], patience)
 	}
@@ -200,7 +200,7 @@ func (t *Turns) GiveSQL() string {
 }
 
 // try takes one lock, if it is free within wait.
-func (t *Turns) try(ctx context.Context, on holder, name string, wait time.Duration) (bool, error) {
+func (t *Turns) try(ctx context.Context, on querier, name string, wait time.Duration) (bool, error) {
 	var got sql.NullInt64
 	if err := on.QueryRowContext(ctx, "SELECT GET_LOCK(?, ?)", name, wait.Seconds()).Scan(&got); err != nil {
 		return false, fmt.Errorf("wait for a turn: %w", err)
@@ -213,7 +213,7 @@ func (t *Turns) try(ctx context.Context, on holder, name string, wait time.Durat
 }
 
 // Give ends the turn. When it cannot, the session is gone, and the turn with it.
-func (t *Turns) Give(ctx context.Context, on holder) {
+func (t *Turns) Give(ctx context.Context, on querier) {
 	if t.held == "" {
 		return
 	}

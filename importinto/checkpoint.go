@@ -8,8 +8,8 @@ import (
 	"encoding/json"
 )
 
-// ImportProbe is the checkpoint of a probe subtask: what files a node sees.
-type ImportProbe struct {
+// Probe is the checkpoint of a probe subtask: what files a node sees.
+type Probe struct {
 	Node  string `json:"node"`
 	Files []byte `json:"files,omitempty"` // see PackPieces
 	// Sum is a hash of all paths and sizes: equal lists have equal sums.
@@ -17,15 +17,15 @@ type ImportProbe struct {
 	Error *dxf.Error `json:"error,omitempty"` // why it sees none
 }
 
-// ImportLoaded is what the checkpoint of an import's piece says of its rows. It is saved in
+// Loaded is what the checkpoint of an import's piece says of its rows. It is saved in
 // the transaction that loads them: where it stands, there they are.
-type ImportLoaded struct {
+type Loaded struct {
 	Rows int64 `json:"rows,omitempty"`
 	All  bool  `json:"all,omitempty"` // nothing is left to load
 }
 
-// ImportPublished is the checkpoint of the publish subtask.
-type ImportPublished struct {
+// Published is the checkpoint of the publish subtask.
+type Published struct {
 	Published bool `json:"published"` // the rows are in the table
 }
 
