@@ -48,40 +48,44 @@ func (f *feeds) DropFeed(ctx context.Context, tx *sql.Tx, id int64) error {
 	return f.DB.DropFeed(ctx, tx, id)
 }
 
+const plainTable = "CREATE TABLE t (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, a INT, b INT, KEY ka (a))"
+
+// plans are tables and statements, and what the planner makes of them.
+var plans = map[string]struct {
+	statement string
+	tables    []string
+	change    func(*backfill.Meta)
+	nodes     int
+	step      dxf.Step
+	subtasks  int
+	note      string
+	err       string
+}{
+	"copied":         {tables: []string{plainTable, "INSERT INTO t (a) SELECT 1 FROM " + mariadbdtest.Numbers(25000), "ANALYZE TABLE t"}, nodes: 2, step: backfill.StepCopy, subtasks: 3},
+	"empty":          {tables: []string{plainTable}, nodes: 2, step: backfill.StepCopy, subtasks: 1},
+	"small":          {tables: []string{plainTable}, change: func(m *backfill.Meta) { m.NativeMaxSize = 64 << 20 }, step: backfill.StepNative, subtasks: 1},
+	"txn":            {tables: []string{plainTable}, change: func(m *backfill.Meta) { m.Way, m.NativeMaxSize = backfill.WayTxn, 64<<20 }, step: backfill.StepCopy, subtasks: 1},
+	"native":         {tables: []string{plainTable}, change: func(m *backfill.Meta) { m.Way = backfill.WayNative }, step: backfill.StepNative, subtasks: 1},
+	"instant":        {tables: []string{plainTable}, statement: "ALTER TABLE t RENAME INDEX ka TO kz", step: backfill.StepNative, subtasks: 1},
+	"no key":         {tables: []string{"CREATE TABLE t (a INT, b INT)"}, step: backfill.StepNative, subtasks: 1, note: "it has no primary key or NOT NULL unique key that rows can be copied by"},
+	"trigger":        {tables: []string{plainTable, "CREATE TRIGGER x AFTER INSERT ON t FOR EACH ROW SET @a = 1"}, step: backfill.StepNative, subtasks: 1, note: "it has trigger x"},
+	"column":         {tables: []string{plainTable}, statement: "ALTER TABLE t MODIFY a BIGINT, ADD INDEX kb (b)", step: backfill.StepNative, subtasks: 1, note: "column a is changed"},
+	"auto":           {tables: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT AUTO_INCREMENT, b INT, KEY ka (a))"}, statement: "ALTER TABLE t DROP INDEX ka, ADD UNIQUE INDEX kb (a)", step: backfill.StepNative, subtasks: 1, note: "AUTO_INCREMENT column a would have no index but a new unique one"},
+	"changed":        {tables: []string{plainTable}, change: func(m *backfill.Meta) { m.Fingerprint, m.Target = "another", "" }, step: backfill.StepCopy, subtasks: 1},
+	"changed, small": {tables: []string{plainTable}, change: func(m *backfill.Meta) { m.Fingerprint, m.NativeMaxSize = "another", 64<<20 }, step: backfill.StepNative, subtasks: 1},
+	"changed, taken": {tables: []string{plainTable}, statement: "ALTER TABLE t ADD INDEX ka (a)", change: func(m *backfill.Meta) { m.Fingerprint, m.NativeMaxSize = "another", 64<<20 }, err: "Duplicate key name"},
+	"gone":           {tables: []string{plainTable}, change: func(m *backfill.Meta) { m.Table = "x" }, err: "doesn't exist"},
+	"statement":      {tables: []string{plainTable}, statement: "ALTER TABLE t ADD INDEX ka (a)", err: "Duplicate key name"},
+	"in way":         {tables: []string{plainTable, "CREATE TABLE t__dxf7_new (a INT)", "INSERT INTO t__dxf7_new VALUES (1)"}, err: "in the way"},
+	"left over":      {tables: []string{plainTable, "CREATE TABLE t__dxf7_new (a INT)"}, step: backfill.StepCopy, subtasks: 1},
+	"xa":             {tables: []string{plainTable, "XA START 'x'", "INSERT INTO t (a) VALUES (1)", "XA END 'x'", "XA PREPARE 'x'"}, err: "prepared and undecided"},
+	"xa elsewhere":   {tables: []string{plainTable, "CREATE TABLE o LIKE t", "XA START 'x'", "INSERT INTO o (a) VALUES (1)", "XA END 'x'", "XA PREPARE 'x'"}, nodes: 1, step: backfill.StepCopy, subtasks: 1},
+}
+
 func TestBackfillPlan(t *testing.T) {
 	srv := mariadbdtest.StartT(t)
 	f := newFeeds(t, srv)
-	const plain = "CREATE TABLE t (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, a INT, b INT, KEY ka (a))"
-	for name, c := range map[string]struct {
-		statement string
-		tables    []string
-		change    func(*backfill.Meta)
-		nodes     int
-		step      dxf.Step
-		subtasks  int
-		note      string
-		err       string
-	}{
-		"copied":         {tables: []string{plain, "INSERT INTO t (a) SELECT 1 FROM " + mariadbdtest.Numbers(25000), "ANALYZE TABLE t"}, nodes: 2, step: backfill.StepCopy, subtasks: 3},
-		"empty":          {tables: []string{plain}, nodes: 2, step: backfill.StepCopy, subtasks: 1},
-		"small":          {tables: []string{plain}, change: func(m *backfill.Meta) { m.NativeMaxSize = 64 << 20 }, step: backfill.StepNative, subtasks: 1},
-		"txn":            {tables: []string{plain}, change: func(m *backfill.Meta) { m.Way, m.NativeMaxSize = backfill.WayTxn, 64<<20 }, step: backfill.StepCopy, subtasks: 1},
-		"native":         {tables: []string{plain}, change: func(m *backfill.Meta) { m.Way = backfill.WayNative }, step: backfill.StepNative, subtasks: 1},
-		"instant":        {tables: []string{plain}, statement: "ALTER TABLE t RENAME INDEX ka TO kz", step: backfill.StepNative, subtasks: 1},
-		"no key":         {tables: []string{"CREATE TABLE t (a INT, b INT)"}, step: backfill.StepNative, subtasks: 1, note: "it has no primary key or NOT NULL unique key that rows can be copied by"},
-		"trigger":        {tables: []string{plain, "CREATE TRIGGER x AFTER INSERT ON t FOR EACH ROW SET @a = 1"}, step: backfill.StepNative, subtasks: 1, note: "it has trigger x"},
-		"column":         {tables: []string{plain}, statement: "ALTER TABLE t MODIFY a BIGINT, ADD INDEX kb (b)", step: backfill.StepNative, subtasks: 1, note: "column a is changed"},
-		"auto":           {tables: []string{"CREATE TABLE t (id INT PRIMARY KEY, a INT AUTO_INCREMENT, b INT, KEY ka (a))"}, statement: "ALTER TABLE t DROP INDEX ka, ADD UNIQUE INDEX kb (a)", step: backfill.StepNative, subtasks: 1, note: "AUTO_INCREMENT column a would have no index but a new unique one"},
-		"changed":        {tables: []string{plain}, change: func(m *backfill.Meta) { m.Fingerprint, m.Target = "another", "" }, step: backfill.StepCopy, subtasks: 1},
-		"changed, small": {tables: []string{plain}, change: func(m *backfill.Meta) { m.Fingerprint, m.NativeMaxSize = "another", 64<<20 }, step: backfill.StepNative, subtasks: 1},
-		"changed, taken": {tables: []string{plain}, statement: "ALTER TABLE t ADD INDEX ka (a)", change: func(m *backfill.Meta) { m.Fingerprint, m.NativeMaxSize = "another", 64<<20 }, err: "Duplicate key name"},
-		"gone":           {tables: []string{plain}, change: func(m *backfill.Meta) { m.Table = "x" }, err: "doesn't exist"},
-		"statement":      {tables: []string{plain}, statement: "ALTER TABLE t ADD INDEX ka (a)", err: "Duplicate key name"},
-		"in way":         {tables: []string{plain, "CREATE TABLE t__dxf7_new (a INT)", "INSERT INTO t__dxf7_new VALUES (1)"}, err: "in the way"},
-		"left over":      {tables: []string{plain, "CREATE TABLE t__dxf7_new (a INT)"}, step: backfill.StepCopy, subtasks: 1},
-		"xa":             {tables: []string{plain, "XA START 'x'", "INSERT INTO t (a) VALUES (1)", "XA END 'x'", "XA PREPARE 'x'"}, err: "prepared and undecided"},
-		"xa elsewhere":   {tables: []string{plain, "CREATE TABLE o LIKE t", "XA START 'x'", "INSERT INTO o (a) VALUES (1)", "XA END 'x'", "XA PREPARE 'x'"}, nodes: 1, step: backfill.StepCopy, subtasks: 1},
-	} {
+	for name, c := range plans {
 		t.Run(name, func(t *testing.T) {
 			schema, db := mariadbdtest.Schema(t, srv)
 			conn, err := db.Conn(t.Context())

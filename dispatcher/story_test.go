@@ -131,6 +131,7 @@ func (s *story) tell(text string) string {
 	return out.String()
 }
 
+// command does what a line of the story says, and returns what there is to be told of it.
 func (s *story) command(f []string) []string {
 	pos, opt := arguments(f[1:])
 	var err error
@@ -181,26 +182,8 @@ func (s *story) command(f []string) []string {
 		err = s.store.PauseJob(s.ctx, int64(number(pos[0], 0)))
 	case "resume":
 		err = s.store.ResumeJob(s.ctx, int64(number(pos[0], 0)))
-	case "plan":
-		job := int64(number(pos[0], 0))
-		s.plan.plans[job], s.plan.waits[job] = nil, ""
-		if e := dxf.Errorf("%s", strings.Join(pos[2:], " ")); pos[1] == "retry" {
-			s.plan.plans[job] = fmt.Errorf("%w: %w", errAgain, e)
-		} else if pos[1] == "fail" {
-			s.plan.plans[job] = e
-		} else if pos[1] == "wait" {
-			s.plan.waits[job] = strings.Join(pos[2:], " ")
-		}
-	case "won":
-		s.plan.won[int64(number(pos[0], 0))] = true
-		if len(pos) > 1 {
-			s.plan.dirt = dxf.Errorf("%s", strings.Join(pos[1:], " "))
-		}
-	case "dirty":
-		e := dxf.Errorf("%s", strings.Join(pos[2:], " "))
-		s.plan.dirty[int64(number(pos[0], 0))] = map[string]error{
-			"retry": fmt.Errorf("%w: %w", errAgain, e), "fail": e, "doubt": dxf.InDoubt{Err: e}, "mend": dxf.Mendable{Err: e}, "ok": nil,
-		}[pos[1]]
+	case "plan", "won", "dirty":
+		s.rig(f[0], pos)
 	case "show":
 		said = s.show()
 	default:
@@ -213,6 +196,32 @@ func (s *story) command(f []string) []string {
 		said = append(said, "error: "+err.Error())
 	}
 	return said
+}
+
+// rig says what the planner of a job will answer.
+func (s *story) rig(what string, pos []string) {
+	job := int64(number(pos[0], 0))
+	switch what {
+	case "plan":
+		s.plan.plans[job], s.plan.waits[job] = nil, ""
+		if e := dxf.Errorf("%s", strings.Join(pos[2:], " ")); pos[1] == "retry" {
+			s.plan.plans[job] = fmt.Errorf("%w: %w", errAgain, e)
+		} else if pos[1] == "fail" {
+			s.plan.plans[job] = e
+		} else if pos[1] == "wait" {
+			s.plan.waits[job] = strings.Join(pos[2:], " ")
+		}
+	case "won":
+		s.plan.won[job] = true
+		if len(pos) > 1 {
+			s.plan.dirt = dxf.Errorf("%s", strings.Join(pos[1:], " "))
+		}
+	case "dirty":
+		e := dxf.Errorf("%s", strings.Join(pos[2:], " "))
+		s.plan.dirty[job] = map[string]error{
+			"retry": fmt.Errorf("%w: %w", errAgain, e), "fail": e, "doubt": dxf.InDoubt{Err: e}, "mend": dxf.Mendable{Err: e}, "ok": nil,
+		}[pos[1]]
+	}
 }
 
 func (s *story) submit(opt map[string]string) ([]string, error) {
@@ -369,82 +378,4 @@ func number(text string, otherwise int) int {
 		return otherwise
 	}
 	return n
-}
-
-var errAgain = errors.New("again")
-
-// The steps of the tasks in stories.
-const (
-	storyCopy  dxf.Step = 1
-	storyBuild dxf.Step = 2
-)
-
-// storyType is the type of all tasks in stories.
-var storyType = dxf.Type{
-	Name: "story", Number: 77, Key: "story/", Job: dxf.JobDDL,
-	Steps:     map[dxf.Step]dxf.StepInfo{storyCopy: {Name: "copy", Counts: true}, storyBuild: {Name: "build"}},
-	Cancelled: &dxf.Error{Code: 8214, State: "HY000", Message: "Cancelled DDL job", Class: "ddl"},
-}
-
-// A storyPlanner has two steps: copy, cut into as many subtasks as the story
-// says, and build, with one.
-type storyPlanner struct {
-	ranges map[int64]int
-	plans  map[int64]error
-	waits  map[int64]string
-	dirt   error
-	dirty  map[int64]error
-	won    map[int64]bool
-}
-
-func (x *storyPlanner) Plan(_ context.Context, t dxf.Task, _ int, tell dxf.Tell) (dxf.Plan, error) {
-	m, _ := dxf.HeadOf(t.Meta)
-	if w := x.waits[m.JobID]; w != "" {
-		for _, text := range []string{w, w, ""} {
-			if err := tell.Waiting(text); err != nil {
-				return dxf.Plan{}, err
-			}
-		}
-	}
-	if err := x.plans[m.JobID]; err != nil {
-		return dxf.Plan{}, err
-	}
-	switch t.Step {
-	case dxf.StepInit:
-		return dxf.Plan{Step: storyCopy, Subtasks: make([]dxf.Subtask, x.ranges[m.JobID])}, nil
-	case storyCopy:
-		return dxf.Plan{Step: storyBuild, Subtasks: make([]dxf.Subtask, 1)}, nil
-	}
-	return dxf.Plan{Step: dxf.StepDone}, nil
-}
-
-func (x *storyPlanner) OnDone(_ context.Context, t dxf.Task, _ dxf.Tell) (bool, error) {
-	m, _ := dxf.HeadOf(t.Meta)
-	if err := x.dirty[m.JobID]; err != nil {
-		return x.won[m.JobID], err
-	}
-	return x.won[m.JobID], x.dirt
-}
-
-func (x *storyPlanner) IsRetryableErr(err error) bool { return errors.Is(err, errAgain) }
-
-func (x *storyPlanner) Eligible(_ dxf.Task, nodes []dxf.Node) []dxf.Node { return nodes }
-
-func (x *storyPlanner) Complete(a *dxf.Advance, e *dxf.Error) {
-	state := a.State
-	a.Change = dxf.OnJob(func(j *dxf.Job) {
-		j.Error = e
-		switch state {
-		case dxf.TaskPending, dxf.TaskRunning:
-			j.State = dxf.JobRunning
-		case dxf.TaskReverting:
-			j.State = dxf.JobRollingback
-		case dxf.TaskPaused:
-			j.State = dxf.JobPaused
-		case dxf.TaskSucceed:
-			j.State = dxf.JobSynced
-		case dxf.TaskReverted:
-			j.State = dxf.JobRollbackDone
-		}
-	})
 }

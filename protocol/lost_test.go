@@ -107,3 +107,32 @@ func TestEndsUnderTLS(t *testing.T) {
 		require.EqualValues(t, errServerShutdown, parseError(c.read().payload).Code)
 	}
 }
+
+// TestStoreLostBetweenAndDuringStatements kills the store's side.
+func TestStoreLostBetweenAndDuringStatements(t *testing.T) {
+	addr := startRelay(t, &Server{})
+	root := dialRaw(t, testStore.Addr(), capsPyMySQL)
+	c := dialRaw(t, addr, capsPyMySQL)
+	c.must("SELECT 1")
+	root.must(fmt.Sprintf("KILL %d", c.id)) // and the idle client hears of it
+	if pkt, err := readPacket(c.conn, nil, 1000); err == nil {
+		require.Equal(t, byte(0xff), pkt[headerSize])
+		require.Equal(t, byte(1), pkt[3], "numbered as the answer the client waits for")
+		_, err = readPacket(c.conn, nil, 1000)
+		require.Error(t, err)
+	}
+
+	c = dialRaw(t, addr, capsPyMySQL)
+	c.sendText(comQuery, "SELECT SLEEP(30)")
+	waitRunning(t, c)
+	root.must(fmt.Sprintf("KILL %d", c.id))
+	for { // what had been sent, an ERR of the store's or of ours, and the end
+		pkt, err := readPacket(c.conn, nil, 1000)
+		if err != nil {
+			break
+		}
+		if pkt[headerSize] == 0xff {
+			require.Contains(t, []uint16{1927, errServerLost}, parseError(pkt[headerSize:]).Code)
+		}
+	}
+}

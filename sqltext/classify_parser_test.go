@@ -105,6 +105,21 @@ func TestClassifyAgreesWithParser(t *testing.T) {
 	require.Greater(t, both, 30)
 }
 
+// indexPart draws a column as it stands in an index: cut to a length, in an expression,
+// in an order.
+func indexPart(column *rapid.Generator[string]) *rapid.Generator[string] {
+	return rapid.Custom(func(t *rapid.T) string {
+		s := column.Draw(t, "column")
+		switch rapid.IntRange(0, 3).Draw(t, "part") {
+		case 0:
+			s += "(" + fmt.Sprint(rapid.IntRange(1, 99).Draw(t, "length")) + ")"
+		case 1:
+			s = "(" + s + " + (1))"
+		}
+		return s + rapid.SampledFrom([]string{"", " ASC", " desc"}).Draw(t, "order")
+	})
+}
+
 // statements draws ADD INDEX statements in many spellings.
 func statements() *rapid.Generator[string] {
 	return rapid.Custom(func(t *rapid.T) string {
@@ -121,16 +136,7 @@ func statements() *rapid.Generator[string] {
 			}
 			return n
 		})
-		part := rapid.Custom(func(t *rapid.T) string {
-			s := column.Draw(t, "column")
-			switch rapid.IntRange(0, 3).Draw(t, "part") {
-			case 0:
-				s += "(" + fmt.Sprint(rapid.IntRange(1, 99).Draw(t, "length")) + ")"
-			case 1:
-				s = "(" + s + " + (1))"
-			}
-			return s + rapid.SampledFrom([]string{"", " ASC", " desc"}).Draw(t, "order")
-		})
+		part := indexPart(column)
 		parts := func() string {
 			return "(" + strings.Join(rapid.SliceOfN(part, 1, 3).Draw(t, "parts"), maybe.Draw(t, "gap")+",") + ")"
 		}

@@ -62,39 +62,22 @@ func (im *importer) slowFiles() (statement string, rows int) {
 	return "IMPORT INTO load_t FROM " + quote(im.dir+"/slow-*.csv") + " WITH max_write_speed = '4MiB'", 4000
 }
 
+// fresh makes the table anew, and returns its definition.
+func (im *importer) fresh() string {
+	execute(im.T, im.direct, "DROP TABLE IF EXISTS load_t")
+	execute(im.T, im.direct, loadTable)
+	return im.definition("load_t")
+}
+
 // TestImportBeside is what happens beside an import, to its table.
 func TestImportBeside(t *testing.T) {
 	t.Parallel()
 	im := newImporter(t, 3)
 	statement, rows := im.slowFiles()
-	fresh := func(im *importer) string {
-		execute(im.T, im.direct, "DROP TABLE IF EXISTS load_t")
-		execute(im.T, im.direct, loadTable)
-		return im.definition("load_t")
-	}
-	t.Run("reads, and a second import", func(t *testing.T) {
-		im := im.in(t)
-		fresh(im)
-		reader := im.poll()
-		r := im.start(0, statement)
-		other := im.session(1, "")
-		for range 3 {
-			_, err := im.ask(other, statement)
-			refused(t, err, 8173, "HY000", "PreCheck failed: there is active job on the target table already")
-		}
-		job := im.job(other)
-		require.Equal(t, "running|importing", job["Status"]+"|"+job["Phase"])
-		require.Contains(t, job["Result_Message"], "import, ")
-		require.NoError(t, r.wait())
-		reader.zeroOr(t, rows)
-		im.loaded(rows)
-		im.nothingLeft()
-		require.Equal(t, "PreCheck failed: target table is not empty", im.refuse(2, statement, 8173))
-		im.loaded(rows)
-	})
+	t.Run("reads, and a second import", func(t *testing.T) { im.in(t).besideReads(statement, rows) })
 	t.Run("a row of another client's", func(t *testing.T) {
 		im := im.in(t)
-		definition := fresh(im)
+		definition := im.fresh()
 		r := im.start(0, statement)
 		execute(t, im.direct, "INSERT INTO load_t VALUES (7, 7, 'seven', 'mine')")
 		refused(t, r.wait(), 8173, "HY000", "PreCheck failed: target table is not empty")
@@ -107,7 +90,7 @@ func TestImportBeside(t *testing.T) {
 	})
 	t.Run("a row that is there for a while", func(t *testing.T) {
 		im := im.in(t)
-		fresh(im)
+		im.fresh()
 		r := im.start(0, statement)
 		execute(t, im.direct, "INSERT INTO load_t VALUES (7, 7, 'seven', 'mine')")
 		execute(t, im.direct, "DELETE FROM load_t")
@@ -115,25 +98,10 @@ func TestImportBeside(t *testing.T) {
 		im.loaded(rows)
 		im.nothingLeft()
 	})
-	t.Run("an open transaction", func(t *testing.T) {
-		// It has written a row that nobody else sees yet, and commits while the import
-		// waits for it.
-		im := im.in(t)
-		definition := fresh(im)
-		other := im.session(1, "")
-		defer other.Close()
-		im.run(other, "BEGIN", "INSERT INTO load_t VALUES (7, 7, 'seven', 'mine')")
-		r := im.start(0, strings.ReplaceAll(statement, "4MiB", "100MiB"))
-		im.untilStep(12, r.answer)
-		im.run(other, "COMMIT")
-		refused(t, r.wait(), 8173, "HY000", "PreCheck failed: target table is not empty")
-		im.nothingLeft()
-		require.Equal(t, "7|7|seven|mine\n", im.list("SELECT * FROM load_t"))
-		require.Equal(t, definition, im.definition("load_t"))
-	})
+	t.Run("an open transaction", func(t *testing.T) { im.in(t).besideTransaction(statement) })
 	t.Run("another definition", func(t *testing.T) {
 		im := im.in(t)
-		fresh(im)
+		im.fresh()
 		r := im.start(0, statement)
 		execute(t, im.direct, "ALTER TABLE load_t ADD COLUMN extra INT")
 		definition := im.definition("load_t")
@@ -142,50 +110,93 @@ func TestImportBeside(t *testing.T) {
 		require.Equal(t, definition, im.definition("load_t"))
 		require.Zero(t, scan[int](t, im.direct, "SELECT COUNT(*) FROM load_t"))
 	})
-	t.Run("an index", func(t *testing.T) {
-		// A change that a job makes waits its turn, or makes the import fail: rows and
-		// index are never lost.
-		im := im.in(t)
-		fresh(im)
-		r := im.start(0, statement)
-		im.run(im.session(1, ""), "ALTER TABLE load_t ADD INDEX by_pad (pad(50))")
-		err := r.wait()
-		t.Logf("the import: %v", err)
-		if err != nil {
-			refused(t, err, 8028, "HY000", "")
-		} else {
-			im.loaded(rows)
-		}
-		require.Contains(t, im.definition("load_t"), "KEY `by_pad` (`pad`(50))")
-		im.nothingLeft()
-	})
+	t.Run("an index", func(t *testing.T) { im.in(t).besideIndex(statement, rows) })
 	t.Run("the table is dropped", func(t *testing.T) {
 		im := im.in(t)
-		fresh(im)
+		im.fresh()
 		r := im.start(0, statement)
 		execute(t, im.direct, "DROP TABLE load_t")
 		refused(t, r.wait(), 1146, "42S02", "Table '"+im.schema+".load_t' doesn't exist")
 		im.nothingLeft()
 	})
-	t.Run("the client goes", func(t *testing.T) {
-		// TiDB cancels the job of a client that is killed. One whose connection is gone
-		// is not told from one whose network is.
-		im := im.in(t)
-		fresh(im)
-		c := im.session(0, "")
-		answer := make(chan error, 1)
-		go func() {
-			_, err := im.ask(c, statement)
-			answer <- err
-		}()
-		im.untilStep(1, answer)
-		im.run(im.session(1, ""), "KILL "+text(t, im.session(1, ""), "SELECT id FROM information_schema.processlist WHERE user = 'root' AND info LIKE '%IMPORT INTO load_t%' AND info NOT LIKE '%processlist%' UNION SELECT conn_id FROM `"+im.meta+"`.import_job ORDER BY 1 DESC LIMIT 1"))
-		require.Error(t, <-answer)
-		job := im.ended(im.session(1, ""), fmt.Sprint(scan[int64](t, im.direct, "SELECT MAX(id) FROM `"+im.meta+"`.tidb_import_jobs")))
-		require.Equal(t, "cancelled", job["Status"])
-		im.nothingLeft()
-		require.Zero(t, scan[int](t, im.direct, "SELECT COUNT(*) FROM load_t"))
-	})
+	t.Run("the client goes", func(t *testing.T) { im.in(t).clientGoes(statement) })
+}
+
+// besideTransaction: it has written a row that nobody else sees yet, and commits while
+// the import waits for it.
+func (im *importer) besideTransaction(statement string) {
+	t := im.T
+	definition := im.fresh()
+	other := im.session(1, "")
+	defer other.Close()
+	im.run(other, "BEGIN", "INSERT INTO load_t VALUES (7, 7, 'seven', 'mine')")
+	r := im.start(0, strings.ReplaceAll(statement, "4MiB", "100MiB"))
+	im.untilStep(12, r.answer)
+	im.run(other, "COMMIT")
+	refused(t, r.wait(), 8173, "HY000", "PreCheck failed: target table is not empty")
+	im.nothingLeft()
+	require.Equal(t, "7|7|seven|mine\n", im.list("SELECT * FROM load_t"))
+	require.Equal(t, definition, im.definition("load_t"))
+}
+
+// besideIndex: a change that a job makes waits its turn, or makes the import fail: rows
+// and index are never lost.
+func (im *importer) besideIndex(statement string, rows int) {
+	t := im.T
+	im.fresh()
+	r := im.start(0, statement)
+	im.run(im.session(1, ""), "ALTER TABLE load_t ADD INDEX by_pad (pad(50))")
+	err := r.wait()
+	t.Logf("the import: %v", err)
+	if err != nil {
+		refused(t, err, 8028, "HY000", "")
+	} else {
+		im.loaded(rows)
+	}
+	require.Contains(t, im.definition("load_t"), "KEY `by_pad` (`pad`(50))")
+	im.nothingLeft()
+}
+
+// clientGoes: TiDB cancels the job of a client that is killed. One whose connection is
+// gone is not told from one whose network is.
+func (im *importer) clientGoes(statement string) {
+	t := im.T
+	im.fresh()
+	c := im.session(0, "")
+	answer := make(chan error, 1)
+	go func() {
+		_, err := im.ask(c, statement)
+		answer <- err
+	}()
+	im.untilStep(1, answer)
+	im.run(im.session(1, ""), "KILL "+text(t, im.session(1, ""), "SELECT id FROM information_schema.processlist WHERE user = 'root' AND info LIKE '%IMPORT INTO load_t%' AND info NOT LIKE '%processlist%' UNION SELECT conn_id FROM `"+im.meta+"`.import_job ORDER BY 1 DESC LIMIT 1"))
+	require.Error(t, <-answer)
+	job := im.ended(im.session(1, ""), fmt.Sprint(scan[int64](t, im.direct, "SELECT MAX(id) FROM `"+im.meta+"`.tidb_import_jobs")))
+	require.Equal(t, "cancelled", job["Status"])
+	im.nothingLeft()
+	require.Zero(t, scan[int](t, im.direct, "SELECT COUNT(*) FROM load_t"))
+}
+
+// besideReads: who reads the table meanwhile finds none of the rows or all of them.
+func (im *importer) besideReads(statement string, rows int) {
+	t := im.T
+	im.fresh()
+	reader := im.poll()
+	r := im.start(0, statement)
+	other := im.session(1, "")
+	for range 3 {
+		_, err := im.ask(other, statement)
+		refused(t, err, 8173, "HY000", "PreCheck failed: there is active job on the target table already")
+	}
+	job := im.job(other)
+	require.Equal(t, "running|importing", job["Status"]+"|"+job["Phase"])
+	require.Contains(t, job["Result_Message"], "import, ")
+	require.NoError(t, r.wait())
+	reader.zeroOr(t, rows)
+	im.loaded(rows)
+	im.nothingLeft()
+	require.Equal(t, "PreCheck failed: target table is not empty", im.refuse(2, statement, 8173))
+	im.loaded(rows)
 }
 
 // badRow is a file or two with something wrong in the third row.

@@ -61,13 +61,27 @@ func TestReplay(t *testing.T) {
 	output(t, sysbench, args("prepare")...)
 	execute(t, direct, "ALTER TABLE sbtest.sbtest1 ADD INDEX by_c (c), ADD INDEX by_pad (pad(20), k)")
 
-	// One run after another, until one has begun before the job ended and ended
-	// after it.
+	alterUnderRuns(t, client, sysbench, args("--time="+strconv.Itoa(seconds), "run"))
+	copiedByAll(t, direct)
+
+	position := scan[string](t, direct, "SELECT @@gtid_binlog_pos")
+	require.Zero(t, scan[int](t, replica, "SELECT MASTER_GTID_WAIT(?, 300)", position), "the replica has replayed everything")
+	require.Equal(t, 1, scan[int](t, direct, "SELECT COUNT(DISTINCT index_name) FROM information_schema.statistics WHERE table_schema = 'sbtest' AND index_name = 'added'"))
+	require.Zero(t, scan[int](t, replica, "SELECT COUNT(DISTINCT index_name) FROM information_schema.statistics WHERE table_schema = 'sbtest' AND index_name = 'added'"),
+		"the replica has the table as it was, not our copy")
+	t.Logf("%d rows are the same on both, compared one by one", sameRows(t, direct, replica, "SELECT id, k, c, pad FROM sbtest.sbtest1 ORDER BY id"))
+	checkTable(t, direct, "sbtest.sbtest1")
+}
+
+// alterUnderRuns adds an index while sysbench runs, one run after another, until one has
+// begun before the job ended and ended after it.
+func alterUnderRuns(t *testing.T, client *sql.DB, sysbench string, args []string) {
+	t.Helper()
 	added, done := make(chan struct{}), make(chan []string, 1)
 	go func() {
 		var runs []string
 		for over := false; !over; {
-			out, err := exec.CommandContext(t.Context(), sysbench, args("--time="+strconv.Itoa(seconds), "run")...).CombinedOutput()
+			out, err := exec.CommandContext(t.Context(), sysbench, args...).CombinedOutput()
 			runs = append(runs, fmt.Sprintf("%s%v", out, err))
 			select {
 			case <-added:
@@ -88,7 +102,11 @@ func TestReplay(t *testing.T) {
 		t.Logf("index added in %s\n%s", took, out)
 	}
 	require.NoError(t, failed)
+}
 
+// copiedByAll demands that each of the three nodes copied rows in the last job.
+func copiedByAll(t *testing.T, direct *sql.DB) {
+	t.Helper()
 	archived(t, direct, "dxf")
 	copied, err := direct.Query(`SELECT exec_id, SUM(JSON_VALUE(CONVERT(summary USING utf8mb4), '$.row_count')) FROM dxf.tidb_background_subtask_history
 		WHERE step = 1 AND task_key = (SELECT MAX(id) FROM dxf.tidb_global_task_history) GROUP BY exec_id`)
@@ -104,14 +122,6 @@ func TestReplay(t *testing.T) {
 	}
 	require.NoError(t, copied.Err())
 	require.Equal(t, 3, nodes, "all nodes ran copy subtasks")
-
-	position := scan[string](t, direct, "SELECT @@gtid_binlog_pos")
-	require.Zero(t, scan[int](t, replica, "SELECT MASTER_GTID_WAIT(?, 300)", position), "the replica has replayed everything")
-	require.Equal(t, 1, scan[int](t, direct, "SELECT COUNT(DISTINCT index_name) FROM information_schema.statistics WHERE table_schema = 'sbtest' AND index_name = 'added'"))
-	require.Zero(t, scan[int](t, replica, "SELECT COUNT(DISTINCT index_name) FROM information_schema.statistics WHERE table_schema = 'sbtest' AND index_name = 'added'"),
-		"the replica has the table as it was, not our copy")
-	t.Logf("%d rows are the same on both, compared one by one", sameRows(t, direct, replica, "SELECT id, k, c, pad FROM sbtest.sbtest1 ORDER BY id"))
-	checkTable(t, direct, "sbtest.sbtest1")
 }
 
 // sameRows demands that a query answers the same rows in the same order on both

@@ -77,89 +77,94 @@ const (
 	natively = "5"
 )
 
+// wayTable is the table of a statement that brings none.
+const wayTable = "CREATE TABLE %s (id INT AUTO_INCREMENT PRIMARY KEY, a INT NOT NULL, b VARCHAR(60), c TEXT, KEY old (b))"
+
+// ways are statements, and the way that each goes.
+var ways = []struct {
+	name   string
+	set    string
+	create []string // with %s for the table; wayTable when nil
+	alter  string   // with %s
+	way    string   // steps
+	says   string   // COMMENTS; "ingest, DXF" when empty
+	note   string   // part of the Note; "" for none
+	own    bool     // no job: it runs on the client's own session
+
+	mariadb, mysql bool // has it alone
+}{
+	{name: "distributed", alter: "ALTER TABLE %s ADD INDEX i (a)", way: copied},
+	{name: "several", alter: "ALTER TABLE %s ADD INDEX i (a), ADD UNIQUE KEY j (b, a), ADD KEY k (c(10)), ADD INDEX (a, b)", way: copied},
+	{name: "with ADD COLUMN and DROP INDEX", alter: "ALTER TABLE %s ADD COLUMN d INT DEFAULT 5 AFTER a, ADD INDEX i (d, a), DROP INDEX old", way: copied},
+	{name: "with DROP COLUMN", alter: "ALTER TABLE %s DROP COLUMN c, ADD INDEX i (a)", way: natively, note: "column c is dropped"},
+	{name: "with ADD COLUMN of the time", alter: "ALTER TABLE %s ADD COLUMN d TIMESTAMP DEFAULT CURRENT_TIMESTAMP, ADD INDEX i (a)", way: natively, note: "column d is to be filled by an expression"},
+	{name: "with ADD COLUMN of the local time", alter: "ALTER TABLE %s ADD COLUMN d DATETIME DEFAULT CURRENT_TIMESTAMP, ADD INDEX i (a)", own: true},
+	{name: "with a generated column", alter: "ALTER TABLE %s ADD COLUMN d INT AS (a + 1) STORED, ADD INDEX i (d)", way: natively, note: "every value of generated column d has to be checked"},
+	{name: "DESC", alter: "ALTER TABLE %s ADD INDEX i (a DESC, b ASC)", way: copied},
+	{name: "options", alter: "ALTER TABLE %s ADD INDEX i USING BTREE (a) COMMENT 'it''s ü'", way: copied},
+	{name: "ignored", alter: "ALTER TABLE %s ADD INDEX i (a) IGNORED", way: copied, mariadb: true},
+	{name: "IF NOT EXISTS", alter: "ALTER TABLE %s ADD INDEX IF NOT EXISTS i (a), ADD INDEX IF NOT EXISTS old (a)", way: copied, mariadb: true},
+	{name: "CREATE INDEX", alter: "CREATE INDEX i ON %s (b(5), a)", way: copied},
+	{name: "CREATE UNIQUE INDEX", alter: "CREATE UNIQUE INDEX i ON %s (b)", way: copied},
+	{name: "CREATE UNIQUE INDEX IF NOT EXISTS", alter: "CREATE UNIQUE INDEX IF NOT EXISTS i ON %s (b)", way: copied, mariadb: true},
+	{name: "CREATE OR REPLACE INDEX", alter: "CREATE OR REPLACE INDEX old ON %s (a)", way: copied, mariadb: true},
+	{name: "ALGORITHM=INPLACE, LOCK=NONE", alter: "ALTER TABLE %s ADD INDEX i (a), ALGORITHM=INPLACE, LOCK=NONE", way: copied},
+	{name: "LOCK=SHARED", alter: "CREATE INDEX i ON %s (a) LOCK=SHARED", way: natively},
+	{name: "ALGORITHM=COPY", alter: "ALTER TABLE %s ADD INDEX i (a), ALGORITHM=COPY", way: natively},
+	{name: "FULLTEXT", alter: "ALTER TABLE %s ADD FULLTEXT INDEX i (c)", way: copied},
+	{name: "small", set: "SET GLOBAL dxf_native_ddl_max_size = DEFAULT", alter: "ALTER TABLE %s ADD INDEX i (a)", way: natively},
+	{name: "native", set: "SET GLOBAL tidb_enable_dist_task = OFF", alter: "ALTER TABLE %s ADD INDEX i (a)", way: natively, says: "ingest"},
+	{name: "txn", set: "SET GLOBAL tidb_enable_dist_task = OFF, GLOBAL tidb_ddl_enable_fast_reorg = OFF", alter: "ALTER TABLE %s ADD INDEX i (a)", way: copied, says: "txn"},
+	{
+		name: "no key", create: []string{"CREATE TABLE %s (id INT, a INT NOT NULL, b VARCHAR(60), c TEXT, UNIQUE KEY n (id))"},
+		alter: "ALTER TABLE %s ADD INDEX i (a)", way: natively, note: "it has no primary key or NOT NULL unique key",
+	},
+	{
+		name: "triggers", create: []string{wayTable, "CREATE TRIGGER tr_%s AFTER DELETE ON %s FOR EACH ROW SET @x = 1"},
+		alter: "ALTER TABLE %s ADD INDEX i (a)", way: natively, note: "it has trigger tr_w",
+	},
+	{
+		name: "child", create: []string{wayTable, "ALTER TABLE %s ADD CONSTRAINT fk_%s FOREIGN KEY (a) REFERENCES parent (id) ON DELETE CASCADE"},
+		alter: "ALTER TABLE %s ADD INDEX i (a, b)", way: natively, note: "foreign key fk_w changes rows (cascade)",
+	},
+	{
+		name: "parent", create: []string{wayTable, "CREATE TABLE child_%s (x INT, CONSTRAINT fk_%s FOREIGN KEY (x) REFERENCES %s (id))"},
+		alter: "ALTER TABLE %s ADD INDEX i (a, b)", way: natively, note: "refers to it",
+	},
+	{
+		name: "system-versioned", create: []string{strings.TrimSuffix(wayTable, ")") + ") WITH SYSTEM VERSIONING"},
+		set:   "SET GLOBAL system_versioning_alter_history = KEEP, SESSION system_versioning_alter_history = KEEP",
+		alter: "ALTER TABLE %s ADD INDEX i (a)", way: natively, note: "it is system-versioned", mariadb: true,
+	},
+	{
+		name: "compressed column", create: []string{"CREATE TABLE %s (id INT AUTO_INCREMENT PRIMARY KEY, a INT, b VARCHAR(60), c TEXT COMPRESSED)"},
+		alter: "ALTER TABLE %s ADD INDEX i (a)", way: natively, note: "column c is compressed", mariadb: true,
+	},
+	{
+		name: "JSON", create: []string{"CREATE TABLE %s (id INT AUTO_INCREMENT PRIMARY KEY, a INT, b VARCHAR(60), c TEXT, j JSON)"},
+		alter: "ALTER TABLE %s ADD INDEX i (a)", way: natively, note: "column j is JSON", mysql: true,
+	},
+	{
+		name: "CHECK", create: []string{"CREATE TABLE %s (id INT AUTO_INCREMENT PRIMARY KEY, a INT, b VARCHAR(60), c TEXT, CONSTRAINT positive_%s CHECK (a > 0))"},
+		alter: "ALTER TABLE %s ADD INDEX i (a)", way: natively, note: "it has a CHECK constraint", mysql: true,
+	},
+	{name: "type changed", alter: "ALTER TABLE %s MODIFY a BIGINT UNSIGNED, ADD INDEX i (a)", way: natively, note: "column a"},
+	{name: "charset changed", alter: "ALTER TABLE %s CONVERT TO CHARACTER SET utf16, ADD INDEX i (a)", own: true},
+	{name: "default charset changed", alter: "ALTER TABLE %s DEFAULT CHARACTER SET latin1, ADD INDEX i (a)", own: true},
+	{name: "default by an expression", alter: "ALTER TABLE %s ADD COLUMN d INT DEFAULT (1 + 1), ADD INDEX i (d)", own: true},
+	{name: "key changed", alter: "ALTER TABLE %s DROP PRIMARY KEY, ADD PRIMARY KEY (id, a)", way: natively, note: "PRIMARY"},
+	{
+		name: "MyISAM", create: []string{wayTable + " ENGINE=MyISAM"},
+		alter: "ALTER TABLE %s ADD INDEX i (a)", way: natively, note: "its storage engine is MyISAM",
+	},
+}
+
 // TestWays runs statements under every setting, and compares each result with
 // what the store makes of the same statement on the same table without us.
 func TestWays(t *testing.T) {
 	h := newHouse(t, 2)
-	const table = "CREATE TABLE %s (id INT AUTO_INCREMENT PRIMARY KEY, a INT NOT NULL, b VARCHAR(60), c TEXT, KEY old (b))"
 	const always = "SET GLOBAL dxf_native_ddl_max_size = 0"
-	for _, c := range []struct {
-		name   string
-		set    string
-		create []string // with %s for the table; table when nil
-		alter  string   // with %s
-		way    string   // steps
-		says   string   // COMMENTS; "ingest, DXF" when empty
-		note   string   // part of the Note; "" for none
-		own    bool     // no job: it runs on the client's own session
-
-		mariadb, mysql bool // has it alone
-	}{
-		{name: "distributed", alter: "ALTER TABLE %s ADD INDEX i (a)", way: copied},
-		{name: "several", alter: "ALTER TABLE %s ADD INDEX i (a), ADD UNIQUE KEY j (b, a), ADD KEY k (c(10)), ADD INDEX (a, b)", way: copied},
-		{name: "with ADD COLUMN and DROP INDEX", alter: "ALTER TABLE %s ADD COLUMN d INT DEFAULT 5 AFTER a, ADD INDEX i (d, a), DROP INDEX old", way: copied},
-		{name: "with DROP COLUMN", alter: "ALTER TABLE %s DROP COLUMN c, ADD INDEX i (a)", way: natively, note: "column c is dropped"},
-		{name: "with ADD COLUMN of the time", alter: "ALTER TABLE %s ADD COLUMN d TIMESTAMP DEFAULT CURRENT_TIMESTAMP, ADD INDEX i (a)", way: natively, note: "column d is to be filled by an expression"},
-		{name: "with ADD COLUMN of the local time", alter: "ALTER TABLE %s ADD COLUMN d DATETIME DEFAULT CURRENT_TIMESTAMP, ADD INDEX i (a)", own: true},
-		{name: "with a generated column", alter: "ALTER TABLE %s ADD COLUMN d INT AS (a + 1) STORED, ADD INDEX i (d)", way: natively, note: "every value of generated column d has to be checked"},
-		{name: "DESC", alter: "ALTER TABLE %s ADD INDEX i (a DESC, b ASC)", way: copied},
-		{name: "options", alter: "ALTER TABLE %s ADD INDEX i USING BTREE (a) COMMENT 'it''s ü'", way: copied},
-		{name: "ignored", alter: "ALTER TABLE %s ADD INDEX i (a) IGNORED", way: copied, mariadb: true},
-		{name: "IF NOT EXISTS", alter: "ALTER TABLE %s ADD INDEX IF NOT EXISTS i (a), ADD INDEX IF NOT EXISTS old (a)", way: copied, mariadb: true},
-		{name: "CREATE INDEX", alter: "CREATE INDEX i ON %s (b(5), a)", way: copied},
-		{name: "CREATE UNIQUE INDEX", alter: "CREATE UNIQUE INDEX i ON %s (b)", way: copied},
-		{name: "CREATE UNIQUE INDEX IF NOT EXISTS", alter: "CREATE UNIQUE INDEX IF NOT EXISTS i ON %s (b)", way: copied, mariadb: true},
-		{name: "CREATE OR REPLACE INDEX", alter: "CREATE OR REPLACE INDEX old ON %s (a)", way: copied, mariadb: true},
-		{name: "ALGORITHM=INPLACE, LOCK=NONE", alter: "ALTER TABLE %s ADD INDEX i (a), ALGORITHM=INPLACE, LOCK=NONE", way: copied},
-		{name: "LOCK=SHARED", alter: "CREATE INDEX i ON %s (a) LOCK=SHARED", way: natively},
-		{name: "ALGORITHM=COPY", alter: "ALTER TABLE %s ADD INDEX i (a), ALGORITHM=COPY", way: natively},
-		{name: "FULLTEXT", alter: "ALTER TABLE %s ADD FULLTEXT INDEX i (c)", way: copied},
-		{name: "small", set: "SET GLOBAL dxf_native_ddl_max_size = DEFAULT", alter: "ALTER TABLE %s ADD INDEX i (a)", way: natively},
-		{name: "native", set: "SET GLOBAL tidb_enable_dist_task = OFF", alter: "ALTER TABLE %s ADD INDEX i (a)", way: natively, says: "ingest"},
-		{name: "txn", set: "SET GLOBAL tidb_enable_dist_task = OFF, GLOBAL tidb_ddl_enable_fast_reorg = OFF", alter: "ALTER TABLE %s ADD INDEX i (a)", way: copied, says: "txn"},
-		{
-			name: "no key", create: []string{"CREATE TABLE %s (id INT, a INT NOT NULL, b VARCHAR(60), c TEXT, UNIQUE KEY n (id))"},
-			alter: "ALTER TABLE %s ADD INDEX i (a)", way: natively, note: "it has no primary key or NOT NULL unique key",
-		},
-		{
-			name: "triggers", create: []string{table, "CREATE TRIGGER tr_%s AFTER DELETE ON %s FOR EACH ROW SET @x = 1"},
-			alter: "ALTER TABLE %s ADD INDEX i (a)", way: natively, note: "it has trigger tr_w",
-		},
-		{
-			name: "child", create: []string{table, "ALTER TABLE %s ADD CONSTRAINT fk_%s FOREIGN KEY (a) REFERENCES parent (id) ON DELETE CASCADE"},
-			alter: "ALTER TABLE %s ADD INDEX i (a, b)", way: natively, note: "foreign key fk_w changes rows (cascade)",
-		},
-		{
-			name: "parent", create: []string{table, "CREATE TABLE child_%s (x INT, CONSTRAINT fk_%s FOREIGN KEY (x) REFERENCES %s (id))"},
-			alter: "ALTER TABLE %s ADD INDEX i (a, b)", way: natively, note: "refers to it",
-		},
-		{
-			name: "system-versioned", create: []string{strings.TrimSuffix(table, ")") + ") WITH SYSTEM VERSIONING"},
-			set:   "SET GLOBAL system_versioning_alter_history = KEEP, SESSION system_versioning_alter_history = KEEP",
-			alter: "ALTER TABLE %s ADD INDEX i (a)", way: natively, note: "it is system-versioned", mariadb: true,
-		},
-		{
-			name: "compressed column", create: []string{"CREATE TABLE %s (id INT AUTO_INCREMENT PRIMARY KEY, a INT, b VARCHAR(60), c TEXT COMPRESSED)"},
-			alter: "ALTER TABLE %s ADD INDEX i (a)", way: natively, note: "column c is compressed", mariadb: true,
-		},
-		{
-			name: "JSON", create: []string{"CREATE TABLE %s (id INT AUTO_INCREMENT PRIMARY KEY, a INT, b VARCHAR(60), c TEXT, j JSON)"},
-			alter: "ALTER TABLE %s ADD INDEX i (a)", way: natively, note: "column j is JSON", mysql: true,
-		},
-		{
-			name: "CHECK", create: []string{"CREATE TABLE %s (id INT AUTO_INCREMENT PRIMARY KEY, a INT, b VARCHAR(60), c TEXT, CONSTRAINT positive_%s CHECK (a > 0))"},
-			alter: "ALTER TABLE %s ADD INDEX i (a)", way: natively, note: "it has a CHECK constraint", mysql: true,
-		},
-		{name: "type changed", alter: "ALTER TABLE %s MODIFY a BIGINT UNSIGNED, ADD INDEX i (a)", way: natively, note: "column a"},
-		{name: "charset changed", alter: "ALTER TABLE %s CONVERT TO CHARACTER SET utf16, ADD INDEX i (a)", own: true},
-		{name: "default charset changed", alter: "ALTER TABLE %s DEFAULT CHARACTER SET latin1, ADD INDEX i (a)", own: true},
-		{name: "default by an expression", alter: "ALTER TABLE %s ADD COLUMN d INT DEFAULT (1 + 1), ADD INDEX i (d)", own: true},
-		{name: "key changed", alter: "ALTER TABLE %s DROP PRIMARY KEY, ADD PRIMARY KEY (id, a)", way: natively, note: "PRIMARY"},
-		{
-			name: "MyISAM", create: []string{table + " ENGINE=MyISAM"},
-			alter: "ALTER TABLE %s ADD INDEX i (a)", way: natively, note: "its storage engine is MyISAM",
-		},
-	} {
+	for _, c := range ways {
 		if c.mariadb && !onMariaDB() || c.mysql && onMariaDB() {
 			continue
 		}
@@ -174,7 +179,7 @@ func TestWays(t *testing.T) {
 				defer h.run(s, "SET GLOBAL tidb_enable_dist_task = ON, GLOBAL tidb_ddl_enable_fast_reorg = ON")
 			}
 			if c.create == nil {
-				c.create = []string{table}
+				c.create = []string{wayTable}
 			}
 			execute(t, h.direct, "CREATE TABLE parent (id INT PRIMARY KEY)")
 			execute(t, h.direct, "INSERT INTO parent SELECT seq FROM "+mariadbdtest.Numbers(3000))
