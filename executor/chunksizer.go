@@ -1,8 +1,6 @@
 package executor
 
 import (
-	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -16,19 +14,21 @@ const (
 	regrowth    = 4   // after a collision, until the former size is reached
 )
 
-// ChunkSizer sizes chunks by how long they take.
+// A ChunkSizer says how large the next chunk of a subtask should be, by how long the last ones
+// took. It begins with Rows, aims at Target, and never exceeds Cap. The unit is the
+// caller's: rows as a rule, bytes where rows are loaded.
 type ChunkSizer struct {
-	Target time.Duration
+	Target time.Duration // that a chunk should take
 	Cap    int64
 	Rows   int64 // of the next chunk
 	former int64 // before collisions made it smaller
 }
 
-// Took tells the time of a chunk of full size.
+// Took is told that a chunk of the size Rows took d.
 func (s *ChunkSizer) Took(d time.Duration) { s.TookFor(s.Rows, d) }
 
-// TookFor tells the time of a chunk of so many rows, without the way to the store and back:
-// that is the same whatever the size, and smaller chunks do not make it shorter.
+// TookFor is told that a chunk of so many rows took d. The way to the store and back is no
+// part of d: smaller chunks do not make it shorter.
 func (s *ChunkSizer) TookFor(rows int64, d time.Duration) {
 	factor := float64(s.Target) / float64(max(d, time.Millisecond))
 	most := growth
@@ -42,63 +42,9 @@ func (s *ChunkSizer) TookFor(rows int64, d time.Duration) {
 	}
 }
 
-// Collided halves the chunk: somebody holds a row of it, and the rest can go on.
+// Collided is told that somebody has locked a row of the chunk. The next one is half as large,
+// so that the rest can go on; afterwards the size comes back quickly.
 func (s *ChunkSizer) Collided() {
 	s.former = max(s.former, s.Rows)
 	s.Rows = max(s.Rows/2, 1)
-}
-
-// limiter is a token bucket for bytes, shared by the subtasks of a task on this
-// node. Its bucket holds one second.
-type limiter struct {
-	mu   sync.Mutex
-	free time.Time // when everything taken so far is paid for
-}
-
-// Take reserves n bytes at rate bytes per second and says how long to wait.
-func (l *limiter) Take(n, rate int64, now time.Time) time.Duration {
-	if rate <= 0 || n <= 0 {
-		return 0
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if floor := now.Add(-time.Second); l.free.Before(floor) {
-		l.free = floor
-	}
-	l.free = l.free.Add(time.Duration(float64(n) / float64(rate) * float64(time.Second)))
-	return l.free.Sub(now)
-}
-
-// Pace is what the subtasks of a task on this node share.
-type Pace struct {
-	limiter
-	Rows atomic.Int64 // chunk size that was right last
-}
-
-// Pace returns the task's.
-func (w *Worker) Pace(task int64) *Pace {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	p := w.paces[task]
-	if p == nil {
-		// Tasks are few and paces small, but a node lives long.
-		if len(w.paces) > 100 {
-			clear(w.paces)
-		}
-		p = &Pace{}
-		w.paces[task] = p
-	}
-	return p
-}
-
-// Rest is how long to do nothing after d of work, by tidb_ddl_reorg_priority.
-// It is for the way that is meant to be felt least.
-func Rest(d time.Duration, priority string) time.Duration {
-	switch priority {
-	case "PRIORITY_LOW":
-		return 2 * d
-	case "PRIORITY_HIGH":
-		return 0
-	}
-	return d / 2
 }

@@ -1,6 +1,7 @@
-// Package executor is what all task types share when they work for a job: sessions that hold
-// its locks, the exchange of two tables' names, turns and sizes of chunks, the building of
-// indexes, and the halves of a planner and a worker that are the same for every type.
+// Package executor is what all task types share: the half of a planner (Planner) and of a worker
+// (Worker, and a Run for each subtask) that is the same for every type, sessions that hold a
+// job's locks, the exchange of two tables' names (Exchange), turns and sizes of chunks (Turns,
+// ChunkSizer, Pace), and the building of indexes.
 //
 // Everything may run twice: a subtask that was interrupted starts again
 // from its checkpoint, on this node or another. Three rules keep that safe.

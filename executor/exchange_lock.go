@@ -12,24 +12,23 @@ import (
 	"dxfproxy/server"
 )
 
-// A lock that waits hurts transactions that are open: one that has read the
-// table and is about to write it waits for us, and we for it, and it is the one
-// that gets error 1213. (That goes for every ALTER of the server, too.) So nobody
-// waits. Clients are asked to begin nothing for a moment, what is open ends, and
-// the lock is there for the taking. A transaction that stays open, and clients at
-// the store itself who leave no gap, keep the job waiting, unless LockWait says
-// that it may queue.
+// A table lock that queues hurts open transactions: one that has read the table and goes on
+// to write it waits for us, as we wait for it, and it is the one that gets error 1213.
+// (Every ALTER of the server does that too.) So the locker does not queue. The nodes hold
+// back for a moment what clients would begin, what is open ends, and the lock is free. A
+// transaction that stays open, or clients who come to the store itself and leave no gap,
+// keep the job waiting, unless Worker.LockWait says that the locker may queue.
 const (
 	politeAttempts = 3                      // that clients are held back for at once
-	firstHold      = 150 * time.Millisecond // doubled with each of these
-	longHold       = 600 * time.Millisecond // of the others, after longTry without
-	longTry        = time.Second
+	firstHold      = 150 * time.Millisecond // how long for, doubled with each of these
+	longTry        = time.Second            // how long later attempts try without holding clients back
+	longHold       = 600 * time.Millisecond // how long they hold them back then
 	lockPause      = time.Millisecond
 	tryPause       = 10 * time.Millisecond
 )
 
-// lock locks the table and the sentry, or ends with error 1205. The end of ctx does not
-// break off what takes a moment: the session would be lost, and the sentry would stay.
+// lock locks the table and the sentry, or returns error 1205. The end of ctx does not break
+// off what takes but a moment: the session would be lost, and the sentry would stay.
 func (s *Attempt) lock(ctx context.Context) error {
 	statement := fmt.Sprintf("LOCK TABLES %s WRITE, %s WRITE", s.tableSQL, s.oldSQL)
 	if s.LockWait != nil && s.attempt > politeAttempts {
@@ -44,7 +43,7 @@ func (s *Attempt) lock(ctx context.Context) error {
 	return err
 }
 
-// queue waits for the lock, and lets everybody wait behind it.
+// queue waits for the lock in the queue, with everybody who comes behind it.
 func (s *Attempt) queue(ctx context.Context, statement string, wait time.Duration) error {
 	if _, err := s.Locker.ExecContext(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout = %d", max(int(wait.Seconds()), 1))); err != nil {
 		return err
@@ -52,7 +51,7 @@ func (s *Attempt) queue(ctx context.Context, statement string, wait time.Duratio
 	return s.RunDDL(ctx, s.Locker, statement, func(server.Process) {})
 }
 
-// lockPolitely takes the lock when it is free.
+// lockPolitely takes the lock without queueing, as the comment above says.
 func (s *Attempt) lockPolitely(ctx context.Context, statement string) error {
 	if s.attempt <= politeAttempts {
 		err := s.tryLock(ctx, statement)
@@ -68,8 +67,8 @@ func (s *Attempt) lockPolitely(ctx context.Context, statement string) error {
 	return err
 }
 
-// swiftly does something with the session that locks the table, or ends it: nobody's
-// writes wait for an answer that does not come.
+// swiftly does something on the locker's session, and kills that if it gives no answer within
+// the limit: clients must not wait for an answer that does not come.
 func (s *Attempt) swiftly(ctx context.Context, limit time.Duration, do func(ctx context.Context) error) error {
 	s.lockerUse.Lock()
 	defer s.lockerUse.Unlock()
@@ -83,8 +82,8 @@ func (s *Attempt) swiftly(ctx context.Context, limit time.Duration, do func(ctx 
 	return err
 }
 
-// Alive uses the session that holds the table now and then: the server ends it when it is
-// silent for longer than lockedIdle.
+// Alive keeps the session that has locked the table in use, as the server ends it after
+// lockedIdle. Seal calls it while it waits.
 func (s *Attempt) Alive(ctx context.Context) error {
 	return s.swiftly(ctx, answerLimit, func(ctx context.Context) error {
 		if time.Since(s.lockerUsed) < lockedIdle*time.Second/3 {
@@ -95,9 +94,9 @@ func (s *Attempt) Alive(ctx context.Context) error {
 	})
 }
 
-// lockHolding tries a lock again and again while clients are held back for d.
-// They are let go by release, or when d is over. What is open cannot end sooner than its
-// statements come to the store.
+// lockHolding tries to lock again and again while clients are held back: for d, and for the
+// ways that the statements of open transactions have to the store. release lets them go on
+// before that time is over.
 func (s *Attempt) lockHolding(ctx context.Context, statement string, d time.Duration) error {
 	d += 2 * s.Trip
 	if s.Hold != nil {
@@ -107,7 +106,7 @@ func (s *Attempt) lockHolding(ctx context.Context, statement string, d time.Dura
 	return s.lockWithin(ctx, statement, d, lockPause)
 }
 
-// lockWithin tries a lock again and again for d.
+// lockWithin tries to lock again and again for d.
 func (s *Attempt) lockWithin(ctx context.Context, statement string, d, pause time.Duration) error {
 	for end := time.Now().Add(d); ; {
 		err := s.tryLock(ctx, statement)
@@ -141,7 +140,7 @@ func (s *Attempt) tryLock(ctx context.Context, statement string) error {
 	return err
 }
 
-// release lets held clients go.
+// release lets clients go on who are held back.
 func (s *Attempt) release() {
 	if s.held {
 		s.Hold(0)

@@ -15,9 +15,9 @@ import (
 	"dxfproxy/table"
 )
 
-// prepare does what can be done before the table is locked, so that little is left: the
-// sentry, the counter, and a connection for who watches the rename. No end of ctx breaks
-// it off: the session would be lost with its statement, and nobody would drop the sentry.
+// prepare does what can be done before the table is locked: the sentry, the counter of
+// AUTO_INCREMENT, and a connection for whoever watches the RENAME. The end of ctx does not
+// break it off: the session would be lost with its statement, and the sentry would stay.
 func (s *Attempt) prepare(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), prepareLimit)
 	defer cancel()
@@ -44,7 +44,7 @@ func (s *Attempt) prepare(ctx context.Context) error {
 const selectAutoIncrement = `SELECT TABLE_NAME, COALESCE(AUTO_INCREMENT, 0) FROM information_schema.TABLES
 WHERE TABLE_SCHEMA = ? AND TABLE_NAME IN (?, ?)`
 
-// autoIncrement lets the fresh table count on where the table is.
+// autoIncrement lets the new table count on from where the table has come to.
 func (s *Attempt) autoIncrement(ctx context.Context) error {
 	if s.SetsCounter {
 		return nil
@@ -54,7 +54,7 @@ func (s *Attempt) autoIncrement(ctx context.Context) error {
 		return fmt.Errorf("read AUTO_INCREMENT: %w", err)
 	}
 	defer rows.Close()
-	var source, fresh uint64
+	var current, next uint64 // of the table, and of the new one
 	for rows.Next() {
 		var name string
 		var n uint64
@@ -62,23 +62,23 @@ func (s *Attempt) autoIncrement(ctx context.Context) error {
 			return err
 		}
 		if strings.EqualFold(name, s.New) {
-			fresh = n
+			next = n
 		} else {
-			source = n
+			current = n
 		}
 	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil || source <= fresh {
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil || current <= next {
 		return err
 	}
-	if _, err := s.Renamer.ExecContext(ctx, table.CountFrom(s.schema, s.New, source)); err != nil {
+	if _, err := s.Renamer.ExecContext(ctx, table.CountFrom(s.schema, s.New, current)); err != nil {
 		return fmt.Errorf("set AUTO_INCREMENT of %s: %w", s.New, err)
 	}
 	return nil
 }
 
-// ready asks, while the table is locked by A, all that must be true before its name is
-// given away, and has C queue for it. Clients wait meanwhile, and every answer is a way
-// to the store and back: so all of it is asked at once.
+// ready checks, while the locker has locked the table, all that must be true before its name is
+// given away, seals the new table, and lets the renamer queue. Clients wait meanwhile, and
+// every answer takes a way to the store and back: so everything is asked at once.
 func (s *Attempt) ready(ctx context.Context) (why string, err error) {
 	var all errgroup.Group
 	sealing, stop := context.WithCancel(ctx) // which may take long, and is in vain when another one fails
@@ -112,13 +112,13 @@ func (s *Attempt) ready(ctx context.Context) (why string, err error) {
 		}
 		return s.call(ctx)
 	})
-	// Nobody else can be at work while A lives, whose lock a successor has to have.
+	// Nobody else can be at work while the locker lives: a successor has to have its lock.
 	also(func() error { return s.Leases.CheckLease(ctx, s.Subtask.Lease()) })
 	err = all.Wait()
 	return why, err
 }
 
-// call has C ask for the rename, and waits until it stands in the queue.
+// call lets the renamer ask for the RENAME, and waits until that stands in the queue.
 func (s *Attempt) call(ctx context.Context) error {
 	s.answer = make(chan error, 1)
 	go func() {
@@ -128,7 +128,7 @@ func (s *Attempt) call(ctx context.Context) error {
 	return s.queued(ctx, s.answer)
 }
 
-// endCall lets C find the sentry, where it has asked for the rename already.
+// endCall unlocks the table, so that a RENAME that has been asked for meets the sentry and fails.
 func (s *Attempt) endCall(ctx context.Context) {
 	if s.answer == nil {
 		return
@@ -141,9 +141,9 @@ func (s *Attempt) endCall(ctx context.Context) {
 	s.Log.Debug("rename after an attempt that was given up", zap.Error(err))
 }
 
-// rename exchanges the names. The table is locked by A, the fresh one sealed, and C in
-// the queue. From here on the names decide: every return has C's answer, or has given C
-// up for dead.
+// rename lets the RENAME happen. The locker has locked the table, the new table is sealed, and
+// the RENAME is in the queue. From here on the names decide: when this returns, the
+// renamer has answered, or its session is lost.
 func (s *Attempt) rename(ctx context.Context) (renamed bool, err error) {
 	err = s.swiftly(ctx, answerLimit, func(ctx context.Context) error {
 		drop := "DROP TABLE " + s.oldSQL
@@ -153,21 +153,21 @@ func (s *Attempt) rename(ctx context.Context) (renamed bool, err error) {
 		_, err := s.Locker.ExecContext(ctx, drop)
 		return err
 	})
-	// Whether or not the sentry is gone: letting go makes C answer.
+	// Whether or not the sentry is gone: to unlock the table makes the renamer answer.
 	if err != nil || s.Batches == nil {
 		if unlockErr := s.unlock(ctx); unlockErr != nil {
 			s.Locker.Close()
 		}
 	}
 	if renameErr := <-s.answer; renameErr == nil {
-		return true, nil // whatever A met
+		return true, nil // whatever happened to the locker
 	} else if err == nil {
 		err = fmt.Errorf("rename: %w", renameErr)
 	}
 	return false, err
 }
 
-// queued waits until C's rename stands in the queue for the table.
+// queued waits until the RENAME stands in the queue for the table.
 func (s *Attempt) queued(ctx context.Context, answer chan error) error {
 	for start := time.Now(); ; {
 		if err := dxf.Sleep(ctx, time.Millisecond); err != nil {

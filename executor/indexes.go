@@ -8,13 +8,13 @@ import (
 	"dxfproxy/table"
 )
 
-// BuildLockWait is how many seconds a finished build may wait for whoever reads
-// the shadow: a comparison for moments, somebody's backup for longer. Giving up
-// means to build again.
+// BuildLockWait is how many seconds (lock_wait_timeout) an index build may wait at its end for
+// whoever reads the table: a comparison does so for moments, somebody's backup for longer.
+// To give up would mean to build again.
 const BuildLockWait = 3600
 
-// AddIndexes makes the indexes of these lines on a table of rows rows, and sees
-// them there.
+// AddIndexes builds indexes on the table name, which has about so many rows, and looks whether
+// they are there then. lines are those of SHOW CREATE TABLE that define them.
 func (r *Run) AddIndexes(ctx context.Context, s *server.Session, name string, lines []string, rows int64) error {
 	for _, statement := range table.AddIndexes(r.schema, name, lines) {
 		err := r.RunDDL(ctx, s, statement, func(p server.Process) {
@@ -32,7 +32,7 @@ func (r *Run) AddIndexes(ctx context.Context, s *server.Session, name string, li
 	return err
 }
 
-// Missing lists which of the index lines a table has not.
+// Missing returns those of lines that the table name lacks.
 func (r *Run) Missing(ctx context.Context, s *server.Session, name string, lines []string) ([]string, error) {
 	text, err := table.ShowCreate(ctx, s, r.schema, name)
 	if err != nil {
@@ -44,3 +44,7 @@ func (r *Run) Missing(ctx context.Context, s *server.Session, name string, lines
 	}
 	return d.Missing(lines), nil
 }
+
+// LockTries is how often a row that a client has locked is asked for without waiting, before
+// it is waited for.
+const LockTries = 20

@@ -7,8 +7,8 @@ import (
 	"dxfproxy/dxf"
 )
 
-// Leases is what the executors need of the store beside the user's tables: the
-// fence of all that they write.
+// Leases is what workers need of the store beside the users' tables: the fence of all that
+// they write.
 type Leases interface {
 	// SaveCheckpoint writes checkpoint and summary of a running subtask in the
 	// caller's transaction and is its fence: dxf.ErrLeaseLost when the lease

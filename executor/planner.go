@@ -12,17 +12,23 @@ import (
 	"dxfproxy/server"
 )
 
-// A Planner is what those of all task types have in common.
+// A Planner is what the planners of all task types have in common. A type's own planner
+// embeds it, and adds Plan, OnDone, Complete and Eligible (see dxf.Planner).
 type Planner struct {
-	// Secret keeps the names of the jobs' locks from others.
+	// Secret is a part of the names of the jobs' locks, so that nobody else can know
+	// them. It is set before the first plan.
 	Secret dxf.Secret
 
 	DB  *sql.DB
 	Log *zap.Logger
 
-	dxf.Tell // what the task in hand waits for; of a planner that is no task's, nil
+	// Tell notes what the task in hand waits for. A type's planner serves many tasks at
+	// once, so it makes a copy of itself for each call and sets Tell there.
+	dxf.Tell
 }
 
+// NewPlanner makes the shared half of a planner. db is a pool of connections to the store
+// under the account that does the jobs' work; log may be nil.
 func NewPlanner(db *sql.DB, log *zap.Logger) Planner {
 	if log == nil {
 		log = zap.NewNop()
@@ -47,7 +53,8 @@ func (Planner) IsRetryableErr(err error) bool {
 	return server.Passes(err) || errors.Is(err, errHeld) || errors.Is(err, server.ErrLargeFile)
 }
 
-// Mendable marks an error of clean-up that says that the node's own account lacks a privilege.
+// Mendable marks an error of clean-up that somebody can mend by a GRANT (dxf.Mendable): the
+// node's own account lacks a privilege. Other errors are returned as they are.
 func Mendable(err error) error {
 	if server.Denied(err) {
 		return dxf.Mendable{Err: err}
@@ -55,26 +62,10 @@ func Mendable(err error) error {
 	return err
 }
 
-// selectProcessors: MariaDB's default of thread_pool_size is the number of the
-// server's processors.
-const selectProcessors = `SELECT @@GLOBAL.thread_pool_size`
-
-// processors asks how many the store has; 0 where it does not tell.
-func (p Planner) processors(ctx context.Context) (n int, err error) {
-	err = p.DB.QueryRowContext(ctx, selectProcessors).Scan(&n)
-	if server.IsErr(err, server.ErrUnknownSystemVariable) { // a server without a thread pool
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("count the store's processors: %w", err)
-	}
-	return n, nil
-}
-
-// errInTheWay: the name of a table that a job makes is taken.
+// InTheWay is the error of a job that needs a name which another table has.
 func InTheWay(name string) error { return dxf.Errorf("table %s is in the way", name) }
 
-// DropTable drops a table, if it is there.
+// DropTable drops a table of a job, if it is there.
 func DropTable(ctx context.Context, s *server.Session, schema, name string) error {
 	if _, err := s.ExecContext(ctx, "DROP TABLE IF EXISTS "+server.Quote(schema, name)); err != nil {
 		return fmt.Errorf("drop %s: %w", name, err)

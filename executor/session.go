@@ -2,31 +2,36 @@ package executor
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"database/sql"
 	"time"
 
 	"go.uber.org/zap"
 
-	"dxfproxy/dxf"
 	"dxfproxy/server"
 	"dxfproxy/table"
 )
 
-// A session of ours ends when its node has been frozen for this many seconds.
+// A job's definitions are changed on sessions that hold one of its advisory locks
+// (table.Lock). Planning and clean-up hold both of them (Planner.LockedSession), a step holds
+// one (Run.LockedSession). Where a session of a predecessor has the lock, a step waits
+// for it; planning and clean-up, which the owner does, may end it.
+
+// sessionEnd: such a session of planning ends when its node has been frozen for 20 s.
 const sessionEnd = "SET SESSION wait_timeout = 20"
 
-// OrphanWait is how long clean-up waits for the session of a predecessor to end
-// by itself. The server notices at once that a node is gone, but only when the
-// statement that its session was in has ended: an index build of an hour.
+// OrphanWait is how long clean-up waits for the session of a predecessor to end by itself.
+// The server notices that the node is gone only when the statement of that session has
+// ended, and that may be an index build of an hour.
 const OrphanWait = 3 * time.Second
 
-// LockedSession opens a session that holds the job's locks; who is what it is for, in the words of
-// the notes: planning or clean-up. A session that holds them already works for an owner
-// or a node whose right to that has ended, by its death perhaps. If it does nothing, it is
-// ended at once. If it is in a statement, it is waited for, and ended after orphans (0:
-// never): clean-up sets that, for by then nobody may do anything for the job any more.
-// A session of another account is ended in any case.
+// LockedSession opens a session that holds both locks of a job; who says what for, "planning" or
+// "clean-up", in the notes on what the job waits for.
+//
+// Another session that holds one of them belongs to an owner or a node that has lost its
+// right to the job, or has died. If it does nothing, it is ended at once. If it is in a
+// statement, its end is waited for, and after orphans (0: never) it is ended: clean-up asks
+// for that, because by then nobody may do anything for the job any more. A session of
+// another account, which should not know the lock's name, is ended in any case.
 func (p Planner) LockedSession(ctx context.Context, lock table.Lock, who string, orphans time.Duration) (*server.Session, error) {
 	s, err := server.OpenSession(ctx, p.DB, sessionEnd, "SET SESSION foreign_key_checks = 0")
 	if err != nil {
@@ -56,83 +61,68 @@ func (p Planner) LockedSession(ctx context.Context, lock table.Lock, who string,
 	return s, nil
 }
 
-const (
-	// heldLimit is how long clean-up waits at a stretch: others have to be cleaned up,
-	// too.
-	heldLimit = 10 * time.Second
-	// strangerLimit is how long a stranger who cannot be ended is waited for.
-	strangerLimit = 5 * time.Second
-)
+// lockSettings make the server end the session of a step, and its locks with it, when its node
+// has been frozen for 15 s.
+var lockSettings = []string{"SET SESSION wait_timeout = 15", "SET SESSION idle_transaction_timeout = 0"}
 
-// errHeld: a session that is to end, or was ended, has not yet. It will.
-var errHeld = errors.New("the session that holds the job's lock has not ended yet")
+// KeepAlive is how often the session of a step is used while it has nothing to do, so that
+// the server does not end it.
+const KeepAlive = 3 * time.Second
 
-// lockWait is what a session that waits for the job's locks does about who holds them.
-type lockWait struct {
-	Planner
-	s       *server.Session
-	lock    table.Lock
-	who     string
-	orphans time.Duration
-	start   time.Time
-	met     bool
-	vigil   server.Vigil
+// LockedSession opens a session that holds an advisory lock of the job, with more settings
+// (SET statements). Another session that holds it is that of an earlier run, whose lease
+// is over: its end is waited for, and it is ended where its node has left it behind, or where it is
+// of another account.
+func (r *Run) LockedSession(ctx context.Context, lock string, settings ...string) (*server.Session, error) {
+	return r.lockedOn(ctx, r.DB, lock, settings...)
 }
 
-// meet tells of a holder, and ends it if that is to be. 0 is nobody any more.
-func (h *lockWait) meet(ctx context.Context, holder int64) error {
-	h.met = true
-	waited := time.Since(h.start)
-	ours := true // where it cannot be told: it is waited for
-	if holder != 0 {
-		if o, err := h.s.Owns(ctx, holder); err == nil {
-			ours = o
-		}
-	}
-	text := fmt.Sprintf("%s waits for the session of its predecessor (connection %d) to end", h.who, holder)
-	kill := ours && holder != 0 && (h.vigil.Left(ctx, h.s, holder) || h.orphans > 0 && waited > h.orphans)
-	switch {
-	case kill:
-		text = fmt.Sprintf("%s ends the session of its predecessor (connection %d)", h.who, holder)
-	case !ours:
-		text = fmt.Sprintf("%s ends connection %d of another account, which holds the job's lock", h.who, holder)
-	}
-	if err := h.Waiting(text); err != nil {
-		h.Log.Warn("note what the job waits for", zap.String("lock", h.lock.Name()), zap.Error(err))
-		return nil // the term may be over, and the holder our successor
-	}
-	switch {
-	case !ours:
-		return h.endStranger(ctx, holder, waited)
-	case kill:
-		h.end(ctx, holder)
-		if waited > heldLimit {
-			return errHeld
-		}
-	}
-	return nil
-}
-
-func (h *lockWait) end(ctx context.Context, connection int64) {
-	err := h.s.Kill(ctx, connection)
-	fields := []zap.Field{zap.String("lock", h.lock.Name()), zap.Int64("connection", connection)}
+// lockedOn is LockedSession with a connection of the given pool.
+func (r *Run) lockedOn(ctx context.Context, pool *sql.DB, lock string, settings ...string) (*server.Session, error) {
+	s, err := server.OpenSession(ctx, pool, append(append([]string{}, lockSettings...), settings...)...)
 	if err != nil {
-		h.Log.Warn("end an orphaned session", append(fields, zap.Error(err))...)
-		return
+		return nil, err
 	}
-	h.Log.Info("orphaned session ended", fields...)
+	var vigil server.Vigil
+	_, err = s.Lock(ctx, r.Secret.Lock(lock), 0, func(holder int64) error {
+		if ours, err := s.Owns(ctx, holder); err == nil && !ours && holder != 0 {
+			r.Waiting("%s waits for connection %d of another account, which holds the job's lock", r.step, holder)
+			err = s.Kill(ctx, holder)
+			r.Log.Warn("a stranger holds a job's lock", zap.String("lock", lock), zap.Int64("connection", holder), zap.Error(err))
+			return nil
+		}
+		r.Waiting("%s waits for the session of its predecessor (connection %d) to end", r.step, holder)
+		if holder != 0 && vigil.Left(ctx, s, holder) {
+			err := s.Kill(ctx, holder)
+			r.Log.Warn("a session that was left held the job's lock", zap.Int64("connection", holder), zap.Error(err))
+		}
+		return nil
+	})
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	r.Waiting("")
+	return s, nil
 }
 
-// endStranger ends a connection of another account, which knows the name of a lock
-// that it should not know. Where that may not be done, the job does not wait for long.
-func (h *lockWait) endStranger(ctx context.Context, connection int64, waited time.Duration) error {
-	err := h.s.Kill(ctx, connection)
-	h.Log.Warn("a stranger holds a job's lock", zap.String("lock", h.lock.Name()), zap.Int64("connection", connection), zap.Error(err))
-	switch {
-	case err != nil && waited > strangerLimit:
-		return dxf.Errorf("connection %d of another account holds the job's lock and cannot be ended: %s", connection, err)
-	case waited > heldLimit:
-		return errHeld
+// kill ends a session of ours that does not answer, and so frees what it holds.
+func (r *Run) kill(ctx context.Context, s *server.Session) {
+	for range killTries {
+		try, cancel := context.WithTimeout(context.WithoutCancel(ctx), killTry)
+		err := server.Kill(try, r.DB, s.ID)
+		cancel()
+		if err == nil {
+			r.Log.Warn("a session that did not answer was ended", zap.Int64("connection", s.ID))
+			return
+		}
+		r.Log.Warn("end a session that does not answer", zap.Int64("connection", s.ID), zap.Error(err))
 	}
-	return nil
 }
+
+// killTry is how long one try of a KILL may take, and killTries how many there are. By the end
+// of a try the pool doubts its other connections, so that the next try has a new one.
+const (
+	killTry   = 1200 * time.Millisecond
+	killTries = 3
+)

@@ -2,70 +2,26 @@ package executor
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"time"
-
-	"go.uber.org/zap"
 
 	"dxfproxy/dxf"
 	"dxfproxy/server"
 )
 
-// lockSettings end a session whose node is frozen, and with it its locks.
-var lockSettings = []string{"SET SESSION wait_timeout = 15", "SET SESSION idle_transaction_timeout = 0"}
-
-// KeepAlive is how often an idle session with such settings is used.
-const KeepAlive = 3 * time.Second
-
-// unreachable is how long a statement that is to end is tried to be killed.
+// unreachable is for how long it is tried to kill a statement that has to end.
 const unreachable = 20 * time.Second
 
-// LockedSession opens a session that holds the advisory lock. Who holds it else is at
-// work under a right that is over, or was: what is left of him is ended.
-func (r *Run) LockedSession(ctx context.Context, lock string, settings ...string) (*server.Session, error) {
-	return r.lockedOn(ctx, r.DB, lock, settings...)
-}
-
-// lockedOn is lockedSession with a connection of a pool.
-func (r *Run) lockedOn(ctx context.Context, pool *sql.DB, lock string, settings ...string) (*server.Session, error) {
-	s, err := server.OpenSession(ctx, pool, append(append([]string{}, lockSettings...), settings...)...)
-	if err != nil {
-		return nil, err
-	}
-	var vigil server.Vigil
-	_, err = s.Lock(ctx, r.Secret.Lock(lock), 0, func(holder int64) error {
-		if ours, err := s.Owns(ctx, holder); err == nil && !ours && holder != 0 {
-			r.Waiting("%s waits for connection %d of another account, which holds the job's lock", r.step, holder)
-			err = s.Kill(ctx, holder)
-			r.Log.Warn("a stranger holds a job's lock", zap.String("lock", lock), zap.Int64("connection", holder), zap.Error(err))
-			return nil
-		}
-		r.Waiting("%s waits for the session of its predecessor (connection %d) to end", r.step, holder)
-		if holder != 0 && vigil.Left(ctx, s, holder) {
-			err := s.Kill(ctx, holder)
-			r.Log.Warn("a session that was left held the job's lock", zap.Int64("connection", holder), zap.Error(err))
-		}
-		return nil
-	})
-	if err != nil {
-		s.Close()
-		return nil, err
-	}
-	r.Waiting("")
-	return s, nil
-}
-
-// RunDDL runs one statement that may take long on a session, and tells what it is
-// doing meanwhile. When ctx ends the statement is killed and waited for: a
-// definition must not change after we have reported that it was not.
+// RunDDL runs on s a statement that may take long, and calls tell with what the server
+// shows of it every 300 ms. When ctx ends, the statement is killed, and its end is waited
+// for: a definition must not change after we have reported that it did not.
 func (r *Run) RunDDL(ctx context.Context, s *server.Session, statement string, tell func(server.Process)) error {
 	_, err := r.RunLong(ctx, s, s, statement, tell)
 	return err
 }
 
-// RunLong is the same for any statement: one of the transaction that is open on s, if
-// there is one (see holder). It returns how many rows the statement says it has changed.
+// RunLong is RunDDL for any statement, and returns how many rows the statement says it has
+// changed. on is s, or the transaction that is open on s, if there is one (see querier).
 func (r *Run) RunLong(ctx context.Context, s *server.Session, on querier, statement string, tell func(server.Process)) (affected int64, err error) {
 	done := make(chan error, 1)
 	running, end := context.WithCancel(context.WithoutCancel(ctx))
@@ -118,33 +74,6 @@ func (r *Run) RunLong(ctx context.Context, s *server.Session, on querier, statem
 			}
 		}
 	}
-}
-
-// killTry is how long one try of a KILL may take. It is more than lets the pool doubt its
-// other connections, so that the next one is made over a new one.
-const (
-	killTry   = 1200 * time.Millisecond
-	killTries = 3
-)
-
-// kill ends a session of ours that does not answer, and what it holds is free.
-func (r *Run) kill(ctx context.Context, s *server.Session) {
-	for range killTries {
-		try, cancel := context.WithTimeout(context.WithoutCancel(ctx), killTry)
-		err := server.Kill(try, r.DB, s.ID)
-		cancel()
-		if err == nil {
-			r.Log.Warn("a session that did not answer was ended", zap.Int64("connection", s.ID))
-			return
-		}
-		r.Log.Warn("end a session that does not answer", zap.Int64("connection", s.ID), zap.Error(err))
-	}
-}
-
-// Blocker names a connection that may hold the table's metadata lock, in words; "" when
-// none is seen.
-func (r *Run) Blocker(ctx context.Context, except ...int64) string {
-	return server.Blocker(ctx, r.DB, r.schema, r.table, except...)
 }
 
 // ended says whether err tells that our right to work is over.

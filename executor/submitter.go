@@ -13,12 +13,9 @@ import (
 	"dxfproxy/server"
 )
 
-// A job is its submitter's act, on the table that he named: before each step it
-// is asked whether he may still do it, and before the first whether it is still
-// that table.
-
-// StillMay ends a job whose submitter (user@host; "" is not looked at) has lost
-// one of the privileges on its table.
+// StillMay refuses to go on with a job whose submitter has lost one of these privileges on its
+// table. Planners ask before each step. user is user@host as in CURRENT_USER(); "" is not
+// looked at.
 func (p Planner) StillMay(ctx context.Context, user, schema, name string, privileges ...string) error {
 	if user == "" {
 		return nil

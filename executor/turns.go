@@ -11,68 +11,68 @@ import (
 	"dxfproxy/table"
 )
 
-// turnPatience is how long a chunk waits for its turn before it goes ahead
-// without: a node that froze in its turn must not hold up the others.
-//
-// Some may keep their turn for as long as they like: a user's trigger can sleep in one.
-// So whoever has waited in vain is followed by others of its node who wait less, until
-// one of them has a turn again.
+// turnPatience is how long a chunk waits for its turn before it goes ahead without one: a node
+// that froze in its turn must not hold up the others. As a turn may also be kept for long
+// by a user's trigger that sleeps, the chunks of a node that come after one which has
+// waited in vain wait less, down to leastPatience, until one of them gets a turn again.
 const (
 	turnPatience  = 5 * time.Second
 	leastPatience = 20 * time.Millisecond
 )
 
+// turnWait is how long a chunk waits for one turn while it would take any of several.
 const turnWait = 10 * time.Millisecond
 
-// Turns lets as many chunks be written in the store at once as it has processors,
-// whichever nodes and jobs they are of. More get into each other's way there. A turn is
-// an advisory lock of the chunk's session, so it ends with the session at worst.
+// Turns are what a session takes before it writes a chunk: Take before, Give afterwards, or
+// TakeSQL and GiveSQL for who sends the whole chunk as one text. There are as many turns in
+// the store as it has processors, for the chunks of all nodes and jobs, because more chunks
+// at once get into each other's way. A turn is an advisory lock of the chunk's session,
+// so at worst it ends with the session.
 type Turns struct {
-	names []string // any of them will do; none: no bound is known
-	held  string
+	names []string // any of them will do; none: nobody knows how many processors there are
+	held  string   // the one that Take has got; "": none
 	kept  *patience
 }
 
-// patience is for how long the chunks of a node wait for turns that others do not give.
+// A patience is how long the chunks of a node wait for turns.
 type patience struct {
-	mu       sync.Mutex
-	patience map[string]time.Duration // by name, "" for any of all; none: turnPatience
+	mu     sync.Mutex
+	byName map[string]time.Duration // of Turns.kind; where there is none: turnPatience
 }
 
 // until is how long to wait for a turn.
 func (k *patience) until(name string) time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if d, ok := k.patience[name]; ok {
+	if d, ok := k.byName[name]; ok {
 		return d
 	}
 	return turnPatience
 }
 
-// learn keeps whether there was a turn within the time waited.
+// learn is told whether there was a turn within the time waited.
 func (k *patience) learn(name string, waited time.Duration, got bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if got {
-		delete(k.patience, name)
+		delete(k.byName, name)
 		return
 	}
-	if k.patience == nil {
-		k.patience = map[string]time.Duration{}
+	if k.byName == nil {
+		k.byName = map[string]time.Duration{}
 	}
-	k.patience[name] = max(waited/8, leastPatience)
+	k.byName[name] = max(waited/8, leastPatience)
 }
 
-// querier is what a chunk asks for its turn on: its session, or the transaction that is
-// open on that session, if there is one. It must not be the session then: when
-// database/sql finds a session dead it closes it, and closing waits for the end of the
-// transaction.
+// A querier is a session, or the transaction that is open on it. As long as there is one it must be
+// the transaction: when database/sql finds a session dead it closes it, and closing waits for
+// the end of the transaction.
 type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
-// Turns are those of these names.
+// Turns are the turns of these names (TurnNames, ChunkTurns), any of which will do.
 func (w *Worker) Turns(names []string) Turns {
 	for i, name := range names {
 		names[i] = w.Secret.Lock(name)
@@ -80,7 +80,8 @@ func (w *Worker) Turns(names []string) Turns {
 	return Turns{names: names, kept: &w.kept}
 }
 
-// TurnNames are all turns of a store with so many processors, one of them first.
+// TurnNames names all turns of a store with so many processors. Whoever passes another first
+// begins with another, so that not all ask for the same one.
 func TurnNames(processors, first int) []string {
 	var names []string
 	for i := range processors {
@@ -89,18 +90,19 @@ func TurnNames(processors, first int) []string {
 	return names
 }
 
-// ChunkTurns are the turns that a job's chunks take. InnoDB of MariaDB keeps the
-// counter of an AUTO_INCREMENT column on the root page, which every insert
-// latches: two at a time took 4.7 s of two processors for what one alone did in
-// 5.1 s, so such a job has one turn, and other jobs most likely another.
-func ChunkTurns(job int64, subtask, processors int, shadow *table.Info) []string {
-	if processors > 0 && shadow.AutoIncrementColumn() != "" {
+// ChunkTurns names the turns that the chunks of a subtask take, which go into the table into. If
+// that has an AUTO_INCREMENT column there is one turn for the whole job, and most likely
+// another one for each other job: InnoDB of MariaDB keeps the column's counter on the root
+// page, which every insert latches, so two chunks at a time took 4.7 s of two processors
+// for what one alone did in 5.1 s.
+func ChunkTurns(job int64, subtask, processors int, into *table.Info) []string {
+	if processors > 0 && into.AutoIncrementColumn() != "" {
 		return TurnNames(processors, int(job%int64(processors)))[:1]
 	}
 	return TurnNames(processors, subtask)
 }
 
-// Take waits for a turn.
+// Take waits for a turn, and does without one when it has waited for Patience.
 func (t *Turns) Take(ctx context.Context, on querier) error {
 	if len(t.names) == 0 {
 		return nil
@@ -113,7 +115,7 @@ func (t *Turns) Take(ctx context.Context, on querier) error {
 	return err
 }
 
-// kind is the turn that is waited for; "" for any of all.
+// kind is the turn that is waited for; "" for any of several.
 func (t *Turns) kind() string {
 	if len(t.names) == 1 {
 		return t.names[0]
@@ -121,11 +123,11 @@ func (t *Turns) kind() string {
 	return ""
 }
 
-// Patience is how long to wait for it.
+// Patience is how long to wait for a turn.
 func (t *Turns) Patience() time.Duration { return t.kept.until(t.kind()) }
 
-// Waited keeps how long a batch has waited with so much patience: all of it, if there was
-// no turn.
+// Waited is told how long a batch with TakeSQL(patience) took to get its turn: as long as
+// patience, if there was none.
 func (t *Turns) Waited(took, patience time.Duration) {
 	if len(t.names) > 0 {
 		t.kept.learn(t.kind(), patience, took < patience*9/10)
@@ -152,14 +154,15 @@ func (t *Turns) wait(ctx context.Context, on querier, patience time.Duration) (g
 	return false, nil
 }
 
-// turnRounds are how many seconds a batch waits for one of the turns and then for the next,
-// all in all about turnPatience.
+// turnRounds are the waits of TakeSQL in seconds: in each round for another one of the turns. All
+// together they are about turnPatience.
 var turnRounds = []float64{0, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56}
 
 // turnsAsked is how many turns a batch asks for at most.
 const turnsAsked = 8
 
-// TakeSQL waits for a turn in a batch: any that is free, else for each a while.
+// TakeSQL is Take as a statement of a batch: it takes any turn that is free, else it waits for
+// each of them a while, all in all for patience.
 func (t *Turns) TakeSQL(patience time.Duration) string {
 	names := t.names[:min(len(t.names), turnsAsked)]
 	if len(names) == 0 {
@@ -187,7 +190,7 @@ func (t *Turns) TakeSQL(patience time.Duration) string {
 	return "DO " + strings.Join(tries, " OR ")
 }
 
-// GiveSQL ends the turn of a batch, whichever it had.
+// GiveSQL is Give as a statement of a batch.
 func (t *Turns) GiveSQL() string {
 	var all []string
 	for _, name := range t.names[:min(len(t.names), turnsAsked)] {

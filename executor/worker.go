@@ -3,8 +3,7 @@ package executor
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
-	"fmt"
+	"errors"
 	"sync"
 	"time"
 
@@ -15,21 +14,33 @@ import (
 	"dxfproxy/table"
 )
 
-// A Worker is what the executors of all task types have in common.
+// A Worker is what the workers of all task types have in common. A type's own worker embeds
+// it, and its RunSubtask begins a Run, whose steps it gives to RunStep:
+//
+//	r := &run{Run: w.Begin(t, s, report)}
+//	if err := r.ReadMeta(&r.meta); err != nil {
+//		return r.Summary, err
+//	}
+//	return r.RunStep(ctx, r.meta.Schema, r.meta.Table, map[dxf.Step]func(context.Context) error{
+//		StepCopy: r.copy,
+//	})
+//
+// The fields down to Secret are set before the first subtask, and do not change then.
 type Worker struct {
-	// Hold asks all nodes to hold back what clients begin outside a transaction,
-	// for d; 0 ends it. They may not hear of it. nil: nobody is held.
+	// Hold asks all nodes to hold back, for d, what clients begin outside a transaction;
+	// Hold(0) asks them to stop that. A node may miss either. nil: nobody is held back.
 	Hold func(d time.Duration)
-	// LockWait says how long an exchange may wait in the table's queue, with
-	// everybody behind it, once it has tried without in vain; 0 is never. nil: never.
+	// LockWait says how long an exchange may stand in the queue for the table's lock, with
+	// all clients behind it, after attempts without queueing have failed. 0, or a nil
+	// LockWait: it never queues.
 	LockWait func(ctx context.Context) time.Duration
 	// Wake makes all nodes look at the store, and their changefeeds. nil: they find out by
 	// polling.
 	Wake func()
-	// Secret keeps the names of locks from others.
+	// Secret is a part of the names of locks, so that nobody else can know them.
 	Secret dxf.Secret
 
-	kind   dxf.Type // whose steps it names
+	kind   dxf.Type
 	DB     *sql.DB
 	Leases Leases
 	log    *zap.Logger
@@ -40,6 +51,8 @@ type Worker struct {
 	kept  patience
 }
 
+// NewWorker makes the shared half of a worker of the type kind. db is a pool of connections to
+// the store under the account that does the jobs' work; log may be nil.
 func NewWorker(kind dxf.Type, db *sql.DB, leases Leases, log *zap.Logger) *Worker {
 	if log == nil {
 		log = zap.NewNop()
@@ -50,8 +63,9 @@ func NewWorker(kind dxf.Type, db *sql.DB, leases Leases, log *zap.Logger) *Worke
 // maxInfos is how many tables are remembered: a job has two.
 const maxInfos = 64
 
-// Info reads a table, or its definition alone if it is what it was: of each piece of a
-// large table that would be asked again, and it is seven questions.
+// Info describes a table. To read all of that takes seven queries, and each subtask of a large
+// table would repeat them: so it is remembered, and as long as the table's definition has
+// not changed only that is read.
 func (w *Worker) Info(ctx context.Context, q server.Querier, schema, name string) (*table.Info, error) {
 	key := server.Quote(schema, name)
 	w.mu.Lock()
@@ -81,69 +95,17 @@ func (w *Worker) Info(ctx context.Context, q server.Querier, schema, name string
 	return info, nil
 }
 
-// Run is one run of one subtask, of whichever type.
-type Run struct {
-	*Worker
-	schema, table string
-	step          string // its name
-	Task          dxf.Task
-	Subtask       dxf.Subtask
-	Summary       dxf.Summary
-	report        func(dxf.Summary)
-	Log           *zap.Logger
-}
-
-func (w *Worker) Begin(t dxf.Task, s dxf.Subtask, report func(dxf.Summary)) Run {
-	name := w.kind.StepName(s.Step)
-	k := Run{
-		Worker: w, step: name, Task: t, Subtask: s, Summary: s.Summary, report: report,
-		Log: w.log.With(zap.Int64("task", t.ID), zap.Int64("subtask", s.ID), zap.String("step", name)),
+// IsRetryableErr says whether the subtask should be tried again in place: the
+// connection or the server went away, or somebody held a lock too long.
+func (w *Worker) IsRetryableErr(err error) bool {
+	var own *dxf.Error
+	if err == nil || errors.As(err, &own) {
+		return false
 	}
-	k.Summary.Waiting = ""
-	return k
-}
-
-// ReadMeta reads the task's meta.
-func (r *Run) ReadMeta(meta any) error {
-	if err := json.Unmarshal(r.Task.Meta, meta); err != nil {
-		return dxf.Errorf("read the meta of task %d: %s", r.Task.ID, err)
+	for _, end := range []error{dxf.ErrLeaseLost, dxf.ErrCancelled, dxf.ErrPaused, dxf.ErrNotFound, context.Canceled} {
+		if errors.Is(err, end) {
+			return false
+		}
 	}
-	return nil
-}
-
-// RunStep runs the subtask's step of the task type's, for a table.
-func (r *Run) RunStep(ctx context.Context, schema, table string, steps map[dxf.Step]func(context.Context) error) (dxf.Summary, error) {
-	r.schema, r.table = schema, table
-	step := steps[r.Subtask.Step]
-	if step == nil {
-		return r.Summary, dxf.Errorf("a task of type %s has no %s", r.Task.Type, r.step)
-	}
-	err := step(ctx)
-	if err != nil && ctx.Err() != nil {
-		err = context.Cause(ctx) // what the work says is only its consequence
-	}
-	r.Summary.Waiting = ""
-	if err != nil {
-		err = fmt.Errorf("%s of %s.%s: %w", r.step, r.schema, r.table, err)
-	}
-	return r.Summary, err
-}
-
-// Progress reports the summary as it is.
-func (r *Run) Progress() {
-	if r.report != nil {
-		r.report(r.Summary)
-	}
-}
-
-// Waiting reports what the subtask waits for; "" when it waits no longer.
-func (r *Run) Waiting(format string, args ...any) {
-	text := format
-	if len(args) > 0 {
-		text = fmt.Sprintf(format, args...)
-	}
-	if r.Summary.Waiting != text {
-		r.Summary.Waiting = text
-		r.Progress()
-	}
+	return server.Passes(err)
 }
