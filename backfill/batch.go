@@ -46,7 +46,8 @@ func (c *copier) write(ctx context.Context, statement string, next point, ahead 
 	batch := []string{"START TRANSACTION"}
 	if statement != "" {
 		// While one waits for the disk at its commit, another can work.
-		batch = append(batch, "SET @dxf_came = SYSDATE(6)", c.turns.TakeSQL(patience), "SET @dxf_began = SYSDATE(6)", table.HoldSQL(c.shadow), statement, c.turns.GiveSQL())
+		batch = append(batch, "SET @dxf_came = SYSDATE(6)", c.turns.TakeSQL(patience), "SET @dxf_began = SYSDATE(6)",
+			table.HoldSQL(c.shadow), statement, c.turns.GiveSQL())
 	}
 	batch = append(batch, save, fence, "COMMIT")
 	if ahead != "" {
@@ -144,7 +145,8 @@ func (c *copier) cut(ctx context.Context, span table.Range, at point) (piece, er
 	}
 	p.head, p.rows = span.To(last), 0
 	if last != nil {
-		count := fmt.Sprintf("SELECT COUNT(*) FROM %s AS s FORCE INDEX (%s) WHERE %s", c.source.Quoted(), server.Quote(c.source.CopyKey.Name), p.head.Where("s"))
+		count := fmt.Sprintf("SELECT COUNT(*) FROM %s AS s FORCE INDEX (%s) WHERE %s",
+			c.source.Quoted(), server.Quote(c.source.CopyKey.Name), p.head.Where("s"))
 		if err := c.conn.QueryRowContext(ctx, count).Scan(&p.rows); err != nil {
 			return p, fmt.Errorf("count the last rows: %w", err)
 		}

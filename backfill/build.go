@@ -16,7 +16,8 @@ import (
 // build puts the indexes on the shadow, in one sorted build while the
 // changefeed stands still, and lets the feed catch up under their constraints.
 func (r *run) build(ctx context.Context) error {
-	s, err := r.LockedSession(ctx, table.JobLock(r.meta.JobID).Name(), "SET SESSION foreign_key_checks = 0", "SET SESSION check_constraint_checks = 0",
+	s, err := r.LockedSession(ctx, table.JobLock(r.meta.JobID).Name(),
+		"SET SESSION foreign_key_checks = 0", "SET SESSION check_constraint_checks = 0",
 		fmt.Sprintf("SET SESSION lock_wait_timeout = %d", executor.BuildLockWait))
 	if err != nil {
 		return err

@@ -131,7 +131,8 @@ func (p *Planner) beginCopy(
 	if err := p.startFeed(ctx, s, m); err != nil {
 		return dxf.Plan{}, err
 	}
-	p.Log.Info("shadow made", zap.Int64("job", m.JobID), zap.String("table", m.Schema+"."+m.Table), zap.String("shadow", m.Shadow), zap.Strings("indexes", m.Indexes))
+	p.Log.Info("shadow made", zap.Int64("job", m.JobID), zap.String("table", m.Schema+"."+m.Table),
+		zap.String("shadow", m.Shadow), zap.Strings("indexes", m.Indexes))
 	plan, err := planPieces(ctx, s, info, m, nodes)
 	if plan.Step == StepCopy {
 		plan.Concurrency = share(concurrency, nodes, m.Processors)

@@ -147,7 +147,8 @@ func (p *Planner) writeFeed(ctx context.Context, s *server.Session, m Meta, from
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing
 	err = p.store.StartFeed(ctx, tx, dxf.Feed{
-		JobID: m.JobID, Schema: m.Schema, Table: m.Table, Shadow: m.Shadow, Mode: dxf.FeedMerge, Server: identity.String(), File: from.File, Pos: from.Pos,
+		JobID: m.JobID, Schema: m.Schema, Table: m.Table, Shadow: m.Shadow, Mode: dxf.FeedMerge,
+		Server: identity.String(), File: from.File, Pos: from.Pos,
 	})
 	if err != nil {
 		return fmt.Errorf("start the changefeed: %w", err)

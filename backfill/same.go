@@ -46,7 +46,8 @@ func (p *Planner) knownTable(ctx context.Context, q server.Querier, m Meta) (str
 // loaded in the place of the empty one.
 func filled(imports []dxf.ImportJob, since time.Time, schema, name string) bool {
 	return slices.ContainsFunc(imports, func(j dxf.ImportJob) bool {
-		return j.Status == dxf.ImportFinished && !j.EndTime.Before(since.Truncate(time.Second)) && strings.EqualFold(j.Schema, schema) && strings.EqualFold(j.Table, name)
+		return j.Status == dxf.ImportFinished && !j.EndTime.Before(since.Truncate(time.Second)) &&
+			strings.EqualFold(j.Schema, schema) && strings.EqualFold(j.Table, name)
 	})
 }
 
@@ -61,7 +62,8 @@ func rebuilt(history []dxf.Job, job dxf.Job, schema, name string) bool {
 	found := false
 	for _, j := range history {
 		// The creation time has microseconds, that of an end may have fewer.
-		if j.EndTime.Before(since.Truncate(time.Second)) || !strings.EqualFold(j.Schema, schema) || j.State != dxf.JobSynced && j.State != dxf.JobDone {
+		if j.EndTime.Before(since.Truncate(time.Second)) || !strings.EqualFold(j.Schema, schema) ||
+			j.State != dxf.JobSynced && j.State != dxf.JobDone {
 			continue
 		}
 		switch {

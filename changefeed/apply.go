@@ -210,7 +210,8 @@ func (w *writer) batches(all []*fate, limit int, head, sep, tail string, text fu
 			n++
 		}
 		if size > w.packet-1024 {
-			return dxf.Errorf("a row of %s needs a statement of %d bytes to be written; max_allowed_packet is %d: raise it and run the statement again",
+			return dxf.Errorf("a row of %s needs a statement of %d bytes to be written; max_allowed_packet is %d: "+
+				"raise it and run the statement again",
 				w.layout.source.Quoted(), size, w.packet)
 		}
 		var b strings.Builder
@@ -246,11 +247,13 @@ func (w *writer) diverged(ctx context.Context, tx *sql.Tx, f dxf.Feed, batch []*
 			return fmt.Errorf("look for the row that is missing in %s: %w", l.shadow, err)
 		}
 		if found == 0 {
-			return dxf.Errorf("shadow %s has diverged from its table: the row with key %s is not there (job %d); the table itself is unharmed, run the statement again",
+			return dxf.Errorf("shadow %s has diverged from its table: the row with key %s is not there (job %d); the table itself is unharmed, "+
+				"run the statement again",
 				l.shadow, tuple(k.key), f.JobID)
 		}
 	}
-	return dxf.Errorf("shadow %s has diverged from its table: %d of %d rows were there, the first with key %s (job %d); the table itself is unharmed, run the statement again",
+	return dxf.Errorf("shadow %s has diverged from its table: %d of %d rows were there, the first with key %s (job %d); "+
+		"the table itself is unharmed, run the statement again",
 		l.shadow, n, len(batch), tuple(batch[0].key), f.JobID)
 }
 
@@ -260,7 +263,8 @@ func (w *writer) duplicate(f dxf.Feed, err error) error {
 	var e *mysql.MySQLError
 	errors.As(err, &e)
 	if value, key, ok := server.Duplicate(e.Message); ok && key == w.layout.key {
-		return dxf.Errorf("shadow %s has diverged from its table: there is a row with key %s already (job %d); the table itself is unharmed, run the statement again",
+		return dxf.Errorf("shadow %s has diverged from its table: there is a row with key %s already (job %d); the table itself is unharmed, "+
+			"run the statement again",
 			w.layout.shadow, value, f.JobID)
 	}
 	return server.ClientError(err, f.Table)

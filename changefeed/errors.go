@@ -25,7 +25,8 @@ const stubbornFull = 240
 // givesUp says whether a feed ends that err has interrupted so many times.
 func givesUp(err error, interruptions int) bool {
 	limit := stubborn
-	if be := reading(err); be != nil && be.Number == server.ErrMasterFatalReadingBinlog && strings.Contains(be.Message, "truncated in the middle of event") {
+	if be := reading(err); be != nil && be.Number == server.ErrMasterFatalReadingBinlog &&
+		strings.Contains(be.Message, "truncated in the middle of event") {
 		limit = stubbornFull
 	}
 	return interruptions >= limit && lasting(err)
@@ -67,7 +68,8 @@ func fatal(job int64, err error) *dxf.Error {
 		return dxf.Errorf("changefeed of job %d: a row is too large for one statement of this node's connection to the store (%v)", job, err)
 	}
 	if be := reading(err); be != nil && be.Number == server.ErrMasterFatalReadingBinlog && gone(be.Message) {
-		return dxf.Errorf("the binlog that job %d has to read is no longer on the server (%s): keep it longer (expire_logs_days, binlog_expire_logs_seconds, no PURGE while a job runs) and run the statement again",
+		return dxf.Errorf("the binlog that job %d has to read is no longer on the server (%s): "+
+			"keep it longer (expire_logs_days, binlog_expire_logs_seconds, no PURGE while a job runs) and run the statement again",
 			job, be.Message)
 	}
 	var ee *replication.EventError
@@ -96,7 +98,8 @@ func refused(err error) *dxf.Error {
 // gone tells the meanings of error 1236 apart: a missing or shorter file does not
 // come back, a reader that was replaced or a server that shuts down does.
 func gone(message string) bool {
-	for _, s := range []string{"first log file", "purged", "impossible position", "not find", "past the end", "end of file", "corrupt", "bogus data"} {
+	for _, s := range []string{"first log file", "purged", "impossible position", "not find", "past the end", "end of file",
+		"corrupt", "bogus data"} {
 		if strings.Contains(strings.ToLower(message), s) {
 			return true
 		}

@@ -80,7 +80,8 @@ func (a *applier) follow(ctx context.Context, f dxf.Feed) error {
 		piece: cfg.MaxBytes / 4, limit: cfg.MaxBytes,
 	}
 	g.reach.ask = a.askStore(ctx, g.names)
-	r, err := openReader(ctx, a.m.dsn, w.first().session.Family, serverID(cfg.MetaSchema, f.JobID), g, position{server.Position{File: f.File, Pos: f.Pos}, f.FileMark}, cfg.MaxBytes)
+	r, err := openReader(ctx, a.m.dsn, w.first().session.Family, serverID(cfg.MetaSchema, f.JobID), g,
+		position{server.Position{File: f.File, Pos: f.Pos}, f.FileMark}, cfg.MaxBytes)
 	if err != nil {
 		return err
 	}
@@ -147,7 +148,8 @@ func (fo *follower) collect(ctx context.Context, g group) (*window, error) {
 			// reader's budget is for what it reads ahead; this is on top.
 			fo.release(win)
 			if win.size > cfg.MaxBytes {
-				return nil, dxf.Errorf("an XA transaction on table %s.%s is prepared and undecided, and more than %d MiB of changes wait for it: commit it or roll it back (XA RECOVER), then run the statement again",
+				return nil, dxf.Errorf("an XA transaction on table %s.%s is prepared and undecided, and more than %d MiB of changes wait for it: "+
+					"commit it or roll it back (XA RECOVER), then run the statement again",
 					fo.feed.Schema, fo.feed.Table, cfg.MaxBytes>>20)
 			}
 			g, err := fo.next(ctx)
@@ -155,7 +157,8 @@ func (fo *follower) collect(ctx context.Context, g group) (*window, error) {
 				return nil, err
 			}
 			if g.partial {
-				return nil, dxf.Errorf("a transaction with more than %d MiB of changes of table %s.%s came while an XA transaction on it was prepared and undecided; run the statement again",
+				return nil, dxf.Errorf("a transaction with more than %d MiB of changes of table %s.%s "+
+					"came while an XA transaction on it was prepared and undecided; run the statement again",
 					cfg.MaxBytes/4>>20, fo.feed.Schema, fo.feed.Table)
 			}
 			win.add(g)
@@ -195,7 +198,8 @@ func (fo *follower) apply(ctx context.Context, win *window) error {
 	if !stops {
 		mode = fo.feed.Mode
 	}
-	c := dxf.FeedCommit{File: win.safe.File, Pos: win.safe.Pos, Mark: win.safe.mark, Applied: win.changes, Mode: mode, Markers: win.markerIDs()}
+	c := dxf.FeedCommit{File: win.safe.File, Pos: win.safe.Pos, Mark: win.safe.mark, Applied: win.changes, Mode: mode,
+		Markers: win.markerIDs()}
 	if err := fo.lanes.apply(ctx, fo.feed, win, c); err != nil {
 		return err
 	}
@@ -236,7 +240,8 @@ func (fo *follower) large(ctx context.Context, g group) error {
 		win.add(g)
 		if g.broken {
 			if !strict {
-				return dxf.Errorf("a transaction with more than %d MiB of changes of table %s.%s was rolled back in the binlog, which cannot be followed; run the statement again",
+				return dxf.Errorf("a transaction with more than %d MiB of changes of table %s.%s was rolled back in the binlog, "+
+					"which cannot be followed; run the statement again",
 					fo.a.m.cfg.MaxBytes/4>>20, fo.feed.Schema, fo.feed.Table)
 			}
 			_ = tx.Rollback()
@@ -252,10 +257,12 @@ func (fo *follower) large(ctx context.Context, g group) error {
 		fo.release(win)
 		if !g.partial {
 			if win.undecided && strict {
-				return dxf.Errorf("a transaction with more than %d MiB of changes of table %s.%s came while an XA transaction on it was prepared and undecided; run the statement again",
+				return dxf.Errorf("a transaction with more than %d MiB of changes of table %s.%s "+
+					"came while an XA transaction on it was prepared and undecided; run the statement again",
 					fo.a.m.cfg.MaxBytes/4>>20, fo.feed.Schema, fo.feed.Table)
 			}
-			c := dxf.FeedCommit{File: win.safe.File, Pos: win.safe.Pos, Mark: win.safe.mark, Applied: applied, Mode: fo.feed.Mode, Markers: win.markerIDs()}
+			c := dxf.FeedCommit{File: win.safe.File, Pos: win.safe.Pos, Mark: win.safe.mark, Applied: applied, Mode: fo.feed.Mode,
+				Markers: win.markerIDs()}
 			if err := writer.save(ctx, tx, fo.feed, c); err != nil {
 				return err
 			}
@@ -287,7 +294,8 @@ func (fo *follower) large(ctx context.Context, g group) error {
 // unfinished is for what cannot be: a window has no transactions that come in
 // pieces.
 func (fo *follower) unfinished() error {
-	return dxf.Errorf("the changefeed of table %s.%s (job %d) stopped in a window up to %s:%d and does not find it again; run the statement again",
+	return dxf.Errorf("the changefeed of table %s.%s (job %d) stopped in a window up to %s:%d and does not find it again; "+
+		"run the statement again",
 		fo.feed.Schema, fo.feed.Table, fo.feed.JobID, fo.feed.WindowFile, fo.feed.WindowPos)
 }
 

@@ -110,7 +110,8 @@ func (g *grouper) event(e *replication.BinlogEvent) error {
 		g.begin(flagStandalone) // until BEGIN or XA START follows
 		return nil
 	case *replication.TransactionPayloadEvent:
-		return dxf.Errorf("a session with binlog_transaction_compression = ON wrote to the binlog; the changefeed of job %d cannot follow; run the statement again", g.job)
+		return dxf.Errorf("a session with binlog_transaction_compression = ON wrote to the binlog; the changefeed of job %d cannot follow; "+
+			"run the statement again", g.job)
 	case *replication.TableMapEvent:
 		if !g.foreign && !g.own(string(ev.Schema), string(ev.Table)) {
 			g.foreign = true
@@ -129,7 +130,8 @@ func (g *grouper) event(e *replication.BinlogEvent) error {
 	case replication.XA_PREPARE_LOG_EVENT:
 		return g.prepare(e)
 	case eventIncident:
-		return dxf.Errorf("the binlog reports lost events after %s (incident event): row changes of %s may be missing; run the statement again", g.last, g.layout.source.Quoted())
+		return dxf.Errorf("the binlog reports lost events after %s (incident event): row changes of %s may be missing; run the statement again",
+			g.last, g.layout.source.Quoted())
 	}
 	return nil
 }
@@ -150,7 +152,8 @@ func (g *grouper) place(h *replication.EventHeader) error {
 		}
 		return nil
 	case h.LogPos < g.high || g.unsaid+uint64(h.EventSize) > math.MaxUint32:
-		return dxf.Errorf("the binlog file %s has grown beyond 4 GiB by one transaction, and positions in it have no meaning behind that: the changefeed of job %d cannot go on; run the statement again",
+		return dxf.Errorf("the binlog file %s has grown beyond 4 GiB by one transaction, and positions in it have no meaning behind that: "+
+			"the changefeed of job %d cannot go on; run the statement again",
 			g.file, g.job)
 	}
 	g.high, g.unsaid = h.LogPos, 0
@@ -196,7 +199,8 @@ func (g *grouper) rows(e *replication.RowsEvent) error {
 	switch {
 	case g.xid != "":
 		if g.undecided+g.cur.size > g.limit {
-			return dxf.Errorf("prepared XA transactions hold more than %d MiB of changes of %s: commit them or roll them back, then run the statement again", g.limit>>20, g.layout.source.Quoted())
+			return dxf.Errorf("prepared XA transactions hold more than %d MiB of changes of %s: commit them or roll them back, "+
+				"then run the statement again", g.limit>>20, g.layout.source.Quoted())
 		}
 	case g.cur.size >= g.piece:
 		piece := g.cur
@@ -327,5 +331,6 @@ func (g *grouper) safe(end position) (_ position, undecided bool) {
 }
 
 func (g *grouper) fatal(what string) error {
-	return dxf.Errorf("table %s changed in a way that the changefeed of job %d cannot follow: %s; run the statement again", g.layout.source.Quoted(), g.job, what)
+	return dxf.Errorf("table %s changed in a way that the changefeed of job %d cannot follow: %s; run the statement again",
+		g.layout.source.Quoted(), g.job, what)
 }

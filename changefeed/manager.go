@@ -81,14 +81,17 @@ func New(store Store, cfg Config) (*Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("changefeed: parse the store's DSN: %w", err)
 	}
-	dsn.ParseTime, dsn.MultiStatements, dsn.DBName = true, true, cfg.MetaSchema // windows go as one text; DELETE with an alias wants a schema, any one
+	// Windows go as one text; DELETE with an alias wants a schema, any one.
+	dsn.ParseTime, dsn.MultiStatements, dsn.DBName = true, true, cfg.MetaSchema
 	dsn.InterpolateParams = true
 	dsn.ClientFoundRows = true // Store.CommitFeed counts rows that it found
 	if dsn.Timeout == 0 {
 		dsn.Timeout = 5 * time.Second
 	}
 	dsn.MaxAllowedPacket = 1 << 30 // the server's own limit is kept by the writer
-	return &Manager{store: store, cfg: cfg, dsn: dsn, wake: make(chan struct{}, 1), feeds: map[int64]*counters{}, news: make(chan struct{})}, nil
+	return &Manager{
+		store: store, cfg: cfg, dsn: dsn, wake: make(chan struct{}, 1), feeds: map[int64]*counters{}, news: make(chan struct{}),
+	}, nil
 }
 
 // Wake makes Run look for feeds at once, and those that stand still whether they may go on.

@@ -117,8 +117,8 @@ func (c *collector) Leave(n ast.Node) (ast.Node, bool) { return n, !c.more }
 // spaced finds functions that are the server's own only where the parenthesis follows
 // at once (manuals, "Function Name Parsing and Resolution"): NOW () may be a stored one.
 var spaced = regexp.MustCompile(`(?i)\b(adddate|bit_and|bit_or|bit_xor|cast|count|curdate|curtime|date_add|date_sub|extract|group_concat|` +
-	`json_arrayagg|json_objectagg|max|mid|min|now|position|session_user|st_collect|std|stddev|stddev_pop|stddev_samp|subdate|substr|substring|sum|` +
-	`sysdate|system_user|trim|variance|var_pop|var_samp)\s+\(`)
+	`json_arrayagg|json_objectagg|max|mid|min|now|position|session_user|st_collect|std|stddev|stddev_pop|stddev_samp|` +
+	`subdate|substr|substring|sum|sysdate|system_user|trim|variance|var_pop|var_samp)\s+\(`)
 
 // sessionFunctions are functions that every store has of its own, beside
 // table.RowFunctions: those that tell of the session, and wait.

@@ -35,7 +35,8 @@ func (g *grouper) opened(h *replication.EventHeader) error {
 	case g.server != 0 && h.ServerID != g.server:
 		return dxf.ServerChanged(g.job, fmt.Sprintf("server_id %d", g.server), fmt.Sprintf("server_id %d", h.ServerID))
 	case g.from.mark != "" && g.from.mark != g.mark:
-		return dxf.Errorf("the binlog file %s is not the one that job %d has read until now: it was begun anew (RESET MASTER), or the store is another server; run the statement again",
+		return dxf.Errorf("the binlog file %s is not the one that job %d has read until now: it was begun anew (RESET MASTER), "+
+			"or the store is another server; run the statement again",
 			g.file, g.job)
 	}
 	g.last.mark = g.mark

@@ -163,5 +163,6 @@ func (g *grouper) statement(e *replication.QueryEvent, n names) error {
 func (g *grouper) unattributed(what string) error {
 	return dxf.Errorf("the changefeed of job %d cannot tell whether table %s was changed: "+
 		"a session with binlog_format other than ROW executed %s, which may have reached it by a view, a trigger or a function; "+
-		"let all sessions write rows (those older than SET GLOBAL binlog_format = ROW keep their own) and run the statement again", g.job, g.layout.source.Quoted(), what)
+		"let all sessions write rows (those older than SET GLOBAL binlog_format = ROW keep their own) and run the statement again",
+		g.job, g.layout.source.Quoted(), what)
 }

@@ -57,7 +57,9 @@ type reader struct {
 }
 
 // openReader connects and begins at a transaction boundary.
-func openReader(ctx context.Context, dsn *mysql.Config, family server.Family, serverID uint32, g *grouper, from position, capacity int64) (*reader, error) {
+func openReader(
+	ctx context.Context, dsn *mysql.Config, family server.Family, serverID uint32, g *grouper, from position, capacity int64,
+) (*reader, error) {
 	r := &reader{
 		groups: make(chan group, groupsAhead), memory: semaphore.NewWeighted(capacity), cap: capacity,
 		grouper: g, told: time.Now(), done: make(chan struct{}), dial: &dialer{net: dsn.Net, addr: dsn.Addr},

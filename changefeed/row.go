@@ -76,13 +76,15 @@ func newField(c table.Column) (field, error) {
 // when the applier began.
 func (l *layout) check(t *replication.TableMapEvent) *dxf.Error {
 	if int(t.ColumnCount) != len(l.source.Columns) {
-		return dxf.SchemaChanged(fmt.Sprintf("a change of %s has %d columns where the table had %d", l.source.Quoted(), t.ColumnCount, len(l.source.Columns)))
+		return dxf.SchemaChanged(fmt.Sprintf("a change of %s has %d columns where the table had %d",
+			l.source.Quoted(), t.ColumnCount, len(l.source.Columns)))
 	}
 	for _, f := range l.write {
 		if typ := t.ColumnType[f.at]; !bytes.Contains(f.types, []byte{typ}) {
 			switch typ {
 			case mysql.MYSQL_TYPE_TIME, mysql.MYSQL_TYPE_DATETIME, mysql.MYSQL_TYPE_TIMESTAMP:
-				return dxf.Errorf("column %s of %s is in a temporal format of before MySQL 5.6; ALTER TABLE ... FORCE renews it", f.name, l.source.Quoted())
+				return dxf.Errorf("column %s of %s is in a temporal format of before MySQL 5.6; ALTER TABLE ... FORCE renews it",
+					f.name, l.source.Quoted())
 			}
 			return dxf.SchemaChanged(fmt.Sprintf("a change of %s has type code %d for column %s", l.source.Quoted(), typ, f.name))
 		}
@@ -111,7 +113,8 @@ func (l *layout) changes(dst []change, e *replication.RowsEvent) ([]change, erro
 	for _, skipped := range e.SkippedColumns {
 		// MariaDB 11.8 leaves out generated columns, which the shadow makes itself.
 		if slices.ContainsFunc(skipped, l.needs) {
-			return dst, dxf.Errorf("a session wrote to %s with binlog_row_image other than FULL: row changes without all columns cannot be followed", l.source.Quoted())
+			return dst, dxf.Errorf("a session wrote to %s with binlog_row_image other than FULL: row changes without all columns cannot be followed",
+				l.source.Quoted())
 		}
 	}
 	var err error

@@ -21,7 +21,8 @@ func (g *grouper) rollbackTo(name string) error {
 			continue
 		}
 		if s.changes < g.handed {
-			return dxf.Errorf("a transaction with more than %d MiB of changes of %s was rolled back to a savepoint, which cannot be followed; run the statement again", g.piece>>20, g.layout.source.Quoted())
+			return dxf.Errorf("a transaction with more than %d MiB of changes of %s was rolled back to a savepoint, which cannot be followed; "+
+				"run the statement again", g.piece>>20, g.layout.source.Quoted())
 		}
 		for _, c := range g.cur.changes[s.changes-g.handed:] {
 			g.cur.size -= c.size()

@@ -130,8 +130,9 @@ func lookAccounts(s *inspected) (found []finding) {
 	if refused := s.accounts.refused[grants.Meta]; refused != nil {
 		found = append(found, finding{
 			note: true,
-			what: fmt.Sprintf("the framework's tables are kept under the account of --store: %s cannot be used: %s", s.accounts.names[grants.Meta], refused),
-			fix:  []string{script},
+			what: fmt.Sprintf("the framework's tables are kept under the account of --store: %s cannot be used: %s",
+				s.accounts.names[grants.Meta], refused),
+			fix: []string{script},
 		})
 	}
 	if refused := s.accounts.refused[grants.Trial]; refused != nil {
@@ -195,8 +196,9 @@ func lookLogins(s *inspected) (found []finding) {
 	if !s.accounts.known {
 		return []finding{{
 			note: true,
-			what: "the account does not see the others: nobody has looked for such without a password, nor who else may write in schema " + s.metaSchema,
-			fix:  []string{s.layout().Grant(grants.Need{Schema: "mysql", Privileges: []string{"SELECT"}}, s.account, s.literal()) + ";"},
+			what: "the account does not see the others: " +
+				"nobody has looked for such without a password, nor who else may write in schema " + s.metaSchema,
+			fix: []string{s.layout().Grant(grants.Need{Schema: "mysql", Privileges: []string{"SELECT"}}, s.account, s.literal()) + ";"},
 		}}
 	}
 	for _, l := range s.accounts.logins {
@@ -229,8 +231,9 @@ func lookWriters(s *inspected) (found []finding) {
 	for _, w := range s.accounts.writers {
 		f := finding{
 			note: true,
-			what: fmt.Sprintf("%s may write in schema %s, whose rows nodes execute: %s on %s", w.grantee, s.metaSchema, strings.Join(w.privileges, ", "), w.on),
-			fix:  []string{fmt.Sprintf("REVOKE %s ON %s FROM %s;", strings.Join(w.privileges, ", "), w.on, w.grantee)},
+			what: fmt.Sprintf("%s may write in schema %s, whose rows nodes execute: %s on %s",
+				w.grantee, s.metaSchema, strings.Join(w.privileges, ", "), w.on),
+			fix: []string{fmt.Sprintf("REVOKE %s ON %s FROM %s;", strings.Join(w.privileges, ", "), w.on, w.grantee)},
 		}
 		if w.on == "*.*" {
 			f.fix = append(f.fix, "and grant them on the schemas that are meant")
@@ -246,14 +249,17 @@ func lookServer(s *inspected) (found []finding) {
 	on := func(name string) bool { v := s.variables[name]; return v == "ON" || v == "1" }
 	const few = 1 << 20
 	if n, ok := s.number("max_connect_errors"); ok && n < few && !on("skip_name_resolve") {
-		note(fmt.Sprintf("max_connect_errors is %.0f: after so many connections that were given up a machine is locked out until FLUSH HOSTS, a node's with all its clients", n),
+		note(fmt.Sprintf("max_connect_errors is %.0f: after so many connections that were given up a machine is locked out until FLUSH HOSTS, "+
+			"a node's with all its clients", n),
 			append(setting("max_connect_errors", "4294967295"), "or, under [mysqld] in the server's configuration file: skip_name_resolve=ON")...)
 	}
 	if on("general_log") {
-		note("general_log is ON: it keeps statements with the passwords and the keys of object stores that are in them", setting("general_log", "OFF")...)
+		note("general_log is ON: it keeps statements with the passwords and the keys of object stores that are in them",
+			setting("general_log", "OFF")...)
 	}
 	if v, ok := s.variables["secure_file_priv"]; ok && v != "" {
-		note(fmt.Sprintf("secure_file_priv is %s: the server's files stay there, while IMPORT INTO reads those of the nodes", v), "see --import-dir")
+		note(fmt.Sprintf("secure_file_priv is %s: the server's files stay there, while IMPORT INTO reads those of the nodes", v),
+			"see --import-dir")
 	}
 	return found
 }

@@ -66,7 +66,8 @@ func inspect(ctx context.Context, db *sql.DB, t Target) (*inspected, error) {
 	}
 
 	var n int
-	const selectLockInfo = `SELECT COUNT(*) FROM information_schema.PLUGINS WHERE PLUGIN_NAME = 'METADATA_LOCK_INFO' AND PLUGIN_STATUS = 'ACTIVE'`
+	const selectLockInfo = `SELECT COUNT(*) FROM information_schema.PLUGINS
+		WHERE PLUGIN_NAME = 'METADATA_LOCK_INFO' AND PLUGIN_STATUS = 'ACTIVE'`
 	if err := db.QueryRowContext(ctx, selectLockInfo).Scan(&n); err != nil {
 		return nil, err
 	}

@@ -24,7 +24,9 @@ func (l Login) String() string { return grants.Quote(l.User) + "@" + grants.Quot
 
 // passwordPlugins are those that let somebody in without a password when they keep
 // none. The others look at something else than a password.
-var passwordPlugins = []string{"", "mysql_native_password", "mysql_old_password", "caching_sha2_password", "sha256_password", "ed25519", "parsec"}
+var passwordPlugins = []string{
+	"", "mysql_native_password", "mysql_old_password", "caching_sha2_password", "sha256_password", "ed25519", "parsec",
+}
 
 // Logins lists the store's accounts; known is false where ours may not see them. Meta is
 // the schema of the framework's own tables.

@@ -28,7 +28,8 @@ const (
 	selectFormatOriginMySQL = `SELECT VARIABLE_SOURCE = 'DYNAMIC' FROM performance_schema.variables_info WHERE VARIABLE_NAME = 'binlog_format'`
 	selectSessionsMySQL     = `SELECT t.PROCESSLIST_ID, v.VARIABLE_NAME
 FROM performance_schema.variables_by_thread v JOIN performance_schema.threads t USING (THREAD_ID)
-WHERE t.PROCESSLIST_ID IS NOT NULL AND (v.VARIABLE_NAME = 'binlog_format' AND v.VARIABLE_VALUE <> 'ROW' OR v.VARIABLE_NAME = 'sql_log_bin' AND v.VARIABLE_VALUE = 'OFF')
+WHERE t.PROCESSLIST_ID IS NOT NULL
+	AND (v.VARIABLE_NAME = 'binlog_format' AND v.VARIABLE_VALUE <> 'ROW' OR v.VARIABLE_NAME = 'sql_log_bin' AND v.VARIABLE_VALUE = 'OFF')
 ORDER BY 1`
 )
 
@@ -89,8 +90,9 @@ func lookSessions(s *inspected) (found []finding) {
 	if s.sessions.hidden && s.sessions.changed && s.binlog.Format == "ROW" {
 		found = append(found, finding{
 			note: true,
-			what: "binlog_format was set while the server ran: older sessions keep another one, the server does not tell which, and what they change ends jobs",
-			fix:  []string{"let all applications connect again"},
+			what: "binlog_format was set while the server ran: older sessions keep another one, the server does not tell which, " +
+				"and what they change ends jobs",
+			fix: []string{"let all applications connect again"},
 		})
 	}
 	return found

@@ -109,7 +109,10 @@ func lookBinlog(s *inspected) (found []finding) {
 		return []finding{{what: s.binlogError.Error()}}
 	}
 	for _, need := range binlogNeeds {
-		one := server.Settings{Family: s.binlog.Family, LogBin: true, Snapshots: true, Format: "ROW", RowImage: "FULL", SlaveGrant: true, StatusGrant: true, Threads: true}
+		one := server.Settings{
+			Family: s.binlog.Family, LogBin: true, Snapshots: true, Format: "ROW", RowImage: "FULL",
+			SlaveGrant: true, StatusGrant: true, Threads: true,
+		}
 		need.take(&one, s.binlog)
 		if reason := table.Unfit(one); reason != "" {
 			found = append(found, finding{what: string(reason), fix: need.fix(s)})
@@ -164,7 +167,10 @@ func lookWritable(s *inspected) []finding {
 	if v := s.variables["read_only"]; v == "" || v == "OFF" || v == "0" {
 		return nil
 	}
-	return []finding{{what: "the server is read-only", fix: []string{"SET GLOBAL read_only = OFF;", "or name the primary server with --store"}}}
+	return []finding{{
+		what: "the server is read-only",
+		fix:  []string{"SET GLOBAL read_only = OFF;", "or name the primary server with --store"},
+	}}
 }
 
 func lookTimeouts(s *inspected) (found []finding) {
@@ -182,8 +188,9 @@ func lookTimeouts(s *inspected) (found []finding) {
 	if n, ok := s.number("max_statement_time"); ok && n > 0 {
 		found = append(found, finding{
 			note: true,
-			what: fmt.Sprintf("max_statement_time is %g seconds: a statement that the store runs by itself, being no job, may be too long for it", n),
-			fix:  setting("max_statement_time", "0"),
+			what: fmt.Sprintf("max_statement_time is %g seconds: a statement that the store runs by itself, being no job, "+
+				"may be too long for it", n),
+			fix: setting("max_statement_time", "0"),
 		})
 	}
 	return found

@@ -53,7 +53,8 @@ func Errorf(format string, args ...any) *Error {
 func SchemaChanged(how string) *Error {
 	e := &Error{
 		Code: 8028, State: "HY000", Class: "domain",
-		Message: "Information schema is changed during the execution of the statement(for example, table definition may be updated by other DDL ran in parallel). [try again later]",
+		Message: "Information schema is changed during the execution of the statement" +
+			"(for example, table definition may be updated by other DDL ran in parallel). [try again later]",
 	}
 	if how != "" {
 		e.Message += ": " + how
@@ -65,13 +66,15 @@ func SchemaChanged(how string) *Error {
 // what that one had not passed on is missing here, so nothing that the job has copied
 // or compared can be trusted.
 func ServerChanged(job int64, was, is string) *Error {
-	return Errorf("the store is another server now (%s) than the one that job %d began on (%s): what it has copied may not be what is here; run the statement again", is, job, was)
+	return Errorf("the store is another server now (%s) than the one that job %d began on (%s): what it has copied may not be what is here; "+
+		"run the statement again", is, job, was)
 }
 
 // StatementsOnly ends a job whose own sessions can write no rows to the binlog, nor
 // would those of many clients.
 func StatementsOnly(job int64) *Error {
-	return Errorf("binlog_format is STATEMENT for new sessions of the store, and job %d needs rows: SET GLOBAL binlog_format = ROW and run the statement again", job)
+	return Errorf("binlog_format is STATEMENT for new sessions of the store, and job %d needs rows: "+
+		"SET GLOBAL binlog_format = ROW and run the statement again", job)
 }
 
 // NoSuchTable is MySQL's error 1146 for a table that is not there, or no more.

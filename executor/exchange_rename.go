@@ -122,7 +122,8 @@ func (s *Attempt) ready(ctx context.Context) (why string, err error) {
 func (s *Attempt) call(ctx context.Context) error {
 	s.answer = make(chan error, 1)
 	go func() {
-		_, err := s.Renamer.ExecContext(context.WithoutCancel(ctx), fmt.Sprintf("RENAME TABLE %s TO %s, %s TO %s", s.tableSQL, s.oldSQL, s.newSQL, s.tableSQL))
+		_, err := s.Renamer.ExecContext(context.WithoutCancel(ctx),
+			fmt.Sprintf("RENAME TABLE %s TO %s, %s TO %s", s.tableSQL, s.oldSQL, s.newSQL, s.tableSQL))
 		s.answer <- err
 	}()
 	return s.queued(ctx, s.answer)

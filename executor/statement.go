@@ -22,7 +22,9 @@ func (r *Run) RunDDL(ctx context.Context, s *server.Session, statement string, t
 
 // RunLong is RunDDL for any statement, and returns how many rows the statement says it has
 // changed. on is s, or the transaction that is open on s, if there is one (see querier).
-func (r *Run) RunLong(ctx context.Context, s *server.Session, on querier, statement string, tell func(server.Process)) (affected int64, err error) {
+func (r *Run) RunLong(
+	ctx context.Context, s *server.Session, on querier, statement string, tell func(server.Process),
+) (affected int64, err error) {
 	done := make(chan error, 1)
 	running, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()

@@ -22,7 +22,8 @@ func (p Planner) StillMay(ctx context.Context, user, schema, name string, privil
 	}
 	set, err := grants.Of(ctx, p.DB, user)
 	if errors.Is(err, grants.ErrUnreadable) {
-		p.Log.Warn("whether a job's user still has the right to it cannot be asked: the account of --store needs SELECT on mysql.*", zap.Error(err))
+		p.Log.Warn("whether a job's user still has the right to it cannot be asked: the account of --store needs SELECT on mysql.*",
+			zap.Error(err))
 		return nil
 	}
 	if err != nil {
@@ -31,7 +32,8 @@ func (p Planner) StillMay(ctx context.Context, user, schema, name string, privil
 	for _, privilege := range privileges {
 		if privilege == grants.File {
 			if !set.Has(grants.Everywhere, privilege) {
-				return &dxf.Error{Code: server.ErrSpecificAccessDenied, State: "42000", Message: "Access denied; you need (at least one of) the FILE privilege(s) for this operation"}
+				return &dxf.Error{Code: server.ErrSpecificAccessDenied, State: "42000",
+					Message: "Access denied; you need (at least one of) the FILE privilege(s) for this operation"}
 			}
 			continue
 		}

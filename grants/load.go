@@ -91,7 +91,8 @@ func refusal(err error, who string) error {
 		return err
 	}
 	switch e.Number {
-	case server.ErrNonexistingGrant, server.ErrPasswordNoMatch, server.ErrNonexistingTableGrant, server.ErrInvalidRole, server.ErrUnknownAuthID:
+	case server.ErrNonexistingGrant, server.ErrPasswordNoMatch, server.ErrNonexistingTableGrant, server.ErrInvalidRole,
+		server.ErrUnknownAuthID:
 		return nil
 	case server.ErrParse:
 		if who == everybody {

@@ -16,7 +16,8 @@ import (
 // build puts the secondary indexes on the staging table, all in one sorted build. A
 // duplicate in a unique one ends the import.
 func (r *run) build(ctx context.Context) error {
-	s, err := r.LockedSession(ctx, table.ImportLock(r.meta.JobID).Name(), "SET SESSION foreign_key_checks = 0", "SET SESSION check_constraint_checks = 0",
+	s, err := r.LockedSession(ctx, table.ImportLock(r.meta.JobID).Name(),
+		"SET SESSION foreign_key_checks = 0", "SET SESSION check_constraint_checks = 0",
 		// MySQL's, for all its threads together. Three indexes on 2 M rows: 11 s with
 		// its default of 1 MiB, 9 s with 16, 10 s with 64, 14 s with 1000.
 		"SET SESSION innodb_ddl_buffer_size = 16777216",
@@ -57,7 +58,8 @@ func (r *run) postProcess(ctx context.Context) error {
 			return fmt.Errorf("count the rows: %w", err)
 		}
 		if n != r.meta.Rows {
-			e := dxf.Errorf("[Lighting:Restore:ErrChecksumMismatch]checksum mismatched remote vs local => (checksum: 0 vs 0) (total_kvs: %d vs %d) (total_bytes:0 vs 0)", n, r.meta.Rows)
+			e := dxf.Errorf("[Lighting:Restore:ErrChecksumMismatch]checksum mismatched remote vs local => (checksum: 0 vs 0) "+
+				"(total_kvs: %d vs %d) (total_bytes:0 vs 0)", n, r.meta.Rows)
 			if r.meta.Checksum != "optional" {
 				return e
 			}

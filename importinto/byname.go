@@ -43,7 +43,8 @@ func (p *producer) byName(file []string) ([]string, error) {
 		names = nil
 	case others != nil:
 		return nil, &dxf.Error{Code: server.ErrBadField, State: "42S22", Message: fmt.Sprintf(
-			"Unknown column %s in the file, whose other columns are the table's: say where its columns go, as in IMPORT INTO %s (a, @skipped, b) FROM",
+			"Unknown column %s in the file, whose other columns are the table's: say where its columns go, "+
+				"as in IMPORT INTO %s (a, @skipped, b) FROM",
 			strings.Join(others[:min(len(others), 5)], ", "), p.meta.Table)}
 	}
 	p.names, p.matched = file, names

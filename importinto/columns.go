@@ -249,7 +249,8 @@ func (p *producer) complete(l *layout) error {
 			slices.ContainsFunc(l.set, func(s sqltext.ImportSet) bool { return strings.EqualFold(s.Column, c.Name) }) {
 			continue
 		}
-		return &dxf.Error{Code: server.ErrNoDefaultForField, State: "HY000", Message: fmt.Sprintf("Field '%s' doesn't have a default value", c.Name)}
+		return &dxf.Error{Code: server.ErrNoDefaultForField, State: "HY000",
+			Message: fmt.Sprintf("Field '%s' doesn't have a default value", c.Name)}
 	}
 	return nil
 }
@@ -360,7 +361,8 @@ func (l *layout) loadStatement(reader string, stream []byte) string {
 		set = append(set, server.Quote(s.Column)+" = "+s.Expr)
 	}
 	q := "LOAD DATA LOCAL INFILE 'Reader::" + reader + "' INTO TABLE " + l.table +
-		" CHARACTER SET " + l.streamCharset(stream) + " FIELDS TERMINATED BY x'09' ESCAPED BY x'5c' LINES TERMINATED BY x'0a' (" + strings.Join(list, ", ") + ")"
+		" CHARACTER SET " + l.streamCharset(stream) + " FIELDS TERMINATED BY x'09' ESCAPED BY x'5c' LINES TERMINATED BY x'0a' (" +
+		strings.Join(list, ", ") + ")"
 	if set != nil {
 		q += " SET " + strings.Join(set, ", ")
 	}

@@ -87,7 +87,8 @@ func (c *chunk) add(row decode.Row) error {
 		if i >= len(row.Fields) {
 			if t.column != nil && t.column.missing == "" {
 				c.data = data[:at]
-				return &dxf.Error{Code: server.ErrNoDefaultForField, State: "HY000", Message: fmt.Sprintf("Field '%s' doesn't have a default value", t.column.Name)}
+				return &dxf.Error{Code: server.ErrNoDefaultForField, State: "HY000",
+					Message: fmt.Sprintf("Field '%s' doesn't have a default value", t.column.Name)}
 			}
 			data = append(data, '\\', 'N')
 			continue
@@ -130,7 +131,8 @@ func incorrectString(value []byte, column string) *dxf.Error {
 			text += fmt.Sprintf(`\x%02X`, b)
 		}
 	}
-	return &dxf.Error{Code: server.ErrTruncatedWrongValueForField, State: "HY000", Message: fmt.Sprintf("Incorrect string value '%s' for column '%s'", text, column)}
+	return &dxf.Error{Code: server.ErrTruncatedWrongValueForField, State: "HY000",
+		Message: fmt.Sprintf("Incorrect string value '%s' for column '%s'", text, column)}
 }
 
 // ascii says whether all bytes are ASCII.

@@ -23,7 +23,8 @@ import (
 const insertBytes = 1 << 20
 
 // errPacket is what the server would say before it ends the session.
-var errPacket = &dxf.Error{Code: server.ErrNetPacketTooLarge, State: "08S01", Message: "Got a packet bigger than 'max_allowed_packet' bytes"}
+var errPacket = &dxf.Error{Code: server.ErrNetPacketTooLarge, State: "08S01",
+	Message: "Got a packet bigger than 'max_allowed_packet' bytes"}
 
 // inserts writes the rows of a chunk as INSERT statements: for servers that take no
 // LOAD DATA LOCAL, and to hear what is wrong with a row.

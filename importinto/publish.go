@@ -102,7 +102,8 @@ func (r *run) publishDirect(ctx context.Context) error {
 	if p.Published {
 		return nil
 	}
-	s, err := r.LockedSession(ctx, table.ImportLock(r.meta.JobID).Name(), "SET SESSION foreign_key_checks = 0", "SET SESSION check_constraint_checks = 0")
+	s, err := r.LockedSession(ctx, table.ImportLock(r.meta.JobID).Name(),
+		"SET SESSION foreign_key_checks = 0", "SET SESSION check_constraint_checks = 0")
 	if err != nil {
 		return err
 	}

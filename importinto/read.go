@@ -284,7 +284,8 @@ func (p *producer) layout(row decode.Row) (*layout, string, error) {
 	}
 	p.latest.names, p.latest.raw, p.latest.layout = names, raw, l
 	if exact && len(row.Fields) != len(l.targets) {
-		return nil, "", &dxf.Error{Code: server.ErrWrongValueCountOnRow, State: "21S01", Message: fmt.Sprintf("Column count doesn't match value count, %d and %d", len(l.targets), len(row.Fields))}
+		return nil, "", &dxf.Error{Code: server.ErrWrongValueCountOnRow, State: "21S01",
+			Message: fmt.Sprintf("Column count doesn't match value count, %d and %d", len(l.targets), len(row.Fields))}
 	}
 	if l = l.fit(row, p.c.layout); l.utc {
 		zone = "+00:00"
@@ -327,7 +328,8 @@ func readError(path string, err error) error {
 			return err
 		}
 		if errors.Is(err, io.ErrUnexpectedEOF) {
-			return &dxf.Error{Code: 8160, State: "HY000", Class: "executor", Message: fmt.Sprintf("Failed to read source files. Reason: %s ends too early. Please check the file location is correct", path)}
+			return &dxf.Error{Code: 8160, State: "HY000", Class: "executor",
+				Message: fmt.Sprintf("Failed to read source files. Reason: %s ends too early. Please check the file location is correct", path)}
 		}
 		return fmt.Errorf("read %s: %w", path, err)
 	}

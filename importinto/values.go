@@ -52,7 +52,8 @@ func (t *target) append(data []byte, f decode.Field) ([]byte, error) {
 	case numeric:
 		if f.Kind == decode.Bytes {
 			if len(f.Value) > 8 {
-				return data, &dxf.Error{Code: server.ErrWarnDataOutOfRange, State: "22003", Message: fmt.Sprintf("Out of range value for column '%s'", t.label())}
+				return data, &dxf.Error{Code: server.ErrWarnDataOutOfRange, State: "22003",
+					Message: fmt.Sprintf("Out of range value for column '%s'", t.label())}
 			}
 			f = decode.Field{Kind: decode.Number, Value: new(big.Int).SetBytes(f.Value).Append(nil, 10)}
 		}

@@ -153,7 +153,9 @@ type host struct {
 	port int64
 }
 
-const identifySQL = `SELECT CONNECTION_ID(), VERSION(), @@GLOBAL.server_id, @@GLOBAL.hostname, @@GLOBAL.port, @@SESSION.binlog_format LIMIT 1` // which goes before sql_select_limit
+// identifySQL has a LIMIT, which goes before sql_select_limit.
+const identifySQL = `SELECT CONNECTION_ID(), VERSION(), @@GLOBAL.server_id, @@GLOBAL.hostname, @@GLOBAL.port, ` +
+	`@@SESSION.binlog_format LIMIT 1`
 
 // identify asks which session this is, of which server.
 func (s *session) identify(ctx context.Context) error {

@@ -77,7 +77,8 @@ func (s *Server) grantStore(ctx context.Context, meta, user, password string, ma
 	script := l.Script(a)
 	if made {
 		for _, r := range []grants.Role{grants.Work, grants.Meta, grants.Trial} {
-			script = append(script, fmt.Sprintf("ALTER USER %s@%s IDENTIFIED BY %s", grants.Quote(a.Of(r).User), grants.Quote(a.Host), grants.Quote(password)))
+			script = append(script, fmt.Sprintf("ALTER USER %s@%s IDENTIFIED BY %s", grants.Quote(a.Of(r).User), grants.Quote(a.Host),
+				grants.Quote(password)))
 		}
 	}
 	for _, q := range script {

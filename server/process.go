@@ -33,7 +33,8 @@ func KillQuery(ctx context.Context, x Execer, connection int64) error {
 // there one that is not seen may be anybody's.
 const (
 	selectOwn         = `SELECT COUNT(*) > 0 FROM information_schema.PROCESSLIST WHERE ID = ? AND USER = SUBSTRING_INDEX(USER(), '@', 1)`
-	selectNotOthersMy = `SELECT COUNT(*) = 0 FROM performance_schema.threads WHERE PROCESSLIST_ID = ? AND PROCESSLIST_USER <> SUBSTRING_INDEX(USER(), '@', 1)`
+	selectNotOthersMy = `SELECT COUNT(*) = 0 FROM performance_schema.threads ` +
+		`WHERE PROCESSLIST_ID = ? AND PROCESSLIST_USER <> SUBSTRING_INDEX(USER(), '@', 1)`
 )
 
 // Owns says whether a connection is of the session's own account, or may be.

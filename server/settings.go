@@ -28,8 +28,8 @@ const selectSettings = `SELECT @@GLOBAL.log_bin, @@GLOBAL.binlog_format, @@GLOBA
 
 // MySQL tells no position of a snapshot. But its transactions become visible in
 // the order that they have in the binlog, unless it was told otherwise.
-const selectCommitOrder = `SELECT @@GLOBAL.binlog_order_commits, @@GLOBAL.binlog_transaction_compression, @@GLOBAL.binlog_row_value_options <> '',
-	@@GLOBAL.performance_schema`
+const selectCommitOrder = `SELECT @@GLOBAL.binlog_order_commits, @@GLOBAL.binlog_transaction_compression,
+	@@GLOBAL.binlog_row_value_options <> '', @@GLOBAL.performance_schema`
 
 // LoadSettings asks the server.
 func LoadSettings(ctx context.Context, q Querier) (Settings, error) {
@@ -91,7 +91,8 @@ func LoadSettings(ctx context.Context, q Querier) (Settings, error) {
 // A replica may keep what it is told out of its own binlog: MariaDB's do, unless they
 // are told otherwise, MySQL's if they are told to.
 const (
-	selectSilent      = `SELECT @@GLOBAL.log_slave_updates = 0 AND EXISTS (SELECT 1 FROM information_schema.PROCESSLIST WHERE COMMAND IN ('Slave_IO', 'Slave_SQL'))`
+	selectSilent = `SELECT @@GLOBAL.log_slave_updates = 0 AND EXISTS (` +
+		`SELECT 1 FROM information_schema.PROCESSLIST WHERE COMMAND IN ('Slave_IO', 'Slave_SQL'))`
 	selectSilentMySQL = `SELECT @@GLOBAL.log_replica_updates = 0 AND EXISTS (
 		SELECT 1 FROM performance_schema.replication_connection_status WHERE SERVICE_STATE <> 'OFF'
 		UNION ALL SELECT 1 FROM performance_schema.replication_applier_status WHERE SERVICE_STATE <> 'OFF')`

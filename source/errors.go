@@ -21,7 +21,8 @@ func invalidURI(format string, args ...any) *dxf.Error {
 	return &dxf.Error{
 		Code: 8158, State: "HY000", Class: "executor",
 		Message: fmt.Sprintf("The URI of data source is invalid. Reason: %s. Please provide a valid URI, such as "+
-			"'s3://import/test.csv?access-key={your_access_key_id ID}&secret-access-key={your_secret_access_key}&session-token={your_session_token}'",
+			"'s3://import/test.csv?access-key={your_access_key_id ID}"+
+			"&secret-access-key={your_secret_access_key}&session-token={your_session_token}'",
 			MaskText(fmt.Sprintf(format, args...))),
 	}
 }
@@ -80,7 +81,8 @@ func Retryable(err error) bool {
 
 // notThere is all that a client is told of an address that was refused, did not
 // answer, or did not answer as a store does: a node is no port scanner.
-const notThere = "no object store that this node may ask was found at the address; its log says more, and --import-endpoints lists what it may ask"
+const notThere = "no object store that this node may ask was found at the address; its log says more, " +
+	"and --import-endpoints lists what it may ask"
 
 // unreachable is the error of such an address. The log of the node has the reason,
 // and only whether another attempt is worth it depends on that.

@@ -31,7 +31,8 @@ func optionPrevents(server, option string) *dxf.Error {
 
 // Refusals of a path.
 var (
-	errNoFolders  = &dxf.Error{Code: 1290, State: "HY000", Class: "executor", Message: "The dxfproxy node is running without the --import-dir option so it cannot execute this statement"}
+	errNoFolders = &dxf.Error{Code: 1290, State: "HY000", Class: "executor",
+		Message: "The dxfproxy node is running without the --import-dir option so it cannot execute this statement"}
 	errNotInDirs  = optionPrevents("dxfproxy node", "--import-dir")
 	errNotInStore = optionPrevents("store", "--secure-file-priv")
 )

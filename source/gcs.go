@@ -85,7 +85,8 @@ var ownClient = &http.Client{Timeout: askTime}
 
 // badFile is all that a client is told of a file of credentials: whoever names
 // one is not to learn which files there are.
-const badFile = "the file of credentials-file cannot be used: it must be a key of Google's in JSON, in a folder of --import-dir; the node's log says more"
+const badFile = "the file of credentials-file cannot be used: it must be a key of Google's in JSON, in a folder of --import-dir; " +
+	"the node's log says more"
 
 // largestKey bounds a file of credentials. They have some 2 KiB.
 const largestKey = 64 << 10

@@ -119,7 +119,8 @@ func (u *unpacked) wrap(err error) error {
 	advice := "Please check that the file is complete"
 	var wide *wideWindow
 	if errors.As(err, &wide) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
-		advice = fmt.Sprintf("Please pack it with a window of %d MiB at most, as zstd --long=27 does, and all its frames alike", largestWindow>>20)
+		advice = fmt.Sprintf("Please pack it with a window of %d MiB at most, as zstd --long=27 does, and all its frames alike",
+			largestWindow>>20)
 	}
 	return &broken{cantRead(fmt.Sprintf("unpack %s: %v", u.name, err), advice), err}
 }

@@ -72,7 +72,8 @@ func metaAccount(ctx context.Context, mc *mysql.Config, cfg Config, l grants.Lay
 		return nil, err
 	}
 	if refused != nil {
-		cfg.Log.Info("the framework's tables are kept under the account of the jobs' work", zap.String("refused", own.User), zap.NamedError("reason", refused))
+		cfg.Log.Info("the framework's tables are kept under the account of the jobs' work", zap.String("refused", own.User),
+			zap.NamedError("reason", refused))
 		return mc, nil
 	}
 	return own, nil
@@ -92,7 +93,8 @@ func openTrial(ctx context.Context, mc *mysql.Config, cfg Config, l grants.Layou
 		return nil, err
 	}
 	if refused != nil {
-		cfg.Log.Warn("no distributed jobs from statements: users' statements cannot be tried under an account that may do nothing else; run dxfproxy check --grants",
+		cfg.Log.Warn("no distributed jobs from statements: users' statements cannot be tried under an account that may do nothing else; "+
+			"run dxfproxy check --grants",
 			zap.String("account", own.User), zap.NamedError("reason", refused))
 		return nil, nil
 	}

@@ -65,7 +65,8 @@ func (db *DB) StartFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed) error {
 		ON DUPLICATE KEY UPDATE
 			table_schema = VALUES(table_schema), table_name = VALUES(table_name), shadow_name = VALUES(shadow_name),
 			mode = 'merge', exec_id = '', epoch = epoch + 1, expires = NULL,
-			server = VALUES(server), binlog_file = VALUES(binlog_file), binlog_pos = VALUES(binlog_pos), file_mark = '', applied = 0, lag_at = VALUES(lag_at), error = NULL`
+			server = VALUES(server), binlog_file = VALUES(binlog_file), binlog_pos = VALUES(binlog_pos),
+			file_mark = '', applied = 0, lag_at = VALUES(lag_at), error = NULL`
 	if _, err := change(ctx, tx, db.here(startSQL), f.JobID, f.Schema, f.Table, f.Shadow, f.Server, f.File, f.Pos); err != nil {
 		return err
 	}
@@ -233,7 +234,8 @@ func (db *DB) FenceFeed(ctx context.Context, tx *sql.Tx, f dxf.Feed) error {
 // the feed is another's.
 func (db *DB) commitFeed(f dxf.Feed, c dxf.FeedCommit) []string {
 	const commitSQL = `UPDATE {meta}.changefeed
-		SET binlog_file = %s, binlog_pos = %d, file_mark = %s, applied = applied + %d, mode = '%s', lag_at = NOW(6), expires = NOW(6) + INTERVAL %d SECOND
+		SET binlog_file = %s, binlog_pos = %d, file_mark = %s, applied = applied + %d, mode = '%s',
+			lag_at = NOW(6), expires = NOW(6) + INTERVAL %d SECOND
 		WHERE job_id = %d AND exec_id = %s AND epoch = %d AND mode = '%s'`
 	const ackSQL = `UPDATE {meta}.changefeed_marker SET acked = NOW(6) WHERE id IN (%s) AND job_id = %d`
 	statements := []string{db.here(fmt.Sprintf(commitSQL, quoted(c.File), c.Pos, quoted(c.Mark), c.Applied, c.Mode, seconds(dxf.FeedLease),

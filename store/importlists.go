@@ -22,7 +22,8 @@ func (db *DB) ImportJobs(ctx context.Context) ([]dxf.ImportJob, error) {
 func (db *DB) UserImports(ctx context.Context, user string) ([]dxf.ImportJob, error) {
 	const jobsSQL = `SELECT ` + importColumns + ` WHERE j.created_by = ?` + newestImports
 	jobs, err := db.selectImports(ctx, jobsSQL, user)
-	return slices.DeleteFunc(jobs, func(j dxf.ImportJob) bool { return j.CreatedBy != user }), err // to the column a blank at the end is nothing
+	// To the column a blank at the end is nothing.
+	return slices.DeleteFunc(jobs, func(j dxf.ImportJob) bool { return j.CreatedBy != user }), err
 }
 
 func (db *DB) selectImports(ctx context.Context, query string, args ...any) ([]dxf.ImportJob, error) {

@@ -92,7 +92,8 @@ func (db *DB) insertTask(ctx context.Context, tx *sqlx.Tx, t dxf.NewTask, job dx
 	if used > 0 {
 		return dxf.ErrTaskExists
 	}
-	_, err := change(ctx, tx, taskSQL, key, string(t.Type), t.Priority, asJSON(t.Meta), t.Concurrency, int(dxf.StepInit), t.TargetScope, t.MaxNodeCount, user)
+	_, err := change(ctx, tx, taskSQL, key, string(t.Type), t.Priority, asJSON(t.Meta), t.Concurrency, int(dxf.StepInit), t.TargetScope,
+		t.MaxNodeCount, user)
 	if server.IsErr(err, server.ErrDupEntry) {
 		return dxf.ErrTaskExists
 	}
@@ -201,7 +202,8 @@ func insertHistory(ctx context.Context, tx *sqlx.Tx, j dxf.Job) error {
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 	j = microseconds(j)
 	// RENAME TABLE has a list of names.
-	_, err := change(ctx, tx, insertSQL, j.ID, asJSON(j), j.Schema, fit(j.Table, 64), decimal(j.SchemaID), decimal(j.TableID), j.CreateTime, fit(j.User, maxSubmitter))
+	_, err := change(ctx, tx, insertSQL, j.ID, asJSON(j), j.Schema, fit(j.Table, 64), decimal(j.SchemaID), decimal(j.TableID), j.CreateTime,
+		fit(j.User, maxSubmitter))
 	return err
 }
 

@@ -28,7 +28,8 @@ const schemaVersion = 7
 var additions = []string{
 	`ALTER TABLE tidb_global_task ADD COLUMN submitter varchar(300) NOT NULL DEFAULT '' INVISIBLE`,
 	`ALTER TABLE tidb_ddl_history ADD COLUMN submitter varchar(300) NOT NULL DEFAULT '' INVISIBLE, ADD KEY submitter (submitter)`,
-	`UPDATE tidb_ddl_history SET submitter = LEFT(COALESCE(JSON_VALUE(CONVERT(job_meta USING utf8mb4), '$.user'), ''), 300) WHERE submitter = ''`,
+	`UPDATE tidb_ddl_history SET submitter = LEFT(COALESCE(JSON_VALUE(CONVERT(job_meta USING utf8mb4), '$.user'), ''), 300) ` +
+		`WHERE submitter = ''`,
 	`ALTER TABLE changefeed ADD COLUMN server varchar(64) NOT NULL DEFAULT ''`,
 	`ALTER TABLE changefeed ADD COLUMN file_mark varchar(64) NOT NULL DEFAULT ''`,
 }
@@ -56,7 +57,8 @@ func setUp(ctx context.Context, mc *mysql.Config, schema string, types dxf.Types
 	if ok, err := current(ctx, conn, schema, types); ok || err != nil {
 		return err
 	}
-	if _, err := conn.ExecContext(ctx, "CREATE DATABASE IF NOT EXISTS `"+schema+"` DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"); err != nil {
+	if _, err := conn.ExecContext(ctx, "CREATE DATABASE IF NOT EXISTS `"+schema+
+		"` DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"); err != nil {
 		return fmt.Errorf("create schema %s: %w", schema, err)
 	}
 	if _, err := conn.ExecContext(ctx, "USE `"+schema+"`"); err != nil {
@@ -138,7 +140,8 @@ func current(ctx context.Context, conn *sql.Conn, schema string, types dxf.Types
 	}
 	var version int
 	var seen sql.NullInt64
-	versionSQL := "SELECT s.value, t.value FROM `" + schema + "`.counter s LEFT JOIN `" + schema + "`.counter t ON t.name = 'types' WHERE s.name = 'schema'"
+	versionSQL := "SELECT s.value, t.value FROM `" + schema + "`.counter s LEFT JOIN `" + schema +
+		"`.counter t ON t.name = 'types' WHERE s.name = 'schema'"
 	err := conn.QueryRowContext(ctx, versionSQL).Scan(&version, &seen)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):

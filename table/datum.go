@@ -119,7 +119,8 @@ func (d Datum) validate() error {
 		return nil
 	case Real:
 		// Without an exponent it would be a DECIMAL.
-		if _, err := strconv.ParseFloat(d.Value, 64); err != nil || strings.Trim(d.Value, "0123456789.+-e") != "" || !strings.Contains(d.Value, "e") {
+		if _, err := strconv.ParseFloat(d.Value, 64); err != nil || strings.Trim(d.Value, "0123456789.+-e") != "" ||
+			!strings.Contains(d.Value, "e") {
 			return fmt.Errorf("real %q", d.Value)
 		}
 		return nil

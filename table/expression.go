@@ -10,7 +10,8 @@ import "strings"
 // alikeFunctions come to the same for everybody, and so do the words that may stand
 // between operands. Whatever is not here is taken for something that does not.
 var alikeFunctions = Words(`abs ascii bin bit_count bit_length case cast ceil ceiling char_length character_length coalesce concat
-	concat_ws conv convert crc32 date datediff day dayofmonth dayofweek dayofyear elt extract field find_in_set floor from_base64 greatest hex hour
+	concat_ws conv convert crc32 date datediff day dayofmonth dayofweek dayofyear elt extract field find_in_set floor from_base64
+	greatest hex hour
 	if ifnull inet6_aton inet6_ntoa inet_aton inet_ntoa instr isnull json_array json_contains json_extract json_keys json_length json_object
 	json_quote json_type json_unquote json_valid json_value last_day lcase least left length locate lower lpad ltrim md5 microsecond mid
 	minute mod month nullif oct octet_length ord position quarter repeat replace reverse right round rpad rtrim second sha sha1 sha2 sign

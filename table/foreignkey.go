@@ -37,7 +37,8 @@ func (t *Info) loadForeignKeys(ctx context.Context, q server.Querier) error {
 	if any, err := t.isParent(ctx, q); err == nil && !any {
 		return nil
 	}
-	return server.Each(ctx, q, scan(&t.Children), selectForeignKeys+` WHERE UNIQUE_CONSTRAINT_SCHEMA = ? AND REFERENCED_TABLE_NAME = ?`, t.Schema, t.Name)
+	return server.Each(ctx, q, scan(&t.Children),
+		selectForeignKeys+` WHERE UNIQUE_CONSTRAINT_SCHEMA = ? AND REFERENCED_TABLE_NAME = ?`, t.Schema, t.Name)
 }
 
 // InnoDB's own list is read in one go, while the search by parent above opens

@@ -17,7 +17,8 @@ import (
 // counterPattern is all that the definition of a column that counts may say: its
 // type and a comment. It is executed under the account that does the jobs' work, and
 // what else could stand there (checks, options in comments) is text of the user's.
-var counterPattern = regexp.MustCompile("(?s)^(`(?:[^`]|``)+` [a-z]+(?:\\([0-9]+\\))?(?: unsigned)?(?: zerofill)? NOT NULL(?: INVISIBLE)?) AUTO_INCREMENT" +
+var counterPattern = regexp.MustCompile("(?s)^(`(?:[^`]|``)+` [a-z]+(?:\\([0-9]+\\))?(?: unsigned)?(?: zerofill)?" +
+	" NOT NULL(?: INVISIBLE)?) AUTO_INCREMENT" +
 	`( COMMENT '(?:[^'\\]|''|\\.)*')?$`)
 
 // counterLine cuts the definition of the AUTO_INCREMENT column in two: what is

@@ -87,7 +87,9 @@ func serve(ctx context.Context, args []string, stdout, _ io.Writer) (err error) 
 
 // newRun makes what this node runs, and what closes its connections after that:
 // all its parts, or, before a store that has jobs of its own, the relay alone.
-func newRun(ctx context.Context, cfg config, b backing, front *relay, log *zap.Logger) (run func(context.Context) error, closeStore func() error, err error) {
+func newRun(
+	ctx context.Context, cfg config, b backing, front *relay, log *zap.Logger,
+) (run func(context.Context) error, closeStore func() error, err error) {
 	// Two sessions for the work of each slot, those of guests too, one for each of the tasks
 	// that an owner plans, and a few that look at what the others do.
 	db, err := store.Open(ctx, store.Config{
@@ -95,7 +97,8 @@ func newRun(ctx context.Context, cfg config, b backing, front *relay, log *zap.L
 		WorkConns: 2*(slots()+scheduler.MaxGuests) + dxf.MostRunningTasks + 8,
 	})
 	if errors.Is(err, store.ErrTiDB) {
-		log.Warn("this node only relays: TiDB runs ADD INDEX and the like as jobs of its own, and answers for them", zap.String("reason", err.Error()))
+		log.Warn("this node only relays: TiDB runs ADD INDEX and the like as jobs of its own, and answers for them",
+			zap.String("reason", err.Error()))
 		return front.run, func() error { return nil }, nil
 	}
 	if err != nil {
@@ -139,7 +142,8 @@ func warnOfStore(ctx context.Context, db *store.DB, log *zap.Logger) {
 	}
 	for _, n := range held.Lacks(l.Needs(grants.Work)) {
 		if n.Schema == grants.Everywhere && !l.OnTables(n) {
-			log.Warn("the account of the store lacks privileges: jobs are slower, do not say what they wait for, or are the store's own DDL; dxfproxy check tells the grants",
+			log.Warn("the account of the store lacks privileges: jobs are slower, do not say what they wait for, or are the store's own DDL; "+
+				"dxfproxy check tells the grants",
 				zap.Strings("lacks", n.Privileges))
 		}
 	}

@@ -72,7 +72,8 @@ func (r *Rig) Advance(plan dxf.Planner) bool {
 	for i := range p.Subtasks {
 		p.Subtasks[i].ExecID, p.Subtasks[i].Ordinal = Node, i+1
 	}
-	a := dxf.Advance{Task: r.Task, State: dxf.TaskRunning, Step: p.Step, Meta: p.Meta, Subtasks: p.Subtasks, Job: r.types[r.Task.Type].JobOf(r.Task)}
+	a := dxf.Advance{Task: r.Task, State: dxf.TaskRunning, Step: p.Step, Meta: p.Meta, Subtasks: p.Subtasks,
+		Job: r.types[r.Task.Type].JobOf(r.Task)}
 	plan.Complete(&a, nil)
 	require.NoError(r, r.Store.Advance(r.Context(), r.Term, a))
 	return true
@@ -108,7 +109,8 @@ func (r *Rig) SQL(q string, args ...any) {
 
 func (r *Rig) RequireClean() {
 	r.Helper()
-	require.Equal(r, "0", r.Query("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME LIKE '%dxf%'"))
+	require.Equal(r, "0", r.Query("SELECT COUNT(*) FROM information_schema.TABLES "+
+		"WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME LIKE '%dxf%'"))
 }
 
 // MustJSON is v as JSON.

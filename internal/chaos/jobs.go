@@ -37,7 +37,8 @@ var (
 	importOrder = []int{0, -1, 10, 1, 11, 2, 12, -2}
 
 	ddlMoments = []moment{
-		{"copy", 1, 1500, ddlOrder}, {"copy", 1, 800, ddlOrder}, {"build", 2, 500, ddlOrder}, {"verify", 3, 200, ddlOrder}, {"cut-over", 4, 80, ddlOrder},
+		{"copy", 1, 1500, ddlOrder}, {"copy", 1, 800, ddlOrder}, {"build", 2, 500, ddlOrder}, {"verify", 3, 200, ddlOrder},
+		{"cut-over", 4, 80, ddlOrder},
 	}
 	importMoments = []moment{
 		{"probe", 10, 50, importOrder}, {"import", 1, 1200, importOrder}, {"import", 1, 600, importOrder}, {"build", 11, 300, importOrder},
@@ -71,7 +72,8 @@ func nothing(context.Context, *run) error { return nil }
 // server look at the table.
 func (r *run) checkIndex(ctx context.Context, index, column string) error {
 	var rows, indexed int64
-	count := "SELECT COUNT(*), (SELECT COUNT(" + column + ") FROM " + r.table.Quoted() + " FORCE INDEX (" + index + ")) FROM " + r.table.Quoted() + " FORCE INDEX (PRIMARY)"
+	count := "SELECT COUNT(*), (SELECT COUNT(" + column + ") FROM " + r.table.Quoted() + " FORCE INDEX (" + index + ")) FROM " +
+		r.table.Quoted() + " FORCE INDEX (PRIMARY)"
 	if err := r.direct.QueryRowContext(ctx, count).Scan(&rows, &indexed); err != nil {
 		return err
 	}
@@ -100,7 +102,8 @@ func loadedRow(id int) (text string, n int64) {
 
 // makeFiles makes the table that is loaded, and its files.
 func makeFiles(ctx context.Context, r *run) error {
-	_, err := r.direct.ExecContext(ctx, "CREATE TABLE "+schema+".loaded (id INT PRIMARY KEY, text VARCHAR(100) NOT NULL, n BIGINT NOT NULL, KEY by_n (n), KEY by_text (text))")
+	_, err := r.direct.ExecContext(ctx, "CREATE TABLE "+schema+".loaded (id INT PRIMARY KEY, text VARCHAR(100) NOT NULL, n BIGINT NOT NULL, "+
+		"KEY by_n (n), KEY by_text (text))")
 	if err != nil {
 		return err
 	}

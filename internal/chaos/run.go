@@ -86,7 +86,8 @@ func (r *run) run(ctx context.Context) (outcome string, err error) {
 		return "", err
 	}
 	r.load = workload.Start(ctx, workload.Config{
-		Table: r.table, DSNs: append(r.cluster.DSNs(), r.rootDSN()), Writers: 4, Pause: 3 * time.Millisecond, Seed: r.seed, Tolerate: r.fault.tolerate,
+		Table: r.table, DSNs: append(r.cluster.DSNs(), r.rootDSN()), Writers: 4, Pause: 3 * time.Millisecond, Seed: r.seed,
+		Tolerate: r.fault.tolerate,
 	})
 	watched := r.watch(ctx)
 	go func() { r.answered <- r.submit(ctx) }()

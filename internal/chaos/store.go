@@ -24,7 +24,8 @@ func (r *run) startStore(ctx context.Context) (err error) {
 		"wait_timeout=25", // or what dead clients have locked is locked for eight hours
 	}
 	r.storeCfg = mariadbd.Config{
-		DataDir: filepath.Join(r.dir, "store", "data"), BaseDir: r.baseDir, BufferPool: 128 << 20, RedoLog: 32 << 20, Relaxed: true, TemplateDir: templates(),
+		DataDir: filepath.Join(r.dir, "store", "data"), BaseDir: r.baseDir, BufferPool: 128 << 20, RedoLog: 32 << 20, Relaxed: true,
+		TemplateDir: templates(),
 	}
 	if r.mysql() {
 		options[3] = "log_error_verbosity=2"
@@ -70,9 +71,11 @@ func (r *run) replicate(ctx context.Context) error {
 		return err
 	}
 	defer db.Close()
-	follow := []string{fmt.Sprintf("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='root', MASTER_USE_GTID=slave_pos", r.store.Port()), "START SLAVE"}
+	follow := []string{fmt.Sprintf("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='root', MASTER_USE_GTID=slave_pos",
+		r.store.Port()), "START SLAVE"}
 	if r.mysql() {
-		follow = []string{fmt.Sprintf("CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=%d, SOURCE_USER='root', SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1",
+		follow = []string{fmt.Sprintf("CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=%d, SOURCE_USER='root', "+
+			"SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1",
 			r.store.Port()), "START REPLICA"}
 	}
 	for _, q := range follow {
@@ -103,7 +106,8 @@ func failover(r *run, ctx context.Context) error {
 	pause(ctx, 300*time.Millisecond)
 	at, caught, promote := "SELECT @@gtid_binlog_pos", "SELECT MASTER_GTID_WAIT(?, 30) = 0", []string{"STOP SLAVE", "RESET SLAVE ALL"}
 	if r.mysql() {
-		at, caught, promote = "SELECT @@gtid_executed", "SELECT WAIT_FOR_EXECUTED_GTID_SET(?, 30) = 0", []string{"STOP REPLICA", "RESET REPLICA ALL"}
+		at, caught, promote = "SELECT @@gtid_executed", "SELECT WAIT_FOR_EXECUTED_GTID_SET(?, 30) = 0",
+			[]string{"STOP REPLICA", "RESET REPLICA ALL"}
 	}
 	var position string
 	var ok bool

@@ -44,7 +44,8 @@ func (r *run) clients(ctx context.Context) (verdict, error) {
 		}
 		for i, addr := range []string{store, node} {
 			for _, command := range [][]string{
-				{"/usr/bin/python3", "python.py"}, {"perl", "dbd.pl"}, {"php", "-d", "mysqli.allow_local_infile=1", "mysqli.php"}, {"node", "node.js"}, {"java", "-cp", connectorJ, "Jdbc.java"},
+				{"/usr/bin/python3", "python.py"}, {"perl", "dbd.pl"}, {"php", "-d", "mysqli.allow_local_infile=1", "mysqli.php"}, {"node", "node.js"},
+				{"java", "-cp", connectorJ, "Jdbc.java"},
 			} {
 				ended, err := r.client(ctx, store, addr, dir, command, i)
 				if err != nil {

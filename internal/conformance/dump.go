@@ -17,7 +17,8 @@ import (
 var dumped = []string{
 	"CREATE OR REPLACE DATABASE dumped",
 	"CREATE TABLE dumped.plain (id INT AUTO_INCREMENT PRIMARY KEY, a VARCHAR(200), b BLOB, j JSON, d DATETIME(6), KEY (a))",
-	"INSERT INTO dumped.plain (a, b, j, d) SELECT CONCAT('üñí \\\\ \\' \" ', seq), UNHEX(MD5(seq)), JSON_OBJECT('n', seq), '2026-11-21 01:02:03.456789' FROM test_seq.seq_1_to_50000",
+	"INSERT INTO dumped.plain (a, b, j, d) SELECT CONCAT('üñí \\\\ \\' \" ', seq), UNHEX(MD5(seq)), JSON_OBJECT('n', seq), " +
+		"'2026-11-21 01:02:03.456789' FROM test_seq.seq_1_to_50000",
 	"CREATE TABLE dumped.big (id INT PRIMARY KEY, b LONGBLOB)",
 	"INSERT INTO dumped.big VALUES (1, REPEAT(X'00ff27', 6000000)), (2, NULL), (3, '')",
 	"CREATE TABLE dumped.parts (id INT PRIMARY KEY, v INT AS (id * 2) STORED) PARTITION BY HASH (id) PARTITIONS 3",

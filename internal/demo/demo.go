@@ -159,7 +159,8 @@ func fill(ctx context.Context, db *sql.DB, table workload.Table, out io.Writer) 
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "table    shop.orders, %s rows, 3 secondary indexes, made in %v\n", group(table.Rows), time.Since(began).Round(time.Second))
+	fmt.Fprintf(out, "table    shop.orders, %s rows, 3 secondary indexes, made in %v\n", group(table.Rows),
+		time.Since(began).Round(time.Second))
 	return nil
 }
 
@@ -228,8 +229,8 @@ WHERE table_schema = ? AND table_name = ? AND index_name = 'by_day'`, table.Sche
 	}
 	var withIndex, without int64
 	if index == 1 {
-		err = db.QueryRowContext(ctx, "SELECT (SELECT COUNT(*) FROM "+table.Quoted()+" FORCE INDEX (by_day) WHERE created_at > '0001-01-01'), (SELECT COUNT(*) FROM "+
-			table.Quoted()+" FORCE INDEX (PRIMARY))").Scan(&withIndex, &without)
+		err = db.QueryRowContext(ctx, "SELECT (SELECT COUNT(*) FROM "+table.Quoted()+" FORCE INDEX (by_day) "+
+			"WHERE created_at > '0001-01-01'), (SELECT COUNT(*) FROM "+table.Quoted()+" FORCE INDEX (PRIMARY))").Scan(&withIndex, &without)
 		if err != nil {
 			return err
 		}
@@ -245,7 +246,8 @@ WHERE table_schema = ? AND table_name = ? AND index_name = 'by_day'`, table.Sche
 // nothingLeft looks for tables that are none of those named.
 func nothingLeft(ctx context.Context, db *sql.DB, schema string, tables []string, say func(string, ...any)) error {
 	var left int
-	if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = ? AND FIND_IN_SET(table_name, ?) = 0",
+	if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM information_schema.tables "+
+		"WHERE table_schema = ? AND FIND_IN_SET(table_name, ?) = 0",
 		schema, strings.Join(tables, ",")).Scan(&left); err != nil {
 		return err
 	}

@@ -61,7 +61,8 @@ func (im *importing) write(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	im.say("files    %d CSV files, %s rows, %s MB, made in %v", importFiles, group(im.table.Rows), group(size/1e6), time.Since(began).Round(time.Second))
+	im.say("files    %d CSV files, %s rows, %s MB, made in %v", importFiles, group(im.table.Rows), group(size/1e6),
+		time.Since(began).Round(time.Second))
 	return nil
 }
 
@@ -205,7 +206,8 @@ func (im *importing) check(ctx context.Context) error {
 	}
 	im.say("imported %s rows compared with the files: none missing, none twice, none different", group(rep.Rows))
 	var n int64
-	err = im.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+im.table.Quoted()+" FORCE INDEX (by_day) WHERE created_at > '0001-01-01'").Scan(&n)
+	err = im.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+im.table.Quoted()+
+		" FORCE INDEX (by_day) WHERE created_at > '0001-01-01'").Scan(&n)
 	if err != nil {
 		return err
 	}

@@ -126,7 +126,8 @@ func (w *watcher) lines(nodes map[string]*share) []string {
 	stats := w.load.Stats()
 	line := "load " + group(stats.Commits) + " commits"
 	if d := time.Since(w.looked); !w.looked.IsZero() && d > 0 {
-		line = fmt.Sprintf("load %.0f commits/s, slowest %v", float64(stats.Commits-w.commits)/d.Seconds(), stats.MaxLatency.Round(time.Millisecond))
+		line = fmt.Sprintf("load %.0f commits/s, slowest %v", float64(stats.Commits-w.commits)/d.Seconds(),
+			stats.MaxLatency.Round(time.Millisecond))
 	}
 	w.commits, w.looked = stats.Commits, time.Now()
 	return append(lines, line)

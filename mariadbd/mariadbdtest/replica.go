@@ -15,10 +15,12 @@ func ReplicaT(t testing.TB, source *mariadbd.Server, options ...string) *mariadb
 	t.Helper()
 	// MariaDB would ask for TLS, MySQL for the source's key.
 	status, follow, start := "SHOW MASTER STATUS",
-		"CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = %d, MASTER_USER = 'root', MASTER_LOG_FILE = '%s', MASTER_LOG_POS = %d, MASTER_SSL = 0", "START SLAVE"
+		"CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = %d, MASTER_USER = 'root', MASTER_LOG_FILE = '%s', "+
+			"MASTER_LOG_POS = %d, MASTER_SSL = 0", "START SLAVE"
 	if source.Kind() == mariadbd.MySQL {
 		status, follow, start = "SHOW BINARY LOG STATUS",
-			"CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = %d, SOURCE_USER = 'root', SOURCE_LOG_FILE = '%s', SOURCE_LOG_POS = %d, GET_SOURCE_PUBLIC_KEY = 1", "START REPLICA"
+			"CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = %d, SOURCE_USER = 'root', SOURCE_LOG_FILE = '%s', "+
+				"SOURCE_LOG_POS = %d, GET_SOURCE_PUBLIC_KEY = 1", "START REPLICA"
 	}
 	var file string
 	var pos int64

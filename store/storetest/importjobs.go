@@ -182,7 +182,8 @@ func importLife(b *server) {
 	require.EqualValues(b.t, 100, seen, "who ends the job knows them")
 	for range 2 {
 		j = b.importJob(id)
-		require.Equal(b.t, [...]any{dxf.ImportFinished, dxf.ImportPhase(""), int64(100), (*dxf.Error)(nil), ""}, [...]any{j.Status, j.Phase, j.Rows, j.Error, j.Waiting})
+		require.Equal(b.t, [...]any{dxf.ImportFinished, dxf.ImportPhase(""), int64(100), (*dxf.Error)(nil), ""},
+			[...]any{j.Status, j.Phase, j.Rows, j.Error, j.Waiting})
 		require.Nil(b.t, j.Progress)
 		require.NotZero(b.t, j.EndTime)
 		require.NoError(b.t, b.SetWaiting(b.ctx, term, dxf.ImportRef(id), "nothing"))
@@ -268,7 +269,8 @@ func importPause(b *server) {
 	require.NoError(b.t, b.PauseImport(b.ctx, id))
 	require.Equal(b.t, dxf.TaskPausing, b.importTask(id).State)
 	b.refused(b.PauseImport(b.ctx, id), text("[executor:8262]Job [%d] has already been paused", id))
-	b.refused(b.ResumeImport(b.ctx, id), text("[executor:8261]Job [%d] can't be resumed: its nodes are still stopping, try again in a moment", id))
+	b.refused(b.ResumeImport(b.ctx, id),
+		text("[executor:8261]Job [%d] can't be resumed: its nodes are still stopping, try again in a moment", id))
 	b.moveImport(term, id, dxf.TaskPaused, importinto.StepImport, 0, nil)
 	b.refused(b.PauseImport(b.ctx, id), text("[executor:8262]Job [%d] has already been paused", id))
 	j := b.importJob(id)

@@ -56,7 +56,8 @@ func pauseResume(b *bench) {
 	b.refused(b.ResumeJob(b.ctx, 77), "[ddl:8224]DDL Job:77 not found")
 
 	job, _ := b.running(term, 1)
-	b.refused(b.ResumeJob(b.ctx, job), text("[ddl:8261]Job [%d] can't be resumed: job has not been paused, job state:running, schema state:none", job))
+	b.refused(b.ResumeJob(b.ctx, job),
+		text("[ddl:8261]Job [%d] can't be resumed: job has not been paused, job state:running, schema state:none", job))
 	require.NoError(b.t, b.PauseJob(b.ctx, job))
 	require.Equal(b.t, dxf.TaskPausing, b.task(job).State)
 	require.Equal(b.t, dxf.JobPausing, b.job(job).State)
@@ -76,7 +77,8 @@ func pauseResume(b *bench) {
 	b.move(term, job, dxf.TaskPaused, backfill.StepCopy, 0, dxf.JobPaused)
 	require.NoError(b.t, b.CancelJob(b.ctx, job))
 	b.refused(b.PauseJob(b.ctx, job), text("[ddl:8260]Job [%d] can't be paused: state [cancelling] or schema state [none]", job))
-	b.refused(b.ResumeJob(b.ctx, job), text("[ddl:8261]Job [%d] can't be resumed: job has not been paused, job state:cancelling, schema state:none", job))
+	b.refused(b.ResumeJob(b.ctx, job),
+		text("[ddl:8261]Job [%d] can't be resumed: job has not been paused, job state:cancelling, schema state:none", job))
 
 	late := b.submit()
 	b.move(term, late, dxf.TaskRunning, backfill.StepCutover, 1, dxf.JobRunning)
@@ -105,7 +107,9 @@ func alter(b *server) {
 	require.Equal(b.t, dxf.TaskModifying, task.State)
 	require.JSONEq(b.t, `{"prev_state":"running","modifications":[{"type":"modify_concurrency","to":8}]}`, string(task.ModifyParams))
 	b.move(term, job, dxf.TaskRunning, backfill.StepCopy, 0, dxf.JobRunning)
-	require.NoError(b.t, b.AlterJob(b.ctx, job, []dxf.Modification{{Type: dxf.ModifyBatchSize, To: 64}, {Type: dxf.ModifyMaxWriteSpeed, To: 1024}}))
+	require.NoError(b.t, b.AlterJob(b.ctx, job, []dxf.Modification{
+		{Type: dxf.ModifyBatchSize, To: 64}, {Type: dxf.ModifyMaxWriteSpeed, To: 1024},
+	}))
 	require.Equal(b.t, "ingest, DXF, thread=8, batch_size=64, max_write_speed=1024", b.job(job).Comments())
 
 	b.move(term, job, dxf.TaskRunning, backfill.StepCopy, 0, dxf.JobRunning)
@@ -113,7 +117,8 @@ func alter(b *server) {
 	require.NoError(b.t, b.CancelJob(b.ctx, job))
 	require.EqualError(b.t, b.AlterJob(b.ctx, job, threads), dxf.Errorf("ddl job %d is not running", job).Error())
 
-	primary, err := b.Submit(b.ctx, dxf.Job{Type: "add primary key", Schema: "test", Table: "t", Reorg: &dxf.Reorg{}}, indexTask(dxf.MetaHead{Schema: "test", Table: "t"}))
+	primary, err := b.Submit(b.ctx, dxf.Job{Type: "add primary key", Schema: "test", Table: "t", Reorg: &dxf.Reorg{}},
+		indexTask(dxf.MetaHead{Schema: "test", Table: "t"}))
 	require.NoError(b.t, err)
 	require.ErrorContains(b.t, b.AlterJob(b.ctx, primary, threads), "unsupported DDL operation: add primary key. Supported")
 
@@ -217,7 +222,8 @@ func jobsOfOneAccount(b *server) {
 		return err
 	}
 	imports := func(user, table string) error {
-		_, err := b.SubmitImport(b.ctx, dxf.ImportJob{Schema: "s", Table: table, CreatedBy: user}, dxf.NewTask{Type: importinto.Name, Meta: &importinto.Meta{}})
+		_, err := b.SubmitImport(b.ctx, dxf.ImportJob{Schema: "s", Table: table, CreatedBy: user},
+			dxf.NewTask{Type: importinto.Name, Meta: &importinto.Meta{}})
 		return err
 	}
 	tooMany := func(err error) {

@@ -140,7 +140,8 @@ func ownerFence(b *bench) {
 	task := before
 	for what, write := range map[string]func() error{
 		"Advance": func() error {
-			return b.Advance(b.ctx, old, dxf.Advance{Task: task, State: dxf.TaskSucceed, Step: dxf.StepDone, Job: dxf.DDLRef(job), Change: dxf.OnJob(func(j *dxf.Job) { j.State = dxf.JobSynced })})
+			return b.Advance(b.ctx, old, dxf.Advance{Task: task, State: dxf.TaskSucceed, Step: dxf.StepDone, Job: dxf.DDLRef(job),
+				Change: dxf.OnJob(func(j *dxf.Job) { j.State = dxf.JobSynced })})
 		},
 		"Place": func() error {
 			_, err := b.Place(b.ctx, old, []dxf.Placement{{SubtaskID: subs[0].ID, Epoch: subs[0].Epoch, ExecID: "n3"}})

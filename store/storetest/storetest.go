@@ -195,7 +195,8 @@ func (b *bench) taskOf(key string) dxf.Task {
 // move advances the job's task to a state and step with n subtasks on n1.
 func (b *bench) move(term dxf.Term, jobID int64, state dxf.TaskState, step dxf.Step, n int, job dxf.JobState) {
 	b.t.Helper()
-	a := dxf.Advance{Task: b.task(jobID), State: state, Step: step, Job: dxf.DDLRef(jobID), Change: dxf.OnJob(func(j *dxf.Job) { j.State = job })}
+	a := dxf.Advance{Task: b.task(jobID), State: state, Step: step, Job: dxf.DDLRef(jobID),
+		Change: dxf.OnJob(func(j *dxf.Job) { j.State = job })}
 	for i := range n {
 		a.Subtasks = append(a.Subtasks, dxf.Subtask{Ordinal: i + 1, ExecID: n1.ID, Meta: []byte(`{"range":"AAA="}`)})
 	}

@@ -139,9 +139,10 @@ func advance(b *bench) {
 	require.Equal(b.t, dxf.Errorf("oops"), t.Error)
 
 	// The end: the job is in the history, the task no longer listed.
-	require.NoError(b.t, b.Advance(b.ctx, term, dxf.Advance{Task: t, State: dxf.TaskSucceed, Step: dxf.StepDone, Job: dxf.DDLRef(job), Change: dxf.OnJob(func(j *dxf.Job) {
-		j.State, j.SchemaState, j.Waiting = dxf.JobSynced, dxf.SchemaPublic, "still"
-	})}))
+	require.NoError(b.t, b.Advance(b.ctx, term, dxf.Advance{Task: t, State: dxf.TaskSucceed, Step: dxf.StepDone, Job: dxf.DDLRef(job),
+		Change: dxf.OnJob(func(j *dxf.Job) {
+			j.State, j.SchemaState, j.Waiting = dxf.JobSynced, dxf.SchemaPublic, "still"
+		})}))
 	tasks, err := b.Tasks(b.ctx)
 	require.NoError(b.t, err)
 	require.Empty(b.t, tasks)

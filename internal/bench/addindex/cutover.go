@@ -75,7 +75,8 @@ func (b *bench) cutovers(ctx context.Context, c *cluster.Cluster) error {
 		return fmt.Errorf("%d cut-overs in the logs, want %d", len(times), cutoverRuns)
 	}
 	s := load.Stats()
-	fmt.Printf("\n%d cut-overs under 4 writers (%d transactions, %s): writers blocked %.0f ms (median), slowest transaction of the whole job %.0f ms (median)\n",
+	fmt.Printf("\n%d cut-overs under 4 writers (%d transactions, %s): writers blocked %.0f ms (median), "+
+		"slowest transaction of the whole job %.0f ms (median)\n",
 		cutoverRuns, s.Commits, rep, ms(median(times)), ms(median(slowest)))
 	return nil
 }

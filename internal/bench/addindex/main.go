@@ -95,7 +95,8 @@ func (b *bench) run(ctx context.Context) (err error) {
 	if b.onlySmall {
 		return b.runSmall(ctx, dir)
 	}
-	fmt.Printf("MariaDB %s, buffer pool %d MiB, %d CPUs, %d rows, 3 secondary indexes, %d rounds\n", b.srv.Version(), b.pool, runtime.NumCPU(), b.rows, b.rounds)
+	fmt.Printf("MariaDB %s, buffer pool %d MiB, %d CPUs, %d rows, 3 secondary indexes, %d rounds\n", b.srv.Version(), b.pool, runtime.NumCPU(),
+		b.rows, b.rounds)
 	if err := b.table.Create(ctx, b.db, nil); err != nil {
 		return err
 	}
@@ -238,7 +239,8 @@ func (b *bench) settle(ctx context.Context) error {
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		var dirty, history int
 		if err := b.db.QueryRowContext(ctx, `SELECT SUM(IF(VARIABLE_NAME = 'INNODB_BUFFER_POOL_PAGES_DIRTY', VARIABLE_VALUE, 0)),
-			SUM(IF(VARIABLE_NAME = 'INNODB_HISTORY_LIST_LENGTH', VARIABLE_VALUE, 0)) FROM information_schema.GLOBAL_STATUS`).Scan(&dirty, &history); err != nil {
+			SUM(IF(VARIABLE_NAME = 'INNODB_HISTORY_LIST_LENGTH', VARIABLE_VALUE, 0))
+			FROM information_schema.GLOBAL_STATUS`).Scan(&dirty, &history); err != nil {
 			return err
 		}
 		if dirty < 100 && history < 1000 {

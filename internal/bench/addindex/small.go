@@ -76,7 +76,8 @@ func dump() []byte {
 	var s bytes.Buffer
 	s.WriteString("DROP DATABASE IF EXISTS dump; CREATE DATABASE dump; USE dump;\nSET FOREIGN_KEY_CHECKS = 0;\n")
 	for i := range dumpTables {
-		fmt.Fprintf(&s, "CREATE TABLE `t%d` (\n  `id` int(11) NOT NULL,\n  `parent` int(11) DEFAULT NULL,\n  `name` varchar(80) NOT NULL\n) ENGINE=InnoDB;\n", i)
+		fmt.Fprintf(&s, "CREATE TABLE `t%d` (\n  `id` int(11) NOT NULL,\n  `parent` int(11) DEFAULT NULL,\n"+
+			"  `name` varchar(80) NOT NULL\n) ENGINE=InnoDB;\n", i)
 		fmt.Fprintf(&s, "INSERT INTO `t%d` VALUES (1,NULL,'a'),(2,1,'b'),(3,1,'c');\n", i)
 	}
 	for i := range dumpTables {

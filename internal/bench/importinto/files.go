@@ -42,7 +42,8 @@ func (b *bench) makeFiles(ctx context.Context) error {
 	memory := s3mem.New()
 	b.objects = httptest.NewServer(gofakes3.New(memory, gofakes3.WithHostBucket(false),
 		gofakes3.WithV4Auth(map[string]string{key: secret})).Server())
-	b.packed = "s3://" + bucket + "/rows-*.csv.gz?access-key=" + key + "&secret-access-key=" + secret + "&endpoint=" + url.QueryEscape(b.objects.URL)
+	b.packed = "s3://" + bucket + "/rows-*.csv.gz?access-key=" + key + "&secret-access-key=" + secret + "&endpoint=" +
+		url.QueryEscape(b.objects.URL)
 	if err := memory.CreateBucket(ctx, bucket); err != nil {
 		return err
 	}

@@ -86,7 +86,8 @@ func (b *bench) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer b.db.Close()
-	fmt.Printf("%s %s, buffer pool %d MiB, %d CPUs, %d rows, 3 secondary indexes, %d rounds\n", b.srv.Kind(), b.srv.Version(), b.pool, runtime.NumCPU(), b.rows, b.rounds)
+	fmt.Printf("%s %s, buffer pool %d MiB, %d CPUs, %d rows, 3 secondary indexes, %d rounds\n", b.srv.Kind(), b.srv.Version(), b.pool,
+		runtime.NumCPU(), b.rows, b.rounds)
 	if err := b.prepare(ctx); err != nil {
 		return err
 	}

@@ -124,7 +124,8 @@ func (b *bench) check(ctx context.Context) error {
 		}
 	}
 	var tables int
-	if err := b.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'bench'").Scan(&tables); err != nil {
+	if err := b.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM information_schema.TABLES "+
+		"WHERE TABLE_SCHEMA = 'bench'").Scan(&tables); err != nil {
 		return err
 	}
 	if tables != 1 {
@@ -215,7 +216,8 @@ func (b *bench) print(ways []*way) {
 		return fmt.Sprintf("%.2f", float64(base[to])/float64(median(w.took)))
 	}
 	fmt.Printf("\n%-28s %9s %9s  %-23s  %-21s %s\n", "", "", "", "times as fast as", "processor seconds", "memory")
-	fmt.Printf("%-28s %9s %9s  %-11s %-11s  %-10s %-10s %s\n", "", "median", "rows/s", "LOAD DATA", "myloader", "store", "nodes or client", "of a node")
+	fmt.Printf("%-28s %9s %9s  %-11s %-11s  %-10s %-10s %s\n", "", "median", "rows/s", "LOAD DATA", "myloader", "store", "nodes or client",
+		"of a node")
 	for _, w := range ways {
 		m := median(w.took)
 		memory := ""

@@ -68,12 +68,14 @@ func sysbench(ctx context.Context, dir string, port int, script string, args ...
 // prepare makes sysbench's table.
 func (b *bench) prepare(ctx context.Context, port int) error {
 	// The names that sysbench gives to what it needs for TLS.
-	for name, file := range map[string]string{"cacert.pem": "ssl_cert.pem", "client-cert.pem": "ssl_cert.pem", "client-key.pem": "ssl_key.pem"} {
+	for name, file := range map[string]string{"cacert.pem": "ssl_cert.pem", "client-cert.pem": "ssl_cert.pem",
+		"client-key.pem": "ssl_key.pem"} {
 		if err := os.Symlink(file, filepath.Join(b.dir, name)); err != nil {
 			return err
 		}
 	}
-	out, err := exec.CommandContext(ctx, "mariadb", "-h127.0.0.1", "-P"+strconv.Itoa(port), "-uroot", "-e", "CREATE DATABASE sbtest").CombinedOutput()
+	out, err := exec.CommandContext(ctx, "mariadb", "-h127.0.0.1", "-P"+strconv.Itoa(port), "-uroot", "-e",
+		"CREATE DATABASE sbtest").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("create the schema: %w: %s", err, out)
 	}

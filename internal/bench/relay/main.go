@@ -78,7 +78,8 @@ func (b *bench) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	srv, err := mariadbd.Start(ctx, mariadbd.Config{DataDir: filepath.Join(b.dir, "store"), BufferPool: 512 << 20, Options: append(options, "ssl_ca="+filepath.Join(b.dir, "ssl_cert.pem"))})
+	srv, err := mariadbd.Start(ctx, mariadbd.Config{DataDir: filepath.Join(b.dir, "store"), BufferPool: 512 << 20,
+		Options: append(options, "ssl_ca="+filepath.Join(b.dir, "ssl_cert.pem"))})
 	if err != nil {
 		return err
 	}
@@ -126,12 +127,14 @@ func (b *bench) run(ctx context.Context) (err error) {
 		}
 	}
 	// HAProxy passes TLS on as it comes; the node speaks it on both legs.
-	if err := b.compare(ctx, ways, load{name: "oltp_point_select under TLS", script: "oltp_point_select", threads: 16, tls: true}); err != nil {
+	if err := b.compare(ctx, ways, load{name: "oltp_point_select under TLS", script: "oltp_point_select", threads: 16,
+		tls: true}); err != nil {
 		return err
 	}
 	// One client alone leaves processors idle between its waits; four do not.
 	for _, threads := range []int{1, 4} {
-		if err := b.compare(ctx, ways, load{name: "10,000 rows a query", script: "oltp_read_only", args: rangesOnly, threads: threads}); err != nil {
+		if err := b.compare(ctx, ways, load{name: "10,000 rows a query", script: "oltp_read_only", args: rangesOnly,
+			threads: threads}); err != nil {
 			return err
 		}
 	}
@@ -151,7 +154,8 @@ func (b *bench) compare(ctx context.Context, ways []way, l load) error {
 			all[i] = append(all[i], r)
 		}
 	}
-	fmt.Printf("\n%s, %d threads\n%-10s %10s %10s %10s %14s %12s\n", l.name, l.threads, "", "queries/s", "of direct", "of HAProxy", "CPU us/query", "p99 ms")
+	fmt.Printf("\n%s, %d threads\n%-10s %10s %10s %10s %14s %12s\n", l.name, l.threads, "", "queries/s", "of direct", "of HAProxy",
+		"CPU us/query", "p99 ms")
 	base, ha := medians(all[direct]), medians(all[haproxy])
 	for i, w := range ways {
 		m := medians(all[i])

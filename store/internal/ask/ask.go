@@ -54,11 +54,13 @@ func Pause(t *dxf.Task, j *dxf.Job, late bool) (changed bool, err error) {
 // paused, or is being modified in its pause, is dxf.ErrTaskChanged, to be asked again.
 func Resume(t *dxf.Task, j *dxf.Job, _ bool) (changed bool, err error) {
 	var m dxf.Modify
-	if t.State == dxf.TaskPausing || t.State == dxf.TaskModifying && json.Unmarshal(t.ModifyParams, &m) == nil && m.PrevState == dxf.TaskPaused {
+	if t.State == dxf.TaskPausing ||
+		t.State == dxf.TaskModifying && json.Unmarshal(t.ModifyParams, &m) == nil && m.PrevState == dxf.TaskPaused {
 		return false, dxf.ErrTaskChanged
 	}
 	if t.State != dxf.TaskPaused {
-		return false, refuse(8261, "Job [%d] can't be resumed: job has not been paused, job state:%s, schema state:%s", j.ID, j.State, j.SchemaState)
+		return false, refuse(8261, "Job [%d] can't be resumed: job has not been paused, job state:%s, schema state:%s",
+			j.ID, j.State, j.SchemaState)
 	}
 	t.State = dxf.TaskResuming
 	j.State, j.Waiting = dxf.JobQueueing, ""
@@ -72,7 +74,8 @@ func Alter(mods []dxf.Modification) func(t *dxf.Task, j *dxf.Job, late bool) (ch
 	return func(t *dxf.Task, j *dxf.Job, _ bool) (bool, error) {
 		switch {
 		case j.Type != "add index" || j.Reorg == nil:
-			return false, dxf.Errorf("unsupported DDL operation: %s. Supported DDL operations are: ADD INDEX, MODIFY COLUMN, and ALTER TABLE REORGANIZE PARTITION", j.Type)
+			return false, dxf.Errorf("unsupported DDL operation: %s. Supported DDL operations are: ADD INDEX, MODIFY COLUMN, "+
+				"and ALTER TABLE REORGANIZE PARTITION", j.Type)
 		case t.State == dxf.TaskModifying, t.State == dxf.TaskPausing:
 			return false, dxf.ErrTaskChanged
 		case !t.State.CanMove(dxf.TaskModifying):
