@@ -12,8 +12,8 @@ import (
 
 // digest is what a range of rows adds up to.
 type digest struct {
-	Rows int64
-	Hash uint64
+	rows int64
+	hash uint64
 }
 
 // hashExpr is a row's hash as SQL, over the columns given.
@@ -60,7 +60,7 @@ func (v *verifier) digest(ctx context.Context, q server.Querier, t *table.Info, 
 	var d digest
 	query := fmt.Sprintf("SELECT COUNT(*), COALESCE(BIT_XOR(%s), 0) FROM %s FORCE INDEX (%s) WHERE %s%s",
 		v.hash, t.Quoted(), server.Quote(t.CopyKey.Name), r.Where(""), lock)
-	if err := q.QueryRowContext(ctx, query).Scan(&d.Rows, &d.Hash); err != nil {
+	if err := q.QueryRowContext(ctx, query).Scan(&d.rows, &d.hash); err != nil {
 		return d, fmt.Errorf("checksum %s: %w", t.Name, err)
 	}
 	return d, nil

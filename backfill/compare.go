@@ -27,7 +27,7 @@ const (
 
 // buildStep is the build, or a comparison beside it.
 func (r *run) buildStep(ctx context.Context) error {
-	var m RangeMeta
+	var m rangeMeta
 	if err := json.Unmarshal(r.Subtask.Meta, &m); err != nil {
 		return dxf.Errorf("read the meta of subtask %d: %s", r.Subtask.ID, err)
 	}

@@ -129,9 +129,9 @@ type Meta struct {
 	Processors int `json:"processors,omitempty"`
 }
 
-// RangeMeta is the meta of a copy, compare or verify subtask; Range is
+// rangeMeta is the meta of a copy, compare or verify subtask; Range is
 // table.Range as JSON. In the build step it tells a compare from the build.
-type RangeMeta struct {
+type rangeMeta struct {
 	Range []byte `json:"range"`
 }
 

@@ -72,7 +72,7 @@ func planPieces(ctx context.Context, s *server.Session, info *table.Info, m Meta
 		if err != nil {
 			return dxf.Plan{}, err
 		}
-		meta, err := json.Marshal(RangeMeta{Range: span})
+		meta, err := json.Marshal(rangeMeta{Range: span})
 		if err != nil {
 			return dxf.Plan{}, err
 		}
@@ -133,7 +133,7 @@ func (p *Planner) afterBuild(ctx context.Context, t dxf.Task, m Meta) (dxf.Plan,
 			}
 		}
 		for _, span := range c.Differ {
-			meta, err := json.Marshal(RangeMeta{Range: span})
+			meta, err := json.Marshal(rangeMeta{Range: span})
 			if err != nil {
 				return dxf.Plan{}, err
 			}

@@ -207,7 +207,7 @@ func (v *verifier) compare(ctx context.Context, r table.Range) (same bool, rows 
 	g.Go(func() (err error) { a, err = v.digest(both, v.left, v.source, r, ""); return err })
 	g.Go(func() (err error) { b, err = v.digest(both, v.right, v.shadow, r, ""); return err })
 	err = g.Wait()
-	return a == b, a.Rows, err
+	return a == b, a.rows, err
 }
 
 // settle decides a range that differed. First the blocks that differ are found,
@@ -320,9 +320,9 @@ func (v *verifier) tryLocked(ctx context.Context, r table.Range) (int64, error) 
 	}
 	b, err := v.digest(ctx, v.right, v.shadow, r, "")
 	if err != nil || a == b {
-		return a.Rows, err
+		return a.rows, err
 	}
-	return a.Rows, v.repair(ctx, tx, r)
+	return a.rows, v.repair(ctx, tx, r)
 }
 
 // repair copies a range again, whose source rows tx holds.

@@ -78,7 +78,7 @@ type run struct {
 
 // span reads the range of a copy, compare or verify subtask.
 func (r *run) span() (table.Range, error) {
-	var m RangeMeta
+	var m rangeMeta
 	var span table.Range
 	if err := json.Unmarshal(r.Subtask.Meta, &m); err != nil {
 		return span, dxf.Errorf("read the meta of subtask %d: %s", r.Subtask.ID, err)

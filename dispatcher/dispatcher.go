@@ -12,9 +12,9 @@ import (
 	"dxfproxy/dxf"
 )
 
-// A Dispatcher moves one task, during one term. It is called by one goroutine
+// A dispatcher moves one task, during one term. It is called by one goroutine
 // at a time.
-type Dispatcher struct {
+type dispatcher struct {
 	store  TaskStore
 	kind   dxf.Type
 	term   dxf.Term
@@ -59,8 +59,8 @@ type outcome struct {
 	ended  bool
 }
 
-func newDispatcher(store TaskStore, kind dxf.Type, term dxf.Term, t dxf.Task, log *zap.Logger, counts *counters) *Dispatcher {
-	d := &Dispatcher{store: store, kind: kind, term: term, counts: counts, job: kind.JobOf(t)}
+func newDispatcher(store TaskStore, kind dxf.Type, term dxf.Term, t dxf.Task, log *zap.Logger, counts *counters) *dispatcher {
+	d := &dispatcher{store: store, kind: kind, term: term, counts: counts, job: kind.JobOf(t)}
 	d.log = log.With(zap.Int64("task", t.ID))
 	if d.job.ID != 0 {
 		d.log = d.log.With(zap.Int64(string(d.job.Kind), d.job.ID))
@@ -69,7 +69,7 @@ func newDispatcher(store TaskStore, kind dxf.Type, term dxf.Term, t dxf.Task, lo
 }
 
 // decide says what there is to do; ok is false for nothing. It does no I/O.
-func (d *Dispatcher) decide(v view, now time.Time) (do todo, ok bool) {
+func (d *dispatcher) decide(v view, now time.Time) (do todo, ok bool) {
 	counts := make(dxf.Counts)
 	for _, s := range v.subs {
 		counts[s.State]++
@@ -122,7 +122,7 @@ func idle(subs []dxf.Subtask, nodes []dxf.Node) bool {
 }
 
 // act does what decide found.
-func (d *Dispatcher) act(ctx context.Context, v view, do todo) (outcome, error) {
+func (d *dispatcher) act(ctx context.Context, v view, do todo) (outcome, error) {
 	t := v.task
 	if len(do.places) > 0 {
 		n, err := d.place(ctx, v, do.places)
@@ -175,7 +175,7 @@ func (d *Dispatcher) act(ctx context.Context, v view, do todo) (outcome, error) 
 }
 
 // plan cuts the next step and deals it out, or ends the task when there is none.
-func (d *Dispatcher) plan(ctx context.Context, v view) (outcome, error) {
+func (d *dispatcher) plan(ctx context.Context, v view) (outcome, error) {
 	t := v.task
 	p, err := d.kind.Planner.Plan(ctx, t, len(v.nodes), d.tell(ctx))
 	if err != nil {
@@ -215,13 +215,13 @@ func (d *Dispatcher) plan(ctx context.Context, v view) (outcome, error) {
 }
 
 // revert gives the task up because of e.
-func (d *Dispatcher) revert(ctx context.Context, t dxf.Task, e *dxf.Error) (outcome, error) {
+func (d *dispatcher) revert(ctx context.Context, t dxf.Task, e *dxf.Error) (outcome, error) {
 	return outcome{again: true, notify: true}, d.advance(ctx, t, dxf.Advance{State: dxf.TaskReverting, Step: t.Step, Error: e})
 }
 
 // whyRevert returns the error of the first subtask that failed, or of the
 // user's request.
-func (d *Dispatcher) whyRevert(t dxf.Task, subs []dxf.Subtask) *dxf.Error {
+func (d *dispatcher) whyRevert(t dxf.Task, subs []dxf.Subtask) *dxf.Error {
 	var failed []dxf.Subtask
 	for _, s := range subs {
 		if s.State == dxf.SubtaskFailed && s.Error != nil {
@@ -240,7 +240,7 @@ func (d *Dispatcher) whyRevert(t dxf.Task, subs []dxf.Subtask) *dxf.Error {
 }
 
 // advance writes a move of the task and of its job.
-func (d *Dispatcher) advance(ctx context.Context, t dxf.Task, a dxf.Advance) error {
+func (d *dispatcher) advance(ctx context.Context, t dxf.Task, a dxf.Advance) error {
 	if a.State != t.State && !t.State.CanMove(a.State) {
 		return fmt.Errorf("task %d cannot go from %s to %s", t.ID, t.State, a.State)
 	}
@@ -277,7 +277,7 @@ func (d *Dispatcher) advance(ctx context.Context, t dxf.Task, a dxf.Advance) err
 
 // keepPauses notes in the head of the meta how long a step that counts rows is paused, by
 // the store's clock, which stamped the requests: who tells how fast it is leaves that out.
-func (d *Dispatcher) keepPauses(a *dxf.Advance) error {
+func (d *dispatcher) keepPauses(a *dxf.Advance) error {
 	pauses, resumes := a.State == dxf.TaskPaused, a.Task.State == dxf.TaskResuming
 	if !d.kind.Steps[a.Step].Counts || !pauses && !resumes {
 		return nil
@@ -302,7 +302,7 @@ func (d *Dispatcher) keepPauses(a *dxf.Advance) error {
 }
 
 // moveAll moves all subtasks of the step from one state to another.
-func (d *Dispatcher) moveAll(ctx context.Context, v view, from, to dxf.SubtaskState) error {
+func (d *dispatcher) moveAll(ctx context.Context, v view, from, to dxf.SubtaskState) error {
 	n := 0
 	for _, s := range v.subs {
 		if s.State == from {
@@ -321,7 +321,7 @@ func (d *Dispatcher) moveAll(ctx context.Context, v view, from, to dxf.SubtaskSt
 }
 
 // retry notes what went wrong and when to try again: after 0.5 s, growing to 8 s.
-func (d *Dispatcher) retry(ctx context.Context, doing string, err error) error {
+func (d *dispatcher) retry(ctx context.Context, doing string, err error) error {
 	wait := 500 * time.Millisecond << min(d.failures, 4)
 	d.failures++
 	d.notBefore = time.Now().Add(wait)
@@ -329,12 +329,12 @@ func (d *Dispatcher) retry(ctx context.Context, doing string, err error) error {
 	return d.note(ctx, fmt.Sprintf("%s: %s", doing, dxf.ErrorOf(err).Message))
 }
 
-func (d *Dispatcher) mustNote(waiting string) bool {
+func (d *dispatcher) mustNote(waiting string) bool {
 	return d.job.ID != 0 && (!d.known || d.noted != waiting)
 }
 
 // note writes what the job waits for, once.
-func (d *Dispatcher) note(ctx context.Context, waiting string) error {
+func (d *dispatcher) note(ctx context.Context, waiting string) error {
 	if !d.mustNote(waiting) {
 		return nil
 	}
@@ -349,6 +349,6 @@ func (d *Dispatcher) note(ctx context.Context, waiting string) error {
 }
 
 // tell lets the planner note what it waits for.
-func (d *Dispatcher) tell(ctx context.Context) dxf.Tell {
+func (d *dispatcher) tell(ctx context.Context) dxf.Tell {
 	return func(waiting string) error { return d.note(ctx, waiting) }
 }

@@ -16,7 +16,7 @@ import (
 func TestPauses(t *testing.T) {
 	at := func(second int) time.Time { return time.Date(2026, 1, 2, 3, 4, second, 0, time.UTC) }
 	task := dxf.Task{Meta: []byte(`{"job_id":3,"location":"s3://b/k?access-key=A","much":12345678901234567890}`)}
-	d := &Dispatcher{kind: importinto.Type}
+	d := &dispatcher{kind: importinto.Type}
 	move := func(from, to dxf.TaskState, step dxf.Step, second int) dxf.Pauses {
 		task.State, task.UpdateTime = from, at(second)
 		a := dxf.Advance{Task: task, State: to, Step: step}

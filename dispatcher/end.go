@@ -20,7 +20,7 @@ const mendTries = 13
 // subtasks of a failing task have stopped. What passes is waited for. What cannot be
 // cleaned up is left behind, and said in the log and to the client; to keep the
 // client waiting would not help it, nor would it help those behind it.
-func (d *Dispatcher) end(ctx context.Context, t dxf.Task, meta []byte) (outcome, error) {
+func (d *dispatcher) end(ctx context.Context, t dxf.Task, meta []byte) (outcome, error) {
 	won, err := d.kind.Planner.OnDone(ctx, t, d.tell(ctx))
 	if err != nil {
 		if ctx.Err() != nil {
@@ -50,7 +50,7 @@ func (d *Dispatcher) end(ctx context.Context, t dxf.Task, meta []byte) (outcome,
 }
 
 // again says whether a failed clean-up is worth another try.
-func (d *Dispatcher) again(err error) bool {
+func (d *dispatcher) again(err error) bool {
 	if open := (dxf.InDoubt{}); errors.As(err, &open) {
 		return d.kind.Planner.IsRetryableErr(open.Err) || d.failures+1 < doubtTries
 	}
@@ -59,7 +59,7 @@ func (d *Dispatcher) again(err error) bool {
 
 // leftBehind tells of what clean-up could not do: an error, with the one that the task
 // has already, or, of a task that ends well, a note.
-func (d *Dispatcher) leftBehind(t dxf.Task, end dxf.TaskState, why error) (e, note *dxf.Error) {
+func (d *dispatcher) leftBehind(t dxf.Task, end dxf.TaskState, why error) (e, note *dxf.Error) {
 	text := "clean up: " + dxf.ErrorOf(why).Message
 	if open := (dxf.InDoubt{}); errors.As(why, &open) {
 		text = "it is not known whether the change was made: " + text
@@ -76,7 +76,7 @@ func (d *Dispatcher) leftBehind(t dxf.Task, end dxf.TaskState, why error) (e, no
 }
 
 // told is a task's error as the client of its job is told.
-func (d *Dispatcher) told(e *dxf.Error) *dxf.Error {
+func (d *dispatcher) told(e *dxf.Error) *dxf.Error {
 	if e != nil && *e == *dxf.CancelledByUser() && d.kind.Cancelled != nil {
 		told := *d.kind.Cancelled
 		return &told

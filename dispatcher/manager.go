@@ -62,7 +62,7 @@ func NewManager(cfg Config) *Manager {
 // Run takes part in the election until ctx ends and returns nil when all work
 // done as owner has stopped and the term was given up.
 func (m *Manager) Run(ctx context.Context) error {
-	return NewElection(m.cfg.Store, m.cfg.Node, m.log).Run(ctx, m.lead)
+	return newElection(m.cfg.Store, m.cfg.Node, m.log).Run(ctx, m.lead)
 }
 
 // Wake makes the owner look at the tasks at once. It does not block; on other

@@ -26,23 +26,23 @@ const (
 	resignTimeout = 2 * time.Second
 )
 
-// An Election makes this node owner whenever nobody else is.
-type Election struct {
+// An election makes this node owner whenever nobody else is.
+type election struct {
 	store TaskStore
 	node  dxf.Node
 	log   *zap.Logger
 }
 
-// NewElection returns an election in which node is the candidate.
-func NewElection(store TaskStore, node dxf.Node, log *zap.Logger) *Election {
-	return &Election{store: store, node: node, log: log.With(zap.String("node", node.ID))}
+// newElection returns an election in which node is the candidate.
+func newElection(store TaskStore, node dxf.Node, log *zap.Logger) *election {
+	return &election{store: store, node: node, log: log.With(zap.String("node", node.ID))}
 }
 
 // Run campaigns and, each time this node is elected, calls lead with a context
 // that ends as soon as the node stops being the owner; context.Cause tells
 // why. The term is given up only when lead has returned. Run returns nil when
 // ctx ends.
-func (e *Election) Run(ctx context.Context, lead func(ctx context.Context, t dxf.Term) error) error {
+func (e *election) Run(ctx context.Context, lead func(ctx context.Context, t dxf.Term) error) error {
 	for ctx.Err() == nil {
 		term, trusted, ok := e.follow(ctx)
 		if !ok {
@@ -57,7 +57,7 @@ func (e *Election) Run(ctx context.Context, lead func(ctx context.Context, t dxf
 func trust(start time.Time) time.Time { return start.Add(dxf.OwnerLease - trustMargin) }
 
 // follow campaigns until this node is elected. ok is false when ctx has ended.
-func (e *Election) follow(ctx context.Context) (term dxf.Term, trusted time.Time, ok bool) {
+func (e *election) follow(ctx context.Context) (term dxf.Term, trusted time.Time, ok bool) {
 	var said string
 	for {
 		start := time.Now()
@@ -81,7 +81,7 @@ func (e *Election) follow(ctx context.Context) (term dxf.Term, trusted time.Time
 
 // lead runs work under the term and renews the term until ctx ends, work
 // returns, or the term is lost.
-func (e *Election) lead(ctx context.Context, term dxf.Term, trusted time.Time,
+func (e *election) lead(ctx context.Context, term dxf.Term, trusted time.Time,
 	work func(context.Context, dxf.Term) error,
 ) {
 	log := e.log.With(zap.Int64("term", term.Number))
@@ -118,7 +118,7 @@ func (e *Election) lead(ctx context.Context, term dxf.Term, trusted time.Time,
 
 // renew keeps the term until it is over and says why it is. returned tells
 // that the work came to its end by itself.
-func (e *Election) renew(owner context.Context, term dxf.Term, deadline *time.Timer,
+func (e *election) renew(owner context.Context, term dxf.Term, deadline *time.Timer,
 	done <-chan error,
 ) (err error, returned bool) {
 	wait := time.NewTimer(dxf.RenewInterval)

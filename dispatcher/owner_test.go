@@ -49,7 +49,7 @@ func (r *ownerRow) Resign(_ context.Context, t dxf.Term) error {
 // ended, how long it lasted and why it ended.
 func elect(t *testing.T, r *ownerRow) (lasted time.Duration, cause error) {
 	ctx, cancel := context.WithCancel(t.Context())
-	err := NewElection(r, dxf.Node{ID: "n1"}, zap.NewNop()).Run(ctx, func(owner context.Context, term dxf.Term) error {
+	err := newElection(r, dxf.Node{ID: "n1"}, zap.NewNop()).Run(ctx, func(owner context.Context, term dxf.Term) error {
 		require.EqualValues(t, 1, term.Number)
 		start := time.Now()
 		<-owner.Done()
@@ -105,7 +105,7 @@ func TestOwnerResignsWhenItsWorkHasStopped(t *testing.T) {
 		r := &ownerRow{}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		err := NewElection(r, dxf.Node{ID: "n1"}, zap.NewNop()).Run(ctx, func(owner context.Context, _ dxf.Term) error {
+		err := newElection(r, dxf.Node{ID: "n1"}, zap.NewNop()).Run(ctx, func(owner context.Context, _ dxf.Term) error {
 			<-owner.Done()
 			time.Sleep(3 * time.Second) // the last of its acts
 			require.Empty(t, r.resigned)
@@ -124,7 +124,7 @@ func TestOwnerElectedAgain(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		var terms []int64
-		err := NewElection(r, dxf.Node{ID: "n1"}, zap.NewNop()).Run(ctx, func(_ context.Context, term dxf.Term) error {
+		err := newElection(r, dxf.Node{ID: "n1"}, zap.NewNop()).Run(ctx, func(_ context.Context, term dxf.Term) error {
 			if terms = append(terms, term.Number); len(terms) == 3 {
 				cancel()
 			}
@@ -147,7 +147,7 @@ func TestCandidateCampaignsUntilElected(t *testing.T) {
 		}
 		start := time.Now()
 		ctx, cancel := context.WithCancel(t.Context())
-		err := NewElection(r, dxf.Node{ID: "n1"}, zap.NewNop()).Run(ctx, func(context.Context, dxf.Term) error {
+		err := newElection(r, dxf.Node{ID: "n1"}, zap.NewNop()).Run(ctx, func(context.Context, dxf.Term) error {
 			cancel()
 			return nil
 		})

@@ -15,7 +15,7 @@ import (
 // place makes the moves, those of pending subtasks first and in a transaction
 // of their own: the row of a running one may be locked for a while yet by the
 // transaction of the node that is gone.
-func (d *Dispatcher) place(ctx context.Context, v view, places []dxf.Placement) (int, error) {
+func (d *dispatcher) place(ctx context.Context, v view, places []dxf.Placement) (int, error) {
 	by := make(map[int64]dxf.Subtask, len(v.subs))
 	for _, s := range v.subs {
 		by[s.ID] = s
@@ -44,7 +44,7 @@ func (d *Dispatcher) place(ctx context.Context, v view, places []dxf.Placement) 
 	return total, nil
 }
 
-func (d *Dispatcher) logPlaces(by map[int64]dxf.Subtask, places []dxf.Placement, made int) {
+func (d *dispatcher) logPlaces(by map[int64]dxf.Subtask, places []dxf.Placement, made int) {
 	if made == 0 {
 		return
 	}

@@ -28,7 +28,7 @@ type tenure struct {
 
 // A hand is a task's Dispatcher and whether it is at work.
 type hand struct {
-	*Dispatcher
+	*dispatcher
 	busy  bool
 	doing verb
 	state dxf.TaskState           // busy: the state it was given the task in
@@ -229,7 +229,7 @@ func (t *tenure) hand(ctx context.Context, task dxf.Task) (*hand, error) {
 		return h, nil
 	}
 	if kind := t.m.cfg.Types[task.Type]; kind.Planner != nil {
-		h := &hand{Dispatcher: newDispatcher(t.m.cfg.Store, kind, t.term, task, t.m.log, &t.m.counts)}
+		h := &hand{dispatcher: newDispatcher(t.m.cfg.Store, kind, t.term, task, t.m.log, &t.m.counts)}
 		t.hands[task.ID] = h
 		return h, nil
 	}

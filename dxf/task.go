@@ -23,7 +23,7 @@ const (
 // The defaults: half of the places, so that nobody has all; and more than anybody
 // looks through.
 const (
-	DefaultMaxUserJobs       = 8
+	defaultMaxUserJobs       = 8
 	DefaultMaxUserQueuedJobs = 64
 )
 
@@ -33,7 +33,7 @@ func UserLimit(vars map[string]string, name string) int {
 		return n
 	}
 	if name == MaxUserJobs {
-		return DefaultMaxUserJobs
+		return defaultMaxUserJobs
 	}
 	return DefaultMaxUserQueuedJobs
 }

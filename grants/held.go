@@ -91,9 +91,9 @@ func (h Held) Lacks(needs []Need) (missing []Need) {
 	return missing
 }
 
-// Beyond lists what is held beside the needs, as a person reads it; what
+// beyond lists what is held beside the needs, as a person reads it; what
 // everybody has, by way of PUBLIC, is left out.
-func (h Held) Beyond(needs []Need) (more []string) {
+func (h Held) beyond(needs []Need) (more []string) {
 	for _, g := range h.grants {
 		if g.public || g.revoked {
 			continue
@@ -173,8 +173,8 @@ func Like(pattern, s string) bool {
 	return p == len(pattern)
 }
 
-// List is needs as a person reads them.
-func List(needs []Need) string {
+// list is needs as a person reads them.
+func list(needs []Need) string {
 	var words []string
 	for _, n := range needs {
 		words = append(words, n.String())

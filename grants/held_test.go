@@ -35,7 +35,7 @@ func TestHeld(t *testing.T) {
 	require.Equal(t, []string{
 		"PROCESS, REPLICATION SLAVE on *.*", "BINLOG ADMIN, CONNECTION ADMIN on *.*", "ALL PRIVILEGES, GRANT OPTION on dxf.*",
 		"INSERT, UPDATE (COLUMNS) on shop_a.orders", "DROP on c_d%.*", "the role `worker`",
-	}, h.Beyond([]Need{{Everywhere, []string{"SELECT"}}, {"a_b", []string{"CREATE"}}}))
+	}, h.beyond([]Need{{Everywhere, []string{"SELECT"}}, {"a_b", []string{"CREATE"}}}))
 }
 
 // TestLikeIsLinear: a pattern of many % costs no more than its length times the name's.

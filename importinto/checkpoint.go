@@ -24,8 +24,8 @@ type Loaded struct {
 	All  bool  `json:"all,omitempty"` // nothing is left to load
 }
 
-// Published is the checkpoint of the publish subtask.
-type Published struct {
+// published is the checkpoint of the publish subtask.
+type published struct {
 	Published bool `json:"published"` // the rows are in the table
 }
 
@@ -43,8 +43,8 @@ func PackPieces(files []source.Piece) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// UnpackPieces is the inverse of PackPieces.
-func UnpackPieces(packed []byte) ([]source.Piece, error) {
+// unpackPieces is the inverse of PackPieces.
+func unpackPieces(packed []byte) ([]source.Piece, error) {
 	z, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
 		return nil, err

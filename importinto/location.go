@@ -20,7 +20,7 @@ func CloseLocation(k *seal.Key, m *Meta, location string) error {
 		return errors.New("there is no key for the secrets of a location")
 	}
 	var err error
-	m.Sealed, err = k.Seal(location, m.SealedFor()...)
+	m.Sealed, err = k.Seal(location, m.sealedFor()...)
 	return err
 }
 
@@ -31,7 +31,7 @@ func Location(k *seal.Key, m Meta) (string, error) {
 		return m.Location, nil
 	}
 	if k != nil {
-		location, err := k.Open(m.Sealed, m.SealedFor()...)
+		location, err := k.Open(m.Sealed, m.sealedFor()...)
 		if !errors.Is(err, seal.ErrOpen) {
 			return location, err
 		}

@@ -88,9 +88,9 @@ type Meta struct {
 	Processors int `json:"processors,omitempty"`
 }
 
-// SealedFor is the place that Sealed belongs to: it is of no use to an import into
+// sealedFor is the place that Sealed belongs to: it is of no use to an import into
 // another table, or one that shows another location.
-func (m Meta) SealedFor() []string { return []string{m.Schema, m.Table, m.Location} }
+func (m Meta) sealedFor() []string { return []string{m.Schema, m.Table, m.Location} }
 
 // Loaded is the table that the chunks go to.
 func (m Meta) Loaded() string {

@@ -76,7 +76,7 @@ func (p *Planner) published(ctx context.Context, t dxf.Task) (bool, error) {
 		return false, fmt.Errorf("read whether the rows are published: %w", err)
 	}
 	for _, s := range subs {
-		var told Published
+		var told published
 		if json.Unmarshal(s.Checkpoint, &told) == nil && told.Published {
 			return true, nil
 		}
@@ -85,7 +85,7 @@ func (p *Planner) published(ctx context.Context, t dxf.Task) (bool, error) {
 }
 
 func (p *Planner) notePublished(ctx context.Context, s *server.Session, t dxf.Task) error {
-	text, err := json.Marshal(Published{Published: true})
+	text, err := json.Marshal(published{Published: true})
 	if err != nil {
 		return err
 	}

@@ -158,7 +158,7 @@ func (p *Planner) probed(ctx context.Context, t dxf.Task, m *Meta) ([]source.Pie
 		m.Note = dxf.Note("only " + strings.Join(m.Seen, ", ") + " see the files")
 		p.Log.Warn("not all nodes see the same files", zap.Int64("import", m.JobID), zap.Strings("nodes", m.Seen))
 	}
-	files, err := UnpackPieces(best.Files)
+	files, err := unpackPieces(best.Files)
 	if err != nil {
 		return nil, dxf.Errorf("read the list of files of node %s: %s", best.Node, err)
 	}

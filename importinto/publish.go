@@ -33,7 +33,7 @@ func (r *run) publish(ctx context.Context) error {
 	// It has happened: a pause or a cancellation that comes now is too late.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	return r.saveAlone(ctx, Published{Published: true})
+	return r.saveAlone(ctx, published{Published: true})
 }
 
 // errNotEmpty: somebody wrote into the table meanwhile, and keeps what they wrote.
@@ -93,7 +93,7 @@ func (r *run) stillEmpty(ctx context.Context, s *executor.Attempt) error {
 // table keeps others from writing into it until the commit, and the checkpoint
 // tells afterwards that it took place.
 func (r *run) publishDirect(ctx context.Context) error {
-	var p Published
+	var p published
 	if len(r.Subtask.Checkpoint) > 0 {
 		if err := json.Unmarshal(r.Subtask.Checkpoint, &p); err != nil {
 			return dxf.Errorf("read the checkpoint of subtask %d: %s", r.Subtask.ID, err)
@@ -151,7 +151,7 @@ func (r *run) publishDirect(ctx context.Context) error {
 	if err != nil {
 		return server.StatementError(err, r.meta.Table)
 	}
-	done, err := json.Marshal(Published{Published: true})
+	done, err := json.Marshal(published{Published: true})
 	if err != nil {
 		return err
 	}

@@ -132,9 +132,6 @@ func (s *Source) Close() {
 	}
 }
 
-// Local says whether the source is the disk of this node.
-func (s *Source) Local() bool { return s.at.Local() }
-
 // String is the location with its secrets masked.
 func (s *Source) String() string { return s.at.String() }
 

@@ -1,7 +1,6 @@
 package sysvars
 
 import (
-	"errors"
 	"strconv"
 	"strings"
 )
@@ -159,14 +158,4 @@ func checkServiceScope(text, _ string) (string, *Error) {
 			" letters (a-z, A-Z), numbers (0-9), hyphens (-), and underscores (_)", text)
 	}
 	return strings.ToLower(text), nil
-}
-
-// CheckServiceScope is the same check for a start-up flag or ADMIN command; it
-// returns the scope in lower case.
-func CheckServiceScope(text string) (string, error) {
-	norm, e := checkServiceScope(text, "")
-	if e != nil {
-		return "", errors.New(e.Message)
-	}
-	return norm, nil
 }

@@ -16,13 +16,13 @@ func SessionBound(source, target Definition) bool {
 		old, there := from[name]
 		changed := !there || old.Text != c.Text
 		switch {
-		case c.Expression != "" && !alike(c.Expression, to):
+		case c.expression != "" && !alike(c.expression, to):
 			// ADD INDEX alone keeps what a stored column holds.
-			if rebuilt && c.Stored || changed && c.Stored || !c.Stored && newlyIndexed(name, source, target) {
+			if rebuilt && c.stored || changed && c.stored || !c.stored && newlyIndexed(name, source, target) {
 				return true
 			}
 		case !changed:
-		case c.Check != "" && !alike(c.Check, to):
+		case c.check != "" && !alike(c.check, to):
 			return true
 		case !there && c.isNow() && c.Type != "timestamp": // a local time
 			return true
@@ -53,7 +53,7 @@ func checkKept(_ *Info, target Definition, _ Conditions) Reason {
 	columns := readColumns(target)
 	for _, l := range target.Columns {
 		c := columns[strings.ToLower(l.Name)]
-		if c.Expression != "" && (c.Stored || hasIndex(target, c.Name)) && !alike(c.Expression, columns) {
+		if c.expression != "" && (c.stored || hasIndex(target, c.Name)) && !alike(c.expression, columns) {
 			return reasonf("what generated column %s holds hangs on who wrote the row", c.Name)
 		}
 	}
@@ -81,13 +81,13 @@ func checkRows(t *Info, target Definition, s Conditions) Reason {
 		c := to[strings.ToLower(l.Name)]
 		_, there := from[strings.ToLower(l.Name)]
 		switch {
-		case c.Expression != "" && strict &&
-			(!there && c.Stored || !c.Stored && newlyIndexed(c.Name, source, target) && keepsVirtual(source, target)):
+		case c.expression != "" && strict &&
+			(!there && c.stored || !c.stored && newlyIndexed(c.Name, source, target) && keepsVirtual(source, target)):
 			return reasonf("under this sql_mode every value of generated column %s has to be checked", c.Name)
 		case there:
-		case c.Check != "" && c.Expression == "":
+		case c.check != "" && c.expression == "":
 			return reasonf("the rows that are there have to be checked for new column %s", c.Name)
-		case c.NotNull && c.Default == "" && c.Expression == "" &&
+		case c.notNull && c.defaultValue == "" && c.expression == "" &&
 			(c.isTemporal() && c.Type != "year" && c.Type != "time" && strict && s.hasMode("NO_ZERO_DATE") || c.isGeometry()):
 			return reasonf("new column %s has no value for the rows that are there", c.Name)
 		}
@@ -100,7 +100,7 @@ func checkRows(t *Info, target Definition, s Conditions) Reason {
 func Judged(source, target Definition, s Conditions) bool {
 	return s.strict() && slices.ContainsFunc(target.Columns, func(l Line) bool {
 		c := readColumn(l)
-		return c.Expression != "" && !c.Stored && newlyIndexed(c.Name, source, target)
+		return c.expression != "" && !c.stored && newlyIndexed(c.Name, source, target)
 	})
 }
 
@@ -109,7 +109,7 @@ func Judged(source, target Definition, s Conditions) bool {
 func keepsVirtual(source, target Definition) bool {
 	return slices.ContainsFunc(target.Columns, func(l Line) bool {
 		c := readColumn(l)
-		return c.Expression != "" && !c.Stored && hasIndex(source, c.Name)
+		return c.expression != "" && !c.stored && hasIndex(source, c.Name)
 	})
 }
 

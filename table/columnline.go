@@ -6,13 +6,13 @@ import "strings"
 // decides what the column holds in rows that are there already.
 type columnLine struct {
 	Line
-	Type       string // lower case, without length: int, timestamp, …
-	Unsigned   bool
-	NotNull    bool
-	Expression string // of a generated column, in brackets; "" for others
-	Stored     bool   // a generated column that is kept in the rows
-	Default    string // the word behind DEFAULT, a quoted text with its quotes; "" for none
-	Check      string // a CHECK of the column's own, in brackets; "" for none
+	Type         string // lower case, without length: int, timestamp, …
+	unsigned     bool
+	notNull      bool
+	expression   string // of a generated column, in brackets; "" for others
+	stored       bool   // a generated column that is kept in the rows
+	defaultValue string // the word behind DEFAULT, a quoted text with its quotes; "" for none
+	check        string // a CHECK of the column's own, in brackets; "" for none
 }
 
 func readColumn(l Line) columnLine {
@@ -27,17 +27,17 @@ func readColumn(l Line) columnLine {
 		case i == 0:
 			c.Type, _, _ = strings.Cut(strings.ToLower(w), "(")
 		case strings.EqualFold(w, "unsigned"):
-			c.Unsigned = true
+			c.unsigned = true
 		case w == "NOT" && next == "NULL":
-			c.NotNull = true
+			c.notNull = true
 		case w == "AS":
-			c.Expression = next
+			c.expression = next
 		case w == "STORED" || w == "PERSISTENT":
-			c.Stored = c.Expression != ""
+			c.stored = c.expression != ""
 		case w == "DEFAULT":
-			c.Default = next
+			c.defaultValue = next
 		case w == "CHECK":
-			c.Check = next
+			c.check = next
 		}
 	}
 	return c
@@ -72,7 +72,7 @@ func (c columnLine) isTemporal() bool {
 
 // isNow says whether rows that are there get the time of the change.
 func (c columnLine) isNow() bool {
-	def := strings.ToLower(c.Default)
+	def := strings.ToLower(c.defaultValue)
 	return strings.HasPrefix(def, "current_timestamp") || strings.HasPrefix(def, "curdate") ||
 		strings.HasPrefix(def, "curtime") || strings.HasPrefix(def, "now(")
 }

@@ -38,21 +38,21 @@ func SurelyDouble(source, target Definition) (key, value string, ok bool) {
 // that is known and not NULL.
 func (c columnLine) forAll() (text string, known bool) {
 	words := splitWords(c.Text)
-	if c.Expression != "" || slices.Contains(words, "AUTO_INCREMENT") {
+	if c.expression != "" || slices.Contains(words, "AUTO_INCREMENT") {
 		return "", false
 	}
 	switch c.Type {
 	case "tinyint", "smallint", "mediumint", "int", "bigint":
-		if c.Default == "" && c.NotNull {
+		if c.defaultValue == "" && c.notNull {
 			return "0", true
 		}
-		return strings.Trim(c.Default, "'"), integers.MatchString(c.Default) && !slices.Contains(words, "zerofill")
+		return strings.Trim(c.defaultValue, "'"), integers.MatchString(c.defaultValue) && !slices.Contains(words, "zerofill")
 	case "varchar":
-		if c.Default == "" && c.NotNull {
+		if c.defaultValue == "" && c.notNull {
 			return "", true
 		}
-		text := strings.TrimSuffix(strings.TrimPrefix(c.Default, "'"), "'")
-		return text, len(c.Default) >= 2 && c.Default[0] == '\'' && !strings.ContainsAny(text, `\'`)
+		text := strings.TrimSuffix(strings.TrimPrefix(c.defaultValue, "'"), "'")
+		return text, len(c.defaultValue) >= 2 && c.defaultValue[0] == '\'' && !strings.ContainsAny(text, `\'`)
 	}
 	return "", false
 }

@@ -36,7 +36,7 @@ func alike(expression string, columns map[string]columnLine) bool {
 			if !known && !strings.HasPrefix(name, "utf8") || column.Type == "timestamp" {
 				return false
 			}
-			unsigned = unsigned || column.Unsigned
+			unsigned = unsigned || column.unsigned
 			i += n
 		case c == '\'' || c == '"':
 			n := skipQuoted(expression, i)

@@ -20,7 +20,7 @@ func rankOf(l Line, columns map[string]columnLine) int {
 	case UniqueKey:
 		rank := 1
 		for _, c := range l.Columns() {
-			if !columns[strings.ToLower(c)].NotNull {
+			if !columns[strings.ToLower(c)].notNull {
 				rank = 3
 			}
 		}
