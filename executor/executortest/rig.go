@@ -1,3 +1,6 @@
+// Package executortest takes one task of a type through its steps on a real store, for the
+// tests of that type. The test is the owner and the only node, so nothing happens but what
+// it asks for.
 package executortest
 
 import (

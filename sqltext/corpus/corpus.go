@@ -1,4 +1,5 @@
-// Package corpus is statements that tests are made of.
+// Package corpus is statements that tests are made of: of every kind that is ours, many
+// that look like it, and those that cost a parser most.
 package corpus
 
 // Statements are those of the golden file, of the comparison with TiDB's
