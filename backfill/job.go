@@ -1,23 +1,11 @@
 package backfill
 
 import (
-	"encoding/json"
-
 	"dxfproxy/dxf"
 )
 
-func metaOf(t dxf.Task) (m Meta, err error) {
-	if err := json.Unmarshal(t.Meta, &m); err != nil {
-		return m, dxf.Errorf("read the meta of task %d: %s", t.ID, err)
-	}
-	return m, nil
-}
-
-// Eligible is any node of the scope.
-func (p *Planner) Eligible(_ dxf.Task, nodes []dxf.Node) []dxf.Node { return nodes }
-
-// Complete says how the user's view of the task changes with it. Times and row
-// counts are the store's business.
+// Complete says how the job's row changes with the task. Times and row counts are the store's
+// business.
 func (p *Planner) Complete(a *dxf.Advance, e *dxf.Error) {
 	t := a.Task
 	t.Meta = a.NewMeta()

@@ -1,72 +1,23 @@
 package backfill
 
 import (
-	"dxfproxy/dxf"
 	"encoding/json"
+
+	"dxfproxy/dxf"
 )
 
-// Name is the name of the task type.
-const Name dxf.TaskType = "backfill"
-
-// Steps of a backfill. The numbers are ours: the work is another than TiDB's (rows are
-// copied into a shadow table, not indexes into a key space).
-const (
-	StepCopy    dxf.Step = 1 // all nodes: ranges of rows into the shadow table
-	StepBuild   dxf.Step = 2 // one subtask: all secondary indexes on the shadow; the others compare both tables meanwhile
-	StepVerify  dxf.Step = 3 // all nodes: the ranges that differed then, compared again and settled
-	StepCutover dxf.Step = 4 // one subtask: the shadow takes the table's name
-	StepNative  dxf.Step = 5 // one subtask: the store's own DDL
-)
-
-// Type is what the framework knows of backfills, but for who plans and works.
-var Type = dxf.Type{
-	Name: Name, Number: 3, Key: "ddl/backfill/", Job: dxf.JobDDL,
-	Steps: map[dxf.Step]dxf.StepInfo{
-		StepCopy:    {Name: "copy", Counts: true},
-		StepBuild:   {Name: "build"},
-		StepVerify:  {Name: "verify"},
-		StepCutover: {Name: "cutover", Effects: true},
-		StepNative:  {Name: "native", Counts: true, Effects: true},
-	},
-	Cancelled:  &dxf.Error{Code: 8214, State: "HY000", Message: "Cancelled DDL job", Class: "ddl"},
-	Panicked:   &dxf.Error{Code: 8211, State: "HY000", Message: "Reorg worker panic", Class: "ddl"},
-	Modify:     modify,
-	ErrorLimit: errorLimit,
-}
-
-func modify(meta []byte, c dxf.Modification) ([]byte, error) {
-	return dxf.ModifyMeta(meta, func(m *Meta) {
-		switch c.Type {
-		case dxf.ModifyConcurrency:
-			m.Thread = int(c.To)
-		case dxf.ModifyBatchSize:
-			m.BatchSize = int(c.To)
-		case dxf.ModifyMaxWriteSpeed:
-			m.MaxWriteSpeed = c.To
-		}
-	})
-}
-
-func errorLimit(meta []byte) int64 {
-	var m Meta
-	if json.Unmarshal(meta, &m) != nil {
-		return dxf.DefaultErrorLimit
-	}
-	return m.ErrorLimit
-}
-
-// Way is how a backfill task does its work.
+// A Way is how a backfill task does its work.
 type Way string
 
 // Ways: the cheapest that hurts nobody is chosen when the task is planned.
 const (
-	WayDistributed Way = "distributed" // copy on all nodes into a shadow table
+	WayDistributed Way = "distributed" // a copy into a shadow, on all nodes
 	WayTxn         Way = "txn"         // the same on one node, in small transactions
 	WayNative      Way = "native"      // the store's own online DDL
 )
 
-// Meta is the meta of a backfill task: everything a step needs to know
-// of the change. Written at submit, completed at planning, never afterwards.
+// Meta is the meta of a backfill task: everything a step needs to know of the change. It is
+// written at submit and completed at planning; afterwards only Rows and Affected are filled in.
 type Meta struct {
 	// Of the head Rows is an estimate until the rows are copied, and Note says why the
 	// task runs natively.
@@ -117,7 +68,8 @@ type Meta struct {
 	ErrorLimit    int64  `json:"error_limit"` // tidb_ddl_error_count_limit
 	NativeMaxSize int64  `json:"native_max_size"`
 
-	// From planning.
+	// From planning on.
+
 	// Affected is Summary's, once the store's own statement has ended.
 	Affected int64  `json:"affected,omitempty"`
 	Shadow   string `json:"shadow,omitempty"`
@@ -135,9 +87,10 @@ type rangeMeta struct {
 	Range []byte `json:"range"`
 }
 
-// Comparison is what the planner reads of a compare subtask's checkpoint.
-type Comparison struct {
-	// Differ are the ranges (table.Range as JSON) that were not seen equal, in
-	// key order, and are left to the verify step.
-	Differ []json.RawMessage `json:"differ,omitempty"`
+// metaOf reads the meta of a task.
+func metaOf(t dxf.Task) (m Meta, err error) {
+	if err := json.Unmarshal(t.Meta, &m); err != nil {
+		return m, dxf.Errorf("read the meta of task %d: %s", t.ID, err)
+	}
+	return m, nil
 }

@@ -180,7 +180,8 @@ func (r *run) rest(ctx context.Context, s *server.Session, d time.Duration) erro
 	return nil
 }
 
-// nothingToDo says whether the table is what the statement makes of it.
+// nothingToDo says whether the table is what the statement makes of it, made so by a predecessor
+// or not.
 func (r *run) nothingToDo(info *table.Info) (bool, error) {
 	if r.meta.Target == "" {
 		return false, nil

@@ -13,10 +13,10 @@ import (
 	"dxfproxy/table"
 )
 
-// begin chooses the way, makes the shadow, starts the changefeed and cuts the
-// table. It all happens on one session that holds the job's lock, so that a
-// former owner who is frozen half-way can do nothing more when he wakes up: the
-// next owner got the lock because that session is gone.
+// begin chooses the way, makes the shadow, starts the changefeed and splits the table into
+// pieces. It all happens on one session that holds the job's locks: a former owner who is
+// frozen half-way can do nothing more when it wakes up, because the next owner got the
+// locks when that session had ended.
 func (p *Planner) begin(ctx context.Context, m Meta, nodes, concurrency int) (dxf.Plan, error) {
 	s, err := p.LockedSession(ctx, table.JobLock(m.JobID), "planning", 0)
 	if err != nil {
@@ -172,15 +172,6 @@ func (p *Planner) target(ctx context.Context, s *server.Session, info *table.Inf
 		return "", err
 	}
 	return text, executor.DropTable(ctx, s, m.Schema, m.Shadow)
-}
-
-// planNative plans the store's own DDL. A reason makes a Note for the user.
-func planNative(m Meta, reason table.Reason) (dxf.Plan, error) {
-	m.Way, m.Shadow, m.Old, m.Indexes = WayNative, "", "", nil
-	if reason != "" {
-		m.Note = dxf.Note(fmt.Sprintf("table %s.%s cannot be copied online: %s; the store's own DDL is used", m.Schema, m.Table, reason))
-	}
-	return planStep(m, StepNative)
 }
 
 // judge says whether the change can be made to a copy, and whether it needs none.

@@ -128,7 +128,7 @@ func (p *Planner) changeFeed(ctx context.Context, s *server.Session, job int64, 
 	return nil
 }
 
-// tookEffect says whether the table is what the statement makes of it.
+// tookEffect says whether the table is what the statement makes of it, and was another before.
 func (p *Planner) tookEffect(ctx context.Context, s *server.Session, m Meta) (bool, error) {
 	if m.Target == "" {
 		return false, nil

@@ -48,15 +48,7 @@ func tripTo(ctx context.Context, s *server.Session) (time.Duration, error) {
 	return shortest, nil
 }
 
-// planStep is a step of one subtask.
-func planStep(m Meta, step dxf.Step) (dxf.Plan, error) {
-	text, err := json.Marshal(m)
-	p := dxf.Plan{Step: step, Meta: text}
-	p.Add([]byte("{}"))
-	return p, err
-}
-
-// planPieces plans the copy: the whole table in pieces.
+// planPieces plans the copy step: a subtask for each piece of the table.
 func planPieces(ctx context.Context, s *server.Session, info *table.Info, m Meta, nodes int) (dxf.Plan, error) {
 	trip, err := tripTo(ctx, s)
 	if err != nil {

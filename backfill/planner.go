@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 
 	"go.uber.org/zap"
 
@@ -14,20 +15,18 @@ import (
 	"dxfproxy/table"
 )
 
-// Planner is the dxf.Planner of tasks that change a table: ADD INDEX and what
-// stands beside it in one statement.
+// Planner is the dxf.Planner of backfills.
 type Planner struct {
 	executor.Planner
 	store PlannerStore
 }
 
-// NewPlanner makes the planner. db is a pool of connections to the store
-// under the account that does the jobs' work; log may be nil.
+// NewPlanner makes a planner. db is a pool of connections to the store under the account that does the jobs' work; log may be nil.
 func NewPlanner(db *sql.DB, store PlannerStore, log *zap.Logger) *Planner {
 	return &Planner{Planner: executor.NewPlanner(db, log), store: store}
 }
 
-// telling is the planner for one task.
+// telling is a copy of the planner for one task, whose waits tell notes.
 func (p *Planner) telling(tell dxf.Tell) *Planner {
 	own := *p
 	own.Tell = tell
@@ -40,9 +39,9 @@ func (p *Planner) telling(tell dxf.Tell) *Planner {
 //	init → native → done
 func (p *Planner) Plan(ctx context.Context, t dxf.Task, nodes int, tell dxf.Tell) (dxf.Plan, error) {
 	p = p.telling(tell)
-	var m Meta
-	if err := json.Unmarshal(t.Meta, &m); err != nil {
-		return dxf.Plan{}, dxf.Errorf("read the meta of task %d: %s", t.ID, err)
+	m, err := metaOf(t)
+	if err != nil {
+		return dxf.Plan{}, err
 	}
 	if len(m.Changes) == 0 {
 		return dxf.Plan{}, dxf.Errorf("job %d says nothing of what it changes: it was submitted through a node of another version", m.JobID)
@@ -89,7 +88,28 @@ func (p *Planner) glance(ctx context.Context, q server.Querier, m Meta) (*table.
 	return info, err
 }
 
-// IsRetryableErr is also said of what has to become visible, or to be decided, first.
+// IsRetryableErr says whether planning or clean-up should be tried again: also where something
+// has to become visible, or to be decided, first.
 func (p *Planner) IsRetryableErr(err error) bool {
 	return p.Planner.IsRetryableErr(err) || errors.Is(err, errInvisible) || errors.Is(err, errUndecided)
+}
+
+// Eligible are all nodes of the scope.
+func (p *Planner) Eligible(_ dxf.Task, nodes []dxf.Node) []dxf.Node { return nodes }
+
+// planStep plans a step of one subtask, which needs no meta of its own.
+func planStep(m Meta, step dxf.Step) (dxf.Plan, error) {
+	text, err := json.Marshal(m)
+	p := dxf.Plan{Step: step, Meta: text}
+	p.Add([]byte("{}"))
+	return p, err
+}
+
+// planNative plans the store's own DDL. A reason makes a Note for the user.
+func planNative(m Meta, reason table.Reason) (dxf.Plan, error) {
+	m.Way, m.Shadow, m.Old, m.Indexes = WayNative, "", "", nil
+	if reason != "" {
+		m.Note = dxf.Note(fmt.Sprintf("table %s.%s cannot be copied online: %s; the store's own DDL is used", m.Schema, m.Table, reason))
+	}
+	return planStep(m, StepNative)
 }

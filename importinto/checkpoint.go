@@ -3,9 +3,12 @@ package importinto
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
+	"encoding/json"
+
+	"dxfproxy/decode"
 	"dxfproxy/dxf"
 	"dxfproxy/source"
-	"encoding/json"
 )
 
 // Probe is the checkpoint of a probe subtask: what files a node sees.
@@ -51,4 +54,43 @@ func unpackPieces(packed []byte) ([]source.Piece, error) {
 	}
 	var files []source.Piece
 	return files, json.NewDecoder(z).Decode(&files)
+}
+
+// point is the checkpoint of an import subtask: the first so many pieces are
+// loaded, and the next up to where At says.
+type point struct {
+	Piece int          `json:"piece,omitempty"`
+	At    decode.Start `json:"at"`
+	Loaded
+}
+
+// resume reads the checkpoint. One of another shape is refused: read as zeros it
+// would mean rows twice.
+func (r *run) resume() (p point, err error) {
+	if len(r.Subtask.Checkpoint) == 0 {
+		return p, nil
+	}
+	dec := json.NewDecoder(bytes.NewReader(r.Subtask.Checkpoint))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&p); err != nil {
+		return p, dxf.Errorf("read the checkpoint of subtask %d: %s", r.Subtask.ID, err)
+	}
+	return p, nil
+}
+
+// saveAlone writes a checkpoint that goes with no rows.
+func (r *run) saveAlone(ctx context.Context, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	tx, err := r.DB.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing
+	if err := r.Leases.SaveCheckpoint(ctx, tx, r.Subtask.Lease(), text, r.Summary); err != nil {
+		return err
+	}
+	return tx.Commit()
 }

@@ -1,40 +1,16 @@
 package importinto
 
 import (
+	"encoding/json"
+
 	"dxfproxy/decode"
 	"dxfproxy/dxf"
 	"dxfproxy/source"
 	"dxfproxy/sqltext"
 )
 
-// Name is the name of the task type.
-const Name dxf.TaskType = "ImportInto"
-
-// Steps of an import. Import and post-process have TiDB's numbers.
-const (
-	StepImport      dxf.Step = 1  // all nodes: pieces of files into the staging table
-	StepPostProcess dxf.Step = 2  // one subtask: rows counted against the sources, ANALYZE
-	StepProbe       dxf.Step = 10 // every node: which of them see the files on their disks
-	StepBuild       dxf.Step = 11 // one subtask: all secondary indexes on the staging table
-	StepPublish     dxf.Step = 12 // one subtask: the staging table takes the table's name
-)
-
-// Type is what the framework knows of imports, but for who plans and works.
-var Type = dxf.Type{
-	Name: Name, Number: 2, Key: "ImportInto/", Job: dxf.JobImport,
-	Steps: map[dxf.Step]dxf.StepInfo{
-		StepImport:      {Name: "import", Counts: true},
-		StepPostProcess: {Name: "post-process"},
-		StepProbe:       {Name: "probe"},
-		StepBuild:       {Name: "build"},
-		StepPublish:     {Name: "publish", Effects: true},
-	},
-	Panicked: dxf.Errorf("panic occurred during import, please check log"),
-	Unplaced: "no node that can read the files is there",
-}
-
-// Meta is the meta of an import task: everything a step needs to know of
-// the statement. Written at submit, completed at planning.
+// Meta is the meta of an import task: everything a step needs to know of the statement. It is
+// written at submit and completed at planning; afterwards only Rows are filled in.
 type Meta struct {
 	// Of the head Size is of all files, Rows are what all pieces held, known after the
 	// import step, and Note says which nodes see the files and why the import is Direct.
@@ -75,12 +51,12 @@ type Meta struct {
 	Seen    []string `json:"seen,omitempty"`    // Local: the nodes that see the files
 	Staging string   `json:"staging,omitempty"` // the table that takes the target's place
 	// Uncounted is a table like Staging, but without its AUTO_INCREMENT. The chunks are
-	// loaded into it, and the build exchanges the two. Where it is "", they are loaded
+	// loaded into it, and the build exchanges the rows of the two. Where it is "", they are loaded
 	// into Staging.
 	Uncounted string `json:"uncounted,omitempty"`
 	Old       string `json:"old,omitempty"` // the sentry, then the empty table
 	// Direct: the rows go from the staging table into the target in one
-	// transaction, because (Note) the tables cannot be swapped.
+	// transaction, because the names cannot be exchanged; Note says why.
 	Direct bool `json:"direct,omitempty"`
 	// Indexes are the lines of SHOW CREATE TABLE that the build adds to the staging table.
 	Indexes []string `json:"indexes,omitempty"`
@@ -98,6 +74,14 @@ func (m Meta) Loaded() string {
 		return m.Uncounted
 	}
 	return m.Staging
+}
+
+// metaOf reads the meta of a task.
+func metaOf(t dxf.Task) (m Meta, err error) {
+	if err := json.Unmarshal(t.Meta, &m); err != nil {
+		return m, dxf.Errorf("read the meta of task %d: %s", t.ID, err)
+	}
+	return m, nil
 }
 
 // PieceMeta is the meta of a subtask of the import step.

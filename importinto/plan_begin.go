@@ -14,8 +14,9 @@ import (
 	"dxfproxy/table"
 )
 
-// begin makes the staging table and cuts the files. It happens on a session that
-// holds the job's lock, see Backfill.begin.
+// begin makes the staging table and splits the files into pieces. It all happens on one session
+// that holds the job's locks: a former owner who is frozen half-way can do nothing more when
+// it wakes up, because the next owner got the locks when that session had ended.
 func (p *Planner) begin(ctx context.Context, m Meta, files []source.Piece, nodes int) (dxf.Plan, error) {
 	m.Size = 0
 	for _, f := range files {

@@ -18,9 +18,9 @@ import (
 func (p *Planner) OnDone(ctx context.Context, t dxf.Task, tell dxf.Tell) (won bool, err error) {
 	p = p.telling(tell)
 	defer func() { err = executor.Mendable(err) }()
-	m, err := metaOf(t.Meta)
+	m, err := metaOf(t)
 	if err != nil {
-		return false, dxf.Errorf("read the meta of task %d: %s", t.ID, err)
+		return false, err
 	}
 	s, err := p.LockedSession(ctx, table.ImportLock(m.JobID), "clean-up", executor.OrphanWait)
 	if err != nil {

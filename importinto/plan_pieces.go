@@ -21,7 +21,7 @@ const (
 	mostParts       = 4000     // of an import; larger ones get larger parts
 )
 
-// splitFiles cuts the files into subtasks, in the order of their names. Files may be
+// splitFiles makes the pieces of each subtask, in the order of the files' names. Files may be
 // split if they are plain CSV and the user says that no field has a line end;
 // small ones go together.
 func splitFiles(files []source.Piece, split bool, nodes int) [][]source.Piece {
@@ -69,7 +69,7 @@ func splitFiles(files []source.Piece, split bool, nodes int) [][]source.Piece {
 	return all
 }
 
-// planPieces plans the import step.
+// planPieces plans the import step: a subtask for each group of pieces.
 func planPieces(m Meta, pieces [][]source.Piece) (dxf.Plan, error) {
 	p, err := planStep(m, StepImport, len(pieces))
 	for i, s := range pieces {

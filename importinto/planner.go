@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"go.uber.org/zap"
 
@@ -20,7 +19,7 @@ import (
 	"dxfproxy/table"
 )
 
-// Planner is the dxf.Planner of IMPORT INTO.
+// Planner is the dxf.Planner of imports.
 type Planner struct {
 	executor.Planner
 	// Sources says what may be listed; set before the first plan. Nil is the
@@ -31,22 +30,12 @@ type Planner struct {
 	store PlannerStore
 }
 
-// PlannerStore is what the planner of imports needs of the store.
-type PlannerStore interface {
-	// Subtasks lists the subtasks of one step, by ordinal.
-	Subtasks(ctx context.Context, taskID int64, step dxf.Step) ([]dxf.Subtask, error)
-	// SetCheckpoint writes the checkpoint of all subtasks of a step in the caller's
-	// transaction, which is on the session that holds the job's lock.
-	SetCheckpoint(ctx context.Context, tx *sql.Tx, taskID int64, step dxf.Step, checkpoint []byte) error
-}
-
-// NewPlanner makes the planner. db is a pool of connections to the store
-// under the account that does the jobs' work; log may be nil.
+// NewPlanner makes a planner. db is a pool of connections to the store under the account that does the jobs' work; log may be nil.
 func NewPlanner(db *sql.DB, store PlannerStore, log *zap.Logger) *Planner {
 	return &Planner{Planner: executor.NewPlanner(db, log), store: store}
 }
 
-// telling is the planner for one task.
+// telling is a copy of the planner for one task, whose waits tell notes.
 func (p *Planner) telling(tell dxf.Tell) *Planner {
 	own := *p
 	own.Tell = tell
@@ -60,9 +49,9 @@ func (p *Planner) telling(tell dxf.Tell) *Planner {
 // The files of a node's disk are listed by the nodes, in the step probe.
 func (p *Planner) Plan(ctx context.Context, t dxf.Task, nodes int, tell dxf.Tell) (dxf.Plan, error) {
 	p = p.telling(tell)
-	m, err := metaOf(t.Meta)
+	m, err := metaOf(t)
 	if err != nil {
-		return dxf.Plan{}, dxf.Errorf("read the meta of task %d: %s", t.ID, err)
+		return dxf.Plan{}, err
 	}
 	if err := p.StillMay(ctx, m.User, m.Schema, m.Table, privileges(m)...); err != nil {
 		return dxf.Plan{}, err
@@ -107,9 +96,7 @@ func (p *Planner) Plan(ctx context.Context, t dxf.Task, nodes int, tell dxf.Tell
 	return dxf.Plan{}, dxf.Errorf("an import has no step after %s", Type.StepName(t.Step))
 }
 
-func metaOf(text []byte) (m Meta, err error) { return m, json.Unmarshal(text, &m) }
-
-// planStep plans a step of n subtasks that need to be told nothing.
+// planStep plans a step of n subtasks that need no meta of their own.
 func planStep(m Meta, step dxf.Step, n int) (dxf.Plan, error) {
 	p := dxf.Plan{Step: step}
 	for range n {
@@ -118,59 +105,6 @@ func planStep(m Meta, step dxf.Step, n int) (dxf.Plan, error) {
 	var err error
 	p.Meta, err = json.Marshal(m)
 	return p, err
-}
-
-// probed chooses the nodes whose disks have the same files as that of the client's
-// node, or, if that one sees none or is gone, the largest group that agrees.
-func (p *Planner) probed(ctx context.Context, t dxf.Task, m *Meta) ([]source.Piece, error) {
-	subs, err := p.store.Subtasks(ctx, t.ID, StepProbe)
-	if err != nil {
-		return nil, fmt.Errorf("read what the nodes see: %w", err)
-	}
-	groups, best, own, why := map[string][]string{}, Probe{}, false, errNoFile()
-	for _, s := range subs {
-		var seen Probe
-		if err := json.Unmarshal(s.Checkpoint, &seen); err != nil {
-			return nil, dxf.Errorf("read the checkpoint of subtask %d: %s", s.ID, err)
-		}
-		if seen.Sum == "" {
-			if seen.Error != nil && (why.Code == errNoFile().Code || seen.Node == m.Node) {
-				why = seen.Error
-			}
-			continue
-		}
-		if !slices.Contains(groups[seen.Sum], seen.Node) {
-			groups[seen.Sum] = append(groups[seen.Sum], seen.Node)
-		}
-		switch {
-		case seen.Node == m.Node:
-			best, own = seen, true
-		case best.Sum == "" || !own && len(groups[seen.Sum]) > len(groups[best.Sum]):
-			best = seen
-		}
-	}
-	if best.Sum == "" {
-		return nil, why
-	}
-	m.Seen = groups[best.Sum]
-	slices.Sort(m.Seen)
-	if len(m.Seen) < len(subs) {
-		m.Note = dxf.Note("only " + strings.Join(m.Seen, ", ") + " see the files")
-		p.Log.Warn("not all nodes see the same files", zap.Int64("import", m.JobID), zap.Strings("nodes", m.Seen))
-	}
-	files, err := unpackPieces(best.Files)
-	if err != nil {
-		return nil, dxf.Errorf("read the list of files of node %s: %s", best.Node, err)
-	}
-	return files, nil
-}
-
-// errNoFile is TiDB's.
-func errNoFile() *dxf.Error {
-	return &dxf.Error{
-		Code: 8173, State: "HY000", Class: "executor",
-		Message: "PreCheck failed: No file matched, or the file is empty. Please provide a valid file location.",
-	}
 }
 
 // imported counts the rows that all pieces held. A node may have loaded a piece on another
@@ -200,7 +134,7 @@ func (p *Planner) imported(ctx context.Context, t dxf.Task) (rows int64, err err
 // may work, that of the client does as long as it is there; its disk is the
 // one that was meant.
 func (p *Planner) Eligible(t dxf.Task, nodes []dxf.Node) []dxf.Node {
-	m, err := metaOf(t.Meta)
+	m, err := metaOf(t)
 	if err != nil {
 		return nodes
 	}
@@ -225,54 +159,13 @@ func (p *Planner) Eligible(t dxf.Task, nodes []dxf.Node) []dxf.Node {
 	return nodes
 }
 
-// IsRetryableErr says whether planning or cleaning should be tried again.
+// IsRetryableErr says whether planning or clean-up should be tried again: also where the source
+// of the files went away for a while.
 func (p *Planner) IsRetryableErr(err error) bool {
 	return source.Retryable(err) || p.Planner.IsRetryableErr(err)
 }
 
-// Complete says how the job's row changes with the task, and takes the secrets out of the
-// meta of one that ends.
-func (p *Planner) Complete(a *dxf.Advance, e *dxf.Error) {
-	m, err := metaOf(a.NewMeta())
-	if err != nil {
-		return
-	}
-	if a.State.Ended() {
-		m.Location, m.Sealed = source.Mask(m.Location), ""
-		if text, err := json.Marshal(m); err == nil {
-			a.Meta = text
-		}
-	}
-	state, step := a.State, a.Step
-	a.Change = dxf.OnImport(func(j *dxf.ImportJob) {
-		if m.Size > 0 {
-			j.SourceSize = m.Size
-		}
-		switch state {
-		case dxf.TaskPending:
-		case dxf.TaskSucceed:
-			j.Status, j.Phase, j.Rows, j.Error = dxf.ImportFinished, "", m.Rows, nil
-		case dxf.TaskReverted, dxf.TaskFailed:
-			// The phase stays what it was.
-			j.Status, j.Error = dxf.ImportFailed, e
-			if e.ByUser() {
-				j.Status = dxf.ImportCancelled
-			}
-		case dxf.TaskRunning:
-			j.Status, j.Phase = dxf.ImportRunning, phaseOf(step)
-		}
-	})
-}
-
-// phaseOf is what the user sees of a step.
-func phaseOf(step dxf.Step) dxf.ImportPhase {
-	if step == StepPostProcess || step == StepPublish {
-		return dxf.PhaseValidating
-	}
-	return dxf.PhaseImporting
-}
-
-// loadTable reads the table and refuses one that is not what the user saw.
+// loadTable reads the table, and refuses one that is not what the user saw.
 func (p *Planner) loadTable(ctx context.Context, q server.Querier, m Meta) (*table.Info, error) {
 	info, err := table.Load(ctx, q, m.Schema, m.Table)
 	if errors.Is(err, table.ErrNoTable) {

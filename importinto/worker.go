@@ -1,15 +1,12 @@
 package importinto
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"sync/atomic"
 
 	"go.uber.org/zap"
 
-	"dxfproxy/decode"
 	"dxfproxy/dxf"
 	"dxfproxy/executor"
 	"dxfproxy/seal"
@@ -18,8 +15,7 @@ import (
 	"dxfproxy/table"
 )
 
-// Worker executes the subtasks of IMPORT INTO. It implements
-// dxf.Worker.
+// Worker is the dxf.Worker of imports.
 type Worker struct {
 	*executor.Worker
 	// Sources says what may be read; set before the first subtask. Nil is the
@@ -33,7 +29,7 @@ type Worker struct {
 	loading atomic.Int64 // subtasks that load on this node now
 }
 
-// NewWorker makes an executor. db is a pool of connections to the store under the
+// NewWorker makes a worker. db is a pool of connections to the store under the
 // account that does the jobs' work; node is this node's id; log may be nil.
 func NewWorker(db *sql.DB, leases executor.Leases, node string, limits Limits, log *zap.Logger) *Worker {
 	return &Worker{Worker: executor.NewWorker(Type, db, leases, log), memory: newMemory(limits), node: node}
@@ -60,50 +56,11 @@ func (w *Worker) IsRetryableErr(err error) bool {
 	return source.Retryable(err) || w.Worker.IsRetryableErr(err)
 }
 
-// run is one run of one subtask.
+// A run is one run of one subtask.
 type run struct {
 	executor.Run
 	worker *Worker
 	meta   Meta
-}
-
-// point is the checkpoint of an import subtask: the first so many pieces are
-// loaded, and the next up to where At says.
-type point struct {
-	Piece int          `json:"piece,omitempty"`
-	At    decode.Start `json:"at"`
-	Loaded
-}
-
-// resume reads the checkpoint. One of another shape is refused: read as zeros it
-// would mean rows twice.
-func (r *run) resume() (p point, err error) {
-	if len(r.Subtask.Checkpoint) == 0 {
-		return p, nil
-	}
-	dec := json.NewDecoder(bytes.NewReader(r.Subtask.Checkpoint))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&p); err != nil {
-		return p, dxf.Errorf("read the checkpoint of subtask %d: %s", r.Subtask.ID, err)
-	}
-	return p, nil
-}
-
-// saveAlone writes a checkpoint that goes with no rows.
-func (r *run) saveAlone(ctx context.Context, v any) error {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	tx, err := r.DB.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing
-	if err := r.Leases.SaveCheckpoint(ctx, tx, r.Subtask.Lease(), text, r.Summary); err != nil {
-		return err
-	}
-	return tx.Commit()
 }
 
 // staging loads the staging table. Where another one is loaded in its place, that

@@ -14,7 +14,6 @@ import (
 	"dxfproxy/changefeed"
 	"dxfproxy/dispatcher"
 	"dxfproxy/dxf"
-	"dxfproxy/executor"
 	"dxfproxy/importinto"
 	"dxfproxy/scheduler"
 	"dxfproxy/sqlhandler"
@@ -54,8 +53,7 @@ type ServerBench interface {
 	Bench
 	backfill.PlannerStore
 	changefeed.Store
-	executor.Leases
-	backfill.Feeds
+	backfill.WorkerStore
 	sqlhandler.Store
 	ExpireFeed(jobID int64)
 	// InTx runs do in a transaction as executors and appliers have them, and
