@@ -64,7 +64,9 @@ func feedLife(b *server) {
 	f = feedClaimed(b)
 	require.Greater(b.t, f.Epoch, first)
 	feedCommitted(b, f)
-	feedBegunAnew(b, feedStopped(b, feedClaimedAgain(b, f)))
+	claimed := feedClaimedAgain(b, f)
+	stopped := feedStopped(b, claimed)
+	feedBegunAnew(b, stopped)
 }
 
 // Of many that claim it, one has it.
