@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 )
 
 const (
@@ -27,13 +28,15 @@ type history struct {
 	mu      sync.Mutex
 	running bool
 	waiting []dxf.Job     // oldest first
+	taken   int           // how many were taken in so far,
+	tried   int           // and how many of them are written, or were tried to be
+	more    chan struct{} // closed, and another, when tried grows
 	news    chan struct{} // size 1: there is something to write
 	asked   chan struct{} // size 1: somebody waits until it is written
-	idle    chan struct{} // closed when there is nothing any more; nil: nothing is waiting
 }
 
 func newHistory() *history {
-	return &history{news: make(chan struct{}, 1), asked: make(chan struct{}, 1)}
+	return &history{more: make(chan struct{}), news: make(chan struct{}, 1), asked: make(chan struct{}, 1)}
 }
 
 // later takes a change in; false: it is to be written now.
@@ -44,9 +47,7 @@ func (y *history) later(j dxf.Job) bool {
 		return false
 	}
 	y.waiting = append(y.waiting, j)
-	if y.idle == nil {
-		y.idle = make(chan struct{})
-	}
+	y.taken++
 	tell(y.news)
 	return true
 }
@@ -59,18 +60,20 @@ func tell(c chan struct{}) {
 	}
 }
 
-// settled waits until what was taken in is written, or was tried to be.
+// settled waits until what was taken in by now is written, or was tried to be. What others
+// go on to do is not waited for.
 func (y *history) settled(ctx context.Context) {
 	y.mu.Lock()
-	idle := y.idle
-	y.mu.Unlock()
-	if idle == nil {
-		return
-	}
-	tell(y.asked)
-	select {
-	case <-idle:
-	case <-ctx.Done():
+	defer y.mu.Unlock()
+	for all := y.taken; y.tried < all && ctx.Err() == nil; {
+		more := y.more
+		y.mu.Unlock()
+		tell(y.asked)
+		select {
+		case <-more:
+		case <-ctx.Done():
+		}
+		y.mu.Lock()
 	}
 }
 
@@ -91,7 +94,7 @@ func (y *history) run(ctx context.Context, awaited func(context.Context) bool, w
 			y.running = false
 			y.mu.Unlock()
 		}
-		for y.next(write) {
+		for (ended || ctx.Err() == nil) && y.next(write) {
 		}
 	}
 	return nil
@@ -111,21 +114,18 @@ func (y *history) gather(ctx context.Context) {
 // next writes what is there; false: nothing is.
 func (y *history) next(write func(...dxf.Job)) bool {
 	y.mu.Lock()
-	n := len(y.waiting)
-	if n == 0 {
-		if y.idle != nil {
-			close(y.idle)
-			y.idle = nil
-		}
-		y.mu.Unlock()
-		return false
-	}
 	these := slices.Clone(y.waiting)
 	y.mu.Unlock()
+	if len(these) == 0 {
+		return false
+	}
 	write(these...)
 	y.mu.Lock()
-	y.waiting = slices.Clone(y.waiting[n:])
-	y.mu.Unlock()
+	defer y.mu.Unlock()
+	y.waiting = slices.Clone(y.waiting[len(these):])
+	y.tried += len(these)
+	close(y.more)
+	y.more = make(chan struct{})
 	return true
 }
 
@@ -151,7 +151,14 @@ func (h *Handler) record(jobs ...dxf.Job) {
 	for i := range jobs {
 		jobs[i].Unawaited = unawaited
 	}
-	if _, err := h.jobs.Record(ctx, jobs...); err != nil {
+	_, err := h.jobs.Record(ctx, jobs...)
+	if len(jobs) > 1 && server.Number(err) != 0 && !server.Passes(err) { // one that the store refuses does not take the others with it
+		for _, j := range jobs {
+			h.record(j)
+		}
+		return
+	}
+	if err != nil {
 		h.log.Warn("table changes could not be written to the history",
 			zap.Int("changes", len(jobs)), zap.String("first", jobs[0].Type), zap.Error(err))
 	}

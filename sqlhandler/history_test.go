@@ -5,9 +5,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 
 	"dxfproxy/dxf"
+	"dxfproxy/server"
 )
 
 // TestHistory: changes are written in their order, beside who makes them; who looks at the
@@ -40,4 +43,52 @@ func TestHistory(t *testing.T) {
 	stop()
 	require.NoError(t, <-ended)
 	require.False(t, y.later(dxf.Job{}))
+}
+
+// TestSettledUnderLoad: who looks at the list waits for what was there before, and not for
+// those who go on to make changes.
+func TestSettledUnderLoad(t *testing.T) {
+	y := newHistory()
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- y.run(ctx, func(context.Context) bool { return true }, func(...dxf.Job) {
+			y.later(dxf.Job{}) // there is always more
+		})
+	}()
+	require.Eventually(t, func() bool { return y.later(dxf.Job{}) }, 10*time.Second, time.Millisecond)
+	limit, done := context.WithTimeout(t.Context(), 10*time.Second)
+	defer done()
+	y.settled(limit)
+	require.NoError(t, limit.Err())
+	stop()
+	require.NoError(t, <-ended)
+}
+
+// pickyJobs is a store that refuses some rows of the history.
+type pickyJobs struct {
+	Jobs
+	written []int64
+}
+
+func (p *pickyJobs) UnfinishedJobs(context.Context) ([]dxf.Job, error) { return nil, nil }
+
+func (p *pickyJobs) Record(_ context.Context, jobs ...dxf.Job) (int64, error) {
+	for _, j := range jobs {
+		if j.ID == 2 {
+			return 0, &mysql.MySQLError{Number: server.ErrTruncatedWrongValueForField}
+		}
+	}
+	for _, j := range jobs {
+		p.written = append(p.written, j.ID)
+	}
+	return 0, nil
+}
+
+// TestRecordRefused: a row that the store refuses takes no other with it.
+func TestRecordRefused(t *testing.T) {
+	p := &pickyJobs{}
+	h := &Handler{jobs: p, log: zap.NewNop()}
+	h.record(dxf.Job{ID: 1}, dxf.Job{ID: 2}, dxf.Job{ID: 3})
+	require.Equal(t, []int64{1, 3}, p.written)
 }
