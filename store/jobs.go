@@ -116,17 +116,16 @@ func (db *DB) Record(ctx context.Context, jobs ...dxf.Job) (last int64, err erro
 		if err != nil {
 			return err
 		}
-		for i, j := range jobs {
-			j.ID = last - int64(len(jobs)-1-i)
+		rows := slices.Clone(jobs) // the transaction may run again
+		for i := range rows {
+			j := &rows[i]
+			j.ID = last - int64(len(rows)-1-i)
 			if j.CreateTime.IsZero() {
 				j.CreateTime = now
 			}
-			ask.Stamp(&j, now)
-			if err := insertHistory(ctx, tx, j); err != nil {
-				return err
-			}
+			ask.Stamp(j, now)
 		}
-		return nil
+		return insertHistory(ctx, tx, rows...)
 	})
 	return last, err
 }
@@ -196,26 +195,36 @@ func endJob(ctx context.Context, tx *sqlx.Tx, j dxf.Job) error {
 	return insertHistory(ctx, tx, j)
 }
 
-func insertHistory(ctx context.Context, tx *sqlx.Tx, j dxf.Job) error {
+// insertHistory writes jobs that have ended, some in each statement: while they are written
+// nobody gets a job id. Each has up to 100 KiB as SQL, and max_allowed_packet is 16 MiB.
+func insertHistory(ctx context.Context, tx *sqlx.Tx, jobs ...dxf.Job) error {
 	const insertSQL = `
 		INSERT INTO tidb_ddl_history (job_id, job_meta, db_name, table_name, schema_ids, table_ids, create_time, submitter)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
-	j = microseconds(j)
-	// RENAME TABLE has a list of names.
-	_, err := change(ctx, tx, insertSQL, j.ID, asJSON(j), j.Schema, fit(j.Table, 64), decimal(j.SchemaID), decimal(j.TableID), j.CreateTime,
-		fit(j.User, maxSubmitter))
-	return err
+		VALUES `
+	const rowSQL = `(?, ?, ?, ?, ?, ?, ?, ?)`
+	const batch = 32
+	for some := range slices.Chunk(jobs, batch) {
+		var args []any
+		for _, j := range some {
+			j = microseconds(j)
+			// RENAME TABLE has a list of names, and none need be in UTF-8.
+			args = append(args, j.ID, asJSON(j), fit(j.Schema, 64), fit(j.Table, 64), decimal(j.SchemaID), decimal(j.TableID), j.CreateTime,
+				fit(j.User, maxSubmitter))
+		}
+		if _, err := change(ctx, tx, insertSQL+strings.TrimSuffix(strings.Repeat(rowSQL+", ", len(some)), ", "), args...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // maxSubmitter is the length of the columns submitter.
 const maxSubmitter = 300
 
-// fit cuts a text to a column of n characters.
+// fit cuts a text to a column of n characters in UTF-8.
 func fit(s string, n int) string {
-	if r := []rune(s); len(r) > n {
-		return string(r[:n])
-	}
-	return s
+	r := []rune(s) // of what is no UTF-8 U+FFFD
+	return string(r[:min(len(r), n)])
 }
 
 // rowsRead is an expression of SQL that sums what the counting steps of the task of job

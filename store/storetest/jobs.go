@@ -308,12 +308,19 @@ func record(b *server) {
 	require.Greater(b.t, b.submit(), ids[6], "one sequence of ids")
 	_, err = b.Record(b.ctx, dxf.Job{State: dxf.JobSynced}, dxf.Job{State: dxf.JobRunning})
 	require.Error(b.t, err)
-	two := dxf.Job{Type: "create table", State: dxf.JobSynced}
-	last, err := b.Record(b.ctx, two, two)
+	many := make([]dxf.Job, 40)
+	for i := range many {
+		// Names are as the client spells them: here in latin1.
+		many[i] = dxf.Job{Type: "create table", Schema: "caf\xe9", Table: "\xe9", State: dxf.JobSynced, RowCount: int64(i)}
+	}
+	last, err := b.Record(b.ctx, many...)
 	require.NoError(b.t, err)
-	ended, err = b.History(b.ctx, 2)
+	ended, err = b.History(b.ctx, len(many))
 	require.NoError(b.t, err)
-	require.Equal(b.t, []int64{last, last - 1}, []int64{ended[0].ID, ended[1].ID})
+	for i, j := range ended {
+		require.EqualValues(b.t, last-int64(i), j.ID)
+		require.EqualValues(b.t, len(many)-1-i, j.RowCount)
+	}
 }
 
 func text(format string, jobID int64) string { return fmt.Sprintf(format, jobID) }
