@@ -81,6 +81,20 @@ type Meta struct {
 	Processors int `json:"processors,omitempty"`
 }
 
+// MarshalJSON writes the note as an error, which is what nodes of earlier builds read: while
+// nodes are replaced one after the other, one of them may run what another has planned.
+func (m Meta) MarshalJSON() ([]byte, error) {
+	type plain Meta
+	told := struct {
+		plain
+		Note *dxf.Error `json:"note,omitempty"`
+	}{plain: plain(m)}
+	if m.Note != "" {
+		told.Note = dxf.Errorf("%s", m.Note)
+	}
+	return json.Marshal(told)
+}
+
 // rangeMeta is the meta of a copy, compare or verify subtask; Range is
 // table.Range as JSON. In the build step it tells a compare from the build.
 type rangeMeta struct {

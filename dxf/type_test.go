@@ -59,6 +59,13 @@ func TestOlderMetas(t *testing.T) {
 	head, err := dxf.HeadOf([]byte(older))
 	require.NoError(t, err)
 	require.Equal(t, want, head)
+	text, err := json.Marshal(b)
+	require.NoError(t, err)
+	require.Contains(t, string(text), // which older nodes read
+		`"note":{"code":1105,"state":"HY000","message":"table s.t cannot be copied online"}`)
+	var backfillAgain backfill.Meta
+	require.NoError(t, json.Unmarshal(text, &backfillAgain))
+	require.Equal(t, b, backfillAgain)
 
 	const load = `{"job_id":8,"schema":"s","table":"t","fingerprint":"f","location":"/x","format":"csv","csv":{"terminated":",","null":"\\N"},
 		"sql_mode":"","time_zone":"UTC","thread":4,"max_write_speed":0,"checksum":"required","record_errors":100,
@@ -71,7 +78,7 @@ func TestOlderMetas(t *testing.T) {
 	}, m.MetaHead)
 
 	// What is written now has the same keys, and is read as it was.
-	text, err := json.Marshal(m)
+	text, err = json.Marshal(m)
 	require.NoError(t, err)
 	require.Contains(t, string(text),
 		`{"job_id":8,"schema":"s","table":"t","rows":5,"size":9,"note":"only n1 see the files","paused":7000000000,"paused_at":`)
