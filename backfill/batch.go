@@ -13,16 +13,16 @@ import (
 	"dxfproxy/table"
 )
 
-// A piece is a chunk to be copied.
-type piece struct {
+// A chunk is what the next transaction copies.
+type chunk struct {
 	head table.Range // without upper bound it has no rows
 	next point       // the checkpoint after it
 	rows int64
 	full bool // it has as many as were asked for
 }
 
-// A cut is the end of a piece, looked up in the batch of the one before it.
-type cut struct {
+// A chunkEnd is the end of a chunk, looked up in the batch of the chunk before it.
+type chunkEnd struct {
 	rows int64         // that were asked for
 	key  []table.Datum // nil: there are not so many
 }
@@ -33,7 +33,7 @@ const farAway = executor.ChunkTarget / 10
 
 // write sends one chunk's transaction to the store, all of it at once: it takes
 // one round trip, however far away the store is, and no row is locked while bytes travel.
-// ahead is a query of table.Info.CutSQL to go with it, or "". held is how long the rows were locked.
+// ahead is a query of table.Info.NextChunkSQL to go with it, or "". held is how long the rows were locked.
 func (c *copier) write(ctx context.Context, statement string, next point, ahead string) (key []table.Datum, held time.Duration, err error) {
 	sum := c.Summary
 	sum.RowCount, sum.Repaired, sum.Bytes = next.Rows, next.Repaired, next.Rows*c.source.RowLength
@@ -118,18 +118,18 @@ func (c *copier) undo(ctx context.Context, why error) error {
 	return why
 }
 
-// cut finds the next chunk and the checkpoint that it leads to.
+// nextChunk finds the next chunk and the checkpoint that it leads to.
 //
 // The end of the range is the last row visible now, not the bound. Rows that
 // come to be seen later were committed after the changefeed's start and arrive
 // by it; waiting for them would be waiting for whoever appends to the table.
-func (c *copier) cut(ctx context.Context, span table.Range, at point) (piece, error) {
-	p := piece{next: at, rows: c.size.Rows}
+func (c *copier) nextChunk(ctx context.Context, span table.Range, at point) (chunk, error) {
+	p := chunk{next: at, rows: c.size.Rows}
 	var all bool
 	var err error
 	if a := c.ahead; a != nil && a.rows <= c.size.Rows {
 		p.rows, p.head, all = a.rows, span.To(a.key), a.key == nil
-	} else if p.head, all, err = c.source.Cut(ctx, c.conn, span, p.rows); err != nil {
+	} else if p.head, all, err = c.source.NextChunk(ctx, c.conn, span, p.rows); err != nil {
 		return p, err
 	}
 	c.ahead = nil

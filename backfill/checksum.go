@@ -18,7 +18,7 @@ type digest struct {
 
 // hashExpr is a row's hash as SQL, over the columns given.
 //
-// CRC32 is linear: two rows of equal length that swap a value leave the XOR of
+// CRC32 is linear: two rows of equal length that exchange a value leave the XOR of
 // their CRCs as it was. A multiplication modulo 2^64 makes it non-linear, and
 // costs nothing.
 func hashExpr(columns []table.Column) string {

@@ -35,7 +35,7 @@ type copier struct {
 	turns  executor.Turns
 	pace   *executor.Pace
 	size   executor.ChunkSizer
-	ahead  *cut          // of the next chunk, if it was looked up
+	ahead  *chunkEnd     // of the next chunk, if it was looked up
 	trip   time.Duration // to the store and back
 	looked time.Time     // at the changefeed
 }
@@ -76,7 +76,7 @@ func (r *run) copy(ctx context.Context) error {
 		if err := c.look(ctx); err != nil {
 			return err
 		}
-		if at, err = c.chunk(ctx, span, at); err != nil {
+		if at, err = c.copyChunk(ctx, span, at); err != nil {
 			return err
 		}
 		if !at.All {
@@ -100,10 +100,10 @@ func copyStatement(source, shadow *table.Info) (insert, update string) {
 	return insert, update
 }
 
-// chunk copies the first rows of span and returns the checkpoint after them.
-func (c *copier) chunk(ctx context.Context, span table.Range, at point) (point, error) {
+// copyChunk copies the first rows of span and returns the checkpoint after them.
+func (c *copier) copyChunk(ctx context.Context, span table.Range, at point) (point, error) {
 	for failures := 0; ; failures++ {
-		p, err := c.cut(ctx, span, at)
+		p, err := c.nextChunk(ctx, span, at)
 		if err != nil {
 			return at, err
 		}
@@ -122,13 +122,13 @@ func (c *copier) chunk(ctx context.Context, span table.Range, at point) (point, 
 		}
 		ahead := ""
 		if p.full && c.trip > farAway {
-			ahead = c.source.CutSQL(span.From(p.next.Done), c.size.Rows)
+			ahead = c.source.NextChunkSQL(span.From(p.next.Done), c.size.Rows)
 		}
 		asked := c.size.Rows
 		key, held, err := c.write(ctx, statement, p.next, ahead)
 		if err == nil {
 			if ahead != "" {
-				c.ahead = &cut{rows: asked, key: key}
+				c.ahead = &chunkEnd{rows: asked, key: key}
 			}
 			if c.Summary.Waiting != "" {
 				c.Waiting("")

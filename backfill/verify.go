@@ -126,7 +126,7 @@ func (v *verifier) end(ctx context.Context, span table.Range) ([]table.Datum, er
 // walk goes through the range chunk by chunk.
 func (v *verifier) walk(ctx context.Context, span table.Range) error {
 	for !v.at.All {
-		head, all, err := v.source.Cut(ctx, v.left, span, v.size.Rows)
+		head, all, err := v.source.NextChunk(ctx, v.left, span, v.size.Rows)
 		if err != nil {
 			return err
 		}
@@ -243,7 +243,7 @@ func (v *verifier) narrow(ctx context.Context, r table.Range, rows int64) (block
 	rows = max(rows/2, verifyLocked)
 	for all := false; !all; {
 		var head table.Range
-		if head, all, err = v.source.Cut(ctx, v.left, r, rows); err != nil {
+		if head, all, err = v.source.NextChunk(ctx, v.left, r, rows); err != nil {
 			return nil, 0, err
 		}
 		same, n, err := v.compare(ctx, head)

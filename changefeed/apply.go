@@ -85,7 +85,7 @@ func sameServer(ctx context.Context, q server.Querier, f dxf.Feed) (server.Ident
 func (w *writer) close() { _ = w.session.Close() }
 
 // transaction does something in one transaction, and again when somebody else (a
-// copy executor, as a rule) holds a lock for too long.
+// copy worker, as a rule) holds a lock for too long.
 func (w *writer) transaction(ctx context.Context, do func(tx *sql.Tx) error) error {
 	for try := 1; ; try++ {
 		err := w.once(ctx, do)

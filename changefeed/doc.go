@@ -75,6 +75,6 @@
 //
 // A position means something to one server alone. The feed's row names it, and who has
 // begun the file that is being read, and when ([markOf]). Every session of a feed is
-// asked who it is with, and so are those of the swap: after a failover the rows copied
+// asked who it is with, and so are those of the exchange: after a failover the rows copied
 // and those that are there may be of different moments, and the job ends.
 package changefeed

@@ -117,7 +117,7 @@ func told(words []word) []word {
 }
 
 // changed says whether DDL changes the table: it is a target, or another table's
-// foreign key begins to refer to it, or it trades its rows with another table.
+// foreign key begins to refer to it, or its rows are exchanged with another table's.
 func (n names) changed(schema string, words []word) bool {
 	if words[0].is("TRUNCATE") && len(words) > 1 && !words[1].is("TABLE") {
 		return n.targets(schema, words, 1)

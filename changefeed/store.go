@@ -16,7 +16,7 @@ type Store interface {
 	// dxf.ErrLeaseLost: another node was faster.
 	Claim(ctx context.Context, jobID int64, nodeID string) (dxf.Feed, error)
 	// RenewFeed renews the lease and returns the row as it is now (its mode may
-	// have been changed by an executor). dxf.ErrLeaseLost: taken over;
+	// have been changed by a worker). dxf.ErrLeaseLost: taken over;
 	// dxf.ErrNotFound: the job is over.
 	RenewFeed(ctx context.Context, f dxf.Feed) (dxf.Feed, error)
 	// ReleaseFeed gives the lease up, so that another node takes the feed at once.

@@ -174,7 +174,8 @@ func (d *dispatcher) act(ctx context.Context, v view, do todo) (outcome, error) 
 	return outcome{}, d.note(ctx, do.waiting)
 }
 
-// plan cuts the next step and deals it out, or ends the task when there is none.
+// plan has the next step planned and deals out its subtasks, or ends the task when there is no
+// next step.
 func (d *dispatcher) plan(ctx context.Context, v view) (outcome, error) {
 	t := v.task
 	p, err := d.kind.Planner.Plan(ctx, t, len(v.nodes), d.tell(ctx))

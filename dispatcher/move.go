@@ -12,7 +12,7 @@ type verb string
 
 const (
 	stay       verb = ""            // somebody else has to act first
-	plan       verb = "plan"        // cut the next step, or end the task
+	plan       verb = "plan"        // plan the next step, or end the task
 	revert     verb = "revert"      // write down that the task is given up, and why
 	takeBack   verb = "take back"   // running subtasks of nodes that are gone become pending
 	cancelRest verb = "cancel rest" // subtasks nobody has begun are canceled

@@ -66,5 +66,5 @@ type Progress struct {
 	// Of an import: its step import, whatever Step is now.
 	Bytes, Size int64         // read so far, and of all files, as stored
 	Elapsed     time.Duration // since its first subtask began, by the store's clock; 0 before
-	Note        string        // for people: which nodes see the files, why the tables are not swapped
+	Note        string        // for people: which nodes see the files, why the names are not exchanged
 }

@@ -6,7 +6,7 @@ import "time"
 type FeedMode string
 
 // Feed modes. The applier itself moves running modes to paused and sealed,
-// when it meets the marker that asks for it; executors move them back.
+// when it meets the marker that asks for it; workers move them back.
 const (
 	FeedMerge  FeedMode = "merge"  // while rows are copied: REPLACE and DELETE, safe to repeat
 	FeedPaused FeedMode = "paused" // stands at a commit boundary: the indexes are being built

@@ -2,10 +2,10 @@ package dxf
 
 import "context"
 
-// A Planner is the owner's half of a task type: how steps are cut, and what is to be
-// cleaned up. The dispatcher calls it.
+// A Planner is the owner's half of a task type: what the steps are and how they are split into
+// subtasks, and what is to be cleaned up. The dispatcher calls it.
 type Planner interface {
-	// Plan says which step follows t.Step and cuts it into subtasks (without
+	// Plan says which step follows t.Step and splits it into subtasks (without
 	// nodes: the dispatcher deals them out). nodes is how many nodes may run
 	// them. It may do I/O, may run twice, and must leave nothing behind that
 	// OnDone does not remove. A *Error that IsRetryableErr refuses fails the task.
@@ -28,7 +28,7 @@ type Planner interface {
 	Eligible(t Task, nodes []Node) []Node
 }
 
-// Plan is the next step of a task, cut into subtasks.
+// Plan is the next step of a task, split into subtasks.
 type Plan struct {
 	Step     Step   // StepDone: nothing is left to do
 	Meta     []byte // the task's meta from now on; nil: unchanged

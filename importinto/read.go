@@ -146,8 +146,8 @@ func (p *producer) send(ctx context.Context) error {
 	}
 }
 
-// cut sends the chunk and takes the next one.
-func (p *producer) cut(ctx context.Context, o *opened, path string) (err error) {
+// flush sends the chunk and takes the next one.
+func (p *producer) flush(ctx context.Context, o *opened, path string) (err error) {
 	p.c.bytes = p.done + o.read()
 	if err := p.send(ctx); err != nil {
 		return err
@@ -179,7 +179,7 @@ func (p *producer) piece(ctx context.Context, piece source.Piece) error {
 			return inFile(err, piece.Path, row.Line, row.Offset)
 		}
 		if len(p.c.rows) > 0 && (p.c.layout != l || p.c.zone != zone) {
-			if err := p.cut(ctx, o, piece.Path); err != nil {
+			if err := p.flush(ctx, o, piece.Path); err != nil {
 				return err
 			}
 		}
@@ -194,7 +194,7 @@ func (p *producer) piece(ctx context.Context, piece source.Piece) error {
 		}
 		p.at.At = o.Resume()
 		if int64(len(p.c.data)) >= p.size.Load() || len(p.c.rows) >= rowsInChunk {
-			if err := p.cut(ctx, o, piece.Path); err != nil {
+			if err := p.flush(ctx, o, piece.Path); err != nil {
 				return err
 			}
 		}
@@ -223,7 +223,7 @@ func (p *producer) alone(ctx context.Context, o *opened, path string, length int
 		return err
 	}
 	if len(p.c.rows) > 0 {
-		if err := p.cut(ctx, o, path); err != nil {
+		if err := p.flush(ctx, o, path); err != nil {
 			return err
 		}
 	}

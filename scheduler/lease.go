@@ -76,7 +76,7 @@ func (h *held) run() {
 	}
 }
 
-// try runs the executor, again after retryable errors, until the task has met
+// try runs the worker, again after retryable errors, until the task has met
 // more of them than it may.
 func (h *held) try() (dxf.Summary, error) {
 	s := h.sub
@@ -122,7 +122,7 @@ func (h *held) reread() (dxf.Subtask, error) {
 	}
 }
 
-// once runs the executor once. A panic is the subtask's error, not the node's.
+// once runs the worker once. A panic is the subtask's error, not the node's.
 func (h *held) once(s dxf.Subtask) (sum dxf.Summary, err error) {
 	defer func() {
 		if p := recover(); p != nil {

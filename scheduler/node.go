@@ -13,7 +13,7 @@ import (
 
 const (
 	// trustMargin is how much earlier than its leases a node stops its work:
-	// time for the executors to notice.
+	// time for the workers to notice.
 	trustMargin = 2 * time.Second
 	// heartbeatRetry is short, because every failed try uses up trust.
 	heartbeatRetry   = 500 * time.Millisecond

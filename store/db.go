@@ -59,7 +59,7 @@ const (
 // A DB is the store of one node. Its methods may be called by any goroutine.
 type DB struct {
 	schema string
-	// Pools of their own: a heartbeat never queues behind executors for a connection.
+	// Pools of their own: a heartbeat never queues behind workers for a connection.
 	meta  *sqlx.DB
 	work  *sql.DB
 	batch *sql.DB
@@ -197,7 +197,7 @@ func (db *DB) Close() error {
 	return err
 }
 
-// SQL is the pool for the work of executors, appliers and planning. Its
+// SQL is the pool for the work of workers, appliers and planning. Its
 // sessions begin as package lifeline says, in the meta schema; name tables with their
 // schema, and give a session back as it was: the next user gets it as it is.
 func (db *DB) SQL() *sql.DB { return db.work }

@@ -275,7 +275,7 @@ func (db *DB) changeImport(ctx context.Context, tx *sqlx.Tx, id int64, f func(dx
 		summary = asJSON(importSummary{j.Rows})
 	}
 	if j.Error != nil {
-		message = cut(j.Error.Text(), maxErrorText)
+		message = shorten(j.Error.Text(), maxErrorText)
 	}
 	if _, err := change(ctx, tx, updateSQL, nullTime(j.StartTime), nullTime(j.UpdateTime), nullTime(j.EndTime),
 		j.SourceSize, string(j.Status), string(j.Phase), summary, message, id); err != nil {
@@ -287,8 +287,8 @@ func (db *DB) changeImport(ctx context.Context, tx *sqlx.Tx, id int64, f func(dx
 
 func nullTime(t time.Time) sql.NullTime { return sql.NullTime{Time: t, Valid: !t.IsZero()} }
 
-// cut shortens a text to at most n bytes of whole characters.
-func cut(s string, n int) string {
+// shorten returns at most n bytes of a text, in whole characters.
+func shorten(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}

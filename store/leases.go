@@ -115,7 +115,7 @@ func (db *DB) Finish(ctx context.Context, l dxf.Lease, state dxf.SubtaskState, s
 	)
 }
 
-// Progress writes the summary of a running subtask, unless its executor is in
+// Progress writes the summary of a running subtask, unless its worker is in
 // a transaction that will write a newer one.
 func (db *DB) Progress(ctx context.Context, l dxf.Lease, sum dxf.Summary) error {
 	const lockSQL = `

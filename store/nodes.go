@@ -42,7 +42,7 @@ func (db *DB) register(ctx context.Context, x execer, n dxf.Node) error {
 }
 
 // Heartbeat renews the node's row and the leases of the subtasks it is running.
-// Subtasks whose row is locked are passed over: their executor is in the middle
+// Subtasks whose row is locked are passed over: their worker is in the middle
 // of a transaction that renews the lease itself (SaveCheckpoint), and a
 // heartbeat that waited for it would make the node look dead.
 func (db *DB) Heartbeat(ctx context.Context, nodeID string) error {

@@ -135,7 +135,7 @@ func (db *DB) SetCheckpoint(ctx context.Context, tx *sql.Tx, taskID int64, step 
 // MoveSubtasks puts all subtasks of a step in state from into state to.
 func (db *DB) MoveSubtasks(ctx context.Context, t dxf.Term, taskID int64, step dxf.Step, from, to dxf.SubtaskState) error {
 	// Found without locks and changed by id, so that running ones, whose
-	// executors hold their rows, are not waited for.
+	// workers hold their rows, are not waited for.
 	const findSQL = `SELECT id FROM tidb_background_subtask WHERE task_key = ? AND step = ? AND state = ? ORDER BY id`
 	const moveSQL = `
 		UPDATE tidb_background_subtask

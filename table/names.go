@@ -77,7 +77,7 @@ func (m Mark) Comment(attempt int) string { return fmt.Sprintf("%s attempt=%d", 
 func (m Mark) of(comment string) bool { return strings.HasPrefix(comment, string(m)+" attempt=") }
 
 // A Lock names the advisory locks of a job's one-node work: who holds them on a
-// session may create, build, swap and drop the job's tables on that session.
+// session may create, build, rename and drop the job's tables on that session.
 type Lock string
 
 // JobLock is that of a DDL job.
@@ -89,6 +89,6 @@ func ImportLock(job int64) Lock { return Lock(fmt.Sprintf("dxf_import_%d", job))
 // Name is the name of the lock.
 func (l Lock) Name() string { return string(l) }
 
-// Renamer names the lock of the session that renames at the cut-over. A successor
-// needs both: only then no RENAME of its predecessor can be waiting.
+// Renamer names the lock of the session that asks for the RENAME in an exchange. A successor
+// needs both locks: only then no RENAME of its predecessor can still be waiting.
 func (l Lock) Renamer() string { return string(l) + "_swap" }

@@ -24,7 +24,7 @@ func (t *Info) Pieces(ctx context.Context, q server.Querier, rows int64, most in
 	if c := t.CopyKey.Columns; len(c) > 1 || !strings.HasSuffix(c[0].DataType, "int") {
 		return t.walk(ctx, q, rows, most)
 	}
-	head, small, err := t.Cut(ctx, q, t.Whole(), sample)
+	head, small, err := t.NextChunk(ctx, q, t.Whole(), sample)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (t *Info) Pieces(ctx context.Context, q server.Querier, rows int64, most in
 func (t *Info) walk(ctx context.Context, q server.Querier, rows int64, most int) ([]Range, error) {
 	var pieces []Range
 	for rest := t.Whole(); ; {
-		piece, all, err := t.Cut(ctx, q, rest, rows)
+		piece, all, err := t.NextChunk(ctx, q, rest, rows)
 		if err != nil {
 			return nil, err
 		}

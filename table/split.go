@@ -10,10 +10,10 @@ import (
 	"dxfproxy/server"
 )
 
-// Cut returns the first rows rows of the range, with the last of them as upper
+// NextChunk returns the first rows rows of the range, with the last of them as upper
 // bound. all means that the range has no more than that, and is returned
 // itself. It walks the key's index and locks nothing.
-func (t *Info) Cut(ctx context.Context, q server.Querier, r Range, rows int64) (head Range, all bool, err error) {
+func (t *Info) NextChunk(ctx context.Context, q server.Querier, r Range, rows int64) (head Range, all bool, err error) {
 	key, err := t.keyAt(ctx, q, r, "", max(rows, 1)-1)
 	if err != nil || key == nil {
 		return r, true, err
@@ -27,10 +27,10 @@ func (t *Info) Last(ctx context.Context, q server.Querier, r Range) ([]Datum, er
 	return t.keyAt(ctx, q, r, " DESC", 0)
 }
 
-// CutSQL is the query by which Cut finds the key, for those who send it with others.
-func (t *Info) CutSQL(r Range, rows int64) string { return t.keySQL(r, "", max(rows, 1)-1) }
+// NextChunkSQL is the query by which NextChunk finds the key, for those who send it with others.
+func (t *Info) NextChunkSQL(r Range, rows int64) string { return t.keySQL(r, "", max(rows, 1)-1) }
 
-// ScanKey reads a row of CutSQL.
+// ScanKey reads a row of NextChunkSQL.
 func (t *Info) ScanKey(scanRow func(dest ...any) error) ([]Datum, error) {
 	texts, dest := make([]string, len(t.CopyKey.Columns)), make([]any, len(t.CopyKey.Columns))
 	for i := range dest {

@@ -109,7 +109,7 @@ func (s *Store) Progress(ctx context.Context, l dxf.Lease, sum dxf.Summary) erro
 }
 
 // Save writes checkpoint (nil keeps the old one) and summary and renews the lease, as
-// an executor does in the transaction of its work.
+// a worker does in the transaction of its work.
 func (s *Store) Save(ctx context.Context, l dxf.Lease, checkpoint []byte, sum dxf.Summary) error {
 	return s.underLease(ctx, l, func(sub *dxf.Subtask, now time.Time) error {
 		if len(checkpoint) > 0 {

@@ -101,7 +101,7 @@ func zombieWritesNothing(b *bench) {
 	})
 }
 
-// zombieExecutor is the same for what executors write beside, and for how they ask.
+// zombieExecutor is the same for what workers write beside, and for how they ask.
 func zombieExecutor(b *server) {
 	const job = 1
 	require.NoError(b.t, b.startFeed(dxf.Feed{JobID: job, Mode: dxf.FeedPaused}))

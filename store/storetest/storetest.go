@@ -44,7 +44,7 @@ type Bench interface {
 	ExpireOwner()
 	ExpireNode(nodeID string)
 	ExpireSubtask(id int64)
-	// Save saves a checkpoint as executors do.
+	// Save saves a checkpoint as workers do.
 	Save(ctx context.Context, l dxf.Lease, checkpoint []byte, sum dxf.Summary) error
 }
 
@@ -56,7 +56,7 @@ type ServerBench interface {
 	backfill.WorkerStore
 	sqlhandler.Store
 	ExpireFeed(jobID int64)
-	// InTx runs do in a transaction as executors and appliers have them, and
+	// InTx runs do in a transaction as workers and appliers have them, and
 	// commits it unless do fails.
 	InTx(ctx context.Context, do func(tx *sql.Tx) error) error
 }
