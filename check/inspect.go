@@ -32,7 +32,6 @@ type inspected struct {
 	sessions    sessions
 	variables   map[string]string // global ones, lower case
 	held        grants.Held
-	process     bool // the account sees all sessions
 	accounts    accounts
 	lockInfo    bool // the plugin that names holders of metadata locks is there
 }

@@ -6,7 +6,7 @@
 //
 // The store is believed. Its owner row holds the owner, the number of its term
 // and the end of its lease by the store's clock. A node becomes owner by a
-// conditional update of that row, which begins a new term, and stays it by
+// conditional update of that row, which begins a new term, and stays owner by
 // renewing. Everything written as owner names the term in the transaction that
 // writes it, so an owner that does not know yet that it was replaced cannot
 // write anything: it gets dxf.ErrNotOwner.
@@ -27,7 +27,7 @@
 //
 // One pass of the manager reads tasks, nodes and subtasks, decides what is to
 // be done with each task (next, admit and rebalance are pure), and lets the
-// task's Dispatcher do it. Passes run every half second and whenever somebody
+// task's dispatcher do it. Passes run every half second and whenever somebody
 // calls Wake. Nothing is remembered between passes but what saves writing
 // something twice; a new owner goes on from what is in the store.
 package dispatcher

@@ -77,7 +77,7 @@ func (y Type) JobOf(t Task) JobRef {
 	return y.JobIn(head)
 }
 
-// JobIn is JobOf for who has read the head of the task's meta.
+// JobIn is JobOf for callers that have read the head of the task's meta.
 func (y Type) JobIn(head MetaHead) JobRef {
 	if y.Job == "" || head.JobID == 0 {
 		return JobRef{}
@@ -85,10 +85,10 @@ func (y Type) JobIn(head MetaHead) JobRef {
 	return JobRef{Kind: y.Job, ID: head.JobID}
 }
 
-// Late says that what was asked for is in place, or may be, so that the task goes on to its
-// end; subs counts the subtasks of its step. Until then a job can be called back, also
-// while its last step waits for a client's lock: whether a step that is stopped has had its
-// effect is found out by Planner.OnDone, and one who asks too late gets a job that succeeded.
+// Late says whether it is too late to cancel or pause the task: what was asked for is in place, or
+// may be, so the task goes on to its end. subs counts the subtasks of its step. A last step
+// that still waits for a client's lock can be stopped; Planner.OnDone finds out whether it has
+// had its effect all the same, and then the job succeeds.
 func (y Type) Late(t Task, subs Counts) bool {
 	return t.Step == StepDone || y.Steps[t.Step].Effects && subs[SubtaskSucceed] > 0
 }
@@ -113,8 +113,8 @@ type Types map[TaskType]Type
 // plainKey is a Key: it stands in SQL.
 var plainKey = regexp.MustCompile(`^[A-Za-z]+(/[A-Za-z]+)*/$`)
 
-// TypesOf makes Types. It panics when two have the same name, number or key: these are
-// chosen once, and are in rows of the store.
+// TypesOf makes Types. It panics when two types have the same name, number or key, which are in
+// rows of the store and never change.
 func TypesOf(all ...Type) Types {
 	types := make(Types, len(all))
 	for _, y := range all {

@@ -35,9 +35,9 @@ const (
 )
 
 // An Exchange is an exchange of names: the new table, a job's shadow or staging table, takes
-// the name of the job's table, and that takes the old name. What must be true before, and at the moment of
-// it, is for the task type to say: by Gates, Recheck and Seal, of which the last two run
-// while clients wait.
+// the name of the job's table, and that takes the old name. What must be true before that,
+// and at the moment of it, is for the task type to say: by Gates, Recheck and Seal, of which
+// the last two run while clients wait.
 type Exchange struct {
 	Name        string     // what the exchange is called in what the job waits for: "cut-over"
 	New, Old    string     // names in the table's schema

@@ -1,8 +1,8 @@
 package scheduler
 
-// MaxGuests is how many accounts may have a slot more than there are on a node. Two
-// accounts that hold all slots, with jobs that wait for locks which they do not give up,
-// are soon made; more than this are not.
+// MaxGuests is how many accounts may each have one slot beyond those of a node, at the
+// same time, while others hold all of these: two accounts, which are soon made, can hold
+// them all with jobs that wait for locks which they do not give up.
 const MaxGuests = 8
 
 // slots is a node's capacity: one per CPU, one for each running subtask, and one more

@@ -8,7 +8,7 @@ import (
 
 // SubtaskStore is what every node needs of the store.
 type SubtaskStore interface {
-	// Register writes this node's row with its role and slots, fresh.
+	// Register writes this node's row with its role and slots, and replaces an older one.
 	Register(ctx context.Context, n dxf.Node) error
 	// Heartbeat renews the node's row and, in the same transaction, the leases
 	// of the subtasks it is running. dxf.ErrNotFound: the row is gone (it had

@@ -13,7 +13,7 @@ import (
 // seconds rounds a lease up to whole seconds.
 func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 
-// Register writes the node's row, fresh; ErrNameTaken when it is another's, who lives: one that
+// Register writes the node's row anew; ErrNameTaken when it is another's, who lives: one that
 // was started under the name while this one stood still.
 func (db *DB) Register(ctx context.Context, n dxf.Node) error {
 	const otherSQL = `SELECT COUNT(*) FROM dist_framework_meta WHERE host = ? AND uuid <> ? AND expires > NOW(6) FOR UPDATE`

@@ -9,7 +9,7 @@ import (
 	"dxfproxy/dxf"
 )
 
-// Register writes the node's row, fresh.
+// Register writes the node's row anew.
 func (s *Store) Register(ctx context.Context, n dxf.Node) error {
 	now, err := s.begin(ctx)
 	defer s.mu.Unlock()
