@@ -36,7 +36,7 @@ func (r *run) sync(ctx context.Context, limit time.Duration) (ok bool, err error
 			return false, nil
 		}
 		if took > 2*time.Second && r.Summary.Waiting == "" {
-			r.Waiting("%s waits for the changefeed to catch up", r.Subtask.Step)
+			r.Waiting("%s waits for the changefeed to catch up", Type.StepName(r.Subtask.Step))
 			defer r.Waiting("")
 		}
 		if took > 500*time.Millisecond {
