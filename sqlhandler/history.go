@@ -3,6 +3,7 @@ package sqlhandler
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -129,11 +130,20 @@ func (y *history) next(write func(...dxf.Job)) bool {
 	return true
 }
 
-// keep adds a change that was made to the history, beside the client.
+// keep adds a change that was made to the history, beside the client; but one that frees a
+// name before the client goes on. Else another table could come to the name, and a job that
+// waits find in the history that its own was rebuilt, and nothing of the other (see
+// backfill.Planner).
 func (h *Handler) keep(j dxf.Job, began time.Time) {
 	j.CreateTime, j.StartTime, j.EndTime = began, began, time.Now().UTC()
 	if !h.history.later(j) {
 		h.record(j)
+		return
+	}
+	if j.Type == "drop table" || j.Type == "drop schema" || strings.HasPrefix(j.Type, "rename table") {
+		ctx, cancel := context.WithTimeout(context.Background(), keepLimit)
+		defer cancel()
+		h.history.settled(ctx)
 	}
 }
 

@@ -2,6 +2,7 @@ package sqlhandler
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -91,4 +92,39 @@ func TestRecordRefused(t *testing.T) {
 	h := &Handler{jobs: p, log: zap.NewNop()}
 	h.record(dxf.Job{ID: 1}, dxf.Job{ID: 2}, dxf.Job{ID: 3})
 	require.Equal(t, []int64{1, 3}, p.written)
+}
+
+// slowJobs is a store that writes to the history only what it is let.
+type slowJobs struct {
+	Jobs
+	let     chan struct{}
+	written atomic.Int64
+}
+
+func (*slowJobs) UnfinishedJobs(context.Context) ([]dxf.Job, error) { return nil, nil }
+
+func (s *slowJobs) Record(_ context.Context, jobs ...dxf.Job) (int64, error) {
+	<-s.let
+	s.written.Add(int64(len(jobs)))
+	return 0, nil
+}
+
+// TestS18NameFreed: before another table can come to a name, the history tells that the name
+// was freed; what makes none free is written beside the client.
+func TestS18NameFreed(t *testing.T) {
+	s := &slowJobs{let: make(chan struct{})}
+	h := &Handler{jobs: s, log: zap.NewNop(), history: newHistory()}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- h.history.run(ctx, h.awaited, h.record) }()
+	require.Eventually(t, func() bool { return h.history.later(dxf.Job{}) }, 10*time.Second, time.Millisecond)
+	h.keep(dxf.Job{Type: "create table"}, time.Now())
+	require.Zero(t, s.written.Load())
+	close(s.let)
+	for i, typ := range []string{"drop table", "rename tables", "drop schema"} {
+		h.keep(dxf.Job{Type: typ}, time.Now())
+		require.EqualValues(t, 3+i, s.written.Load(), typ)
+	}
+	stop()
+	require.NoError(t, <-ended)
 }
