@@ -36,3 +36,22 @@ func clear(text string) bool {
 	}
 	return !comment
 }
+
+// commented says whether a line of SHOW CREATE TABLE has a comment, in which a server that
+// executes the line does not find what stands there: MariaDB's options that no engine knows.
+// What only some versions are to read (/*! … */) is no comment.
+func commented(line string) bool {
+	for i := 0; i < len(line); i++ {
+		switch c := line[i]; {
+		case c == '\'' || c == '`' || c == '"':
+			end := skipQuoted(line, i)
+			if end == 0 {
+				return false
+			}
+			i = end - 1
+		case strings.HasPrefix(line[i:], "/*") && !strings.HasPrefix(line[i:], "/*!"):
+			return true
+		}
+	}
+	return false
+}

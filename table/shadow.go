@@ -20,7 +20,8 @@ func CreateLike(t *Info, shadow string) string {
 // key, or a unique one that the source has too: a unique index that is being
 // added would turn away, or in the changefeed replace, rows of a table that has
 // duplicates. Without either, ok is false, and the table cannot be copied. A line
-// that is not clear stays too: it is not to be executed. So does the key by which InnoDB
+// that is not clear stays too: it is not to be executed. So does one with a comment, which
+// would be lost when it is built, and the key by which InnoDB
 // keeps the rows, and whatever the server shows before one that stays.
 func Indexes(source, target Definition, copyKey *Key, autoIncrement string) (stay, build []Line, ok bool) {
 	need := autoIncrement != ""
@@ -46,7 +47,7 @@ func Indexes(source, target Definition, copyKey *Key, autoIncrement string) (sta
 	for _, l := range target.Indexes {
 		switch {
 		case slices.Contains(stay, l):
-		case !clear(l.Text):
+		case !clear(l.Text), commented(l.Text):
 			stay = append(stay, l)
 		default:
 			build = append(build, l)
