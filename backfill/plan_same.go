@@ -12,6 +12,10 @@ import (
 	"dxfproxy/table"
 )
 
+// beside is how long after DDL that a node has let a client's session run its row may be missing
+// in the history: it is written beside the client.
+const beside = 500 * time.Millisecond
+
 // knownTable ends a job whose table is another one than when it was submitted:
 // dropped and made again, or renamed into the place of one that was renamed away.
 // A table that was rebuilt by DDL through a node, as by a job ahead of this one,
@@ -21,25 +25,47 @@ func (p *Planner) knownTable(ctx context.Context, q server.Querier, m Meta) (str
 	if err != nil || m.TableID == "" || id == m.TableID {
 		return id, err
 	}
+	same, err := p.soonTold(ctx, m)
+	if err == nil && !same {
+		err = dxf.SchemaChanged("another table has come to the name")
+	}
+	if err != nil {
+		return "", err
+	}
+	return id, nil
+}
+
+// soonTold is told once more after a while, if it is not told at once.
+func (p *Planner) soonTold(ctx context.Context, m Meta) (bool, error) {
+	same, err := p.told(ctx, m)
+	if same || err != nil {
+		return same, err
+	}
+	if err := dxf.Sleep(ctx, beside); err != nil {
+		return false, err
+	}
+	return p.told(ctx, m)
+}
+
+// told says whether the history, or that of imports, tells what gave the job's table another
+// identity.
+func (p *Planner) told(ctx context.Context, m Meta) (bool, error) {
 	job, err := p.store.Job(ctx, m.JobID)
 	if err != nil {
-		return "", fmt.Errorf("ask when job %d was made: %w", m.JobID, err)
+		return false, fmt.Errorf("ask when job %d was made: %w", m.JobID, err)
 	}
 	since, err := p.store.History(ctx, recentJobs)
 	if err != nil {
-		return "", fmt.Errorf("ask what was done to %s.%s: %w", m.Schema, m.Table, err)
+		return false, fmt.Errorf("ask what was done to %s.%s: %w", m.Schema, m.Table, err)
 	}
 	if rebuilt(since, job, m.Schema, m.Table) {
-		return id, nil
+		return true, nil
 	}
 	imports, err := p.store.ImportJobs(ctx)
 	if err != nil {
-		return "", fmt.Errorf("ask what was imported into %s.%s: %w", m.Schema, m.Table, err)
+		return false, fmt.Errorf("ask what was imported into %s.%s: %w", m.Schema, m.Table, err)
 	}
-	if !filled(imports, job.CreateTime, m.Schema, m.Table) {
-		return "", dxf.SchemaChanged("another table has come to the name")
-	}
-	return id, nil
+	return filled(imports, job.CreateTime, m.Schema, m.Table), nil
 }
 
 // filled says whether an import that ended since then has put the table that it

@@ -1,7 +1,9 @@
 package backfill
 
 import (
+	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -51,4 +53,36 @@ func TestRebuilt(t *testing.T) {
 	require.False(t, filled([]dxf.ImportJob{imported}, since.Add(time.Hour), "s", "t"))
 	imported.Status = dxf.ImportFailed
 	require.False(t, filled([]dxf.ImportJob{imported}, since, "s", "t"))
+}
+
+// besideHistory is a history that tells of a change only when it is asked again.
+type besideHistory struct {
+	PlannerStore
+	asked int
+	late  dxf.Job
+}
+
+func (*besideHistory) Job(context.Context, int64) (dxf.Job, error) { return dxf.Job{ID: 7}, nil }
+
+func (*besideHistory) ImportJobs(context.Context) ([]dxf.ImportJob, error) { return nil, nil }
+
+func (b *besideHistory) History(context.Context, int) ([]dxf.Job, error) {
+	if b.asked++; b.asked == 1 {
+		return nil, nil
+	}
+	return []dxf.Job{b.late}, nil
+}
+
+// TestToldBeside: a row of the history that is written beside the client is waited for, before
+// a job is ended for the lack of it.
+func TestToldBeside(t *testing.T) {
+	for typ, want := range map[string]bool{"truncate table": true, "drop table": false} {
+		synctest.Test(t, func(t *testing.T) {
+			late := dxf.Job{ID: 8, Type: typ, Schema: "s", Table: "t", State: dxf.JobSynced, EndTime: time.Now()}
+			p := &Planner{store: &besideHistory{late: late}}
+			same, err := p.soonTold(t.Context(), Meta{MetaHead: dxf.MetaHead{JobID: 7, Schema: "s", Table: "t"}})
+			require.NoError(t, err)
+			require.Equal(t, want, same, typ)
+		})
+	}
 }

@@ -334,9 +334,7 @@ func (h *Handler) changeJobs(ctx context.Context, c *protocol.Conn, st *sqltext.
 	do := map[sqltext.Verb]func(context.Context, int64) error{
 		sqltext.Cancel: h.jobs.CancelJob, sqltext.Pause: h.jobs.PauseJob, sqltext.Resume: h.jobs.ResumeJob,
 	}[st.Verb]
-	if st.Verb == sqltext.Resume {
-		h.history.settled(ctx) // what this client has changed is known to what it sets going
-	}
+	h.history.settled(ctx) // what this client has changed is known to what it sets going, or lets have its turn
 	if err := h.mayChangeJobs(ctx, c, st.IDs); err != nil {
 		return nil, err
 	}
