@@ -195,25 +195,31 @@ func endJob(ctx context.Context, tx *sqlx.Tx, j dxf.Job) error {
 	return insertHistory(ctx, tx, j)
 }
 
-// insertHistory writes jobs that have ended, some in each statement: while they are written
-// nobody gets a job id. Each has up to 100 KiB as SQL, and max_allowed_packet is 16 MiB.
+// insertHistory writes jobs that have ended, many in each statement: while they are written
+// nobody gets a job id.
 func insertHistory(ctx context.Context, tx *sqlx.Tx, jobs ...dxf.Job) error {
 	const insertSQL = `
 		INSERT INTO tidb_ddl_history (job_id, job_meta, db_name, table_name, schema_ids, table_ids, create_time, submitter)
 		VALUES `
 	const rowSQL = `(?, ?, ?, ?, ?, ?, ?, ?)`
-	const batch = 32
-	for some := range slices.Chunk(jobs, batch) {
-		var args []any
-		for _, j := range some {
-			j = microseconds(j)
-			// RENAME TABLE has a list of names, and none need be in UTF-8.
-			args = append(args, j.ID, asJSON(j), fit(j.Schema, 64), fit(j.Table, 64), decimal(j.SchemaID), decimal(j.TableID), j.CreateTime,
-				fit(j.User, maxSubmitter))
+	const enough = 1 << 20 // bytes; a RENAME of many tables may have as many
+	var rows []string
+	var args []any
+	size := 0
+	for i, j := range jobs {
+		j = microseconds(j)
+		meta, _ := asJSON(j).(string)
+		// RENAME TABLE has a list of names, and none need be in UTF-8.
+		args = append(args, j.ID, meta, fit(j.Schema, 64), fit(j.Table, 64), decimal(j.SchemaID), decimal(j.TableID), j.CreateTime,
+			fit(j.User, maxSubmitter))
+		rows = append(rows, rowSQL)
+		if size += len(meta); size < enough && i < len(jobs)-1 {
+			continue
 		}
-		if _, err := change(ctx, tx, insertSQL+strings.TrimSuffix(strings.Repeat(rowSQL+", ", len(some)), ", "), args...); err != nil {
+		if _, err := change(ctx, tx, insertSQL+strings.Join(rows, ", "), args...); err != nil {
 			return err
 		}
+		rows, args, size = nil, nil, 0
 	}
 	return nil
 }

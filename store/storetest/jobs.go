@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/stretchr/testify/require"
 
@@ -312,6 +313,9 @@ func record(b *server) {
 	for i := range many {
 		// Names are as the client spells them: here in latin1.
 		many[i] = dxf.Job{Type: "create table", Schema: "caf\xe9", Table: "\xe9", State: dxf.JobSynced, RowCount: int64(i)}
+		if i >= 10 {
+			many[i].Table = strings.Repeat("t,", 1<<19) // all of them are more than a statement may be
+		}
 	}
 	last, err := b.Record(b.ctx, many...)
 	require.NoError(b.t, err)
