@@ -137,8 +137,12 @@ func (s spelling) lex(q []byte) []word {
 	l.Doubling(s.doubled)
 	for len(words) < maxWords {
 		switch t := l.Next(); t.Kind {
-		case sqltext.TokenEOF, sqltext.TokenBad:
+		case sqltext.TokenEOF:
 			return words
+		case sqltext.TokenBad:
+			// The server has executed it, so what does not end is ours: its spelling is
+			// another one, and what is left may name anything.
+			return append(words, word{text: string(q[t.Start:]), name: true, quoted: true})
 		case sqltext.TokenName, sqltext.TokenString:
 			if quote := q[t.Start]; quote != '\'' {
 				words = append(words, word{text: s.unquote(t.Of(q)), name: true, quoted: true})

@@ -23,3 +23,12 @@ func FuzzLex(f *testing.F) {
 		}
 	})
 }
+
+// TestUnendedWords: the server has executed what seems to have no end here; what is left of
+// it may name the table.
+func TestUnendedWords(t *testing.T) {
+	words := spelling{}.lex([]byte("UPDATE a SET x = 'it\\' , b.t SET y = 1"))
+	last := words[len(words)-1]
+	require.True(t, last.name && last.quoted)
+	require.Contains(t, last.text, "b.t")
+}

@@ -150,8 +150,8 @@ func (h *Handler) keep(j dxf.Job, began time.Time) {
 // awaited says whether a job is unfinished, which may wait for its turn and then has to
 // know what became of its table.
 func (h *Handler) awaited(ctx context.Context) bool {
-	jobs, err := h.jobs.UnfinishedJobs(ctx)
-	return err != nil || len(jobs) > 0
+	has, err := h.jobs.HasUnfinishedJobs(ctx)
+	return err != nil || has
 }
 
 func (h *Handler) record(jobs ...dxf.Job) {

@@ -72,7 +72,7 @@ type pickyJobs struct {
 	written []int64
 }
 
-func (p *pickyJobs) UnfinishedJobs(context.Context) ([]dxf.Job, error) { return nil, nil }
+func (p *pickyJobs) HasUnfinishedJobs(context.Context) (bool, error) { return false, nil }
 
 func (p *pickyJobs) Record(_ context.Context, jobs ...dxf.Job) (int64, error) {
 	for _, j := range jobs {
@@ -101,7 +101,7 @@ type slowJobs struct {
 	written atomic.Int64
 }
 
-func (*slowJobs) UnfinishedJobs(context.Context) ([]dxf.Job, error) { return nil, nil }
+func (*slowJobs) HasUnfinishedJobs(context.Context) (bool, error) { return false, nil }
 
 func (s *slowJobs) Record(_ context.Context, jobs ...dxf.Job) (int64, error) {
 	<-s.let

@@ -25,6 +25,8 @@ type Jobs interface {
 	// Job finds a job, unfinished or in the history, with its row count as of
 	// now. dxf.ErrNotFound.
 	Job(ctx context.Context, id int64) (dxf.Job, error)
+	// HasUnfinishedJobs says whether UnfinishedJobs would list any.
+	HasUnfinishedJobs(ctx context.Context) (bool, error)
 	// UnfinishedJobs lists unfinished jobs by id, row counts as of now.
 	UnfinishedJobs(ctx context.Context) ([]dxf.Job, error)
 	// History lists the newest n ended jobs, newest first.

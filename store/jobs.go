@@ -275,6 +275,13 @@ func (db *DB) Job(ctx context.Context, id int64) (dxf.Job, error) {
 	return readJob(ctx, db.meta, historySQL, id)
 }
 
+// HasUnfinishedJobs says whether UnfinishedJobs would list any.
+func (db *DB) HasUnfinishedJobs(ctx context.Context) (has bool, err error) {
+	const hasSQL = `SELECT EXISTS (SELECT 1 FROM tidb_ddl_job)`
+	err = db.meta.GetContext(ctx, &has, hasSQL)
+	return has, err
+}
+
 // UnfinishedJobs lists unfinished jobs by id.
 func (db *DB) UnfinishedJobs(ctx context.Context) ([]dxf.Job, error) {
 	jobsSQL := `SELECT j.job_id, j.job_meta, ` + rowsRead(db.types, dxf.JobDDL) + ` AS row_count FROM tidb_ddl_job j ORDER BY j.job_id`
