@@ -3,14 +3,12 @@ package changefeed
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
 	"go.uber.org/zap"
 
 	"dxfproxy/dxf"
@@ -255,17 +253,4 @@ func (w *writer) diverged(ctx context.Context, tx *sql.Tx, f dxf.Feed, batch []*
 	return dxf.Errorf("shadow %s has diverged from its table: %d of %d rows were there, the first with key %s (job %d); "+
 		"the table itself is unharmed, run the statement again",
 		l.shadow, n, len(batch), tuple(batch[0].key), f.JobID)
-}
-
-// duplicate makes the client's error of error 1062: about the user's table, not
-// about the shadow that the server speaks of.
-func (w *writer) duplicate(f dxf.Feed, err error) error {
-	var e *mysql.MySQLError
-	errors.As(err, &e)
-	if value, key, ok := server.Duplicate(e.Message); ok && key == w.layout.key {
-		return dxf.Errorf("shadow %s has diverged from its table: there is a row with key %s already (job %d); the table itself is unharmed, "+
-			"run the statement again",
-			w.layout.shadow, value, f.JobID)
-	}
-	return server.ClientError(err, f.Table)
 }

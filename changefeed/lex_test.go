@@ -1,6 +1,10 @@
 package changefeed
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
 
 // FuzzLex: whatever bytes somebody else's statement has, in whatever mode and character
 // set, they are cut into words.
