@@ -132,6 +132,29 @@ func TestHouse(t *testing.T) {
 	same(t, "house.svg", string(is), h.draw(needed(have)))
 }
 
+// foundations are the packages that stand on nothing of ours, or on no more than these.
+var foundations = map[string][]string{
+	"dxf": {}, "sysvars": {}, "protocol": {}, "sqltext": {"dxf", "sysvars"}, "server": {"dxf"},
+	"dispatcher": {"dxf"}, "scheduler": {"dxf"},
+}
+
+// TestFoundations: what everything stands on, and the framework that knows no task type, keep
+// to themselves.
+func TestFoundations(t *testing.T) {
+	have := imports(t, "./...")
+	for _, name := range slices.Sorted(maps.Keys(foundations)) {
+		list, ok := have[name]
+		if !ok {
+			t.Errorf("there is no package %s", name)
+		}
+		for _, to := range list {
+			if !slices.Contains(foundations[name], to) {
+				t.Errorf("%s imports %s", name, to)
+			}
+		}
+	}
+}
+
 // needed leaves out each arrow for which there is a longer way.
 func needed(have map[string][]string) map[string][]string {
 	var reaches func(from, to string) bool
