@@ -10,6 +10,10 @@
 // and both tables have been compared, it takes the table's name. The native way is the
 // store's own statement, made when nobody is hurt by it.
 //
+// A duplicate in a new unique index ends the job: one that is in the table where the indexes
+// are built (executor/buildindexes.go), one that a client writes from then on in the changefeed
+// (changefeed/duplicate.go). Package server makes the client's error of both.
+//
 // No acknowledged write is lost by it, and no client waits for longer than the exchange of
 // the names takes. What makes that so is said in package executor, whose rules every step
 // here keeps.

@@ -38,7 +38,8 @@ var (
 )
 
 // Passes says whether an error goes away by itself, with a new connection, or when an operator
-// does something about it. Others end a job.
+// does something about it. Others end a job. A subtask is done again (executor's
+// IsRetryableErr) as often as its type's error limit says, planning without a limit.
 func Passes(err error) bool {
 	var e *mysql.MySQLError
 	return Lost(err) || errors.As(err, &e) && (slices.Contains(passing, e.Number) || full(e))
