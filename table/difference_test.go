@@ -200,7 +200,8 @@ func TestTrustComments(t *testing.T) {
 		}
 		stay, build, ok := table.Indexes(with, with, &table.Key{}, "")
 		require.True(t, ok)
-		require.Equal(t, want, len(build) == 2 && len(stay) == 0, line)
+		built := want && !strings.Contains(line, "`foo`=") // an option in a comment is lost when the index is built
+		require.Equal(t, built, len(build) == 2 && len(stay) == 0, line)
 		require.Equal(t, want, len(table.AddIndexes("s", "t", []string{line})) == 1, line)
 	}
 }

@@ -188,6 +188,27 @@ func (f *failover) promote() {
 	f.direct = f.open(f.replica, "shop")
 }
 
+// checkpointed waits for the event by which MariaDB says, some time after a binlog file has
+// begun, that recovery needs no older one.
+func (f *failover) checkpointed(file string) {
+	f.Helper()
+	require.Eventually(f, func() bool {
+		rows, err := f.direct.QueryContext(f.Context(), "SHOW BINLOG EVENTS IN '"+file+"' LIMIT 100")
+		require.NoError(f, err)
+		defer rows.Close()
+		for rows.Next() {
+			var in, kind, info string
+			var at, id, end int64
+			require.NoError(f, rows.Scan(&in, &at, &kind, &id, &end, &info))
+			if kind == "Binlog_checkpoint" && info == file {
+				return true
+			}
+		}
+		require.NoError(f, rows.Err())
+		return false
+	}, 10*time.Second, 10*time.Millisecond)
+}
+
 // align fills the new server's binlog until a transaction begins there where the job's
 // changefeed stands, in a file of that name.
 func (f *failover) align(job int64) {
@@ -209,9 +230,12 @@ func (f *failover) align(job int64) {
 	fill := func(n int64) { // MariaDB writes the text to the binlog as well
 		execute(f.T, f.direct, fmt.Sprintf("INSERT INTO pad VALUES (REPEAT('x', %010d))", n))
 	}
-	rest, now := int64(0), before // rest: what a transaction of such a size takes beside its row
+	fill(1000)
+	f.checkpointed(file)
+	_, now := end()
+	rest := int64(0) // what a transaction of such a size takes beside its row
 	for n := int64(1000); rest == 0 || pos-now > 45_000; n = 20_000 {
-		fill(n) // the first one has MariaDB's checkpoint behind the new file's beginning with it
+		fill(n)
 		_, after := end()
 		rest, now = after-now-n, after
 	}
