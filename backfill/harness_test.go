@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,7 +28,8 @@ type harness struct {
 	exec  *backfill.Worker
 	meta  backfill.Meta
 	began time.Time
-	real  bool // the changefeed is the product's
+	real  bool         // the changefeed is the product's
+	held  atomic.Int64 // until when (Unix, ns) writers begin nothing, as clients of nodes do not
 }
 
 // start makes the tables and submits a statement about table t.
@@ -40,6 +42,7 @@ func start(t *testing.T, statement string, change func(*backfill.Meta), tables .
 	h.feed = newLogFeed(h)
 	h.plan = backfill.NewPlanner(h.Store.SQL(), h.Store, h.Log)
 	h.exec = backfill.NewWorker(h.Store.SQL(), h.feed, h.Log)
+	h.exec.Hold = func(d time.Duration) { h.held.Store(time.Now().Add(d).UnixNano()) }
 	info, err := table.Load(t.Context(), h.DB, h.Schema, "t")
 	require.NoError(t, err)
 	meta := backfill.Meta{

@@ -32,6 +32,10 @@ func (h *harness) write(n int, keys int64) *writers {
 			defer w.wg.Done()
 			rnd := rand.New(rand.NewPCG(7, uint64(i)))
 			for ctx.Err() == nil {
+				if left := time.Until(time.Unix(0, h.held.Load())); left > 0 {
+					<-time.After(min(left, time.Millisecond))
+					continue
+				}
 				if err := w.one(ctx, rnd, keys); err != nil && ctx.Err() == nil {
 					w.mu.Lock()
 					w.errs = append(w.errs, err)
