@@ -85,10 +85,11 @@ func TestCutoverWaitsForXA(t *testing.T) {
 		}
 		h.SQL("KILL " + id)
 		client.Close()
+		require.Eventually(t, func() bool {
+			return h.Query("SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE trx_mysql_thread_id = "+id) == "0" &&
+				h.Query("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = "+id) == "0"
+		}, 10*time.Second, 5*time.Millisecond)
 	}
-	require.Eventually(t, func() bool {
-		return h.Query("SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE trx_mysql_thread_id = 0") == "2"
-	}, 10*time.Second, 5*time.Millisecond)
 	slowest := insertEvery(t, h.DB, "UPDATE t SET a = a + 1 ORDER BY id LIMIT 1")
 	var waits atomic.Int64
 	_, err := h.exec.RunSubtask(t.Context(), h.Task, h.Lease()[0], func(s dxf.Summary) {
