@@ -90,14 +90,10 @@ func (w *world) newestJob(t *testing.T, text string) string {
 	if strings.Contains(text, "IMPORT JOB") {
 		asks = "SELECT MAX(id) FROM mysql.tidb_import_jobs WHERE status IN ('pending', 'running');\n"
 	}
-	deadline := time.Now().Add(patience)
-	for {
-		if m := aNumber.FindStringSubmatch(w.query(t, asks)); m != nil {
-			return jobNumber.ReplaceAllString(text, "$1 "+m[1])
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("no job runs for\n%s", text)
-		}
-		time.Sleep(20 * time.Millisecond) // between two questions to the store
-	}
+	var number []string
+	poll(t, func() bool {
+		number = aNumber.FindStringSubmatch(w.query(t, asks))
+		return number != nil
+	}, func() string { return "no job runs for\n" + text })
+	return jobNumber.ReplaceAllString(text, "$1 "+number[1])
 }

@@ -132,16 +132,25 @@ func cutLast(s, sep string) (before, after string, found bool) {
 // ready waits until every node that was started has said that it is ready.
 func (w *world) ready(t *testing.T) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
-	for {
-		log, _ := os.ReadFile(w.log)
-		if strings.Count(string(log), " is ready") >= w.nodes {
-			return
+	var log []byte
+	poll(t, func() bool {
+		log, _ = os.ReadFile(w.log)
+		return strings.Count(string(log), " is ready") >= w.nodes
+	}, func() string { return fmt.Sprintf("not all of %d nodes are ready:\n%s", w.nodes, log) })
+}
+
+// poll looks until something is so, and fails with what failed says when patience is over. It
+// looks on the test's own goroutine, which alone may end the test.
+func poll(t *testing.T, so func() bool, failed func() string) {
+	t.Helper()
+	looks := time.NewTicker(20 * time.Millisecond)
+	defer looks.Stop()
+	for over := time.After(patience); !so(); {
+		select {
+		case <-looks.C:
+		case <-over:
+			t.Fatal(failed())
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("not all of %d nodes are ready:\n%s", w.nodes, log)
-		}
-		time.Sleep(20 * time.Millisecond) // a file's growth wakes nobody
 	}
 }
 
