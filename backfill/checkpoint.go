@@ -1,12 +1,10 @@
 package backfill
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
 
-	"dxfproxy/dxf"
 	"dxfproxy/table"
 )
 
@@ -26,19 +24,10 @@ type point struct {
 	Comparison
 }
 
-// resume reads the checkpoint. One of another shape is refused: read as zeros
-// it would mean work done twice, or never.
-func (r *run) resume() (point, error) {
-	var p point
-	if len(r.Subtask.Checkpoint) == 0 {
-		return p, nil
-	}
-	dec := json.NewDecoder(bytes.NewReader(r.Subtask.Checkpoint))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&p); err != nil {
-		return p, dxf.Errorf("read the checkpoint of subtask %d: %s", r.Subtask.ID, err)
-	}
-	return p, nil
+// resume reads the checkpoint.
+func (r *run) resume() (p point, err error) {
+	err = r.Subtask.Resume(&p)
+	return p, err
 }
 
 // remaining is what of the subtask's range its checkpoint leaves to do.

@@ -9,8 +9,8 @@ import (
 func (p *Planner) Complete(a *dxf.Advance, e *dxf.Error) {
 	t := a.Task
 	t.Meta = a.NewMeta()
-	m, err := metaOf(t)
-	if err != nil {
+	var m Meta
+	if err := t.ReadMeta(&m); err != nil {
 		return
 	}
 	state, step := a.State, a.Step

@@ -100,11 +100,3 @@ func (m Meta) MarshalJSON() ([]byte, error) {
 type rangeMeta struct {
 	Range []byte `json:"range"`
 }
-
-// metaOf reads the meta of a task.
-func metaOf(t dxf.Task) (m Meta, err error) {
-	if err := json.Unmarshal(t.Meta, &m); err != nil {
-		return m, dxf.Errorf("read the meta of task %d: %s", t.ID, err)
-	}
-	return m, nil
-}

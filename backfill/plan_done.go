@@ -19,8 +19,8 @@ import (
 func (p *Planner) OnDone(ctx context.Context, t dxf.Task, tell dxf.Tell) (won bool, err error) {
 	p = p.telling(tell)
 	defer func() { err = executor.Mendable(err) }()
-	m, err := metaOf(t)
-	if err != nil {
+	var m Meta
+	if err := t.ReadMeta(&m); err != nil {
 		return false, err
 	}
 	s, err := p.LockedSession(ctx, table.JobLock(m.JobID), "clean-up", executor.OrphanWait)

@@ -119,10 +119,8 @@ func (p *Planner) afterBuild(ctx context.Context, t dxf.Task, m Meta) (dxf.Plan,
 	plan := dxf.Plan{Step: StepVerify}
 	for _, s := range subs {
 		var c Comparison
-		if len(s.Checkpoint) > 0 {
-			if err := json.Unmarshal(s.Checkpoint, &c); err != nil {
-				return dxf.Plan{}, dxf.Errorf("read the checkpoint of subtask %d: %s", s.ID, err)
-			}
+		if err := s.ReadCheckpoint(&c); err != nil {
+			return dxf.Plan{}, err
 		}
 		for _, span := range c.Differ {
 			meta, err := json.Marshal(rangeMeta{Range: span})

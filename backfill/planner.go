@@ -39,8 +39,8 @@ func (p *Planner) telling(tell dxf.Tell) *Planner {
 //	init → native → done
 func (p *Planner) Plan(ctx context.Context, t dxf.Task, nodes int, tell dxf.Tell) (dxf.Plan, error) {
 	p = p.telling(tell)
-	m, err := metaOf(t)
-	if err != nil {
+	var m Meta
+	if err := t.ReadMeta(&m); err != nil {
 		return dxf.Plan{}, err
 	}
 	if len(m.Changes) == 0 {

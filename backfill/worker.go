@@ -30,7 +30,7 @@ func NewWorker(db *sql.DB, store WorkerStore, log *zap.Logger) *Worker {
 // RunSubtask works on s until it is done; see dxf.Worker.
 func (w *Worker) RunSubtask(ctx context.Context, t dxf.Task, s dxf.Subtask, report func(dxf.Summary)) (dxf.Summary, error) {
 	r := &run{Run: w.Begin(t, s, report), store: w.store}
-	if err := r.ReadMeta(&r.meta); err != nil {
+	if err := t.ReadMeta(&r.meta); err != nil {
 		return r.Summary, err
 	}
 	sum, err := r.RunStep(ctx, r.meta.Schema, r.meta.Table, map[dxf.Step]func(context.Context) error{

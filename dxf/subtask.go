@@ -1,6 +1,10 @@
 package dxf
 
-import "time"
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+)
 
 // A Subtask is a piece of a step on one node, safe to run twice: a row of
 // tidb_background_subtask.
@@ -44,6 +48,27 @@ type Lease struct {
 // Lease returns the lease the subtask row was read with.
 func (s Subtask) Lease() Lease {
 	return Lease{SubtaskID: s.ID, ExecID: s.ExecID, Epoch: s.Epoch}
+}
+
+// ReadCheckpoint reads parts of the checkpoint into *v; without one it stays as it is.
+func (s Subtask) ReadCheckpoint(v any) error { return s.readCheckpoint(v, false) }
+
+// Resume reads the whole checkpoint into *v; without one it stays as it is. One of another
+// shape is refused: read as zeros it would mean work done twice, or never.
+func (s Subtask) Resume(v any) error { return s.readCheckpoint(v, true) }
+
+func (s Subtask) readCheckpoint(v any, whole bool) error {
+	if len(s.Checkpoint) == 0 {
+		return nil
+	}
+	d := json.NewDecoder(bytes.NewReader(s.Checkpoint))
+	if whole {
+		d.DisallowUnknownFields()
+	}
+	if err := d.Decode(v); err != nil {
+		return Errorf("read the checkpoint of subtask %d: %s", s.ID, err)
+	}
+	return nil
 }
 
 // Counts is how many subtasks of the current step are in each state.

@@ -1,6 +1,7 @@
 package dxf
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
@@ -85,4 +86,12 @@ func (t Task) Rank(o Task) int {
 		return 1
 	}
 	return 0
+}
+
+// ReadMeta reads the meta into *meta, which is of the type's own.
+func (t Task) ReadMeta(meta any) error {
+	if err := json.Unmarshal(t.Meta, meta); err != nil {
+		return Errorf("read the meta of task %d: %s", t.ID, err)
+	}
+	return nil
 }

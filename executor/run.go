@@ -2,7 +2,6 @@ package executor
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"go.uber.org/zap"
@@ -35,14 +34,6 @@ func (w *Worker) Begin(t dxf.Task, s dxf.Subtask, report func(dxf.Summary)) Run 
 	}
 	r.Summary.Waiting = ""
 	return r
-}
-
-// ReadMeta reads the task's meta into *meta, which is of the type's own.
-func (r *Run) ReadMeta(meta any) error {
-	if err := json.Unmarshal(r.Task.Meta, meta); err != nil {
-		return dxf.Errorf("read the meta of task %d: %s", r.Task.ID, err)
-	}
-	return nil
 }
 
 // RunStep does the subtask's step, which is one of steps, for a job that is about schema.table.

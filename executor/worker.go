@@ -18,7 +18,7 @@ import (
 // it, and its RunSubtask begins a Run, whose steps it gives to RunStep:
 //
 //	r := &run{Run: w.Begin(t, s, report)}
-//	if err := r.ReadMeta(&r.meta); err != nil {
+//	if err := t.ReadMeta(&r.meta); err != nil {
 //		return r.Summary, err
 //	}
 //	return r.RunStep(ctx, r.meta.Schema, r.meta.Table, map[dxf.Step]func(context.Context) error{

@@ -64,18 +64,10 @@ type point struct {
 	Loaded
 }
 
-// resume reads the checkpoint. One of another shape is refused: read as zeros it
-// would mean rows twice.
+// resume reads the checkpoint.
 func (r *run) resume() (p point, err error) {
-	if len(r.Subtask.Checkpoint) == 0 {
-		return p, nil
-	}
-	dec := json.NewDecoder(bytes.NewReader(r.Subtask.Checkpoint))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&p); err != nil {
-		return p, dxf.Errorf("read the checkpoint of subtask %d: %s", r.Subtask.ID, err)
-	}
-	return p, nil
+	err = r.Subtask.Resume(&p)
+	return p, err
 }
 
 // saveAlone writes a checkpoint that goes with no rows.

@@ -1,8 +1,6 @@
 package importinto
 
 import (
-	"encoding/json"
-
 	"dxfproxy/decode"
 	"dxfproxy/dxf"
 	"dxfproxy/source"
@@ -74,14 +72,6 @@ func (m Meta) Loaded() string {
 		return m.Uncounted
 	}
 	return m.Staging
-}
-
-// metaOf reads the meta of a task.
-func metaOf(t dxf.Task) (m Meta, err error) {
-	if err := json.Unmarshal(t.Meta, &m); err != nil {
-		return m, dxf.Errorf("read the meta of task %d: %s", t.ID, err)
-	}
-	return m, nil
 }
 
 // PieceMeta is the meta of a subtask of the import step.

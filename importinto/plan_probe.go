@@ -2,7 +2,6 @@ package importinto
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,8 +22,8 @@ func (p *Planner) probed(ctx context.Context, t dxf.Task, m *Meta) ([]source.Pie
 	groups, best, own, why := map[string][]string{}, Probe{}, false, errNoFile()
 	for _, s := range subs {
 		var seen Probe
-		if err := json.Unmarshal(s.Checkpoint, &seen); err != nil {
-			return nil, dxf.Errorf("read the checkpoint of subtask %d: %s", s.ID, err)
+		if err := s.ReadCheckpoint(&seen); err != nil {
+			return nil, err
 		}
 		if seen.Sum == "" {
 			if seen.Error != nil && (why.Code == errNoFile().Code || seen.Node == m.Node) {

@@ -49,8 +49,8 @@ func (p *Planner) telling(tell dxf.Tell) *Planner {
 // The files of a node's disk are listed by the nodes, in the step probe.
 func (p *Planner) Plan(ctx context.Context, t dxf.Task, nodes int, tell dxf.Tell) (dxf.Plan, error) {
 	p = p.telling(tell)
-	m, err := metaOf(t)
-	if err != nil {
+	var m Meta
+	if err := t.ReadMeta(&m); err != nil {
 		return dxf.Plan{}, err
 	}
 	if err := p.StillMay(ctx, m.User, m.Schema, m.Table, privileges(m)...); err != nil {
@@ -82,9 +82,11 @@ func (p *Planner) Plan(ctx context.Context, t dxf.Task, nodes int, tell dxf.Tell
 		}
 		return p.begin(ctx, m, files, len(m.Seen))
 	case StepImport:
-		if m.Rows, err = p.imported(ctx, t); err != nil {
+		rows, err := p.imported(ctx, t)
+		if err != nil {
 			return dxf.Plan{}, err
 		}
+		m.Rows = rows
 		return planStep(m, StepBuild, 1)
 	case StepBuild:
 		return planStep(m, StepPostProcess, 1)
@@ -116,10 +118,8 @@ func (p *Planner) imported(ctx context.Context, t dxf.Task) (rows int64, err err
 	}
 	for _, s := range subs {
 		var l Loaded
-		if len(s.Checkpoint) > 0 {
-			if err := json.Unmarshal(s.Checkpoint, &l); err != nil {
-				return 0, dxf.Errorf("read the checkpoint of subtask %d: %s", s.ID, err)
-			}
+		if err := s.ReadCheckpoint(&l); err != nil {
+			return 0, err
 		}
 		if !l.All {
 			const elsewhere = "node %s has loaded a part of the files into another server than the store is now: run the statement again"
@@ -134,8 +134,8 @@ func (p *Planner) imported(ctx context.Context, t dxf.Task) (rows int64, err err
 // may work, that of the client does as long as it is there; its disk is the
 // one that was meant.
 func (p *Planner) Eligible(t dxf.Task, nodes []dxf.Node) []dxf.Node {
-	m, err := metaOf(t)
-	if err != nil {
+	var m Meta
+	if err := t.ReadMeta(&m); err != nil {
 		return nodes
 	}
 	only := func(keep func(id string) bool) (some []dxf.Node) {

@@ -94,10 +94,8 @@ func (r *run) stillEmpty(ctx context.Context, s *executor.Attempt) error {
 // tells afterwards that it took place.
 func (r *run) publishDirect(ctx context.Context) error {
 	var p published
-	if len(r.Subtask.Checkpoint) > 0 {
-		if err := json.Unmarshal(r.Subtask.Checkpoint, &p); err != nil {
-			return dxf.Errorf("read the checkpoint of subtask %d: %s", r.Subtask.ID, err)
-		}
+	if err := r.Subtask.ReadCheckpoint(&p); err != nil {
+		return err
 	}
 	if p.Published {
 		return nil

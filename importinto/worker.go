@@ -38,7 +38,7 @@ func NewWorker(db *sql.DB, leases executor.Leases, node string, limits Limits, l
 // RunSubtask works on s until it is done; see dxf.Worker.
 func (w *Worker) RunSubtask(ctx context.Context, t dxf.Task, s dxf.Subtask, report func(dxf.Summary)) (dxf.Summary, error) {
 	r := &run{Run: w.Begin(t, s, report), worker: w}
-	if err := r.ReadMeta(&r.meta); err != nil {
+	if err := t.ReadMeta(&r.meta); err != nil {
 		return r.Summary, err
 	}
 	return r.RunStep(ctx, r.meta.Schema, r.meta.Table, map[dxf.Step]func(context.Context) error{

@@ -5,7 +5,6 @@ package countdown
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 
 	"dxfproxy/dxf"
@@ -114,8 +113,8 @@ func (w worker) RunSubtask(ctx context.Context, t dxf.Task, s dxf.Subtask, repor
 func (worker) IsRetryableErr(error) bool { return false }
 
 func read(t dxf.Task) (m Meta, err error) {
-	if err := json.Unmarshal(t.Meta, &m); err != nil {
-		return m, dxf.Errorf("read the meta of task %d: %s", t.ID, err)
+	if err := t.ReadMeta(&m); err != nil {
+		return m, err
 	}
 	if m.Parts < 1 {
 		return m, errors.New("nothing to count")
