@@ -25,19 +25,19 @@ func (p *Planner) OnDone(ctx context.Context, t dxf.Task, tell dxf.Tell) (won bo
 	}
 	s, err := p.LockedSession(ctx, table.JobLock(m.JobID), "clean-up", executor.OrphanWait)
 	if err != nil {
-		return false, inDoubt(t, err)
+		return false, Type.Doubt(t, err)
 	}
 	defer s.Close()
 	if t.Step == StepNative {
 		won, err = p.tookEffect(ctx, s, m)
-		return won, inDoubt(t, err)
+		return won, Type.Doubt(t, err)
 	}
 	if m.Shadow == "" { // planning did not come to an end
 		return false, p.sweep(ctx, s, m)
 	}
 	names, err := table.LoadNames(ctx, s, m.Schema, m.Shadow, m.Old, table.JobMark(m.JobID))
 	if err != nil {
-		return false, inDoubt(t, err)
+		return false, Type.Doubt(t, err)
 	}
 	switch {
 	case names.New, names.Sentry:
@@ -45,7 +45,7 @@ func (p *Planner) OnDone(ctx context.Context, t dxf.Task, tell dxf.Tell) (won bo
 		won = true
 	case t.Step == StepCutover || t.Step == dxf.StepDone: // all was removed before
 		if won, err = p.tookEffect(ctx, s, m); err != nil {
-			return false, inDoubt(t, err)
+			return false, Type.Doubt(t, err)
 		}
 	}
 	if err := p.changeFeed(ctx, s, m.JobID, p.store.DropFeed); err != nil {
@@ -60,18 +60,6 @@ func (p *Planner) OnDone(ctx context.Context, t dxf.Task, tell dxf.Tell) (won bo
 		return won, executor.DropTable(ctx, s, m.Schema, m.Shadow)
 	}
 	return won, nil
-}
-
-// inDoubt marks an error that came before the decision, in the steps that can
-// have made the change.
-func inDoubt(t dxf.Task, err error) error {
-	switch t.Step {
-	case StepNative, StepCutover, dxf.StepDone:
-		if err != nil {
-			return dxf.InDoubt{Err: err}
-		}
-	}
-	return err
 }
 
 // sweep removes what an earlier planning of the job left. The shadow is ours if

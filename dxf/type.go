@@ -93,6 +93,15 @@ func (y Type) Late(t Task, subs Counts) bool {
 	return t.Step == StepDone || y.Steps[t.Step].Effects && subs[SubtaskSucceed] > 0
 }
 
+// Doubt marks an error that came before it was known whether what was asked for is in place,
+// in the steps that may have put it there.
+func (y Type) Doubt(t Task, err error) error {
+	if err != nil && (t.Step == StepDone || y.Steps[t.Step].Effects) {
+		return InDoubt{Err: err}
+	}
+	return err
+}
+
 // Retries is how many retryable errors the task may meet.
 func (y Type) Retries(t Task) int64 {
 	if y.ErrorLimit == nil {

@@ -24,7 +24,7 @@ func (p *Planner) OnDone(ctx context.Context, t dxf.Task, tell dxf.Tell) (won bo
 	}
 	s, err := p.LockedSession(ctx, table.ImportLock(m.JobID), "clean-up", executor.OrphanWait)
 	if err != nil {
-		return false, inDoubt(t, err)
+		return false, Type.Doubt(t, err)
 	}
 	defer s.Close()
 	if m.Staging == "" { // planning did not come to an end
@@ -32,11 +32,11 @@ func (p *Planner) OnDone(ctx context.Context, t dxf.Task, tell dxf.Tell) (won bo
 	}
 	names, err := table.LoadNames(ctx, s, m.Schema, m.Staging, m.Old, table.ImportMark(m.JobID))
 	if err != nil {
-		return false, inDoubt(t, err)
+		return false, Type.Doubt(t, err)
 	}
 	if t.Step == StepPublish || t.Step == dxf.StepDone {
 		if won, err = p.published(ctx, t); err != nil {
-			return false, inDoubt(t, err)
+			return false, Type.Doubt(t, err)
 		}
 		if !won && !m.Direct && !names.New && names.Old {
 			won = true
@@ -59,15 +59,6 @@ func (p *Planner) OnDone(ctx context.Context, t dxf.Task, tell dxf.Tell) (won bo
 		return won, executor.DropTable(ctx, s, m.Schema, m.Uncounted)
 	}
 	return won, nil
-}
-
-// inDoubt marks an error that came before it was known whether the rows are in
-// the table.
-func inDoubt(t dxf.Task, err error) error {
-	if err != nil && (t.Step == StepPublish || t.Step == dxf.StepDone) {
-		return dxf.InDoubt{Err: err}
-	}
-	return err
 }
 
 func (p *Planner) published(ctx context.Context, t dxf.Task) (bool, error) {
