@@ -31,13 +31,13 @@ type history struct {
 	waiting []dxf.Job     // oldest first
 	taken   int           // how many were taken in so far,
 	tried   int           // and how many of them are written, or were tried to be
-	more    chan struct{} // closed, and another, when tried grows
+	more    *signal       // when tried grows
 	news    chan struct{} // size 1: there is something to write
 	asked   chan struct{} // size 1: somebody waits until it is written
 }
 
 func newHistory() *history {
-	return &history{more: make(chan struct{}), news: make(chan struct{}, 1), asked: make(chan struct{}, 1)}
+	return &history{more: newSignal(), news: make(chan struct{}, 1), asked: make(chan struct{}, 1)}
 }
 
 // later takes a change in; false: it is to be written now.
@@ -67,7 +67,7 @@ func (y *history) settled(ctx context.Context) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	for all := y.taken; y.tried < all && ctx.Err() == nil; {
-		more := y.more
+		more := y.more.wait()
 		y.mu.Unlock()
 		tell(y.asked)
 		select {
@@ -125,8 +125,7 @@ func (y *history) next(write func(...dxf.Job)) bool {
 	defer y.mu.Unlock()
 	y.waiting = slices.Clone(y.waiting[len(these):])
 	y.tried += len(these)
-	close(y.more)
-	y.more = make(chan struct{})
+	y.more.broadcast()
 	return true
 }
 

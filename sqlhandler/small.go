@@ -145,7 +145,9 @@ func runNow(ctx context.Context, c *protocol.Conn, statement, patience string) (
 		if _, err = c.Query(ctx, statement); code(err) != server.ErrLockWaitTimeout || try == smallTries {
 			break
 		}
-		time.Sleep(smallPause) // the store itself uses tables, for moments
+		if dxf.Sleep(ctx, smallPause) != nil { // the store itself uses tables, for moments
+			break
+		}
 	}
 	var ok protocol.OK
 	if err == nil && c.StoreWarnings() > 0 {
