@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"dxfproxy/internal/bench"
 	"dxfproxy/internal/cluster"
 	"dxfproxy/internal/workload"
 )
@@ -23,7 +24,7 @@ var blocked = regexp.MustCompile(`"writers_blocked": "([^"]+)"`)
 // cutovers adds an index to a table under write load again and again, and
 // prints how long writers were blocked, by the nodes' own logs and as the
 // slowest transaction of a client.
-func (b *bench) cutovers(ctx context.Context, c *cluster.Cluster) error {
+func (b *contest) cutovers(ctx context.Context, c *cluster.Cluster) error {
 	table := workload.Table{Schema: "bench", Name: "hot", Rows: 100_000, Seed: 2}
 	if err := table.Create(ctx, b.db, nil); err != nil {
 		return err
@@ -77,7 +78,7 @@ func (b *bench) cutovers(ctx context.Context, c *cluster.Cluster) error {
 	s := load.Stats()
 	fmt.Printf("\n%d cut-overs under 4 writers (%d transactions, %s): writers blocked %.0f ms (median), "+
 		"slowest transaction of the whole job %.0f ms (median)\n",
-		cutoverRuns, s.Commits, rep, ms(median(times)), ms(median(slowest)))
+		cutoverRuns, s.Commits, rep, ms(bench.Median(times)), ms(bench.Median(slowest)))
 	return nil
 }
 

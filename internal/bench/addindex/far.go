@@ -21,7 +21,7 @@ type far struct {
 }
 
 // farCluster starts the nodes, each with a wire of its own.
-func (b *bench) farCluster(ctx context.Context, dir string) (*far, error) {
+func (b *contest) farCluster(ctx context.Context, dir string) (*far, error) {
 	binary, err := filepath.Abs(b.binary)
 	if err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func (f *far) stop(ctx context.Context) (err error) {
 }
 
 // distances measures the copy with the nodes beside the store and far away from it, in turn.
-func (b *bench) distances(ctx context.Context, f *far, trips []time.Duration) error {
+func (b *contest) distances(ctx context.Context, f *far, trips []time.Duration) error {
 	db, err := f.Nodes[0].Open()
 	if err != nil {
 		return err

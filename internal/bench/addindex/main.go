@@ -16,11 +16,11 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"syscall"
 	"time"
 
+	"dxfproxy/internal/bench"
 	"dxfproxy/internal/cluster"
 	"dxfproxy/internal/workload"
 	"dxfproxy/mariadbd"
@@ -29,7 +29,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	var b bench
+	var b contest
 	flag.StringVar(&b.binary, "binary", "bin/dxfproxy", "the program to measure")
 	flag.Int64Var(&b.rows, "rows", 2_000_000, "rows of the table")
 	flag.IntVar(&b.rounds, "rounds", 3, "rounds of all contenders")
@@ -53,7 +53,7 @@ func main() {
 	}
 }
 
-type bench struct {
+type contest struct {
 	binary string
 	rows   int64
 	rounds int
@@ -75,7 +75,7 @@ type contender struct {
 	took []time.Duration
 }
 
-func (b *bench) run(ctx context.Context) (err error) {
+func (b *contest) run(ctx context.Context) (err error) {
 	dir, err := os.MkdirTemp("", "dxfproxy-bench-")
 	if err != nil {
 		return err
@@ -104,12 +104,12 @@ func (b *bench) run(ctx context.Context) (err error) {
 		return b.runFar(ctx, dir)
 	}
 	// Two clusters of their own, each with its own framework tables.
-	one, err := b.cluster(ctx, dir, 1)
+	one, err := bench.Nodes(ctx, b.srv, b.binary, dir, 1)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, one.Stop(context.WithoutCancel(ctx))) }()
-	three, err := b.cluster(ctx, dir, 3)
+	three, err := bench.Nodes(ctx, b.srv, b.binary, dir, 3)
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 	return printMemory(append(one.Nodes, three.Nodes...))
 }
 
-func (b *bench) runFar(ctx context.Context, dir string) error {
+func (b *contest) runFar(ctx context.Context, dir string) error {
 	f, err := b.farCluster(ctx, dir)
 	if err != nil {
 		return err
@@ -144,8 +144,8 @@ func (b *bench) runFar(ctx context.Context, dir string) error {
 	return errors.Join(b.distances(ctx, f, b.trips), f.stop(ctx))
 }
 
-func (b *bench) runSmall(ctx context.Context, dir string) error {
-	c, err := b.cluster(ctx, dir, 3)
+func (b *contest) runSmall(ctx context.Context, dir string) error {
+	c, err := bench.Nodes(ctx, b.srv, b.binary, dir, 3)
 	if err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func (b *bench) runSmall(ctx context.Context, dir string) error {
 }
 
 // rotate measures all contenders, round after round.
-func (b *bench) rotate(ctx context.Context, cs []*contender) error {
+func (b *contest) rotate(ctx context.Context, cs []*contender) error {
 	// The first large job makes the server's undo and temporary files grow, for
 	// all that come after it.
 	warm := *cs[0]
@@ -167,7 +167,7 @@ func (b *bench) rotate(ctx context.Context, cs []*contender) error {
 			if round%2 == 1 {
 				c = cs[len(cs)-1-i] // nobody always comes after the same one
 			}
-			if err := b.settle(ctx); err != nil {
+			if err := bench.Settle(ctx, b.db); err != nil {
 				return err
 			}
 			if err := b.measure(ctx, c); err != nil {
@@ -176,23 +176,6 @@ func (b *bench) rotate(ctx context.Context, cs []*contender) error {
 		}
 	}
 	return nil
-}
-
-func (b *bench) cluster(ctx context.Context, dir string, nodes int) (*cluster.Cluster, error) {
-	binary, err := filepath.Abs(b.binary)
-	if err != nil {
-		return nil, err
-	}
-	meta := fmt.Sprintf("dxf%d", nodes)
-	store, err := b.srv.StoreDSN(ctx, meta)
-	if err != nil {
-		return nil, err
-	}
-	return cluster.Start(ctx, cluster.Config{
-		Binary: binary, Store: store, Nodes: nodes,
-		Dir:  filepath.Join(dir, fmt.Sprintf("cluster-%d", nodes)),
-		Args: []string{"--meta-schema", meta},
-	})
 }
 
 const alter = "ADD INDEX by_day (created_at)"
@@ -213,12 +196,12 @@ func through(c *cluster.Cluster, dist string) func(context.Context) error {
 	}
 }
 
-func (b *bench) own(ctx context.Context) error {
+func (b *contest) own(ctx context.Context) error {
 	_, err := b.db.ExecContext(ctx, "ALTER TABLE bench.orders "+alter)
 	return err
 }
 
-func (b *bench) ptOSC(program string) func(context.Context) error {
+func (b *contest) ptOSC(program string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		out, err := exec.CommandContext(ctx, program, "--execute", "--alter", alter,
 			"--recursion-method", "none", "--no-version-check",
@@ -230,29 +213,8 @@ func (b *bench) ptOSC(program string) func(context.Context) error {
 	}
 }
 
-// settle lets the server write down what the contender before has left dirty, and
-// purge what it has deleted, so that nobody pays for another.
-func (b *bench) settle(ctx context.Context) error {
-	if _, err := b.db.ExecContext(ctx, "SET GLOBAL innodb_max_dirty_pages_pct = 0"); err != nil {
-		return err
-	}
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		var dirty, history int
-		if err := b.db.QueryRowContext(ctx, `SELECT SUM(IF(VARIABLE_NAME = 'INNODB_BUFFER_POOL_PAGES_DIRTY', VARIABLE_VALUE, 0)),
-			SUM(IF(VARIABLE_NAME = 'INNODB_HISTORY_LIST_LENGTH', VARIABLE_VALUE, 0))
-			FROM information_schema.GLOBAL_STATUS`).Scan(&dirty, &history); err != nil {
-			return err
-		}
-		if dirty < 100 && history < 1000 {
-			break
-		}
-	}
-	_, err := b.db.ExecContext(ctx, "SET GLOBAL innodb_max_dirty_pages_pct = DEFAULT")
-	return err
-}
-
 // measure times one contender and takes the index away again.
-func (b *bench) measure(ctx context.Context, c *contender) error {
+func (b *contest) measure(ctx context.Context, c *contender) error {
 	began := time.Now()
 	if err := c.add(ctx); err != nil {
 		return err
@@ -272,17 +234,11 @@ WHERE table_schema = 'bench' AND table_name = 'orders' AND index_name = 'by_day'
 	return err
 }
 
-func median(d []time.Duration) time.Duration {
-	s := slices.Clone(d)
-	slices.Sort(s)
-	return s[len(s)/2]
-}
-
-func (b *bench) print(cs []*contender) {
+func (b *contest) print(cs []*contender) {
 	last := cs[len(cs)-1]
 	fmt.Printf("\n%-28s %9s %12s   %s\n", "ADD INDEX", "median", "rows/s", "times as fast as "+last.name)
 	for _, c := range cs {
-		m := median(c.took)
-		fmt.Printf("%-28s %7.2f s %12.0f   %.2f\n", c.name, m.Seconds(), float64(b.rows)/m.Seconds(), float64(median(last.took))/float64(m))
+		m := bench.Median(c.took)
+		fmt.Printf("%-28s %7.2f s %12.0f   %.2f\n", c.name, m.Seconds(), float64(b.rows)/m.Seconds(), float64(bench.Median(last.took))/float64(m))
 	}
 }

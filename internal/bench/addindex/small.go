@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"dxfproxy/internal/bench"
 	"dxfproxy/internal/cluster"
 )
 
@@ -18,7 +19,7 @@ const smallRounds = 15
 
 // small measures what a small change costs beside the store's own: an index on an empty
 // table, in the way that is chosen by itself and as a copy, and a dump with many of them.
-func (b *bench) small(ctx context.Context, c *cluster.Cluster) error {
+func (b *contest) small(ctx context.Context, c *cluster.Cluster) error {
 	through, err := c.Nodes[0].Open()
 	if err != nil {
 		return err
@@ -92,7 +93,7 @@ func dump() []byte {
 }
 
 // dumps loads the dump with the client of MariaDB, at the store and through a node.
-func (b *bench) dumps(ctx context.Context, c *cluster.Cluster) error {
+func (b *contest) dumps(ctx context.Context, c *cluster.Cluster) error {
 	client, err := exec.LookPath("mariadb")
 	if err != nil {
 		fmt.Println("the client mariadb is not installed: no dump is loaded")
@@ -129,9 +130,9 @@ func (b *bench) dumps(ctx context.Context, c *cluster.Cluster) error {
 
 // printBeside prints medians, beside the last one's.
 func printBeside(cs []*contender) {
-	last := median(cs[len(cs)-1].took)
+	last := bench.Median(cs[len(cs)-1].took)
 	for _, c := range cs {
-		m := median(c.took)
+		m := bench.Median(c.took)
 		fmt.Printf("%-28s %9.1f ms %+9.1f ms  %6.2f times\n", c.name, ms(m), ms(m-last), float64(m)/float64(last))
 	}
 }

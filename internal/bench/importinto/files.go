@@ -31,13 +31,13 @@ type row struct {
 	Pad string `parquet:"pad"` // five of them
 }
 
-func (b *bench) csvFile() string      { return filepath.Join(b.dir, "rows.csv") }
-func (b *bench) parquetDir() string   { return filepath.Join(b.dir, "parquet") }
-func (b *bench) part(i int) (n int)   { return b.rows * i / parts }
+func (b *contest) csvFile() string    { return filepath.Join(b.dir, "rows.csv") }
+func (b *contest) parquetDir() string { return filepath.Join(b.dir, "parquet") }
+func (b *contest) part(i int) (n int) { return b.rows * i / parts }
 func partName(i int, s string) string { return fmt.Sprintf("rows-%d.%s", i, s) }
 
 // makeFiles writes the rows in all forms.
-func (b *bench) makeFiles(ctx context.Context) error {
+func (b *contest) makeFiles(ctx context.Context) error {
 	const bucket, key, secret = "bench", "AKIABENCH", "bench-secret"
 	memory := s3mem.New()
 	b.objects = httptest.NewServer(gofakes3.New(memory, gofakes3.WithHostBucket(false),
@@ -122,7 +122,7 @@ func firstError(all ...func() error) (first error) {
 }
 
 // row makes a row, from its id and the seed alone.
-func (b *bench) row(id int) row {
+func (b *contest) row(id int) row {
 	rnd := rand.NewPCG(b.seed, uint64(id))
 	return row{ID: int32(id), K: int32(1 + rnd.Uint64()%uint64(b.rows)), C: groups(rnd, 10), Pad: groups(rnd, 5)}
 }

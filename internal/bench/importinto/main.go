@@ -21,6 +21,7 @@ import (
 
 	_ "github.com/go-sql-driver/mysql" // registers the driver "mysql"
 
+	"dxfproxy/internal/bench"
 	"dxfproxy/internal/cluster"
 	"dxfproxy/mariadbd"
 )
@@ -28,7 +29,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	var b bench
+	var b contest
 	flag.StringVar(&b.binary, "binary", "bin/dxfproxy", "the program to measure")
 	flag.StringVar(&b.baseDir, "basedir", "", "the store's installation, as scripts/stores prints it; empty for the MariaDB on PATH")
 	flag.IntVar(&b.rows, "rows", 2_000_000, "rows of the table")
@@ -44,7 +45,7 @@ func main() {
 	}
 }
 
-type bench struct {
+type contest struct {
 	binary, baseDir string
 	rows, rounds    int
 	pool            int64
@@ -64,7 +65,7 @@ type bench struct {
 // dirPrefix names the temporary directories of this benchmark.
 const dirPrefix = "dxfproxy-bench-import-"
 
-func (b *bench) run(ctx context.Context) (err error) {
+func (b *contest) run(ctx context.Context) (err error) {
 	mariadbd.Sweep(dirPrefix)
 	if b.dir, err = os.MkdirTemp("", dirPrefix); err != nil {
 		return err
@@ -93,11 +94,11 @@ func (b *bench) run(ctx context.Context) (err error) {
 	}
 	defer b.objects.Close()
 	// Two clusters of their own, each with its own framework tables.
-	if b.one, err = b.cluster(ctx, 1); err != nil {
+	if b.one, err = bench.Nodes(ctx, b.srv, b.binary, b.dir, 1, "--import-dir", b.dir, "--import-endpoints", b.objects.URL); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.one.Stop(context.WithoutCancel(ctx))) }()
-	if b.three, err = b.cluster(ctx, 3); err != nil {
+	if b.three, err = bench.Nodes(ctx, b.srv, b.binary, b.dir, 3, "--import-dir", b.dir, "--import-endpoints", b.objects.URL); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.three.Stop(context.WithoutCancel(ctx))) }()
@@ -121,26 +122,9 @@ func (b *bench) run(ctx context.Context) (err error) {
 	return nil
 }
 
-func (b *bench) cluster(ctx context.Context, nodes int) (*cluster.Cluster, error) {
-	binary, err := filepath.Abs(b.binary)
-	if err != nil {
-		return nil, err
-	}
-	meta := fmt.Sprintf("dxf%d", nodes)
-	store, err := b.srv.StoreDSN(ctx, meta)
-	if err != nil {
-		return nil, err
-	}
-	return cluster.Start(ctx, cluster.Config{
-		Binary: binary, Store: store, Nodes: nodes,
-		Dir:  filepath.Join(b.dir, fmt.Sprintf("cluster-%d", nodes)),
-		Args: []string{"--meta-schema", meta, "--import-dir", b.dir, "--import-endpoints", b.objects.URL},
-	})
-}
-
 // prepare makes the files, and the dump that myloader reads, of a table that holds
 // what is in them.
-func (b *bench) prepare(ctx context.Context) error {
+func (b *contest) prepare(ctx context.Context) error {
 	if err := b.makeFiles(ctx); err != nil {
 		return fmt.Errorf("make the files: %w", err)
 	}

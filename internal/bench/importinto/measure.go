@@ -9,15 +9,15 @@ import (
 	"hash/fnv"
 	"os"
 	"regexp"
-	"slices"
 	"strconv"
 	"time"
 
+	"dxfproxy/internal/bench"
 	"dxfproxy/internal/cluster"
 )
 
 // measure times one way into an empty table, and compares every row afterwards.
-func (b *bench) measure(ctx context.Context, w *way) error {
+func (b *contest) measure(ctx context.Context, w *way) error {
 	if err := b.empty(ctx); err != nil {
 		return err
 	}
@@ -26,7 +26,7 @@ func (b *bench) measure(ctx context.Context, w *way) error {
 			return err
 		}
 	}
-	if err := b.settle(ctx); err != nil {
+	if err := bench.Settle(ctx, b.db); err != nil {
 		return err
 	}
 	for _, n := range w.nodes {
@@ -56,7 +56,7 @@ func (b *bench) measure(ctx context.Context, w *way) error {
 }
 
 // empty makes the table anew, and throws away the binlog of those before.
-func (b *bench) empty(ctx context.Context) error {
+func (b *contest) empty(ctx context.Context) error {
 	for _, statement := range []string{
 		"CREATE DATABASE IF NOT EXISTS bench",
 		"DROP TABLE IF EXISTS bench.sbtest",
@@ -71,31 +71,11 @@ func (b *bench) empty(ctx context.Context) error {
 	return nil
 }
 
-// settle lets the server write down what the way before has left dirty, so that
-// nobody pays for another.
-func (b *bench) settle(ctx context.Context) error {
-	if _, err := b.db.ExecContext(ctx, "SET GLOBAL innodb_max_dirty_pages_pct = 0"); err != nil {
-		return err
-	}
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		var name string
-		var dirty int
-		if err := b.db.QueryRowContext(ctx, "SHOW GLOBAL STATUS LIKE 'Innodb_buffer_pool_pages_dirty'").Scan(&name, &dirty); err != nil {
-			return err
-		}
-		if dirty < 100 {
-			break
-		}
-	}
-	_, err := b.db.ExecContext(ctx, "SET GLOBAL innodb_max_dirty_pages_pct = DEFAULT")
-	return err
-}
-
 var counter = regexp.MustCompile(` AUTO_INCREMENT=\d+`)
 
 // check compares the table with what was made: its definition, every row, the
 // number of rows in every index; and looks that nothing else is left.
-func (b *bench) check(ctx context.Context) error {
+func (b *contest) check(ctx context.Context) error {
 	sum, err := b.checksum(ctx)
 	if err != nil {
 		return err
@@ -135,7 +115,7 @@ func (b *bench) check(ctx context.Context) error {
 }
 
 // checksum reads all rows in the order of the files and sums them as lines of CSV.
-func (b *bench) checksum(ctx context.Context) (uint64, error) {
+func (b *contest) checksum(ctx context.Context) (uint64, error) {
 	rows, err := b.db.QueryContext(ctx, "SELECT id, k, c, pad FROM bench.sbtest FORCE INDEX (PRIMARY) ORDER BY id")
 	if err != nil {
 		return 0, fmt.Errorf("read the table back: %w", err)
@@ -198,33 +178,27 @@ func peak(pid int) int {
 	return kb / 1024
 }
 
-func median(d []time.Duration) time.Duration {
-	s := slices.Clone(d)
-	slices.Sort(s)
-	return s[len(s)/2]
-}
-
-func (b *bench) print(ways []*way) {
+func (b *contest) print(ways []*way) {
 	base := map[string]time.Duration{}
 	for _, w := range ways {
-		base[w.name] = median(w.took)
+		base[w.name] = bench.Median(w.took)
 	}
 	ratio := func(w *way, to string) string {
 		if base[to] == 0 {
 			return "-"
 		}
-		return fmt.Sprintf("%.2f", float64(base[to])/float64(median(w.took)))
+		return fmt.Sprintf("%.2f", float64(base[to])/float64(bench.Median(w.took)))
 	}
 	fmt.Printf("\n%-28s %9s %9s  %-23s  %-21s %s\n", "", "", "", "times as fast as", "processor seconds", "memory")
 	fmt.Printf("%-28s %9s %9s  %-11s %-11s  %-10s %-10s %s\n", "", "median", "rows/s", "LOAD DATA", "myloader", "store", "nodes or client",
 		"of a node")
 	for _, w := range ways {
-		m := median(w.took)
+		m := bench.Median(w.took)
 		memory := ""
 		if w.memory > 0 {
 			memory = fmt.Sprintf("%d MiB", w.memory)
 		}
 		fmt.Printf("%-28s %7.2f s %9.0f  %-11s %-11s  %-10.1f %-15.1f %s\n", w.name, m.Seconds(), float64(b.rows)/m.Seconds(),
-			ratio(w, loadDataName), ratio(w, myloaderName), median(w.store).Seconds(), median(w.client).Seconds(), memory)
+			ratio(w, loadDataName), ratio(w, myloaderName), bench.Median(w.store).Seconds(), bench.Median(w.client).Seconds(), memory)
 	}
 }

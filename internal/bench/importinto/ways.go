@@ -43,7 +43,7 @@ const (
 	myloaderName = "myloader -t 4"
 )
 
-func (b *bench) ways(ctx context.Context) ([]*way, error) {
+func (b *contest) ways(ctx context.Context) ([]*way, error) {
 	const csv = "split_file, lines_terminated_by = '\\n'"
 	all := []*way{
 		b.importInto("IMPORT INTO, 1 node", b.one, b.csvFile(), "csv", csv),
@@ -75,7 +75,7 @@ func (b *bench) ways(ctx context.Context) ([]*way, error) {
 }
 
 // importInto runs the statement as a client of the cluster's first node.
-func (b *bench) importInto(name string, c *cluster.Cluster, location, format, options string) *way {
+func (b *contest) importInto(name string, c *cluster.Cluster, location, format, options string) *way {
 	if b.with != "" {
 		options = strings.TrimPrefix(options+", "+b.with, ", ")
 	}
@@ -101,7 +101,7 @@ func (b *bench) importInto(name string, c *cluster.Cluster, location, format, op
 }
 
 // program is a client program of the store's installation, else the one on PATH.
-func (b *bench) program(names ...string) (string, error) {
+func (b *contest) program(names ...string) (string, error) {
 	for _, name := range names {
 		if b.baseDir == "" {
 			break
@@ -124,7 +124,7 @@ func exists(path string) bool {
 }
 
 // where are the arguments by which a client of MariaDB or MySQL finds the store.
-func (b *bench) where() []string {
+func (b *contest) where() []string {
 	host, port, _ := net.SplitHostPort(b.srv.Addr())
 	return []string{"--host=" + host, "--port=" + port, "--user=root"}
 }
@@ -141,7 +141,7 @@ func run(ctx context.Context, program string, args ...string) (time.Duration, er
 
 // loadData is the server's own way, by its own client. MariaDB sorts the rows of
 // all indexes in bulk when both checks are off and the table is empty.
-func (b *bench) loadData(ctx context.Context) (time.Duration, error) {
+func (b *contest) loadData(ctx context.Context) (time.Duration, error) {
 	client, err := b.program("mariadb", "mysql")
 	if err != nil {
 		return 0, err
@@ -152,12 +152,12 @@ func (b *bench) loadData(ctx context.Context) (time.Duration, error) {
 			"' INTO TABLE bench.sbtest CHARACTER SET utf8mb4 FIELDS TERMINATED BY ',' OPTIONALLY ENCLOSED BY '\"' LINES TERMINATED BY '\\n'")...)
 }
 
-func (b *bench) dumpDir() string { return filepath.Join(b.dir, "dump") }
+func (b *contest) dumpDir() string { return filepath.Join(b.dir, "dump") }
 
-func (b *bench) dumped() bool { return exists(filepath.Join(b.dumpDir(), "metadata")) }
+func (b *contest) dumped() bool { return exists(filepath.Join(b.dumpDir(), "metadata")) }
 
 // dump lets mydumper write the table, in files enough for four threads.
-func (b *bench) dump(ctx context.Context) error {
+func (b *contest) dump(ctx context.Context) error {
 	dumper, err := b.program("mydumper")
 	if err != nil {
 		fmt.Println("mydumper is not installed (package mydumper)")
@@ -171,7 +171,7 @@ func (b *bench) dump(ctx context.Context) error {
 	return nil
 }
 
-func (b *bench) myloader(more ...string) func(context.Context) (time.Duration, error) {
+func (b *contest) myloader(more ...string) func(context.Context) (time.Duration, error) {
 	return func(ctx context.Context) (time.Duration, error) {
 		loader, err := b.program("myloader")
 		if err != nil {
