@@ -15,7 +15,8 @@ import (
 )
 
 // Nodes starts so many nodes of a program over a server, with framework tables of their own
-// and their logs in dir; args are further arguments of serve.
+// and their logs in dir; args are further arguments of serve. Each has a session of its own, as
+// the server has: whoever shares one shares its processors (sched(7), autogroup).
 func Nodes(ctx context.Context, srv *mariadbd.Server, program, dir string, nodes int, args ...string) (*cluster.Cluster, error) {
 	binary, err := filepath.Abs(program)
 	if err != nil {
@@ -29,7 +30,7 @@ func Nodes(ctx context.Context, srv *mariadbd.Server, program, dir string, nodes
 	return cluster.Start(ctx, cluster.Config{
 		Binary: binary, Store: store, Nodes: nodes,
 		Dir:  filepath.Join(dir, fmt.Sprintf("cluster-%d", nodes)),
-		Args: append([]string{"--meta-schema", meta}, args...),
+		Args: append([]string{"--meta-schema", meta}, args...), Sessions: true,
 	})
 }
 

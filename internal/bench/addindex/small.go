@@ -8,6 +8,7 @@ import (
 	"net"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 
 	"dxfproxy/internal/bench"
@@ -105,6 +106,7 @@ func (b *contest) dumps(ctx context.Context, c *cluster.Cluster) error {
 			// The store offers no TLS, a node does; for it the client reads all of the system's certificates (40 ms).
 			cmd := exec.CommandContext(ctx, client, "--no-defaults", "-h"+host, "-P"+port, "-uroot", "--protocol=tcp", "--skip-ssl")
 			cmd.Stdin = bytes.NewReader(dump())
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // as store and node have
 			if out, err := cmd.CombinedOutput(); err != nil {
 				return fmt.Errorf("load a dump at %s: %w: %s", addr, err, out)
 			}
