@@ -62,8 +62,17 @@ func (h *Handler) askSmall(ctx context.Context, c *protocol.Conn, s *session, st
 		schema, name = server.Text(t.Schema), server.Quote(t.Schema)+"."+name
 	}
 	var beside errgroup.Group
-	beside.Go(func() (err error) { small.jobs, err = h.jobs.UnfinishedJobs(ctx); return err })
-	beside.Go(func() (err error) { small.settings, err = h.settings(ctx, s); return err })
+	beside.Go(func() error { // one after the other: both together take no longer than the session's answer
+		has, err := h.jobs.HasUnfinishedJobs(ctx)
+		if err == nil && has {
+			small.jobs, err = h.jobs.UnfinishedJobs(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		small.settings, err = h.settings(ctx, s)
+		return err
+	})
 	facts, told, err := askAlso(ctx, c,
 		fmt.Sprintf(smallRowsSQL, name, smallRows+1), fmt.Sprintf(smallSizeSQL, schema, server.Text(t.Name), smallSize), patienceSQL)
 	if code(err) != 0 { // there is no such table, or the client may not read it
